@@ -1,0 +1,274 @@
+"""What every training shares: device and precision, seeds by step, moving averages, processes, checkpoints.
+
+A run is a function of its parameters and inputs: each step draws from generators seeded by (seed, step), so that a run
+interrupted and resumed draws what an undisturbed one would, and the processes of one run draw alike.
+"""
+
+import fcntl
+import hashlib
+import json
+import math
+import os
+import random
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Literal
+
+import numpy as np
+import torch
+from torch import distributed, nn
+
+from pipeline.errors import InputError
+
+Precision = Literal["auto", "bfloat16", "float32"]
+
+
+# --- device and precision ---------------------------------------------------------------------------------------------
+
+
+def choose_device(rank: int = 0) -> torch.device:
+    """The GPU of this process where one is visible, else the CPU."""
+    return torch.device("cuda", rank) if torch.cuda.is_available() else torch.device("cpu")
+
+
+def prepare_cpu(threads: int) -> None:
+    """Flush denormals (they make a step four times slower where matte x colour nears zero) and fix the thread count."""
+    torch.set_flush_denormal(True)
+    torch.set_num_threads(threads)
+
+
+def _cpu_has_bfloat16() -> bool:
+    info = Path("/proc/cpuinfo")
+    flags = info.read_text().split() if info.exists() else []
+    return "avx512_bf16" in flags or "amx_bf16" in flags
+
+
+def choose_dtype(precision: Precision, device: torch.device) -> torch.dtype:
+    """Resolve `auto`: bfloat16 where the device multiplies it natively, else float32."""
+    if precision == "auto":
+        native = torch.cuda.is_bf16_supported() if device.type == "cuda" else _cpu_has_bfloat16()
+        return torch.bfloat16 if native else torch.float32
+    return torch.bfloat16 if precision == "bfloat16" else torch.float32
+
+
+def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager[Any]:
+    """Mixed precision in dtype; nothing at all for float32."""
+    return nullcontext() if dtype == torch.float32 else torch.autocast(device.type, dtype=dtype)
+
+
+# --- randomness -------------------------------------------------------------------------------------------------------
+
+
+def seed_step(seed: int, rank: int, step: int) -> None:
+    """Reseed every global generator for one step of one process."""
+    state = int(np.random.SeedSequence([seed, rank, step]).generate_state(1, np.uint32)[0])
+    random.seed(state)
+    np.random.seed(state)
+    torch.manual_seed(state)
+
+
+def step_generator(seed: int, *keys: int) -> np.random.Generator:
+    """A generator of its own for (seed, keys...): same keys, same draws, in every process and after any interruption."""
+    return np.random.default_rng([seed, *keys])
+
+
+# --- moving average ---------------------------------------------------------------------------------------------------
+
+
+class Ema:
+    """Exponential moving average of a network's floating-point state, warmed up: decay(n) = min(decay, (1+n)/(10+n))."""
+
+    def __init__(self, network: nn.Module, decay: float) -> None:
+        self.decay = decay
+        self.updates = 0
+        self.state = {name: value.detach().clone() for name, value in network.state_dict().items()}
+
+    @torch.no_grad()
+    def update(self, network: nn.Module) -> None:
+        """Move the average towards the network's present state."""
+        decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
+        self.updates += 1
+        for name, value in network.state_dict().items():
+            average = self.state[name]
+            if average.is_floating_point():
+                average.lerp_(value.detach(), 1 - decay)
+            else:
+                average.copy_(value)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Average and count of updates, for a checkpoint."""
+        return {"updates": self.updates, "state": self.state}
+
+    def load_state_dict(self, saved: Mapping[str, Any]) -> None:
+        """Take up the average of a checkpoint."""
+        self.updates = int(saved["updates"])
+        for name, value in saved["state"].items():
+            self.state[name].copy_(value)
+
+
+# --- checks -----------------------------------------------------------------------------------------------------------
+
+
+def check_finite(losses: Mapping[str, float], step: int, where: str) -> None:
+    """Raise FloatingPointError naming the loss, the step and the windows when a loss is not finite."""
+    for name, value in losses.items():
+        if not math.isfinite(value):
+            raise FloatingPointError(f"loss {name} is {value} at step {step}, {where}: lower the learning rate or use float32")
+
+
+def fingerprint(facts: Mapping[str, Any]) -> str:
+    """sha256 of the facts as JSON with sorted keys: equal facts, equal name, on every machine."""
+    return hashlib.sha256(json.dumps(facts, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def digest_arrays(arrays: Iterable[np.ndarray]) -> str:
+    """sha256 over dtype, shape and bytes of the arrays in turn (blocks of one clip may be given one by one)."""
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(f"{array.dtype.str}{array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
+# --- checkpoints ------------------------------------------------------------------------------------------------------
+
+
+class Scratch(AbstractContextManager["Scratch"]):
+    """The folder `<root>/<stage>/<fingerprint>/` where one run keeps its checkpoint; one process at a time."""
+
+    def __init__(self, stage: str, fingerprint: str, root: Path = Path(".scratch")) -> None:
+        self.folder = root / stage / fingerprint
+        self._lock: IO[str] | None = None
+
+    def __enter__(self) -> "Scratch":
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._lock = open(self.folder / "lock", "w")
+        for _ in range(20):  # a killed run's process may need a moment to end
+            try:
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return self
+            except BlockingIOError:
+                time.sleep(0.1)
+        self._lock.close()
+        raise InputError(f"one process may train in a scratch folder, {self.folder} is locked by another: wait for it or end it")
+
+    def __exit__(self, *exception: object) -> None:
+        if self._lock is not None:
+            self._lock.close()
+
+    @property
+    def checkpoint(self) -> Path:
+        """Where the state of the run lies."""
+        return self.folder / "checkpoint.pt"
+
+    def load(self) -> dict[str, Any] | None:
+        """The last whole checkpoint on the CPU, None when there is none."""
+        if not self.checkpoint.exists():
+            return None
+        return torch.load(self.checkpoint, map_location="cpu", weights_only=True)
+
+    def save(self, state: dict[str, Any]) -> None:
+        """Replace the checkpoint whole: written beside, flushed to the disk, renamed."""
+        temporary = self.folder / "checkpoint.pt.part"
+        with open(temporary, "wb") as file:
+            torch.save(state, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, self.checkpoint)
+        folder = os.open(self.folder, os.O_RDONLY)
+        os.fsync(folder)
+        os.close(folder)
+
+    def delete(self) -> None:
+        """Remove the folder: the run's results are published."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        for parent in (self.folder.parent, self.folder.parent.parent):
+            if parent.exists() and not any(parent.iterdir()):
+                parent.rmdir()
+
+
+# --- processes --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class World:
+    """One process of a run: its rank, their number, its device."""
+
+    rank: int
+    size: int
+    device: torch.device
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process writes files and progress."""
+        return self.rank == 0
+
+
+def count_processes(batch: int) -> int:
+    """Processes of a run: the most that divide the batch evenly and have a GPU each, 1 on the CPU.
+
+    The batch of a step is that of the whole run, so the number of GPUs changes no result beyond rounding.
+    """
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 1
+    return max(n for n in range(1, min(gpus, batch) + 1) if batch % n == 0)
+
+
+def _worker(rank: int, size: int, rendezvous: str, use_cuda: bool, work: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+    device = torch.device("cuda", rank) if use_cuda else torch.device("cpu")
+    if use_cuda:
+        torch.cuda.set_device(device)
+    distributed.init_process_group("nccl" if use_cuda else "gloo", f"file://{rendezvous}", rank=rank, world_size=size)
+    try:
+        work(World(rank, size, device), *arguments)
+    finally:
+        distributed.destroy_process_group()
+
+
+def launch(work: Callable[..., None], arguments: tuple[Any, ...], processes: int) -> None:
+    """Call `work(world, *arguments)` in this process, or in as many as asked: nccl between GPUs, gloo on the CPU."""
+    if processes == 1:
+        work(World(0, 1, choose_device()), *arguments)
+        return
+    use_cuda = torch.cuda.is_available() and torch.cuda.device_count() >= processes
+    with tempfile.TemporaryDirectory() as folder:
+        rendezvous = str(Path(folder) / "rendezvous")
+        try:
+            torch.multiprocessing.spawn(_worker, (processes, rendezvous, use_cuda, work, arguments), nprocs=processes)
+        except torch.multiprocessing.ProcessRaisedException as error:
+            last = str(error).strip().splitlines()[-1]
+            if last.startswith("pipeline.errors.InputError: "):
+                raise InputError(last.removeprefix("pipeline.errors.InputError: ")) from None
+            raise
+
+
+def average_gradients(parameters: Iterable[nn.Parameter], world: World) -> None:
+    """Replace each gradient by its mean over the processes (one message; a network may be called many times a step)."""
+    if world.size == 1:
+        return
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    flat = torch.cat([g.flatten() for g in gradients])
+    distributed.all_reduce(flat)
+    flat /= world.size
+    for gradient, part in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
+        gradient.copy_(part.view_as(gradient))
+
+
+def gather(values: torch.Tensor, world: World) -> torch.Tensor:
+    """Concatenate (n ...) of all processes in order of rank; only this process's own part carries a gradient."""
+    if world.size == 1:
+        return values
+    parts = [torch.empty_like(values) for _ in range(world.size)]
+    distributed.all_gather(parts, values.detach().contiguous())
+    parts[world.rank] = values
+    return torch.cat(parts)
+
+
+def synchronise(world: World) -> None:
+    """Wait until every process is here."""
+    if world.size > 1:
+        distributed.barrier()
