@@ -1,0 +1,84 @@
+"""Crops: a target's frames, mattes and plate at the networks' working size, and the map that made them."""
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pipeline.artifacts.store import ArrayReader, ArrayWriter, create_group, open_group, read_array, write_array
+from pipeline.clock import Clock
+
+REMEDY = "Run: dvc repro crop_person"
+
+
+@dataclass(frozen=True)
+class Crops:
+    """frames (t s s 3), mattes (t s s), plate (s s 3) or (t s s 3) uint8; crop (t 2 3) float64 full → crop; present (t) bool.
+
+    The plate is the training-only plate seen through the crop, per frame where the crop follows the subject.
+    """
+
+    frames: ArrayReader
+    mattes: ArrayReader
+    plate: np.ndarray | ArrayReader
+    crop: np.ndarray
+    present: np.ndarray
+    clock: Clock
+    size_px: int
+    size_hw: tuple[int, int]
+    attributes: dict[str, Any]
+
+    def plate_at(self, t: int) -> np.ndarray:
+        """The plate (s s 3) behind frame t."""
+        return self.plate[0] if len(self.plate) == 1 else self.plate[t]
+
+
+def write_crops(
+    path: str | os.PathLike[str],
+    blocks: Iterable[tuple[np.ndarray, np.ndarray, np.ndarray]],
+    crop: np.ndarray,
+    present: np.ndarray,
+    clock: Clock,
+    size_px: int,
+    size_hw: tuple[int, int],
+    extra: dict[str, Any] | None = None,
+) -> None:
+    """Publish crops from blocks of (frames (n s s 3), mattes (n s s), plates (m s s 3)) uint8.
+
+    m = n where the crop follows; with a fixed crop the first block carries one plate and the others none (m = 0).
+    size_hw is the full frame's.
+    """
+    attributes = {**clock.to_attributes(), "size_px": size_px, "size_hw": list(size_hw), **(extra or {})}
+    with create_group(path, "crops", attributes) as group:
+        frames = ArrayWriter(group, "frames", (size_px, size_px, 3), "uint8")
+        mattes = ArrayWriter(group, "mattes", (size_px, size_px), "uint8")
+        plates = ArrayWriter(group, "plate", (size_px, size_px, 3), "uint8")
+        for frame_block, matte_block, plate_block in blocks:
+            frames.append(frame_block)
+            mattes.append(matte_block)
+            plates.append(plate_block)
+        for writer in (frames, mattes, plates):
+            writer.flush()
+        if not len(crop) == len(present) == frames.length == mattes.length:
+            raise ValueError(f"{frames.length} frames, {mattes.length} mattes, {len(crop)} crop rows, {len(present)} flags")
+        write_array(group, "crop", np.asarray(crop, np.float64))
+        write_array(group, "present", np.asarray(present, np.uint8))
+
+
+def open_crops(path: str | os.PathLike[str]) -> Crops:
+    """Open crops; InputError when missing, of another kind or damaged."""
+    group, attributes = open_group(path, ("crops",), REMEDY)
+    read = {name: read_array(group, name, path, REMEDY) for name in ("frames", "mattes", "plate", "crop", "present")}
+    return Crops(
+        frames=read["frames"],
+        mattes=read["mattes"],
+        plate=read["plate"],
+        crop=read["crop"][:],
+        present=read["present"][:].astype(bool),
+        clock=Clock.from_attributes(attributes),
+        size_px=int(attributes["size_px"]),
+        size_hw=(int(attributes["size_hw"][0]), int(attributes["size_hw"][1])),
+        attributes=attributes,
+    )

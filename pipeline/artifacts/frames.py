@@ -1,0 +1,72 @@
+"""Frames, plates, mattes and fused crops: one array of frames with a clock."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from pipeline.artifacts.store import ArrayReader, ArrayWriter, create_group, open_group, read_array
+from pipeline.clock import Clock
+
+KINDS = ("frames", "plates", "mattes", "fused")
+REMEDY = {
+    "frames": "Run: dvc repro extract_frames",
+    "plates": "Run: dvc repro inpaint_background",
+    "mattes": "Run: dvc repro segment_person",
+    "fused": "Run: dvc repro fuse",
+}
+
+
+class Frames:
+    """Frames (t h w 3) uint8 RGB, or mattes (t h w) uint8 with 255 = person; read by integer or slice."""
+
+    def __init__(self, array: ArrayReader, attributes: dict[str, Any]) -> None:
+        self._array = array
+        self.attributes = attributes
+        self.clock = Clock.from_attributes(attributes)
+        self.size_hw: tuple[int, int] = (int(attributes["size_hw"][0]), int(attributes["size_hw"][1]))
+        self.shape = array.shape
+
+    def __len__(self) -> int:
+        return len(self._array)
+
+    def __getitem__(self, key: int | slice) -> np.ndarray:
+        return self._array[key]
+
+    def blocks(self, n: int = 16) -> Iterator[tuple[int, np.ndarray]]:
+        """Yield (start, frames) in order, n frames at a time."""
+        return self._array.blocks(n)
+
+
+@contextlib.contextmanager
+def create_frames(
+    path: str | os.PathLike[str],
+    clock: Clock,
+    size_hw: tuple[int, int],
+    extra: dict[str, Any] | None = None,
+    kind: str = "frames",
+) -> Iterator[ArrayWriter]:
+    """Publish frames block by block: `.append(block uint8 (n h w 3))`, (n h w) for mattes.
+
+    The clock's pts must match the number of frames appended; a clock that is only known at the end is set by replace_clock.
+    """
+    channels = () if kind == "mattes" else (3,)
+    attributes = {**clock.to_attributes(), "size_hw": list(size_hw), **(extra or {})}
+    with create_group(path, kind, attributes) as group:
+        writer = ArrayWriter(group, kind, (*size_hw, *channels), "uint8")
+        writer.group = group  # type: ignore[attr-defined]
+        yield writer
+        writer.flush()
+
+
+def replace_clock(writer: ArrayWriter, clock: Clock, extra: dict[str, Any] | None = None) -> None:
+    """Set the clock (and further attributes) of frames being written, once the last frame has been decoded."""
+    writer.group.attrs.update({**clock.to_attributes(), **(extra or {})})  # type: ignore[attr-defined]
+
+
+def open_frames(path: str | os.PathLike[str], kind: str = "frames") -> Frames:
+    """Open frames, plates, mattes or fused crops; InputError when missing, of another kind or damaged."""
+    group, attributes = open_group(path, (kind,), REMEDY[kind])
+    return Frames(read_array(group, kind, path, REMEDY[kind]), attributes)

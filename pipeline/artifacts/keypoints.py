@@ -1,0 +1,176 @@
+"""Keypoints and motions: a long Parquet table of frame, person, joint, x, y, score, origin."""
+
+import json
+import os
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.artifacts.store import VERSION, publish
+from pipeline.clock import Clock
+from pipeline.errors import InputError
+from pipeline.skeleton import Skeleton
+
+ORIGINS = ("missing", "measured", "refined", "interpolated", "smoothed", "imported", "retargeted", "dropped")
+ROWS_PER_GROUP = 1 << 18
+REMEDY = {"keypoints": "Run: dvc repro estimate_poses", "motions": "Run: dvc repro retarget_motion"}
+
+
+@dataclass(frozen=True)
+class Track:
+    """One person over time: points (t j 2) float32 full pixels, score (t j), origin (t j) index into ORIGINS.
+
+    x and y are NaN where a joint is missing or dropped, and its score is 0. present (t): any joint is there.
+    """
+
+    points: np.ndarray
+    score: np.ndarray
+    origin: np.ndarray
+    skeleton: Skeleton
+    clock: Clock
+    size_hw: tuple[int, int]
+    attributes: dict[str, Any]
+
+    @property
+    def joints(self) -> tuple[str, ...]:
+        return self.skeleton.joints
+
+    @property
+    def present(self) -> np.ndarray:
+        return np.isfinite(self.points[..., 0]).any(axis=1)
+
+
+@dataclass(frozen=True)
+class Keypoints:
+    """All people of a clip: points (t p j 2) float32, score (t p j) float32, origin (t p j) uint8, NaN = missing.
+
+    `selected` is the person (index into p) that the clip is about, None when nobody was seen.
+    """
+
+    points: np.ndarray
+    score: np.ndarray
+    origin: np.ndarray
+    skeleton: Skeleton
+    clock: Clock
+    size_hw: tuple[int, int]
+    selected: int | None
+    attributes: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def joints(self) -> tuple[str, ...]:
+        return self.skeleton.joints
+
+    def track(self) -> Track:
+        """The selected person; without one, a track that is absent throughout."""
+        t, _, j = self.score.shape
+        if self.selected is None:
+            points, score = np.full((t, j, 2), np.nan, np.float32), np.zeros((t, j), np.float32)
+            origin = np.zeros((t, j), np.uint8)
+        else:
+            points, score, origin = (a[:, self.selected] for a in (self.points, self.score, self.origin))
+        return Track(points, score, origin, self.skeleton, self.clock, self.size_hw, self.attributes)
+
+
+def motion_of(track: Track, clock: Clock | None = None, **attributes: Any) -> Keypoints:
+    """Wrap one person's track as the table that write_keypoints stores with kind `motions`."""
+    return Keypoints(
+        points=track.points[:, None],
+        score=track.score[:, None],
+        origin=track.origin[:, None],
+        skeleton=track.skeleton,
+        clock=clock or track.clock,
+        size_hw=track.size_hw,
+        selected=0,
+        attributes={**track.attributes, **attributes},
+    )
+
+
+def write_keypoints(path: str | os.PathLike[str], keypoints: Keypoints, kind: str = "keypoints") -> None:
+    """Publish a table of kind `keypoints` or `motions`; one row per frame, person and joint, missing ones too."""
+    kp = _cleaned(keypoints)
+    t, p, j = kp.score.shape
+    frame, person, joint = (np.ascontiguousarray(a).reshape(-1) for a in np.indices((t, p, j)))
+    table = pa.table(
+        {
+            "frame": pa.array(frame, pa.int32()),
+            "person": pa.array(person, pa.int16()),
+            "joint": pa.DictionaryArray.from_arrays(pa.array(joint, pa.int16()), pa.array(kp.joints)),
+            "x": pa.array(kp.points[..., 0].reshape(-1), pa.float32()),
+            "y": pa.array(kp.points[..., 1].reshape(-1), pa.float32()),
+            "score": pa.array(kp.score.reshape(-1), pa.float32()),
+            "origin": pa.DictionaryArray.from_arrays(pa.array(kp.origin.reshape(-1).astype(np.int8)), pa.array(ORIGINS)),
+        }
+    )
+    attributes = {
+        **kp.attributes,
+        **kp.clock.to_attributes(),
+        "kind": kind,
+        "version": VERSION,
+        "shape": [t, p, j],
+        "size_hw": list(kp.size_hw),
+        "selected": kp.selected,
+        "skeleton": json.loads(kp.skeleton.to_json()),
+    }
+    metadata = {"motion_copy": json.dumps(attributes, sort_keys=True)}
+    table = table.replace_schema_metadata({**(table.schema.metadata or {}), **{k: v.encode() for k, v in metadata.items()}})
+    with publish(path) as temporary:
+        pq.write_table(
+            table,
+            temporary,
+            compression="zstd",
+            use_dictionary=["frame", "person", "joint", "origin"],
+            use_byte_stream_split=["x", "y", "score"],
+            row_group_size=ROWS_PER_GROUP,
+            write_page_checksum=True,
+        )
+
+
+def read_keypoints(path: str | os.PathLike[str], kind: str = "keypoints") -> Keypoints:
+    """Read a table of kind `keypoints` or `motions`; InputError when missing, of another kind or damaged."""
+    if not Path(path).is_file():
+        raise InputError(f"{path} does not exist. {REMEDY[kind]}")
+    try:
+        table = pq.read_table(path, page_checksum_verification=True)
+        attributes = json.loads((table.schema.metadata or {})[b"motion_copy"])
+    except (pa.ArrowException, OSError, KeyError, ValueError) as error:
+        raise InputError(f"{path} is not a readable {kind} table: {error}. {REMEDY[kind]}") from error
+    if attributes.get("kind") != kind or attributes.get("version") != VERSION:
+        found = f"{attributes.get('kind')} version {attributes.get('version')}"
+        raise InputError(f"{path} must be {kind} version {VERSION}, found {found}. {REMEDY[kind]}")
+    skeleton = Skeleton.from_json(json.dumps(attributes.pop("skeleton")))
+    t, p, j = attributes.pop("shape")
+    if table.num_rows != t * p * j:
+        raise InputError(f"{path} has {table.num_rows} rows, its attributes say {t} × {p} × {j}. {REMEDY[kind]}")
+    column = {name: table.column(name).combine_chunks() for name in ("x", "y", "score", "origin")}
+    xy = np.stack([column["x"].to_numpy(zero_copy_only=False), column["y"].to_numpy(zero_copy_only=False)], axis=-1)
+    origin = column["origin"]
+    lookup = np.array([ORIGINS.index(name) for name in origin.dictionary.to_pylist()], np.uint8)
+    codes = lookup[np.asarray(origin.indices)]
+    clock = Clock.from_attributes(attributes)
+    size_hw = attributes.pop("size_hw")
+    selected = attributes.pop("selected")
+    for key in ("fps", "time_base", "pts", "kind", "version"):
+        attributes.pop(key)
+    return Keypoints(
+        points=xy.astype(np.float32).reshape(t, p, j, 2),
+        score=column["score"].to_numpy(zero_copy_only=False).astype(np.float32).reshape(t, p, j),
+        origin=codes.reshape(t, p, j),
+        skeleton=skeleton,
+        clock=clock,
+        size_hw=(int(size_hw[0]), int(size_hw[1])),
+        selected=selected,
+        attributes=attributes,
+    )
+
+
+def _cleaned(kp: Keypoints) -> Keypoints:
+    """A joint without both coordinates has neither, and no score."""
+    gone = ~np.isfinite(kp.points).all(axis=-1)
+    points = np.where(gone[..., None], np.float32(np.nan), kp.points).astype(np.float32)
+    keep = np.isin(kp.origin, (ORIGINS.index("missing"), ORIGINS.index("dropped")))
+    origin = np.where(gone & ~keep, ORIGINS.index("missing"), kp.origin).astype(np.uint8)
+    return replace(kp, points=points, score=np.where(gone, 0, kp.score).astype(np.float32), origin=origin)

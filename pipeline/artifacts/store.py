@@ -1,0 +1,183 @@
+"""Whole-or-absent publishing, and the one way arrays are laid out: Zarr v3, a chunk a frame, sharded, checksummed."""
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import zarr
+import zarr.codecs
+import zarr.errors
+
+from pipeline.errors import InputError
+
+VERSION = 1
+SHARD_FRAMES = 64
+SHARD_BYTES = 256 * 2**20
+
+
+@contextlib.contextmanager
+def publish(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yield a hidden path beside `path`; what is written there replaces `path` at the end, or vanishes on any error."""
+    final = Path(path)
+    final.parent.mkdir(parents=True, exist_ok=True)
+    temporary = final.parent / f".{final.name}.partial{final.suffix}"
+    remove(temporary)
+    try:
+        yield temporary
+        remove(final)
+        os.replace(temporary, final)
+    finally:
+        remove(temporary)
+
+
+def remove(path: Path) -> None:
+    """Delete a file or folder if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def require_free_bytes(path: str | os.PathLike[str], needed: int) -> None:
+    """Raise InputError unless the disk that will hold `path` has `needed` bytes free."""
+    folder = Path(path).absolute().parent
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise InputError(
+            f"{path} needs about {needed / 1e6:.0f} MB, {folder} has {free / 1e6:.0f} MB free: make room (dvc gc -w) and run again."
+        )
+
+
+class Appends(Protocol):
+    """Anything that takes blocks of frames."""
+
+    def append(self, block: np.ndarray) -> None: ...
+
+
+class ArrayWriter:
+    """Appends blocks of frames (n ...) to a Zarr array (t ...), a whole shard at a time."""
+
+    def __init__(self, group: zarr.Group, name: str, frame_shape: tuple[int, ...], dtype: str) -> None:
+        frame_bytes = int(np.prod(frame_shape)) * np.dtype(dtype).itemsize
+        self._rows = int(max(1, min(SHARD_FRAMES, SHARD_BYTES // max(frame_bytes, 1))))
+        self._buffer = np.empty((self._rows, *frame_shape), dtype)
+        self._filled = self.length = 0
+        self._array = group.create_array(
+            name,
+            shape=(0, *frame_shape),
+            chunks=(1, *frame_shape),
+            shards=(self._rows, *frame_shape),
+            dtype=dtype,
+            compressors=[
+                zarr.codecs.BloscCodec(cname="zstd", clevel=1, shuffle="bitshuffle"),
+                zarr.codecs.Crc32cCodec(),
+            ],
+            fill_value=0,
+        )
+
+    def append(self, block: np.ndarray) -> None:
+        """Add frames (n ...) of the array's dtype; ValueError when shape or dtype differ."""
+        block = np.asarray(block)
+        if block.shape[1:] != self._buffer.shape[1:] or block.dtype != self._buffer.dtype:
+            raise ValueError(f"expected frames {self._buffer.shape[1:]} {self._buffer.dtype}, got {block.shape[1:]} {block.dtype}")
+        start = 0
+        while start < len(block):
+            n = min(len(block) - start, self._rows - self._filled)
+            self._buffer[self._filled : self._filled + n] = block[start : start + n]
+            self._filled += n
+            start += n
+            if self._filled == self._rows:
+                self.flush()
+
+    def flush(self) -> None:
+        """Write what is buffered; called by the owner once more at the end."""
+        if not self._filled:
+            return
+        end = self.length + self._filled
+        self._array.resize((end, *self._array.shape[1:]))
+        self._array[self.length : end] = self._buffer[: self._filled]
+        self.length, self._filled = end, 0
+
+
+class ArrayReader:
+    """Reads a (t ...) array by integer or slice; a damaged chunk raises InputError naming file and frame."""
+
+    def __init__(self, array: zarr.Array, path: Path, remedy: str) -> None:
+        self._array, self._path, self._remedy = array, path, remedy
+        self.shape: tuple[int, ...] = tuple(int(n) for n in array.shape)
+        self.dtype = np.dtype(str(array.dtype))
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, key: int | slice) -> np.ndarray:
+        if not isinstance(key, (int, np.integer, slice)):
+            raise TypeError("read frames by integer or slice: fancy indexing on shards is very slow")
+        if not isinstance(key, slice):
+            key = int(key)
+            if not -len(self) <= key < len(self):
+                raise IndexError(f"frame {key} of {len(self)}")
+        try:
+            return np.asarray(self._array[key])
+        except Exception as error:  # zarr, numcodecs and the OS each raise their own kinds for a damaged chunk
+            raise InputError(f"{self._path} is damaged at frames {key}: {error}. {self._remedy}") from error
+
+    def blocks(self, n: int = 16) -> Iterator[tuple[int, np.ndarray]]:
+        """Yield (start, frames) in order, n frames at a time."""
+        for start in range(0, len(self), n):
+            yield start, self[start : start + n]
+
+
+@contextlib.contextmanager
+def create_group(path: str | os.PathLike[str], kind: str, attributes: dict[str, Any]) -> Iterator[zarr.Group]:
+    """Publish a Zarr group with kind, version and attributes; whole or absent."""
+    with publish(path) as temporary:
+        group = zarr.open_group(zarr.storage.LocalStore(temporary), mode="w", zarr_format=3)
+        group.attrs.update({"kind": kind, "version": VERSION, **attributes})
+        yield group
+
+
+def open_group(path: str | os.PathLike[str], kinds: tuple[str, ...], remedy: str) -> tuple[zarr.Group, dict[str, Any]]:
+    """Open a Zarr group for reading and check what it is; InputError names file, finding and remedy."""
+    if not Path(path).is_dir():
+        raise InputError(f"{path} does not exist. {remedy}")
+    try:
+        group = zarr.open_group(zarr.storage.LocalStore(Path(path), read_only=True), mode="r")
+        attributes = dict(group.attrs)
+    except Exception as error:  # a foreign folder, a cut JSON, a wrong format: all mean the same to the user
+        raise InputError(f"{path} is not a readable Zarr group: {error}. {remedy}") from error
+    if attributes.get("kind") not in kinds or attributes.get("version") != VERSION:
+        found = f"{attributes.get('kind')} version {attributes.get('version')}"
+        raise InputError(f"{path} must be {' or '.join(kinds)} version {VERSION}, found {found}. {remedy}")
+    return group, attributes
+
+
+def read_array(group: zarr.Group, name: str, path: str | os.PathLike[str], remedy: str) -> ArrayReader:
+    """Reader of one array of a group; InputError when it is absent."""
+    try:
+        array = group[name]
+    except Exception as error:  # KeyError for absence, JSON errors for damage
+        raise InputError(f"{path} has no readable array {name}: {error}. {remedy}") from error
+    if not isinstance(array, zarr.Array):
+        raise InputError(f"{path}: {name} is not an array. {remedy}")
+    return ArrayReader(array, Path(path), remedy)
+
+
+def write_array(group: zarr.Group, name: str, values: np.ndarray) -> None:
+    """Write one small array whole (crop rows, flags, boxes)."""
+    values = np.ascontiguousarray(values)
+    array = group.create_array(
+        name,
+        shape=values.shape,
+        chunks=tuple(max(1, n) for n in values.shape),
+        dtype=values.dtype,
+        compressors=[zarr.codecs.BloscCodec(cname="zstd", clevel=1, shuffle="bitshuffle"), zarr.codecs.Crc32cCodec()],
+        fill_value=0,
+    )
+    array[...] = values

@@ -1,0 +1,98 @@
+"""Points, boxes and affine maps, with the project's conventions said once.
+
+Points are (x, y), y down, integer = pixel centre, so a resize by s maps p to (p + 0.5) * s - 0.5. Boxes are half-open
+x0 y0 x1 y1 in pixel edges: the box of the whole image is (0, 0, w, h). Affine maps are (2, 3) float64 acting on points.
+"""
+
+import cv2
+import numpy as np
+
+Array = np.ndarray
+
+
+def apply_affine(matrix: Array, points: Array) -> Array:
+    """Map points (..., 2) by matrix (2, 3); NaN in, NaN out."""
+    points = np.asarray(points)
+    return points @ np.asarray(matrix[:, :2]).T.astype(np.float64) + matrix[:, 2]
+
+
+def invert_affine(matrix: Array) -> Array:
+    """Inverse of a (2, 3) affine map."""
+    linear = np.linalg.inv(np.asarray(matrix[:, :2], dtype=np.float64))
+    return np.concatenate([linear, -linear @ np.asarray(matrix[:, 2:], dtype=np.float64)], axis=1)
+
+
+def compose_affine(a: Array, b: Array) -> Array:
+    """The map p → a(b(p)), both (2, 3)."""
+    linear = a[:, :2] @ b[:, :2]
+    return np.concatenate([linear, a[:, :2] @ b[:, 2:] + a[:, 2:]], axis=1)
+
+
+def box_to_crop(box_xyxy: Array, size_px: int) -> Array:
+    """Map (2, 3) from full pixels to a crop of size_px² that shows the square half-open box."""
+    x0, y0, x1, _ = (float(v) for v in box_xyxy)
+    scale = size_px / (x1 - x0)
+    return np.array([[scale, 0.0, (0.5 - x0) * scale - 0.5], [0.0, scale, (0.5 - y0) * scale - 0.5]])
+
+
+def crop_to_box(matrix: Array, size_px: int) -> Array:
+    """Half-open box (4) in full pixels that an axis-aligned crop map (2, 3) shows; inverse of box_to_crop."""
+    scale = matrix[0, 0]
+    x0 = 0.5 - (matrix[0, 2] + 0.5) / scale
+    y0 = 0.5 - (matrix[1, 2] + 0.5) / scale
+    side = size_px / scale
+    return np.array([x0, y0, x0 + side, y0 + side])
+
+
+def box_of_points(points: Array, margin: float) -> Array:
+    """Square half-open box (4) about all finite points (..., 2), its side the larger extent × margin; NaN if there are none."""
+    flat = np.asarray(points, dtype=np.float64).reshape(-1, 2)
+    flat = flat[np.isfinite(flat).all(axis=1)]
+    if not len(flat):
+        return np.full(4, np.nan)
+    low, high = flat.min(axis=0), flat.max(axis=0)
+    centre = (low + high) / 2 + 0.5  # pixel centres → edge coordinates
+    half = max(float((high - low).max()), 1.0) * margin / 2
+    return np.concatenate([centre - half, centre + half])
+
+
+def sample_crop(image: Array, matrix: Array, size_px: int, border: str = "replicate") -> Array:
+    """See image (h w c) or (h w) uint8 or float32 through a crop map (2, 3): (size_px, size_px[, c]), same dtype.
+
+    Shrinking averages areas: the crop is first sampled k times finer (linear) and then averaged k × k, k = ceil(1 / scale).
+    border: `replicate` the edge pixels, or `zero` (for mattes).
+    """
+    scale = float(np.hypot(matrix[0, 0], matrix[1, 0]))
+    k = max(1, int(np.ceil(1.0 / scale - 1e-6)))
+    finer = np.array([[k, 0.0, (k - 1) / 2], [0.0, k, (k - 1) / 2]])
+    mode = cv2.BORDER_REPLICATE if border == "replicate" else cv2.BORDER_CONSTANT
+    fine = cv2.warpAffine(image, compose_affine(finer, matrix), (size_px * k, size_px * k), flags=cv2.INTER_LINEAR, borderMode=mode)
+    return fine if k == 1 else cv2.resize(fine, (size_px, size_px), interpolation=cv2.INTER_AREA)
+
+
+def paste_crop(crop_image: Array, matrix: Array, size_hw: tuple[int, int], interpolation: str = "cubic") -> Array:
+    """Inverse of sample_crop by interpolation: an image (h w[ c]) float32 of size_hw, zero where the crop does not reach."""
+    flags = {"nearest": cv2.INTER_NEAREST, "linear": cv2.INTER_LINEAR, "cubic": cv2.INTER_CUBIC}[interpolation]
+    image = np.ascontiguousarray(crop_image, dtype=np.float32)
+    return cv2.warpAffine(image, np.asarray(matrix), (size_hw[1], size_hw[0]), flags=flags | cv2.WARP_INVERSE_MAP)
+
+
+def similarity_from_points(source: Array, destination: Array) -> Array:
+    """Least-squares similarity (2, 3) without reflection taking source (n, 2) to destination (n, 2), n >= 2 (Umeyama 1991).
+
+    Pairs with a NaN are left out; all NaN (2, 3) when fewer than two remain.
+    """
+    source, destination = np.asarray(source, np.float64), np.asarray(destination, np.float64)
+    ok = np.isfinite(source).all(axis=1) & np.isfinite(destination).all(axis=1)
+    if ok.sum() < 2:
+        return np.full((2, 3), np.nan)
+    source, destination = source[ok], destination[ok]
+    mean_s, mean_d = source.mean(axis=0), destination.mean(axis=0)
+    s, d = source - mean_s, destination - mean_d
+    u, values, vt = np.linalg.svd(d.T @ s / len(s))
+    sign = np.array([1.0, np.sign(np.linalg.det(u @ vt)) or 1.0])
+    variance = (s**2).sum() / len(s)
+    if variance == 0:
+        return np.full((2, 3), np.nan)
+    linear = (values * sign).sum() / variance * (u * sign) @ vt
+    return np.concatenate([linear, (mean_d - linear @ mean_s)[:, None]], axis=1)

@@ -1,0 +1,119 @@
+"""params.yaml → frozen, strict models; the models themselves live beside each room's entry function."""
+
+import os
+import types
+import typing
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pydantic
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from pipeline.errors import InputError
+
+
+class Section(pydantic.BaseModel):
+    """Base of every params model: frozen, strict, no unknown keys; fields carry no defaults, since a default hides from DVC."""
+
+    model_config = pydantic.ConfigDict(frozen=True, strict=True, extra="forbid")
+
+
+S = TypeVar("S", bound=Section)
+
+
+def read_section(path: str | os.PathLike[str], key: str, model: type[S], override: str | None = None) -> S:
+    """Read the dotted section `key` of a params file into `model`.
+
+    `override` names a dict (possibly empty) that is merged deeply over the section: `targets.man.crop` over `crop`.
+    An unknown, missing or mistyped key raises InputError with its full path and the legal values.
+    """
+    tree = _load(path)
+    values = _plain(_lookup(tree, key, path))
+    over = _plain(_lookup(tree, override, path)) if override else {}
+    if not isinstance(values, dict) or not isinstance(over, dict):
+        raise InputError(f"{path}: {key if not isinstance(values, dict) else override} must be a mapping of keys to values.")
+    try:
+        return model.model_validate(_merge(values, over))
+    except pydantic.ValidationError as error:
+        raise InputError(_explain(path, key, override, over, error, model)) from None
+
+
+def read_value(path: str | os.PathLike[str], key: str) -> Any:
+    """Return the plain value under a dotted key; InputError when it is absent."""
+    return _plain(_lookup(_load(path), key, path))
+
+
+def _load(path: str | os.PathLike[str]) -> Any:
+    if not Path(path).is_file():
+        raise InputError(f"{path} does not exist: run from the project's root, or name the file with --params.")
+    try:
+        return YAML(typ="safe", pure=True).load(Path(path).read_text(encoding="utf-8"))
+    except YAMLError as error:
+        raise InputError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
+
+
+def _lookup(tree: Any, key: str, path: str | os.PathLike[str]) -> Any:
+    seen = []
+    for part in key.split("."):
+        if not isinstance(tree, Mapping) or part not in tree:
+            legal = ", ".join(map(str, tree)) if isinstance(tree, Mapping) else "nothing"
+            raise InputError(f"{path}: {'.'.join([*seen, part])} is missing; {'.'.join(seen) or 'the file'} has: {legal}.")
+        seen.append(part)
+        tree = tree[part]
+    return tree
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    return [_plain(v) for v in value] if isinstance(value, list) else value
+
+
+def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in over.items():
+        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = _merge(merged[key], value) if both else value
+    return merged
+
+
+def _explain(
+    path: str | os.PathLike[str],
+    key: str,
+    override: str | None,
+    over: dict[str, Any],
+    error: pydantic.ValidationError,
+    model: type[Section],
+) -> str:
+    first = error.errors()[0]
+    loc = [str(part) for part in first["loc"]]
+    home = override if override and loc and loc[0] in over else key
+    place = ".".join([home, *loc])
+    if first["type"] == "extra_forbidden":
+        legal = ", ".join(_legal_keys(model, loc[:-1]))
+        return f"{path}: {place} is not a known key; legal here: {legal}."
+    if first["type"] == "missing":
+        return f"{path}: {place} is missing."
+    return f"{path}: {place} is {first['input']!r}: {first['msg'][0].lower()}{first['msg'][1:]}."
+
+
+def _legal_keys(model: type[Section], loc: list[str]) -> list[str]:
+    for part in loc:
+        field = model.model_fields.get(part)
+        if field is None:
+            break
+        inner = _section_of(field.annotation)
+        if inner is None:
+            break
+        model = inner
+    return list(model.model_fields)
+
+
+def _section_of(annotation: Any) -> type[Section] | None:
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        return annotation
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        return next((s for s in map(_section_of, typing.get_args(annotation)) if s), None)
+    return None

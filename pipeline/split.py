@@ -1,0 +1,38 @@
+"""Which frames of a target are learnt from and which are held out."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from pydantic import Field
+
+from pipeline.params import Section
+
+
+class SplitParams(Section):
+    """Section `split` of params.yaml."""
+
+    hold_out_fraction: float = Field(ge=0.0, le=0.9)
+
+
+@dataclass(frozen=True)
+class Split:
+    """Frame indices, ascending: `training` and `held_out` int64; frames without the subject are in neither."""
+
+    training: np.ndarray
+    held_out: np.ndarray
+
+    @property
+    def border(self) -> int:
+        """First frame index that belongs to the held-out time; past the end when nothing is held out."""
+        return int(self.held_out[0]) if len(self.held_out) else np.iinfo(np.int64).max
+
+
+def split_frames(present: np.ndarray, params: SplitParams) -> Split:
+    """Hold out the last fraction in time of the frames in which the subject is present (t) bool.
+
+    Not in the paper: a random split leaks, since neighbouring frames are nearly equal.
+    """
+    frames = np.flatnonzero(np.asarray(present))
+    held_out = int(round(len(frames) * params.hold_out_fraction))
+    border = len(frames) - held_out
+    return Split(frames[:border], frames[border:])
