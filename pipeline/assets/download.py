@@ -1,0 +1,119 @@
+"""Downloads into a cache keyed by sha256: whole and checked, or not there at all."""
+
+import contextlib
+import fcntl
+import hashlib
+import http.client
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from pipeline.assets.catalogue import Wheel
+from pipeline.errors import InputError
+
+BLOCK_BYTES = 1 << 20
+TIMEOUT_S = 60.0
+TRIES = 3
+
+
+def sha256_of(path: Path) -> str:
+    """Hex digest of a file, read in blocks."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def cached_wheel(wheel: Wheel, cache: Path, incoming: Path) -> Path:
+    """Return the wheel's path in the cache, fetching it with pip when it is not there.
+
+    Two processes that want the same wheel download it once. InputError when pip cannot get it.
+    """
+    by_hand = f"get {wheel.file} from https://pypi.org/project/{wheel.project}/{wheel.version}/#files on any machine and put it into {incoming}/"
+    return _cached(wheel.sha256, cache, wheel.file, lambda part: _pip_download(wheel, part, by_hand))
+
+
+def cached_url(urls: list[str], sha256: str, cache: Path, name: str, incoming: Path) -> Path:
+    """Return the file's path in the cache, downloading it from the first address that answers; a broken download resumes."""
+    return _cached(sha256, cache, name, lambda part: _url_download(urls, part, sha256, name, incoming))
+
+
+def _cached(sha256: str, cache: Path, name: str, fill: Callable[[Path], None]) -> Path:
+    cache.mkdir(parents=True, exist_ok=True)
+    whole, part = cache / sha256, cache / f"{sha256}.part"
+    with _locked(cache / f"{sha256}.lock"):
+        if whole.exists() and sha256_of(whole).startswith(sha256):
+            return whole
+        whole.unlink(missing_ok=True)
+        fill(part)
+        found = sha256_of(part)
+        if not found.startswith(sha256):
+            part.unlink()
+            raise InputError(
+                f"{name} must have sha256 {sha256}, the download has {found}. It was thrown away; the publisher may have "
+                "changed the file, or something on the way did. Try again, or see the asset's YAML in pipeline/assets/"
+            )
+        os.replace(part, whole)
+    return whole
+
+
+def _pip_download(wheel: Wheel, part: Path, by_hand: str) -> None:
+    print(f"fetching {wheel.file} ({wheel.size / 1e6:.1f} MB) with pip", file=sys.stderr, flush=True)
+    with tempfile.TemporaryDirectory(dir=part.parent) as folder:
+        command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--quiet", "--dest", folder]
+        command += [*wheel.pip, f"{wheel.project}=={wheel.version}"]
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        path = Path(folder) / wheel.file
+        if done.returncode != 0 or not path.is_file():
+            said = [line for line in done.stderr.splitlines() if line.strip()] or ["pip said nothing"]
+            why = next((line for line in reversed(said) if "error" in line.lower()), said[-1])
+            raise InputError(f"{wheel.file} could not be fetched with pip ({why.strip()}). Check the network and try again, or {by_hand}")
+        os.replace(path, part)
+
+
+def _url_download(urls: list[str], part: Path, sha256: str, name: str, incoming: Path) -> None:
+    why = ""
+    for url in urls:
+        for _ in range(TRIES):
+            try:
+                _resume(url, part)
+                return
+            except urllib.error.HTTPError as error:
+                if error.code == 416:  # the part is already whole, or longer than the file; the digest decides
+                    if sha256_of(part).startswith(sha256):
+                        return
+                    part.unlink(missing_ok=True)
+                why = f"HTTP status {error.code}"
+            except (OSError, http.client.HTTPException) as error:
+                why = str(getattr(error, "reason", error)) or type(error).__name__
+    raise InputError(
+        f"{name} could not be fetched from {' or '.join(urls)} ({why}). Check the network and try again, or get the file "
+        f"on any machine and put it into {incoming}/"
+    )
+
+
+def _resume(url: str, part: Path) -> None:
+    """Append what is missing; start anew when the server ignores the range."""
+    have = part.stat().st_size if part.exists() else 0
+    request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
+    print(f"fetching {url}" + (f" from byte {have}" if have else ""), file=sys.stderr, flush=True)
+    with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:
+        resumed = answer.status == 206
+        missing = int(answer.headers.get("Content-Length") or -1)
+        with part.open("ab" if resumed else "wb") as out:
+            start = out.tell() if resumed else 0
+            shutil.copyfileobj(answer, out, BLOCK_BYTES)
+            if missing >= 0 and out.tell() - start != missing:
+                raise OSError("the connection closed early")
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold an exclusive lock; it falls with the process, so a killed download blocks nobody."""
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

