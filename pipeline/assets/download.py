@@ -39,7 +39,7 @@ def cached_wheel(wheel: Wheel, cache: Path, incoming: Path) -> Path:
 
 
 def cached_url(urls: list[str], sha256: str, cache: Path, name: str, incoming: Path) -> Path:
-    """Return the file's path in the cache, downloaded from the first address that answers; resumes a broken download."""
+    """Return the file's path in the cache; downloads from the first address that answers, and resumes."""
     return _cached(sha256, cache, name, lambda part: _url_download(urls, part, sha256, name, incoming))
 
 
@@ -56,7 +56,7 @@ def _cached(sha256: str, cache: Path, name: str, fill: Callable[[Path], None]) -
             part.unlink()
             raise InputError(
                 f"{name} must have sha256 {sha256}, the download has {found}. It was thrown away; the publisher may "
-                "have changed the file, or something on the way did. Try again, or see the asset's YAML in pipeline/assets/"
+                "have changed the file, or something on the way did. Try again, or see pipeline/assets/*.yaml"
             )
         os.replace(part, whole)
     return whole
@@ -73,7 +73,8 @@ def _pip_download(wheel: Wheel, part: Path, by_hand: str) -> None:
             said = [line for line in done.stderr.splitlines() if line.strip()] or ["pip said nothing"]
             why = next((line for line in reversed(said) if "error" in line.lower()), said[-1])
             raise InputError(
-                f"{wheel.file} could not be fetched with pip ({why.strip()}). Check the network and try again, or {by_hand}"
+                f"{wheel.file} could not be fetched with pip ({why.strip()}). "
+                f"Check the network and try again, or {by_hand}"
             )
         os.replace(path, part)
 
