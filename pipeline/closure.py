@@ -1,0 +1,110 @@
+"""Which code each stage depends on: the import closure of its door, written into dvc.yaml and checked by a test.
+
+DVC does not follow imports; a module missing from `deps` would leave results silently stale.
+`python -m pipeline.closure` says whether dvc.yaml is right, `--write` sets it right.
+"""
+
+import argparse
+import ast
+import re
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+CODE, DATA = "# code (python -m pipeline.closure --write)", "# data"
+
+# Which params value chooses among interchangeable packages; only the chosen one is a dependency.
+CHOSEN = {
+    "pipeline/pose/backends": "${item.pose}",
+    "pipeline/pose/refiners": "${item.refiner}",
+    "pipeline/matting/backends": "${item.matte}",
+    "pipeline/background/backends": "${background.fill}",
+}
+CHOSEN_IN_STAGE = {
+    ("redetect_poses", "pipeline/pose/backends"): "${item.redetect}",
+    ("redetect_poses", "pipeline/pose/refiners"): "none",
+}
+
+
+def imports(path: Path) -> set[str]:
+    """Modules of this project that a file imports anywhere in its text, as paths relative to the root."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        else:
+            continue
+        found |= {file for name in names if (file := _file(name))}
+    return found
+
+
+def closure(door: str) -> set[str]:
+    """All project files a door leads to, as paths relative to the root, the door included."""
+    reached, waiting = {door}, [door]
+    while waiting:
+        for file in imports(ROOT / waiting.pop()) - reached:
+            reached.add(file)
+            waiting.append(file)
+    return reached
+
+
+def code_dependencies(stage: str, door: str) -> list[str]:
+    """The `deps` lines of a stage for its code: interchangeable packages are replaced by the one that params choose."""
+    lines: set[str] = set()
+    for file in closure(door):
+        family = next((folder for folder in CHOSEN if file.startswith(folder + "/") and file != f"{folder}/__init__.py"), None)
+        if family:
+            lines.add(f"{family}/{CHOSEN_IN_STAGE.get((stage, family), CHOSEN[family])}")
+        elif (ROOT / file).stat().st_size:  # an empty __init__.py says nothing
+            lines.add(file)
+    return sorted(lines)
+
+
+def rewritten(text: str) -> str:
+    """dvc.yaml's text with every stage's code dependencies brought up to date."""
+    out: list[str] = []
+    stage = door = ""
+    skipping = False
+    for line in text.splitlines():
+        if match := re.match(r"^  (\w+):\s*$", line):
+            stage = match[1]
+        if match := re.search(r"python -m stages\.(\w+)", line):
+            door = f"stages/{match[1]}.py"
+        if line.strip() == DATA:
+            skipping = False
+        if not skipping:
+            out.append(line)
+        if line.strip() == CODE:
+            skipping = True
+            indent = line[: len(line) - len(line.lstrip())]
+            out += [f'{indent}- "{dep}"' for dep in code_dependencies(stage, door)]
+    return "\n".join(out) + "\n"
+
+
+def _file(module: str) -> str | None:
+    path = module.replace(".", "/")
+    if path.split("/")[0] not in ("pipeline", "stages"):
+        return None
+    for candidate in (f"{path}.py", f"{path}/__init__.py"):
+        if (ROOT / candidate).is_file():
+            return candidate
+    return None
+
+
+def main() -> None:
+    """Check dvc.yaml, or rewrite it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--write", action="store_true", help="bring dvc.yaml up to date")
+    path = ROOT / "dvc.yaml"
+    text = path.read_text(encoding="utf-8")
+    fresh = rewritten(text)
+    if parser.parse_args().write:
+        path.write_text(fresh, encoding="utf-8")
+    elif fresh != text:
+        sys.exit("dvc.yaml does not list all the code its stages import. Run: python -m pipeline.closure --write")
+
+
+if __name__ == "__main__":
+    main()
