@@ -1,0 +1,112 @@
+"""Pose-to-appearance generator: a U-shape with dense skip connections (§3.2, Fig. 3)."""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+WIDEST = 8  # the deepest layers are at most this many times the base width
+
+
+@dataclass(frozen=True)
+class GeneratorShape:
+    """What fixes the generator's tensors: pose channels a frame, frames a window, width, depth, kind of skips."""
+
+    pose_channels: int
+    frames: int
+    base_width: int
+    levels: int
+    blocks: int
+    dense_skips: bool
+
+    @property
+    def widths(self) -> list[int]:
+        """Channels of layers 1..levels."""
+        return [self.base_width * min(2**i, WIDEST) for i in range(self.levels)]
+
+
+def _unit(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
+    """3x3 convolution, normalisation over groups of channels, ReLU."""
+    convolution = nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False)
+    return nn.Sequential(convolution, nn.GroupNorm(max(1, outputs // 16), outputs), nn.ReLU(inplace=True))
+
+
+class Residual(nn.Module):
+    """Two convolutions beside the identity."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first = _unit(width, width)
+        self.second = nn.Conv2d(width, width, 3, padding=1, bias=False)
+        self.norm = nn.GroupNorm(max(1, width // 16), width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.norm(self.second(self.first(x)))
+
+
+class DecoderLayer(nn.Module):
+    """Decoder layer i: the deeper layer's output and encoder layers 1..i, each brought to its own size, fused."""
+
+    def __init__(self, deeper: int, skips: list[int], width: int) -> None:
+        super().__init__()
+        self.narrow = nn.Conv2d(deeper, width, 1, bias=False) if deeper else None
+        self.select = nn.Conv2d(sum(skips), width, 1, bias=False)
+        self.fuse = _unit(2 * width if deeper else width, width)
+        self.refine = _unit(width, width)
+
+    def forward(self, deeper: Tensor | None, skips: list[Tensor]) -> Tensor:
+        """Fuse deeper (b c h/2 w/2; None at the bottom) with skips, finest first, the last at this layer's size."""
+        size = skips[-1].shape[-2:]
+        x = self.select(torch.cat([_shrink(skip, size) for skip in skips], 1))
+        if self.narrow is not None and deeper is not None:
+            raised = F.interpolate(self.narrow(deeper), size=size, mode="bilinear", align_corners=False)
+            x = torch.cat([x, raised], 1)
+        return self.refine(self.fuse(x))
+
+
+def _shrink(x: Tensor, size: torch.Size) -> Tensor:
+    """Area average down to size; no copy where the size is right already."""
+    factor = x.shape[-1] // size[-1]
+    return x if factor == 1 else F.avg_pool2d(x, factor)
+
+
+class Generator(nn.Module):
+    """Poses of k frames to colours and mattes of k frames, in one pass."""
+
+    def __init__(self, shape: GeneratorShape) -> None:
+        super().__init__()
+        self.shape = shape
+        widths = shape.widths
+        self.encoders = nn.ModuleList([_unit(shape.pose_channels * shape.frames, widths[0])])
+        for narrower, width in zip(widths, widths[1:], strict=False):
+            self.encoders.append(nn.Sequential(_unit(narrower, width, stride=2), _unit(width, width)))
+        self.bottom = nn.Sequential(*(Residual(widths[-1]) for _ in range(shape.blocks)))
+        self.decoders = nn.ModuleList()
+        for i, width in enumerate(widths):
+            deeper = widths[i + 1] if i + 1 < shape.levels else 0
+            skips = widths[: i + 1] if shape.dense_skips else [width]
+            self.decoders.append(DecoderLayer(deeper, skips, width))
+        self.head = nn.Conv2d(widths[0], 4 * shape.frames, 3, padding=1)
+
+    def encode(self, poses: Tensor) -> list[Tensor]:
+        """Outputs of encoder layers 1..levels for poses (b k c s s); s is a multiple of 2 ** (levels - 1)."""
+        x, maps = poses.flatten(1, 2).contiguous(memory_format=torch.channels_last), []
+        for layer in self.encoders:
+            x = layer(x)
+            maps.append(x)
+        maps[-1] = self.bottom(x)
+        return maps
+
+    def decode(self, layer: int, deeper: Tensor | None, encoded: list[Tensor]) -> Tensor:
+        """Output of decoder layer `layer` (1 = finest) from the deeper one's output and the encoder layers' outputs."""
+        skips = encoded[:layer] if self.shape.dense_skips else encoded[layer - 1 : layer]
+        return self.decoders[layer - 1](deeper, skips)
+
+    def forward(self, poses: Tensor) -> tuple[Tensor, Tensor]:
+        """Poses (b k c s s) in [0, 1] to straight colour (b k 3 s s) in [-1, 1] and matte logits (b k 1 s s), float32."""
+        encoded, x = self.encode(poses), None
+        for layer in range(self.shape.levels, 0, -1):
+            x = self.decode(layer, x, encoded)
+        out = self.head(x).float().unflatten(1, (self.shape.frames, 4))
+        return torch.tanh(out[:, :, :3]), out[:, :, 3:]

@@ -1,0 +1,155 @@
+"""Pre-trained feature networks: Phi of Eq. 1 and Psi of Eq. 5."""
+
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from pipeline.errors import InputError
+
+WIDTHS = (64, 128, 256, 512, 512)
+
+
+class _Blur(nn.Module):
+    """Binomial 3x3 filter with stride 2, its kernel kept in the state under `filt`."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.register_buffer("filt", torch.zeros(channels, 1, 3, 3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.conv2d(F.pad(x, (2, 2, 2, 2), mode="reflect"), self.filt, stride=2, groups=x.shape[1])
+
+
+class _Scaling(nn.Module):
+    """Colours in [-1, 1] to the trunk's mean and deviation."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("shift", torch.zeros(1, 3, 1, 1))
+        self.register_buffer("scale", torch.ones(1, 3, 1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x - self.shift) / self.scale
+
+
+def _slices() -> nn.ModuleDict:
+    """Five slices of VGG16 whose layers are numbered through; dense pooling and a blur stand before slices 2-5."""
+    slices, width, number = nn.ModuleDict(), 3, 0
+    for index, (out, convolutions) in enumerate(zip(WIDTHS, (2, 2, 3, 3, 3), strict=True)):
+        layers: list[nn.Module] = [] if index == 0 else [nn.MaxPool2d(2, stride=1), _Blur(width)]
+        for _ in range(convolutions):
+            layers += [nn.Conv2d(width, out, 3, padding=1), nn.ReLU(inplace=True)]
+            width = out
+        slices[f"slice{index + 1}"] = nn.Sequential()
+        for layer in layers:
+            slices[f"slice{index + 1}"].add_module(str(number), layer)
+            number += 1
+    return slices
+
+
+class StVgg16(nn.Module):
+    """Shift-tolerant VGG16: features for the losses, and the perceptual distance ST-LPIPS.
+
+    Images are RGB in [-1, 1], (n 3 h w), sides of at least 32 px. Not in the paper, whose backbone is VGG19.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scaling_layer = _Scaling()
+        self.net = _slices()
+        for index, width in enumerate(WIDTHS):
+            head = nn.Sequential(nn.Identity(), nn.Conv2d(width, 1, 1, bias=False))
+            self.add_module(f"lin{index}", nn.ModuleDict({"model": head}))
+
+    def features(self, x: Tensor, depth: int = 5) -> list[Tensor]:
+        """Feature maps after the first `depth` slices, finest first; strides 1, 2, 4, 8, 16, widths as in WIDTHS."""
+        x, maps = self.scaling_layer(x.to(self.scaling_layer.shift.dtype)), []
+        for index in range(depth):
+            x = self.net[f"slice{index + 1}"](x)
+            maps.append(x)
+        return maps
+
+    def distance(self, a: Tensor, b: Tensor) -> Tensor:
+        """ST-LPIPS (n) of image pairs a, b (n 3 h w): 0 for equal images, larger is worse."""
+        total = torch.zeros(len(a), device=a.device)
+        for index, (p, q) in enumerate(zip(self.features(a), self.features(b), strict=True)):
+            p, q = _unit(p.float()), _unit(q.float())
+            head = self.get_submodule(f"lin{index}.model.1")
+            weights = next(head.parameters()).float()
+            total = total + F.conv2d((p - q).square(), weights).mean((1, 2, 3))
+        return total
+
+
+def _unit(x: Tensor) -> Tensor:
+    return x / (x.square().sum(1, keepdim=True).sqrt() + 1e-10)
+
+
+VGG19_SLICES = (4, 9, 18, 27, 35)  # torchvision's numbering; the last slice ends with the 16th convolution, conv5_4
+
+
+class Vgg19(nn.Module):
+    """VGG19 up to its 16th convolution, whose output the paper uses (§4.1.2); torchvision's state names."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        width = 3
+        for index, (out, convolutions) in enumerate(zip(WIDTHS, (2, 2, 4, 4, 4), strict=True)):
+            layers += [] if index == 0 else [nn.MaxPool2d(2)]
+            for _ in range(convolutions):
+                layers += [nn.Conv2d(width, out, 3, padding=1), nn.ReLU()]
+                width = out
+        self.net = nn.ModuleDict({"features": nn.Sequential(*layers[:-1])})
+        self.register_buffer("mean", torch.tensor([0.485, 0.456, 0.406])[:, None, None], persistent=False)
+        self.register_buffer("deviation", torch.tensor([0.229, 0.224, 0.225])[:, None, None], persistent=False)
+
+    def features(self, x: Tensor, depth: int = 5) -> list[Tensor]:
+        """Feature maps relu1_2, relu2_2, relu3_4, relu4_4, conv5_4 (the first `depth`) of RGB (n 3 h w) in [-1, 1]."""
+        x, maps, start = ((x.to(self.mean.dtype) + 1) / 2 - self.mean) / self.deviation, [], 0
+        trunk = list(self.net["features"].children())
+        for stop in VGG19_SLICES[:depth]:
+            for layer in trunk[start:stop]:
+                x = layer(x)
+            start = stop
+            maps.append(x)
+        return maps
+
+
+def load_st_vgg16(path: str | Path) -> StVgg16:
+    """Read vgg_shift_tolerant.pth of the wheel stlpips-pytorch 0.0.2; frozen, in evaluation mode."""
+    network = StVgg16()
+    _load(network, _read(path), path)
+    return network
+
+
+def load_vgg19(path: str | Path) -> Vgg19:
+    """Read torchvision's VGG19 (for instance vgg19-dcbb9e9d.pth); its fully connected layers are left out."""
+    network = Vgg19()
+    state = {name: value for name, value in _read(path).items() if name.startswith("features.")}
+    _load(network.net, state, path)
+    return network.eval().requires_grad_(False)
+
+
+def load_features(name: str, path: str | Path) -> StVgg16 | Vgg19:
+    """The feature network of a name: `st_vgg16` or `vgg19`."""
+    return load_vgg19(path) if name == "vgg19" else load_st_vgg16(path)
+
+
+def _read(path: str | Path) -> dict[str, Tensor]:
+    if not Path(path).is_file():
+        raise InputError(f"{path} must hold the weights of the feature network, it does not exist. Run: dvc repro fetch_assets")
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise InputError(f"{path} must hold a torch state dict, reading it failed ({type(error).__name__}): fetch it again") from error
+
+
+def _load(network: nn.Module, state: dict[str, Tensor], path: str | Path) -> None:
+    try:
+        network.load_state_dict(state)
+    except RuntimeError as error:
+        reason = str(error).splitlines()[-1].strip()
+        raise InputError(f"{path} must hold the weights of this feature network: {reason}; check appearance.features") from error
+    network.eval().requires_grad_(False)
