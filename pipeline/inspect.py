@@ -204,7 +204,8 @@ def _model(path: Path) -> Findings:
 
     try:
         with safetensors.safe_open(path, framework="np") as file:
-            state = {name: file.get_tensor(name) for name in file.keys()}
+            names = list(file.keys())
+            state = {name: file.get_tensor(name) for name in names}
     except (safetensors.SafetensorError, TypeError, OSError) as error:
         raise InputError(f"{path} is not a readable safetensors file: {error}.") from error
     beside = path.with_suffix(".json")
@@ -245,6 +246,7 @@ def _curve(path: Path) -> Findings:
 
 def _video(path: Path) -> Findings:
     import av
+    from av.error import FFmpegError
 
     found = Findings(f"{path}: video")
     try:
@@ -255,7 +257,7 @@ def _video(path: Path) -> Findings:
             if not container.streams.video:
                 return found
             stamps, kept = _decode(container, container.streams.video[0].frames or 1000)
-    except (av.FFmpegError, OSError) as error:
+    except (FFmpegError, OSError) as error:
         raise InputError(f"{path} is not a readable video: {error}.") from error
     h, w = kept[0][1].shape[:2] if kept else (0, 0)
     span = stamps[-1] - stamps[0] if len(stamps) > 1 else 0.0

@@ -72,10 +72,7 @@ def _pip_download(wheel: Wheel, part: Path, by_hand: str) -> None:
         if done.returncode != 0 or not path.is_file():
             said = [line for line in done.stderr.splitlines() if line.strip()] or ["pip said nothing"]
             why = next((line for line in reversed(said) if "error" in line.lower()), said[-1])
-            raise InputError(
-                f"{wheel.file} could not be fetched with pip ({why.strip()}). "
-                f"Check the network and try again, or {by_hand}"
-            )
+            raise InputError(f"{wheel.file} could not be fetched with pip ({why.strip()}). Check the network and try again, or {by_hand}")
         os.replace(path, part)
 
 

@@ -95,7 +95,8 @@ def server():
 def test_every_data_file_reads_and_names_itself() -> None:
     for name in asset_names():
         asset = read_asset(name)
-        assert asset.licence and asset.allows.endswith(".")
+        assert asset.licence
+        assert asset.allows.endswith(".")
         assert all(len(f.sha256) == 64 for f in asset.files if f.origin.wheel)
 
 
@@ -107,7 +108,7 @@ def test_unknown_asset_lists_the_known() -> None:
 def test_data_file_with_a_typo_is_an_error(tmp_path: Path) -> None:
     text = "name: toy\nwhat: x\nsource: x\nlicense: MIT\nlicence: MIT\nallows: x\nfiles: []\n"
     (tmp_path / "toy.yaml").write_text(text)
-    with pytest.raises(InputError, match="toy.yaml: license: Extra inputs are not permitted"):
+    with pytest.raises(InputError, match=r"toy.yaml: license: Extra inputs are not permitted"):
         read_asset("toy", tmp_path)
 
 
@@ -124,7 +125,8 @@ def test_file_brought_by_hand_is_copied_and_stays(tmp_path: Path, wheel: Path) -
     assert (tmp_path / "out" / "net.bin").read_bytes() == CONTENT
     assert [p.name for p in incoming.iterdir()] == ["net.bin"]
     manifest = json.loads((tmp_path / "out" / "asset.json").read_text())
-    assert manifest["licence"] == "MIT" and manifest["files"]["net.bin"]["sha256"] == digest(CONTENT)
+    assert manifest["licence"] == "MIT"
+    assert manifest["files"]["net.bin"]["sha256"] == digest(CONTENT)
     assert not (tmp_path / "cache").exists()
 
 
@@ -150,7 +152,7 @@ def test_cached_wheel_needs_no_network(tmp_path: Path, wheel: Path, no_pip_netwo
 
 def test_wrong_sha256_by_hand_names_file_expected_found_and_keeps_it(tmp_path: Path, wheel: Path) -> None:
     (tmp_path / "net.bin").write_bytes(b"other")
-    said = f"net.bin must have sha256 {digest(CONTENT)}, found {digest(b'other')} .*replace it"
+    said = rf"net.bin must have sha256 {digest(CONTENT)}, found {digest(b'other')} .*replace it"
     with pytest.raises(InputError, match=said):
         fetch_asset(asset_of(wheel_origin(wheel)), tmp_path / "out", tmp_path, tmp_path / "cache")
     assert (tmp_path / "net.bin").read_bytes() == b"other"
@@ -161,17 +163,17 @@ def test_wrong_member_keeps_the_folder_from_before(tmp_path: Path, wheel: Path) 
     good = asset_of(wheel_origin(wheel))
     fetch_asset(good, tmp_path / "out", wheel.parent, tmp_path / "cache")
     bad = asset_of(wheel_origin(wheel), sha256=digest(b"else"))
-    said = f"toy/net.bin in .*must have sha256 {digest(b'else')}, found {digest(CONTENT)}"
+    said = rf"toy/net.bin in .*must have sha256 {digest(b'else')}, found {digest(CONTENT)}"
     with pytest.raises(InputError, match=said):
         fetch_asset(bad, tmp_path / "out", wheel.parent, tmp_path / "cache")
     assert (tmp_path / "out" / "net.bin").read_bytes() == CONTENT
-    with pytest.raises(InputError, match="must be a wheel that holds toy/absent.bin"):
+    with pytest.raises(InputError, match=r"must be a wheel that holds toy/absent.bin"):
         fetch_asset(asset_of(wheel_origin(wheel, "toy/absent.bin")), tmp_path / "out", wheel.parent, tmp_path / "cache")
 
 
 def test_no_network_names_wheel_and_folder(tmp_path: Path, wheel: Path, no_pip_network: None) -> None:
     incoming = tmp_path / "incoming"
-    said = f"toy-1.0-py3-none-any.whl could not be fetched with pip .* put it into {incoming}/"
+    said = rf"toy-1.0-py3-none-any.whl could not be fetched with pip .* put it into {incoming}/"
     with pytest.raises(InputError, match=said):
         fetch_asset(asset_of(wheel_origin(wheel)), tmp_path / "out", incoming, tmp_path / "cache")
     assert not (tmp_path / "out").exists()
@@ -179,7 +181,7 @@ def test_no_network_names_wheel_and_folder(tmp_path: Path, wheel: Path, no_pip_n
 
 def test_closed_port_names_address_and_folder(tmp_path: Path) -> None:
     asset = asset_of({"url": ["http://127.0.0.1:9/net.bin"]})
-    said = "net.bin could not be fetched from http://127.0.0.1:9/net.bin .*refused.* put it into"
+    said = r"net.bin could not be fetched from http://127.0.0.1:9/net.bin .*refused.* put it into"
     with pytest.raises(InputError, match=said):
         fetch_asset(asset, tmp_path / "out", tmp_path / "incoming", tmp_path / "cache")
 
@@ -215,7 +217,7 @@ def test_part_of_a_killed_download_resumes(tmp_path: Path, server: tuple) -> Non
 
 
 def test_wrong_download_is_thrown_away(tmp_path: Path, server: tuple) -> None:
-    with pytest.raises(InputError, match=f"net.bin must have sha256 {'0' * 64}, the download has {digest(CONTENT)}"):
+    with pytest.raises(InputError, match=rf"net.bin must have sha256 {'0' * 64}, the download has {digest(CONTENT)}"):
         cached_url([server[0]], "0" * 64, tmp_path, "net.bin", tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == ["0" * 64 + ".lock"]
 
