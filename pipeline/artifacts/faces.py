@@ -1,0 +1,148 @@
+"""Face index: what the target's training faces look like and where they look (Parquet), and the faces themselves (Zarr)."""
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.artifacts.store import VERSION, ArrayReader, ArrayWriter, create_group, open_group, publish, read_array
+from pipeline.errors import InputError
+
+REMEDY = "Run: dvc repro index_faces"
+BOX = ("x0", "y0", "x1", "y1")
+
+
+@dataclass(frozen=True)
+class FaceRow:
+    """One face: frame, square box xyxy (4) full px, vectors (v 2) and landmarks (l 2) full px (NaN = missing), sharpness."""
+
+    frame: int
+    box: np.ndarray
+    vectors: np.ndarray
+    landmarks: np.ndarray
+    sharpness: float
+
+
+@dataclass(frozen=True)
+class FaceIndex:
+    """n faces: frame (n), box (n 4), vectors (n v 2), landmarks (n l 2) full px, sharpness (n); crops (n s s 3), mattes (n s s)."""
+
+    frame: np.ndarray
+    box: np.ndarray
+    vectors: np.ndarray
+    landmarks: np.ndarray
+    landmark_names: tuple[str, ...]
+    sharpness: np.ndarray
+    crops: ArrayReader
+    mattes: ArrayReader
+    crop_px: int
+    attributes: dict[str, Any]
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    @property
+    def size_px(self) -> np.ndarray:
+        """The faces' size (n): the side of their boxes, which does not depend on where they look."""
+        return self.box[:, 2] - self.box[:, 0]
+
+
+class FaceWriter:
+    """Appends faces one by one."""
+
+    def __init__(self, crops: ArrayWriter, mattes: ArrayWriter) -> None:
+        self._crops, self._mattes = crops, mattes
+        self.rows: list[FaceRow] = []
+
+    def append(self, row: FaceRow, crop: np.ndarray, matte: np.ndarray) -> None:
+        """Add a face with its crop (s s 3) and matte (s s), uint8."""
+        self.rows.append(row)
+        self._crops.append(crop[None])
+        self._mattes.append(matte[None])
+
+
+@contextlib.contextmanager
+def create_faces(
+    table: str | os.PathLike[str],
+    crops: str | os.PathLike[str],
+    crop_px: int,
+    vectors: Sequence[tuple[str, str]],
+    landmarks: Sequence[str],
+    extra: dict[str, Any] | None = None,
+) -> Iterator[FaceWriter]:
+    """Publish a face index, table and crops; an index without faces is legal (a skeleton without a face)."""
+    attributes = {"crop_px": crop_px, "vectors": [list(v) for v in vectors], "landmarks": list(landmarks), **(extra or {})}
+    with create_group(crops, "faces", attributes) as group:
+        pictures = ArrayWriter(group, "crops", (crop_px, crop_px, 3), "uint8")
+        mattes = ArrayWriter(group, "mattes", (crop_px, crop_px), "uint8")
+        writer = FaceWriter(pictures, mattes)
+        yield writer
+        pictures.flush()
+        mattes.flush()
+        _write_table(table, writer.rows, len(vectors), landmarks, attributes)
+
+
+def open_faces(table: str | os.PathLike[str], crops: str | os.PathLike[str]) -> FaceIndex:
+    """Open a face index; InputError when a part is missing, damaged, or the two do not belong together."""
+    if not Path(table).is_file():
+        raise InputError(f"{table} does not exist. {REMEDY}")
+    try:
+        rows = pq.read_table(table, page_checksum_verification=True)
+        attributes = json.loads((rows.schema.metadata or {})[b"motion_copy"])
+    except (pa.ArrowException, OSError, KeyError, ValueError) as error:
+        raise InputError(f"{table} is not a readable face index: {error}. {REMEDY}") from error
+    if attributes.get("kind") != "faces" or attributes.get("version") != VERSION:
+        raise InputError(f"{table} must be faces version {VERSION}, found {attributes.get('kind')}. {REMEDY}")
+    group, _ = open_group(crops, ("faces",), REMEDY)
+    pictures, mattes = (read_array(group, name, crops, REMEDY) for name in ("crops", "mattes"))
+    if not len(pictures) == len(mattes) == rows.num_rows:
+        raise InputError(f"{crops} has {len(pictures)} faces, {table} has {rows.num_rows}. {REMEDY}")
+    names = tuple(attributes["landmarks"])
+    return FaceIndex(
+        frame=rows.column("frame").to_numpy().astype(np.int64),
+        box=_columns(rows, BOX, np.float64),
+        vectors=_pairs(rows, [f"v{i + 1}" for i in range(len(attributes["vectors"]))]),
+        landmarks=_pairs(rows, names),
+        landmark_names=names,
+        sharpness=rows.column("sharpness").to_numpy(),
+        crops=pictures,
+        mattes=mattes,
+        crop_px=int(attributes["crop_px"]),
+        attributes=attributes,
+    )
+
+
+def _write_table(
+    path: str | os.PathLike[str], rows: list[FaceRow], vectors: int, landmarks: Sequence[str], attributes: dict[str, Any]
+) -> None:
+    columns: dict[str, pa.Array] = {"frame": pa.array([row.frame for row in rows], pa.int32())}
+    for i, name in enumerate(BOX):
+        columns[name] = pa.array([float(row.box[i]) for row in rows], pa.float64())
+    for i in range(vectors):
+        for k, axis in enumerate("xy"):
+            columns[f"v{i + 1}_{axis}"] = pa.array([float(row.vectors[i, k]) for row in rows], pa.float64())
+    for i, joint in enumerate(landmarks):
+        for k, axis in enumerate("xy"):
+            columns[f"{joint}_{axis}"] = pa.array([float(row.landmarks[i, k]) for row in rows], pa.float64())
+    columns["sharpness"] = pa.array([float(row.sharpness) for row in rows], pa.float64())
+    described = json.dumps({"kind": "faces", "version": VERSION, **attributes}, sort_keys=True)
+    table = pa.table(columns).replace_schema_metadata({"motion_copy": described})
+    with publish(path) as temporary:
+        pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
+
+
+def _columns(table: pa.Table, names: Sequence[str], dtype: type) -> np.ndarray:
+    values = [table.column(name).to_numpy().astype(dtype) for name in names]
+    return np.stack(values, axis=1) if values else np.empty((table.num_rows, 0), dtype)
+
+
+def _pairs(table: pa.Table, names: Sequence[str]) -> np.ndarray:
+    flat = _columns(table, [f"{name}_{axis}" for name in names for axis in "xy"], np.float64)
+    return flat.reshape(table.num_rows, len(names), 2)

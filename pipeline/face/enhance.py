@@ -1,0 +1,145 @@
+"""Self-supervised face enhancement: real faces of similar orientation mixed into the generated ones (§3.2, Eq. 6-7, Fig. 5)."""
+
+import os
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from pydantic import Field
+
+from pipeline.artifacts.faces import FaceIndex, open_faces
+from pipeline.artifacts.foregrounds import Foregrounds, open_foregrounds
+from pipeline.artifacts.keypoints import Track, read_keypoints
+from pipeline.artifacts.residuals import ResidualWriter, create_residuals
+from pipeline.errors import InputError
+from pipeline.face.blend import Query, enhancement
+from pipeline.face.similarity import CandidateChooser, allowed_faces, choose_vectors, orientation_distances, vector_field
+from pipeline.params import Section
+from pipeline.progress import Progress
+from pipeline.regions import RegionParams, cut_from_crop, drop_unusable, region_boxes
+from pipeline.split import SplitParams, split_frames
+
+BLOCK = 16
+
+
+class FaceParams(Section):
+    """Section `face` of params.yaml."""
+
+    alpha: float = Field(ge=0, le=1)
+    beta: float | Literal["1 - alpha"]
+    candidates: int = Field(ge=1, le=16)
+    similarity: Literal["vectors", "image_features"]
+    vectors: int = Field(ge=2, le=6)
+    normalise: bool
+    exclude_neighbours: int = Field(ge=0)
+    hysteresis: float = Field(ge=0, lt=1)
+    min_sharpness: float = Field(ge=0)
+
+    @property
+    def beta_value(self) -> float:
+        """β of Eq. 7."""
+        return 1 - self.alpha if isinstance(self.beta, str) else self.beta
+
+
+def enhance_faces(
+    generated_path: str | os.PathLike[str],
+    motion_path: str | os.PathLike[str],
+    table: str | os.PathLike[str],
+    crops: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    params: FaceParams,
+    regions: RegionParams,
+    split: SplitParams | None = None,
+    features: Path | None = None,
+) -> int:
+    """Publish the face's residuals f' - f of a pair; returns the number of enhanced frames.
+
+    `split` is given for a target's self pair: then the query frame and its neighbours are no candidates, and no frame
+    before the held-out part depends on one within it. A skeleton without face vectors, an empty index or α = 0 gives no
+    region or zeros. `features` holds the st_vgg16 weights that similarity: image_features needs.
+    """
+    generated, faces = open_foregrounds(generated_path), open_faces(table, crops)
+    track = read_keypoints(motion_path, kind="motions").track()
+    if len(generated) != len(track.points):
+        found = f"{generated_path} has {len(generated)} frames, {motion_path} has {len(track.points)}"
+        raise InputError(f"{found}. Run: dvc repro generate_foreground")
+    region = next((r.name for r in track.skeleton.regions if r.kind == "face"), None)
+    extra = {"alpha": params.alpha, "beta": params.beta_value}
+    if region is None or not track.skeleton.face_vectors or not len(faces):
+        reason = "the face index is empty" if track.skeleton.face_vectors else f"skeleton {track.skeleton.name} has no face vectors"
+        print(f"enhance_faces: {reason}; faces stay as generated.")
+        with create_residuals(out, {}, {}, regions.region_px, generated.clock, track.size_hw, len(generated), {**extra, "reason": reason}):
+            return 0
+    border = None if split is None else split_frames(track.present, split).border
+    boxes = {region: region_boxes(track.points, track.skeleton, regions, border)[region]}
+    boxes, skipped = drop_unusable(boxes, track.size_hw, regions.min_side_px)
+    search = _Search(faces, track, params, is_self=split is not None, features=features)
+    searchable = search.has_candidates(boxes[region])
+    lost = np.isfinite(boxes[region]).all(axis=1) & ~searchable
+    if lost.any():
+        skipped[region].append(f"{int(lost.sum())} of {len(lost)} frames: no face of the index may be compared with it")
+    boxes[region][~searchable] = np.nan
+    arguments = out, boxes, skipped, regions.region_px, generated.clock, track.size_hw, len(generated), extra
+    with create_residuals(*arguments) as writer:
+        _append_residuals(writer, region, boxes[region], generated, search, params, regions.region_px)
+    return int(searchable.sum())
+
+
+class _Search:
+    """Finds the candidates of each frame of a motion in a face index."""
+
+    def __init__(self, faces: FaceIndex, track: Track, params: FaceParams, is_self: bool, features: Path | None) -> None:
+        self.faces, self.params, self.is_self = faces, params, is_self
+        names = faces.landmark_names
+        skeleton = track.skeleton
+        self.landmarks = track.points[:, [skeleton.index(name) for name in names]].astype(np.float64)
+        self.anchors = [i for i, name in enumerate(names) if any(name in pair for pair in skeleton.face_vectors)]
+        pairs = choose_vectors(skeleton.face_vectors, names, params.vectors)
+        self.queries = vector_field(self.landmarks, names, pairs)
+        self.pool = vector_field(faces.landmarks, names, pairs)
+        if params.normalise:
+            self.pool = self.pool / faces.size_px[:, None, None]
+        self.chooser = CandidateChooser(params.candidates, params.hysteresis)
+        self.describe = None
+        if params.similarity == "image_features":
+            from pipeline.face.features import FaceDescriber  # torch is needed for this variant only
+
+            self.describe = FaceDescriber(faces, features)
+
+    def has_candidates(self, boxes: np.ndarray) -> np.ndarray:
+        """Frames (t) whose face can be compared with at least one face of the index."""
+        return np.array([self._comparable(t, box).any() for t, box in enumerate(boxes)], bool)
+
+    def candidates(self, t: int, query: Query) -> tuple[np.ndarray, np.ndarray]:
+        """Chosen faces (k) and their weights (k) for frame t."""
+        distances = self._distances(t, query.box) if self.describe is None else self.describe.distances(query)
+        return self.chooser.choose(distances, self._comparable(t, query.box))
+
+    def _comparable(self, t: int, box: np.ndarray) -> np.ndarray:
+        query = t if self.is_self else None
+        allowed = allowed_faces(self.faces.frame, self.faces.sharpness, self.params.min_sharpness, query, self.params.exclude_neighbours)
+        if self.describe is None:
+            allowed = allowed & np.isfinite(self._distances(t, box))
+        return allowed & np.isfinite(box).all()
+
+    def _distances(self, t: int, box: np.ndarray) -> np.ndarray:
+        size = box[2] - box[0] if self.params.normalise else 1.0
+        return orientation_distances(self.queries[t] / size, self.pool)
+
+
+def _append_residuals(
+    writer: ResidualWriter, region: str, boxes: np.ndarray, generated: Foregrounds, search: _Search, params: FaceParams, region_px: int
+) -> None:
+    with Progress(len(generated), "enhance_faces") as progress:
+        for start, images in generated.rgb.blocks(BLOCK):
+            mattes = generated.matte[start : start + len(images)]
+            block = np.zeros((len(images), region_px, region_px, 3), np.int16)
+            for i in np.flatnonzero(np.isfinite(boxes[start : start + len(images)]).all(axis=1)):
+                t = start + int(i)
+                patch = cut_from_crop(images[i], generated.crop[t], boxes[t], region_px)
+                matte = cut_from_crop(mattes[i], generated.crop[t], boxes[t], region_px, "zero")
+                query = Query(patch, matte, boxes[t], search.landmarks[t])
+                chosen, weights = search.candidates(t, query)
+                block[i] = enhancement(query, search.faces, chosen, weights, params.alpha, params.beta_value, search.anchors)
+            writer.append(region, block)
+            progress.advance(len(images))

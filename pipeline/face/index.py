@@ -1,0 +1,114 @@
+"""The face index: every usable training face of the target with its orientation, sharpness and picture (§3.2, Fig. 5)."""
+
+import os
+
+import cv2
+import numpy as np
+from pydantic import Field
+
+from pipeline.artifacts.faces import FaceRow, FaceWriter, create_faces
+from pipeline.artifacts.frames import Frames, open_frames
+from pipeline.artifacts.keypoints import Track, read_keypoints
+from pipeline.artifacts.mattes import open_mattes
+from pipeline.errors import InputError
+from pipeline.face.similarity import face_landmarks, vector_field
+from pipeline.params import Section
+from pipeline.progress import Progress
+from pipeline.regions import RegionParams, cut_region, drop_unusable, region_boxes
+from pipeline.skeleton import Skeleton
+from pipeline.split import SplitParams, split_frames
+
+BLOCK = 16
+LEAST_VECTORS = 3  # fewer do not tell an orientation
+
+
+class FaceIndexParams(Section):
+    """Section `face_index` of params.yaml."""
+
+    size_px: int = Field(ge=16, le=512)
+
+
+def index_faces(
+    frames_path: str | os.PathLike[str],
+    mattes_path: str | os.PathLike[str],
+    keypoints_path: str | os.PathLike[str],
+    table: str | os.PathLike[str],
+    crops: str | os.PathLike[str],
+    params: FaceIndexParams,
+    regions: RegionParams,
+    split: SplitParams,
+) -> int:
+    """Publish the index of the training frames' faces; returns how many there are (0 for a skeleton without face vectors).
+
+    A face is usable when its region can be computed, is large enough and lies wholly in the frame, and at least
+    three of its vectors are seen.
+    """
+    frames, mattes = open_frames(frames_path), open_mattes(mattes_path)
+    track = read_keypoints(keypoints_path).track()
+    _check_lengths({frames_path: len(frames), mattes_path: len(mattes), keypoints_path: len(track.points)})
+    training = split_frames(track.present, split)
+    skeleton = track.skeleton
+    names = face_landmarks(skeleton)
+    boxes = _face_boxes(track, regions, training.border)
+    usable = [int(t) for t in training.training if _is_usable(boxes[t], track.points[t], skeleton, names, frames.size_hw)]
+    if not usable:
+        print(f"index_faces: no usable face in {keypoints_path}; the index is empty and faces stay as generated.")
+    with create_faces(table, crops, params.size_px, skeleton.face_vectors, names) as writer:
+        _append_faces(writer, usable, frames, mattes, track, boxes, names, params.size_px)
+    return len(usable)
+
+
+def sharpness(crop: np.ndarray, matte: np.ndarray) -> float:
+    """Variance of the Laplacian of a face crop (s s 3) in grey levels², where its matte (s s) says person; 0 where none is."""
+    inside = matte > 127
+    grey = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)
+    return float(cv2.Laplacian(grey, cv2.CV_64F)[inside].var()) if inside.any() else 0.0
+
+
+def _append_faces(
+    writer: FaceWriter,
+    usable: list[int],
+    frames: Frames,
+    mattes: Frames,
+    track: Track,
+    boxes: np.ndarray,
+    names: tuple[str, ...],
+    size_px: int,
+) -> None:
+    wanted = np.zeros(len(frames), bool)
+    wanted[usable] = True
+    with Progress(len(usable), "index_faces", "face") as progress:
+        for start in range(0, len(frames), BLOCK):
+            if not wanted[start : start + BLOCK].any():
+                continue
+            images, alphas = frames[start : start + BLOCK], mattes[start : start + BLOCK]
+            for t in np.flatnonzero(wanted[start : start + BLOCK]) + start:
+                crop = cut_region(images[t - start], boxes[t], size_px)
+                matte = cut_region(alphas[t - start], boxes[t], size_px, "zero")
+                landmarks = track.points[t][[track.skeleton.index(name) for name in names]].astype(np.float64)
+                vectors = vector_field(landmarks, names, track.skeleton.face_vectors)
+                writer.append(FaceRow(int(t), boxes[t], vectors, landmarks, sharpness(crop, matte)), crop, matte)
+                progress.advance()
+
+
+def _face_boxes(track: Track, regions: RegionParams, border: int) -> np.ndarray:
+    """Boxes (t 4) of the face region, all NaN for a skeleton without face vectors."""
+    faces = [region.name for region in track.skeleton.regions if region.kind == "face"]
+    if not faces or not track.skeleton.face_vectors:
+        return np.full((len(track.points), 4), np.nan)
+    boxes = {faces[0]: region_boxes(track.points, track.skeleton, regions, border)[faces[0]]}
+    return drop_unusable(boxes, track.size_hw, regions.min_side_px)[0][faces[0]]
+
+
+def _is_usable(box: np.ndarray, points: np.ndarray, skeleton: Skeleton, names: tuple[str, ...], size_hw: tuple[int, int]) -> bool:
+    if not np.isfinite(box).all() or box[:2].min() < 0 or box[2] > size_hw[1] or box[3] > size_hw[0]:
+        return False
+    landmarks = points[[skeleton.index(name) for name in names]]
+    vectors = vector_field(landmarks, names, skeleton.face_vectors)
+    return int(np.isfinite(vectors).all(axis=1).sum()) >= min(LEAST_VECTORS, len(vectors))
+
+
+def _check_lengths(lengths: dict[str | os.PathLike[str], int]) -> None:
+    if len(set(lengths.values())) > 1:
+        found = ", ".join(f"{path} has {n}" for path, n in lengths.items())
+        raise InputError(f"Frames, mattes and keypoints must be of one clip, found different lengths: {found}. Run: dvc repro")
