@@ -1,0 +1,166 @@
+"""Imitation of a driver: no true frame exists, so steadiness is judged beside the driver's and the pose is detected again."""
+
+from typing import Any
+
+import numpy as np
+
+from pipeline.artifacts.foregrounds import Foregrounds
+from pipeline.artifacts.frames import Frames
+from pipeline.artifacts.keypoints import ORIGINS, Track
+from pipeline.errors import InputError
+from pipeline.evaluation.settings import IMITATION, EvaluationParams, finite_mean, listed, not_computed, temporal_settings
+from pipeline.evaluation.temporal import Flow, consistency, flicker, flow_and_mask, warping_error, window_borders
+from pipeline.framing import training_crop
+from pipeline.geometry import apply_affine, sample_crop
+from pipeline.progress import Progress
+
+SEEN = tuple(ORIGINS.index(name) for name in ("measured", "refined", "smoothed", "imported"))
+BLOCK = 8
+
+
+def evaluate_imitation(
+    fused: Frames,
+    foregrounds: Foregrounds,
+    driver_frames: Frames,
+    driver: Track,
+    motion: Track,
+    redetected: Track | None,
+    window: int,
+    method: str,
+    params: EvaluationParams,
+    flow: Flow,
+) -> dict[str, Any]:
+    """Score a pair: nested scores with `imitation` and `settings`.
+
+    window: frames per window of the generator; method: how the motion was retargeted, `none` shares the driver's
+    pixels and so allows TCM. Without `redetected` the pose has no keys. InputError when artifacts differ in length.
+    """
+    _check(fused, foregrounds, driver_frames, driver, motion, redetected)
+    pairs, border = _pairs(fused, foregrounds, driver_frames, driver, motion, window, method, params, flow)
+    errors = {name: [pair.get(name, np.nan) for pair in pairs] for name in ("result", "driver", "result_shared", "driver_shared")}
+    agreement, left_out = consistency(errors["result"], errors["driver"], params.static_below)
+    values = {
+        "motion_consistency": agreement,
+        "e_warp": finite_mean(errors["result"]),
+        "flicker": flicker(errors["result"], border),
+        "tcm": consistency(errors["result_shared"], errors["driver_shared"], params.static_below)[0],
+    }
+    scores = listed(values, params)
+    if redetected is not None and "pose" in params.metrics:
+        scores |= pose_scores(motion, foregrounds.crop, redetected)
+    settings = {
+        "frames": int(motion.present.sum()),
+        "pairs": len(pairs),
+        "pairs_left_out": {"motion_consistency": left_out},
+        "size_px": foregrounds.size_px,
+        "window": window,
+        **temporal_settings(params),
+        "motion_consistency": "mean of exp(-|E / E(driver) - 1|), each video under its own flow and mask, the driver seen "
+        f"through the {_mode(foregrounds)} square about its track, margin {params.driver_margin:g}",
+        "pose": "median distance in crop px between the motion's joints and those detected again in the result, over all "
+        "joints seen in both; detected: share of the motion's frames with a joint seen again",
+        "not_computed": _missing(params, method, redetected),
+    }
+    return {**({"imitation": scores} if scores else {}), "settings": settings}
+
+
+def pose_scores(motion: Track, crop: np.ndarray, redetected: Track) -> dict[str, float]:
+    """pose_error_px and pose_detected of a result: motion in full px, crop (t 2 3) full → crop, redetected in crop px.
+
+    Joints are matched by name; only joints that were seen count, none that was interpolated. The error has no key
+    when nothing was seen again.
+    """
+    shared = [joint for joint in motion.joints if joint in redetected.joints]
+    a, b = ([track.skeleton.index(joint) for joint in shared] for track in (motion, redetected))
+    wanted = np.stack([apply_affine(m, p) for m, p in zip(crop, motion.points[:, a], strict=True)])
+    seen: np.ndarray = np.isin(redetected.origin, SEEN) & np.isfinite(redetected.points).all(axis=-1)
+    error = np.linalg.norm(wanted - redetected.points[:, b].astype(np.float64), axis=-1)
+    error = error[seen[:, b] & np.isfinite(error)]
+    scores = {"pose_error_px": float(np.median(error))} if len(error) else {}
+    if motion.present.any():
+        scores["pose_detected"] = float(seen.any(axis=1)[motion.present].mean())
+    return scores
+
+
+def _check(
+    fused: Frames, foregrounds: Foregrounds, driver_frames: Frames, driver: Track, motion: Track, redetected: Track | None
+) -> None:
+    lengths = {
+        "fused crops": len(fused),
+        "foregrounds": len(foregrounds),
+        "driver frames": len(driver_frames),
+        "driver keypoints": len(driver.points),
+        "motion": len(motion.points),
+        **({} if redetected is None else {"redetected keypoints": len(redetected.points)}),
+    }
+    if len(set(lengths.values())) > 1:
+        found = ", ".join(f"{name} {n}" for name, n in lengths.items())
+        raise InputError(f"The artifacts of one pair must have as many frames, found {found}. Run: dvc repro")
+    if redetected is not None and redetected.size_hw != fused.size_hw:
+        raise InputError(
+            f"Poses must be detected again in the fused crops of {fused.size_hw}, found keypoints of {redetected.size_hw}. "
+            "Run: dvc repro redetect_poses"
+        )
+
+
+def _pairs(
+    fused: Frames,
+    foregrounds: Foregrounds,
+    driver_frames: Frames,
+    driver: Track,
+    motion: Track,
+    window: int,
+    method: str,
+    params: EvaluationParams,
+    flow: Flow,
+) -> tuple[list[dict[str, float]], list[bool]]:
+    """Warping errors per pair of frames with both people: result and driver under their own flows, both under the driver's."""
+    both = motion.present & driver.present
+    if not fused.clock.has_time or not both.any() or not {"motion_consistency", "e_warp", "flicker", "tcm"} & set(params.metrics):
+        return [], []
+    rows = training_crop(driver.points, driver.present, _mode(foregrounds), params.driver_margin, foregrounds.size_px)
+    aligned = _shares_pixels(params, method, driver, foregrounds)
+    borders = window_borders(motion.present, window)
+    pairs, crossing = [], []
+    before: list[np.ndarray] = []
+    with Progress(len(fused), "evaluate") as progress:
+        for start, block in fused.blocks(BLOCK):
+            full = driver_frames[start : start + len(block)]
+            for t in range(start, start + len(block)):
+                seen = [rows[t], foregrounds.crop[t]] if aligned else [rows[t]]
+                now = [block[t - start], *(sample_crop(full[t - start], row, foregrounds.size_px) for row in seen)]
+                if t > 0 and both[t] and both[t - 1]:
+                    pairs.append(_errors(before, now, params, flow))
+                    crossing.append(bool(borders[t]))
+                before = now
+            progress.advance(len(block))
+    return pairs, crossing
+
+
+def _errors(
+    before: list[np.ndarray], now: list[np.ndarray], params: EvaluationParams, flow: Flow
+) -> dict[str, float]:
+    """Warping errors of one pair; images: the result, the driver, and where pixels are shared the driver in the result's crop."""
+    motions = [flow_and_mask(a, b, flow, params.mask) for a, b in zip(before, now, strict=True)]
+    errors = {name: warping_error(before[i], now[i], *motions[i]) for i, name in enumerate(("result", "driver"))}
+    if len(now) > 2:
+        errors["result_shared"] = warping_error(before[0], now[0], *motions[2])
+        errors["driver_shared"] = warping_error(before[2], now[2], *motions[2])
+    return errors
+
+
+def _mode(foregrounds: Foregrounds) -> Any:
+    return "fixed" if (foregrounds.crop == foregrounds.crop[0]).all() else "follow"
+
+
+def _shares_pixels(params: EvaluationParams, method: str, driver: Track, foregrounds: Foregrounds) -> bool:
+    return "tcm" in params.metrics and method == "none" and driver.size_hw == foregrounds.size_hw
+
+
+def _missing(params: EvaluationParams, method: str, redetected: Track | None) -> dict[str, str]:
+    missing = not_computed(params, IMITATION, ("fid", "is"))
+    if method != "none":
+        missing["tcm"] = f"the motion was retargeted ({method}), so result and driver share no pixels: see motion_consistency"
+    if redetected is None and "pose" not in missing:
+        missing["pose"] = "the poses of the result were not detected again: set redetect for this pair"
+    return missing

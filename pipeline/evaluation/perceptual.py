@@ -1,0 +1,50 @@
+"""Distances between images in the features of a network: ST-LPIPS and LPIPS (§4.2)."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pipeline.evaluation.settings import DISTANCES
+
+if TYPE_CHECKING:  # torch takes a second to import, and the other metrics do without it
+    from torch import Tensor
+
+LEAST_PX = 32  # the trunks halve their input four times
+Distance = Callable[[np.ndarray, np.ndarray], np.ndarray]  # two uint8 batches (n h w 3) → distances (n) float64
+
+
+def load_distances(metrics: Sequence[str], weights: Path) -> dict[str, Distance]:
+    """The listed network distances by name; `weights` is the folder that holds a folder per asset, as fetch_assets fills it.
+
+    InputError when a listed one has no network file. A distance is NaN for images under LEAST_PX.
+    """
+    return {name: _load(name, weights) for name in DISTANCES if name in metrics}
+
+
+def _load(name: str, weights: Path) -> Distance:
+    if name == "st_lpips":
+        from pipeline.networks.vgg import load_st_vgg16
+
+        return _on_uint8(load_st_vgg16(weights / "st_vgg16" / "vgg_shift_tolerant.pth").distance)
+    from pipeline.networks.lpips import load_lpips
+
+    return _on_uint8(load_lpips(name.removeprefix("lpips_"), weights / name).distance)
+
+
+def _on_uint8(distance: "Callable[[Tensor, Tensor], Tensor]") -> Distance:
+    import torch
+
+    torch.set_flush_denormal(True)
+
+    def images(batch: np.ndarray) -> "Tensor":
+        return torch.from_numpy(np.ascontiguousarray(batch)).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+    def on_uint8(true: np.ndarray, pred: np.ndarray) -> np.ndarray:
+        if min(true.shape[1:3]) < LEAST_PX:
+            return np.full(len(true), np.nan)
+        with torch.inference_mode():
+            return distance(images(true), images(pred)).double().numpy()
+
+    return on_uint8

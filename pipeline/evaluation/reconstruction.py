@@ -1,0 +1,211 @@
+"""Self reconstruction on held-out frames, beside two baselines on the same pixels (§4.2)."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from pipeline.artifacts.crops import Crops
+from pipeline.artifacts.frames import Frames
+from pipeline.artifacts.keypoints import Track
+from pipeline.errors import InputError
+from pipeline.evaluation.baselines import LEAST_SHARED, nearest_pose, paste
+from pipeline.evaluation.fidelity import person_pixels, psnr, ssim
+from pipeline.evaluation.perceptual import Distance
+from pipeline.evaluation.settings import (
+    RECONSTRUCTION,
+    EvaluationParams,
+    fidelity_settings,
+    finite_mean,
+    listed,
+    not_computed,
+    temporal_settings,
+)
+from pipeline.evaluation.temporal import Flow, consistency, flicker, flow_and_mask, warping_error, window_borders
+from pipeline.geometry import apply_affine
+from pipeline.progress import Progress
+from pipeline.split import Split, SplitParams, split_frames
+
+METHODS = ("reconstruction", "nearest_pose", "plate")
+BLOCK = 8
+SINGLE = ("psnr", "psnr_person", "ssim")
+
+
+@dataclass
+class Measured:
+    """What a pass over the held-out frames found.
+
+    rows: one per frame, `frame` and `<method>_<metric>`; pairs: one per pair of consecutive frames, the warping error
+    of each method and of the reference; border: which pairs cross the border of a window.
+    """
+
+    rows: list[dict[str, float]] = field(default_factory=list)
+    pairs: list[dict[str, float]] = field(default_factory=list)
+    border: list[bool] = field(default_factory=list)
+
+
+def evaluate_reconstruction(
+    fused: Frames,
+    crops: Crops,
+    track: Track,
+    window: int,
+    params: EvaluationParams,
+    split_params: SplitParams,
+    distances: Mapping[str, Distance],
+    flow: Flow,
+) -> tuple[dict[str, Any], list[dict[str, float]]]:
+    """Score the self pair's fused crops on the held-out frames: nested scores, and a row of scores per frame.
+
+    window: frames per window of the generator. A metric that is unlisted, or that no frame allows, has no key;
+    `settings` says how the others were computed. InputError when the artifacts differ in length or size.
+    """
+    _check(fused, crops, track)
+    split = split_frames(track.present, split_params)
+    measured = _measure(fused, crops, track, split, window, params, distances, flow)
+    scores: dict[str, Any] = {method: _summary(measured, method, params) for method in METHODS}
+    scores["reference"] = _reference_summary(measured, params)
+    scores = {name: values for name, values in scores.items() if values}
+    return {**scores, "settings": _settings(measured, crops, split, window, params, split_params)}, measured.rows
+
+
+def _check(fused: Frames, crops: Crops, track: Track) -> None:
+    lengths = {"fused crops": len(fused), "crops": len(crops.frames), "keypoints": len(track.points)}
+    if len(set(lengths.values())) > 1:
+        found = ", ".join(f"{name} {n}" for name, n in lengths.items())
+        raise InputError(f"The artifacts of one target must have as many frames, found {found}. Run: dvc repro")
+    if fused.size_hw != (crops.size_px, crops.size_px):
+        raise InputError(f"Fused crops must be {crops.size_px} px like the crops, found {fused.size_hw}. Run: dvc repro fuse")
+
+
+def _measure(
+    fused: Frames,
+    crops: Crops,
+    track: Track,
+    split: Split,
+    window: int,
+    params: EvaluationParams,
+    distances: Mapping[str, Distance],
+    flow: Flow,
+) -> Measured:
+    nearest = _nearest_training_frames(crops, track, split)
+    borders = window_borders(track.present, window)
+    measured = Measured()
+    paired = fused.clock.has_time and any(name in params.metrics for name in ("tcm", "e_warp", "flicker"))
+    before: tuple[int, np.ndarray, dict[str, np.ndarray]] | None = None
+    with Progress(len(split.held_out), "evaluate") as progress:
+        for start in range(0, len(split.held_out), BLOCK):
+            frames = [int(t) for t in split.held_out[start : start + BLOCK]]
+            true = np.stack([crops.frames[t] for t in frames])
+            pred = _predictions(fused, crops, frames, nearest)
+            person = [person_pixels(crops.mattes[t], params.dilate_px) for t in frames]
+            measured.rows += _frame_rows(frames, true, pred, person, params, distances)
+            for i, t in enumerate(frames):
+                now = {method: images[i] for method, images in pred.items()}
+                if before is not None and before[0] == t - 1 and paired:
+                    measured.pairs.append(_pair(before[1], true[i], before[2], now, params, flow))
+                    measured.border.append(bool(borders[t]))
+                before = (t, true[i], now)
+            progress.advance(len(frames))
+    return measured
+
+
+def _nearest_training_frames(crops: Crops, track: Track, split: Split) -> dict[int, int]:
+    """For each held-out frame the training frame of nearest pose, -1 where none can be compared."""
+    points = np.stack([apply_affine(m, p) for m, p in zip(crops.crop, track.points, strict=True)])
+    found = {int(t): nearest_pose(points[t], points[split.training]) for t in split.held_out}
+    return {t: -1 if i < 0 else int(split.training[i]) for t, i in found.items()}
+
+
+def _predictions(fused: Frames, crops: Crops, frames: list[int], nearest: dict[int, int]) -> dict[str, np.ndarray]:
+    """What each method shows, (n s s 3) uint8; without a comparable pose the nearest one is the bare plate."""
+    plates = np.stack([crops.plate_at(t) for t in frames])
+    pasted = [
+        plate if nearest[t] < 0 else paste(crops.frames[nearest[t]], crops.mattes[nearest[t]], plate)
+        for t, plate in zip(frames, plates, strict=True)
+    ]
+    return {"reconstruction": np.stack([fused[t] for t in frames]), "nearest_pose": np.stack(pasted), "plate": plates}
+
+
+def _frame_rows(
+    frames: list[int],
+    true: np.ndarray,
+    pred: dict[str, np.ndarray],
+    person: list[np.ndarray],
+    params: EvaluationParams,
+    distances: Mapping[str, Distance],
+) -> list[dict[str, float]]:
+    rows: list[dict[str, float]] = [{"frame": t} for t in frames]
+    single: dict[str, Callable[[int, np.ndarray], float]] = {
+        "psnr": lambda i, image: psnr(true[i], image),
+        "psnr_person": lambda i, image: psnr(true[i], image, person[i]),
+        "ssim": lambda i, image: ssim(true[i], image),
+    }
+    for method, images in pred.items():
+        for name in SINGLE:
+            if name in params.metrics:
+                for i, row in enumerate(rows):
+                    row[f"{method}_{name}"] = single[name](i, images[i])
+        for name, distance in distances.items():
+            for row, value in zip(rows, distance(true, images), strict=True):
+                row[f"{method}_{name}"] = float(value)
+    return rows
+
+
+def _pair(
+    first: np.ndarray,
+    second: np.ndarray,
+    before: dict[str, np.ndarray],
+    now: dict[str, np.ndarray],
+    params: EvaluationParams,
+    flow: Flow,
+) -> dict[str, float]:
+    """Warping errors of one pair, all under the flow and mask of the true frames."""
+    motion, visible = flow_and_mask(first, second, flow, params.mask)
+    errors = {method: warping_error(before[method], now[method], motion, visible) for method in now}
+    return {"reference": warping_error(first, second, motion, visible), **errors}
+
+
+def _summary(measured: Measured, method: str, params: EvaluationParams) -> dict[str, float]:
+    columns = {name: [row.get(f"{method}_{name}", np.nan) for row in measured.rows] for name in params.metrics}
+    errors = [pair[method] for pair in measured.pairs]
+    reference = [pair["reference"] for pair in measured.pairs]
+    values = {name: finite_mean(column) for name, column in columns.items()}
+    values["e_warp"] = finite_mean(errors)
+    values["flicker"] = flicker(errors, measured.border)
+    values["tcm"] = consistency(errors, reference, params.static_below)[0]
+    return listed(values, params)
+
+
+def _reference_summary(measured: Measured, params: EvaluationParams) -> dict[str, float]:
+    errors = [pair["reference"] for pair in measured.pairs]
+    return listed({"e_warp": finite_mean(errors), "flicker": flicker(errors, measured.border)}, params)
+
+
+def _settings(
+    measured: Measured, crops: Crops, split: Split, window: int, params: EvaluationParams, split_params: SplitParams
+) -> dict[str, Any]:
+    missing = not_computed(params, RECONSTRUCTION, ("fid", "is"))
+    if not len(split.held_out):
+        why = "no frame is held out: set split.hold_out_fraction above 0"
+        return {"frames": 0, "not_computed": {"reconstruction": why, **missing}}
+    reference = [pair["reference"] for pair in measured.pairs]
+    left_out = {"tcm": consistency(reference, reference, params.static_below)[1]}
+    left_out["e_warp"] = sum(not np.isfinite(e) for e in reference)
+    return {
+        "frames": len(split.held_out),
+        "frames_held_out": f"the last {split_params.hold_out_fraction:g} in time of the frames with the subject",
+        "first_frame": int(split.held_out[0]),
+        "last_frame": int(split.held_out[-1]),
+        "size_px": crops.size_px,
+        "pixels": "uint8 crops composited by Eq. 9, before video coding",
+        "pairs": len(measured.pairs),
+        "pairs_left_out": left_out,
+        "window": window,
+        **fidelity_settings(params),
+        **temporal_settings(params),
+        "tcm": "mean of exp(-|E / E(reference) - 1|), all under the flow of the true frames",
+        "nearest_pose": "training frame of least mean joint distance in crop px, unaligned, over joints finite in both, "
+        f"at least {LEAST_SHARED:g} of the query's; pasted by its matte on the plate",
+        "not_computed": missing,
+    }

@@ -1,0 +1,50 @@
+"""Door: the result of a pair and its driver → scores of the imitation."""
+
+from pipeline.artifacts.foregrounds import open_foregrounds
+from pipeline.artifacts.frames import open_frames
+from pipeline.artifacts.keypoints import read_keypoints
+from pipeline.artifacts.scores import write_scores
+from pipeline.door import door_parser, run_door, stage_clock
+from pipeline.evaluation.imitation import evaluate_imitation
+from pipeline.evaluation.settings import EvaluationParams, window_of
+from pipeline.evaluation.temporal import load_flow
+from pipeline.params import read_section
+
+
+def main() -> None:
+    """Parse paths and params, score, publish."""
+    parser = door_parser(
+        "Score how a pair's result imitates its driver: steadiness, and the pose detected again in the result.",
+        reads={
+            "fused": "fused crops of the pair (Zarr)",
+            "generated": "generated foregrounds of the pair (Zarr)",
+            "motion": "the pair's motion (Parquet)",
+            "driver-frames": "the driver's frames (Zarr)",
+            "driver-keypoints": "the driver's keypoints (Parquet)",
+            "weights": "folder with a folder per fetched asset",
+        },
+        writes={"out": "scores (JSON)"},
+        optional={"redetected": "keypoints detected in the fused crops (Parquet); without them the pose is not scored"},
+    )
+    args = parser.parse_args()
+    params = read_section(args.params, "evaluation", EvaluationParams)
+    motion = read_keypoints(args.motion, "motions").track()
+    generated = open_foregrounds(args.generated)
+    with stage_clock(args.time, frames=len(generated)):
+        scores = evaluate_imitation(
+            open_frames(args.fused, "fused"),
+            generated,
+            open_frames(args.driver_frames),
+            read_keypoints(args.driver_keypoints).track(),
+            motion,
+            None if args.redetected is None else read_keypoints(args.redetected).track(),
+            window_of(generated),
+            str(motion.attributes.get("method", "unknown")),
+            params,
+            load_flow(params.flow, args.weights),
+        )
+        write_scores(args.out, scores)
+
+
+if __name__ == "__main__":
+    run_door(main)
