@@ -1,0 +1,69 @@
+"""Mattes by difference from a still background: for a camera that does not move, and any subject, however small."""
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+
+from pipeline.matting.difference import Background, difference, grown_box, threshold
+
+SEARCH = 0.6
+
+
+def load(
+    background: Background, sensitivity: float, floor_levels: float
+) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+    """Return f(frames (t h w 3) uint8 RGB, boxes_xyxy (t 4)) → mattes (t h w) uint8, 255 = subject.
+
+    boxes are the half-open boxes of the subject's joints, NaN where it is absent (the matte is then 0). sensitivity in
+    deviations of the background's noise, floor_levels the least difference in brightness levels that counts.
+    """
+    limit = threshold(background, sensitivity, floor_levels)
+
+    def segment(frames: np.ndarray, boxes_xyxy: np.ndarray) -> np.ndarray:
+        mattes = np.zeros(frames.shape[:3], np.uint8)
+        for matte, frame, box in zip(mattes, frames, boxes_xyxy, strict=True):
+            if np.isfinite(box).all():
+                search = grown_box(box, SEARCH, frame.shape[:2])
+                part = np.s_[search[1] : search[3], search[0] : search[2]]
+                apart = difference(frame, background, search)
+                matte[part] = _opacity(apart[part], limit[part], box - np.tile(search[:2], 2))
+        return mattes
+
+    return segment
+
+
+def _opacity(apart: np.ndarray, limit: np.ndarray, box: np.ndarray) -> np.ndarray:
+    """Opacity (h w) uint8 of the components that reach into the box: 1 inside, at the rim the share of the full difference."""
+    apart = cv2.GaussianBlur(apart, (3, 3), 0.6)
+    found = (apart > limit).astype(np.uint8)
+    body = _components(found, (apart > 2 * limit).astype(np.uint8), box)
+    if not body.any():
+        return np.zeros(apart.shape, np.uint8)
+    contours, _ = cv2.findContours(body, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    cv2.drawContours(body, contours, -1, 1, cv2.FILLED)
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (3, 3))
+    rim = cv2.dilate(body, kernel) > cv2.erode(body, kernel, borderType=cv2.BORDER_REPLICATE)
+    # Full difference next to the rim: what a pixel wholly covered by the subject shows.
+    full = cv2.dilate(np.where(body > 0, apart, 0), np.ones((5, 5), np.uint8))
+    share = np.clip(apart / np.maximum(full, 1e-3), 0, 1)
+    return np.rint(255 * np.where(rim, share, body)).astype(np.uint8)
+
+
+def _components(found: np.ndarray, sure: np.ndarray, box: np.ndarray) -> np.ndarray:
+    """The parts of `found` that hold a sure pixel and touch the box, with gaps of a few pixels closed."""
+    side = max(box[2] - box[0], box[3] - box[1])
+    reach = int(np.clip(round(0.02 * side), 0, 6))
+    if reach:
+        found = cv2.morphologyEx(found, cv2.MORPH_CLOSE, np.ones((2 * reach + 1, 2 * reach + 1), np.uint8))
+    count, labels = cv2.connectedComponents(found, connectivity=8)
+    x0, y0 = np.floor(box[:2]).clip(0).astype(int)
+    x1, y1 = np.ceil(box[2:]).astype(int)
+    inside = np.bincount(labels[y0:y1, x0:x1].ravel(), minlength=count)
+    total = np.bincount(labels.ravel(), minlength=count)
+    strong = np.bincount(labels[sure > 0], minlength=count)
+    # Specks of noise: far fewer pixels than the subject's own box has.
+    speck = max(1.0, 0.002 * (box[2] - box[0]) * (box[3] - box[1]))
+    keep = (inside > 0) & (strong > 0) & (total > speck)
+    keep[0] = False
+    return keep[labels].astype(np.uint8)

@@ -1,0 +1,107 @@
+"""The subject as what differs from a still background: for cameras that do not move.
+
+Not in the paper, which segments by Mask R-CNN (§3.1).
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from pipeline.stillness import lighting_gains, masked_median, masked_noise
+
+GREY_LEVELS = 3.0
+SHADOW_DARKEST = 0.45
+SHADOW_CHROMA = 0.035
+
+
+@dataclass(frozen=True)
+class Background:
+    """What stands still: image (h w 3) float32 RGB 0..255, noise (h w) float32 in levels, known (h w) bool, has_colour."""
+
+    image: np.ndarray
+    noise: np.ndarray
+    known: np.ndarray
+    has_colour: bool
+
+
+def fit_background(samples: np.ndarray, hidden: np.ndarray) -> Background:
+    """Learn the background from samples (n h w 3) uint8, looking past what hidden (n h w) bool marks as subject.
+
+    A pixel hidden in every sample takes the median of all of them, which is right for a subject that moves within what
+    hides it, and is not `known`.
+    """
+    gains = lighting_gains(samples, hidden)
+    never = hidden.all(axis=0)
+    seen = hidden & ~never
+    image, _ = masked_median(samples, seen, gains)
+    noise = masked_noise(samples, seen, gains, image)
+    apart = image.max(axis=2) - image.min(axis=2)
+    return Background(image, noise, ~never, bool(np.percentile(apart, 95) > GREY_LEVELS))
+
+
+def hide_boxes(boxes: np.ndarray, grow: float, size_hw: tuple[int, int]) -> np.ndarray:
+    """Masks (n h w) bool of boxes (n 4) xyxy, each grown by `grow` times its larger side."""
+    hidden = np.zeros((len(boxes), *size_hw), bool)
+    for mask, box in zip(hidden, boxes, strict=True):
+        x0, y0, x1, y1 = grown_box(box, grow, size_hw)
+        mask[y0:y1, x0:x1] = True
+    return hidden
+
+
+def hide_mattes(mattes: np.ndarray, reach_px: int) -> np.ndarray:
+    """Masks (n h w) bool of mattes (n h w) uint8, widened by reach_px."""
+    kernel = np.ones((2 * reach_px + 1, 2 * reach_px + 1), np.uint8)
+    return np.stack([cv2.dilate((matte > 12).astype(np.uint8), kernel) > 0 for matte in mattes])
+
+
+def grown_box(box: np.ndarray, grow: float, size_hw: tuple[int, int]) -> tuple[int, int, int, int]:
+    """A box xyxy widened on all sides by `grow` times its larger side, in whole pixels inside the image."""
+    pad = grow * max(box[2] - box[0], box[3] - box[1])
+    x0, y0 = np.floor(box[:2] - pad).clip(0).astype(int)
+    x1, y1 = np.ceil(box[2:] + pad).clip(0).astype(int)
+    return int(min(x0, size_hw[1])), int(min(y0, size_hw[0])), int(min(x1, size_hw[1])), int(min(y1, size_hw[0]))
+
+
+def difference(frame: np.ndarray, background: Background, outside: tuple[int, int, int, int]) -> np.ndarray:
+    """How far frame (h w 3) uint8 is from the background, (h w) float32 in levels; shadows count as background.
+
+    The frame's brightness is first matched to the background's by the pixels outside the box `outside` (x0 y0 x1 y1).
+    """
+    gain = _gain(frame, background.image, outside)
+    level = frame.astype(np.float32) * np.float32(1 / gain)
+    apart = np.abs(level - background.image).max(axis=2)
+    if background.has_colour:
+        apart[_is_shadow(level, background.image)] = 0
+    return apart
+
+
+def threshold(background: Background, sensitivity: float, floor: float) -> np.ndarray:
+    """Levels (h w) float32 above which a difference is more than noise: `sensitivity` deviations, at least `floor`."""
+    spread = cv2.blur(background.noise, (5, 5))
+    return np.maximum(spread * np.float32(sensitivity), np.float32(floor))
+
+
+def _gain(frame: np.ndarray, image: np.ndarray, outside: tuple[int, int, int, int]) -> float:
+    step = max(1, int(np.sqrt(frame.shape[0] * frame.shape[1] / 20_000)))
+    use = np.ones(frame.shape[:2], bool)
+    x0, y0, x1, y1 = outside
+    use[y0:y1, x0:x1] = False
+    use = use[::step, ::step]
+    if use.sum() < 50:
+        return 1.0
+    ratio = (frame[::step, ::step].mean(axis=2) + 1.0) / (image[::step, ::step].mean(axis=2) + 1.0)
+    return float(np.median(ratio[use]))
+
+
+def _is_shadow(level: np.ndarray, image: np.ndarray) -> np.ndarray:
+    """Pixels (h w) bool darker than the background but of its chromaticity; light areas only, since black has none."""
+    total, still = level.sum(axis=2) + 1e-3, image.sum(axis=2) + 1e-3
+    ratio = total / still
+    candidate = (ratio > SHADOW_DARKEST) & (ratio < 1.0) & (still > 90)
+    if not candidate.any():
+        return candidate
+    # Only two chromaticities are free: the third follows from the first two.
+    for channel in (0, 1):
+        candidate &= np.abs(level[..., channel] / total - image[..., channel] / still) < SHADOW_CHROMA
+    return candidate

@@ -1,0 +1,237 @@
+"""Mattes of a target: a backend finds the subject, the rest keeps to the selected person, steadies and sharpens it.
+
+Stands for the paper's Mask R-CNN step (§3.1, §4.1.2).
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import cv2
+import numpy as np
+from pydantic import Field
+
+from pipeline.artifacts.frames import Frames, open_frames
+from pipeline.artifacts.keypoints import Keypoints, read_keypoints
+from pipeline.artifacts.mattes import create_mattes
+from pipeline.artifacts.store import require_free_bytes
+from pipeline.errors import InputError
+from pipeline.framing import body_boxes
+from pipeline.matting.difference import Background, fit_background, hide_boxes, hide_mattes
+from pipeline.matting.edges import refine_edges
+from pipeline.matting.extremities import Extremities
+from pipeline.matting.person import own_pixels
+from pipeline.matting.steady import Moment, steady
+from pipeline.params import Section
+from pipeline.progress import Progress
+from pipeline.split import Split, SplitParams, split_frames
+from pipeline.stillness import samples_that_fit, spread_evenly
+
+MatteBackend = Literal["blazepose", "background_difference"]
+Backend = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+
+BLOCK_FRAMES = 16
+COARSE_BODY_PX = 288
+HIDE_GROW = 0.15
+HIDE_SHARE = 0.03
+
+
+class MattingParams(Section):
+    """Section `matting` of params.yaml."""
+
+    threads: int = Field(ge=1, le=64)
+    background_samples: int = Field(ge=5, le=500)
+    sensitivity: float = Field(ge=1.0, le=50.0)
+    floor_levels: float = Field(ge=1.0, le=100.0)
+    smoothing: float = Field(ge=0.0, le=1.0)
+    edge_radius: float = Field(ge=0.0, le=0.05)
+    edge_epsilon: float = Field(ge=1e-6, le=1.0)
+    extremities: Literal["difference", "none"]
+
+
+@dataclass(frozen=True)
+class _Subject:
+    """The selected track and what is known of its size; body_px (t) is its larger extent, never under half the usual."""
+
+    points: np.ndarray
+    others: np.ndarray
+    boxes: np.ndarray
+    body_px: np.ndarray
+    usual_px: float
+    limbs: list[tuple[int, int]]
+
+
+def segment_person(
+    frames_path: Path,
+    keypoints_path: Path,
+    out: Path,
+    backend: MatteBackend,
+    params: MattingParams,
+    split: SplitParams,
+    weights: Path | None = None,
+) -> int:
+    """Write mattes (t h w) uint8 of the selected person, 0 where it is absent; returns the number of frames.
+
+    Mattes of training frames are the same whatever the held-out frames show. Raises InputError when frames and keypoints
+    disagree, nobody is selected, or the backend's network is missing.
+    """
+    frames, keypoints = open_frames(frames_path), read_keypoints(keypoints_path)
+    _require_same_clip(frames, frames_path, keypoints, keypoints_path)
+    track = keypoints.track()
+    parts = split_frames(track.present, split)
+    subject = _subject(keypoints, parts)
+    require_free_bytes(out, len(frames) * frames.size_hw[0] * frames.size_hw[1] // 20)
+    find, coarse, background = _load_backend(backend, frames, keypoints, subject, parts, params, weights)
+    linked = _linked(track.present, parts)
+    with create_mattes(out, frames.clock, frames.size_hw, {"backend": backend}) as writer:
+        found = _found(frames, subject, find)
+        if coarse:
+            finished = _finished(found, frames.size_hw, subject, linked, params, Extremities(keypoints, background, params.sensitivity, params.floor_levels))
+        else:
+            finished = ((t, _without_rivals(matte, t, subject)) for t, _, matte in found)
+        _write(writer, finished, len(frames))
+    return len(frames)
+
+
+def _write(writer, finished: Iterator[tuple[int, np.ndarray]], total: int) -> None:
+    with Progress(total, "segment_person") as progress:
+        for _, matte in finished:
+            writer.append(matte[None])
+            progress.advance()
+
+
+def _load_backend(
+    name: MatteBackend,
+    frames: Frames,
+    keypoints: Keypoints,
+    subject: _Subject,
+    parts: Split,
+    params: MattingParams,
+    weights: Path | None,
+) -> tuple[Backend, bool, Background | None]:
+    """The function that finds the subject, whether its mattes are coarse, and the still background if one was fitted."""
+    chosen = spread_evenly(parts.training, samples_that_fit(frames.size_hw, params.background_samples))
+    reach = max(2, round(HIDE_SHARE * subject.usual_px))
+    match name:
+        case "blazepose":
+            from pipeline.matting.backends.blazepose import load as load_blazepose
+
+            if weights is None:
+                raise InputError("matte: blazepose needs its network: give the door --weights FOLDER. Run: dvc repro fetch_assets")
+            skeleton = keypoints.skeleton
+            people = load_blazepose(weights, params.threads, skeleton.indices("hips"), skeleton.indices("shoulders"))
+            if params.extremities == "none":
+                return people, True, None
+            samples = np.stack([frames[int(t)] for t in chosen])
+            mattes = people(samples, subject.boxes[chosen], subject.points[chosen])
+            return people, True, fit_background(samples, hide_mattes(mattes, reach))
+        case "background_difference":
+            from pipeline.matting.backends.background_difference import load as load_difference
+
+            samples, boxes = np.stack([frames[int(t)] for t in chosen]), subject.boxes[chosen]
+            background = fit_background(samples, hide_boxes(boxes, HIDE_GROW, frames.size_hw))
+            # Once more with the subject's own outline, which hides less than its box.
+            mattes = load_difference(background, params.sensitivity, params.floor_levels)(samples, boxes)
+            background = fit_background(samples, hide_mattes(mattes, reach))
+            difference = load_difference(background, params.sensitivity, params.floor_levels)
+            return lambda block, boxes, _: difference(block, boxes), False, background
+
+
+def _found(frames: Frames, subject: _Subject, find: Backend) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+    """Every frame as (t, image (h w 3), the backend's matte (h w) uint8)."""
+    for start, block in frames.blocks(BLOCK_FRAMES):
+        part = slice(start, start + len(block))
+        mattes = find(block, subject.boxes[part], subject.points[part])
+        for i in range(len(block)):
+            yield start + i, block[i], mattes[i]
+
+
+def _finished(
+    found: Iterator[tuple[int, np.ndarray, np.ndarray]],
+    size_hw: tuple[int, int],
+    subject: _Subject,
+    linked: np.ndarray,
+    params: MattingParams,
+    extremities: Extremities,
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Coarse mattes kept to the selected person, made steady and brought to the image's edges: (t, matte (h w) uint8)."""
+    scale = min(1.0, COARSE_BODY_PX / subject.usual_px)
+    small_wh = (max(1, round(size_hw[1] * scale)), max(1, round(size_hw[0] * scale)))
+    to_small = np.array([small_wh[0] / size_hw[1], small_wh[1] / size_hw[0]])
+
+    def moments() -> Iterator[Moment]:
+        for t, image, matte in found:
+            small = cv2.resize(matte, small_wh, interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+            grey = cv2.cvtColor(cv2.resize(image, small_wh, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
+            if small.any():
+                points, others = (_scaled(p[t], to_small) for p in (subject.points, subject.others))
+                small *= own_pixels(small.shape, points, others, subject.limbs, subject.body_px[t] * scale)
+                small = extremities.recovered(t, image, small, subject.body_px[t])
+            yield Moment(t, image, grey, small)
+
+    radius = round(params.edge_radius * subject.usual_px)
+    for moment in steady(moments(), params.smoothing, linked):
+        yield moment.t, _at_full_size(moment, radius, params.edge_epsilon)
+
+
+def _at_full_size(moment: Moment, radius_px: int, epsilon: float) -> np.ndarray:
+    """The moment's small matte at the image's size, refined around the person only."""
+    h, w = moment.image.shape[:2]
+    full = np.zeros((h, w), np.uint8)
+    rows, columns = (np.flatnonzero((moment.matte > 0.02).any(axis=axis)) for axis in (1, 0))
+    if not len(rows):
+        return full
+    sy, sx = h / moment.matte.shape[0], w / moment.matte.shape[1]
+    pad = 2 * radius_px + int(np.ceil(2 * sy))
+    y0, y1 = max(0, int(rows[0] * sy) - pad), min(h, int(np.ceil((rows[-1] + 1) * sy)) + pad)
+    x0, x1 = max(0, int(columns[0] * sx) - pad), min(w, int(np.ceil((columns[-1] + 1) * sx)) + pad)
+    to_small = np.array([[1 / sx, 0, (x0 + 0.5) / sx - 0.5], [0, 1 / sy, (y0 + 0.5) / sy - 0.5]])
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    matte = cv2.warpAffine(moment.matte, to_small, (x1 - x0, y1 - y0), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    if radius_px:
+        matte = refine_edges(moment.image[y0:y1, x0:x1], matte, radius_px, epsilon)
+    full[y0:y1, x0:x1] = np.rint(matte * 255)
+    return full
+
+
+def _without_rivals(matte: np.ndarray, t: int, subject: _Subject) -> np.ndarray:
+    """A fine matte without what lies nearer to somebody else; untouched where the subject is alone."""
+    if not matte.any() or not np.isfinite(subject.others[t]).any():
+        return matte
+    far = 1e6  # alone, no pixel is too far from the limbs: an animal's tail may have no joint
+    weights = own_pixels(matte.shape[:2], subject.points[t], subject.others[t], subject.limbs, subject.body_px[t], reach_px=far)
+    return np.rint(matte * weights).astype(np.uint8)
+
+
+def _subject(keypoints: Keypoints, parts: Split) -> _Subject:
+    track = keypoints.track()
+    boxes = body_boxes(track.points)
+    extent = (boxes[:, 2:] - boxes[:, :2]).max(axis=1)
+    usual = float(np.percentile(extent[parts.training], 95))
+    others = np.delete(keypoints.points, keypoints.selected or 0, axis=1)
+    body = np.fmax(extent, 0.5 * usual)
+    return _Subject(track.points, others, boxes, body, usual, keypoints.skeleton.limb_indices())
+
+
+def _linked(present: np.ndarray, parts: Split) -> np.ndarray:
+    """(t) bool: frames t - 1 and t may see each other."""
+    linked = np.zeros(len(present), bool)
+    linked[1:] = present[1:] & present[:-1]
+    if parts.border < len(present):
+        linked[parts.border] = False
+    return linked
+
+
+def _scaled(points: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    return (points.astype(np.float64) + 0.5) * scale - 0.5
+
+
+def _require_same_clip(frames: Frames, frames_path: Path, keypoints: Keypoints, keypoints_path: Path) -> None:
+    remedy = f"Run: dvc repro estimate_poses@{Path(keypoints_path).stem}"
+    if len(keypoints.points) != len(frames):
+        raise InputError(f"{keypoints_path} has {len(keypoints.points)} frames, {frames_path} has {len(frames)}. {remedy}")
+    if keypoints.size_hw != frames.size_hw:
+        raise InputError(f"{keypoints_path} is for frames of {keypoints.size_hw}, {frames_path} has {frames.size_hw} (h, w). {remedy}")
+    if keypoints.selected is None or not keypoints.track().present.any():
+        raise InputError(f"{keypoints_path} must select somebody who is seen, found nobody in {len(frames)} frames. {remedy}")

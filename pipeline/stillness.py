@@ -1,0 +1,84 @@
+"""What stands still behind a moving subject: the median over time of the pixels that nothing hides."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+SAMPLE_BYTES = 500 * 2**20
+BLOCK_VALUES = 24 * 2**20
+LEVELS = 64
+HIDDEN = np.int16(np.iinfo(np.int16).max)
+
+
+def spread_evenly(indices: np.ndarray, most: int) -> np.ndarray:
+    """At most `most` of the ascending indices (n), spread evenly, the first and the last among them."""
+    if len(indices) <= most:
+        return indices
+    return indices[np.unique(np.linspace(0, len(indices) - 1, most).round().astype(int))]
+
+
+def samples_that_fit(size_hw: tuple[int, int], most: int) -> int:
+    """How many frames of a size may be held in memory at once (500 MB), at most `most` and at least 5."""
+    return max(5, min(most, SAMPLE_BYTES // (size_hw[0] * size_hw[1] * 4)))
+
+
+def lighting_gains(samples: np.ndarray, hidden: np.ndarray) -> np.ndarray:
+    """Brightness (n) float64 of each sample (n h w 3) uint8 over the middle one, by pixels that both show; 1 if none do.
+
+    The median of ratios over a coarse grid: light that flickers changes all pixels alike, a subject only few.
+    """
+    step = max(1, int(np.sqrt(samples.shape[1] * samples.shape[2] / 20_000)))
+    luma = samples[:, ::step, ::step].mean(axis=3) + 1.0
+    seen = ~hidden[:, ::step, ::step]
+    middle = len(samples) // 2
+    gains = np.ones(len(samples))
+    for i in range(len(samples)):
+        both = seen[i] & seen[middle]
+        if both.any():
+            gains[i] = np.median(luma[i][both] / luma[middle][both])
+    return gains / np.median(gains)
+
+
+def masked_median(samples: np.ndarray, hidden: np.ndarray, gains: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Median over time of samples (n h w 3) uint8 where not hidden (n h w) bool, each sample divided by its gain (n).
+
+    Returns the median (h w 3) float32 and how many samples show each pixel (h w) int32; a pixel never shown has median 0.
+    """
+    counts = (~hidden).sum(axis=0, dtype=np.int32)
+    median = np.zeros((*counts.shape, 3), np.float32)
+    for part, levels in _row_blocks(samples, hidden, gains):
+        median[part] = _middle(levels, counts[part]) / LEVELS
+    return median, counts
+
+
+def masked_noise(samples: np.ndarray, hidden: np.ndarray, gains: np.ndarray, median: np.ndarray) -> np.ndarray:
+    """Noise (h w) float32 around masked_median's result: 1.4826 × median absolute deviation, the largest channel's."""
+    counts = (~hidden).sum(axis=0, dtype=np.int32)
+    noise = np.zeros(counts.shape, np.float32)
+    for part, levels in _row_blocks(samples, hidden, gains):
+        centre = (median[part] * LEVELS).round().astype(np.int16)
+        apart = np.where(levels == HIDDEN, HIDDEN, np.abs(levels - centre))
+        noise[part] = _middle(apart, counts[part]).max(axis=2) / LEVELS * 1.4826
+    return noise
+
+
+def _row_blocks(
+    samples: np.ndarray, hidden: np.ndarray, gains: np.ndarray
+) -> Iterator[tuple[slice, np.ndarray]]:
+    """Blocks of rows as (rows, levels (n rows w 3) int16): brightness in 1/64 after the gain, HIDDEN where not seen."""
+    n, height, width, _ = samples.shape
+    tables = np.stack([(np.arange(256) / gain * LEVELS).round().clip(0, 255 * LEVELS) for gain in gains]).astype(np.int16)
+    rows = max(1, BLOCK_VALUES // (n * width * 3))
+    for top in range(0, height, rows):
+        part = slice(top, top + rows)
+        levels = np.stack([table[sample[part]] for table, sample in zip(tables, samples, strict=True)])
+        levels[hidden[:, part]] = HIDDEN
+        yield part, levels
+
+
+def _middle(levels: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Median of the `counts` (h w) smallest of levels (n h w 3); hidden ones are the largest, so they sort to the end."""
+    ordered = np.sort(levels, axis=0)
+    low, high = np.maximum(counts - 1, 0) // 2, (counts // 2).clip(max=len(levels) - 1)
+    picked = [np.take_along_axis(ordered, index[None, ..., None], axis=0)[0].astype(np.float32) for index in (low, high)]
+    return np.where(counts[..., None] > 0, (picked[0] + picked[1]) / 2, np.float32(0))

@@ -1,0 +1,33 @@
+"""Door: a target's frames and keypoints → mattes."""
+
+from typing import get_args
+
+from pipeline.door import door_parser, run_door, stage_clock
+from pipeline.errors import InputError
+from pipeline.matting.segment import MatteBackend, MattingParams, segment_person
+from pipeline.params import read_section, read_value
+from pipeline.split import SplitParams
+
+
+def main() -> None:
+    """Parse paths and params, segment, publish."""
+    parser = door_parser(
+        "Segment the selected person, or animal, of a target: its opacity in every frame.",
+        reads={"frames": "frames (Zarr)", "keypoints": "keypoints (Parquet)"},
+        writes={"out": "mattes (Zarr)"},
+        optional={"weights": "folder with the backend's network"},
+    )
+    parser.add_argument("--target", required=True, metavar="NAME", help="target in the params file")
+    args = parser.parse_args()
+    place = f"targets.{args.target}"
+    params = read_section(args.params, "matting", MattingParams, override=f"{place}.matting")
+    split = read_section(args.params, "split", SplitParams, override=f"{place}.split")
+    backend = read_value(args.params, f"{place}.matte")
+    if backend not in get_args(MatteBackend):
+        raise InputError(f"{args.params}: {place}.matte is {backend!r}; legal: {', '.join(get_args(MatteBackend))}.")
+    with stage_clock(args.time) as figures:
+        figures["frames"] = segment_person(args.frames, args.keypoints, args.out, backend, params, split, args.weights)
+
+
+if __name__ == "__main__":
+    run_door(main)
