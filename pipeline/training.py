@@ -22,6 +22,7 @@ from typing import IO, Any, Literal
 import numpy as np
 import torch
 from torch import distributed, nn
+from torch.multiprocessing.spawn import ProcessRaisedException, spawn
 
 from pipeline.errors import InputError
 
@@ -135,6 +136,12 @@ def digest_arrays(arrays: Iterable[np.ndarray]) -> str:
     return digest.hexdigest()
 
 
+def digest_file(path: str | os.PathLike[str]) -> str:
+    """sha256 of a file's bytes."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 # --- checkpoints ------------------------------------------------------------------------------------------------------
 
 
@@ -160,6 +167,9 @@ class Scratch(AbstractContextManager["Scratch"]):
     def __exit__(self, *exception: object) -> None:
         if self._lock is not None:
             self._lock.close()
+
+    def __getstate__(self) -> dict[str, object]:
+        return {"folder": self.folder, "_lock": None}  # the lock stays with the process that took it
 
     @property
     def checkpoint(self) -> Path:
@@ -238,8 +248,8 @@ def launch(work: Callable[..., None], arguments: tuple[Any, ...], processes: int
     with tempfile.TemporaryDirectory() as folder:
         rendezvous = str(Path(folder) / "rendezvous")
         try:
-            torch.multiprocessing.spawn(_worker, (processes, rendezvous, use_cuda, work, arguments), nprocs=processes)
-        except torch.multiprocessing.ProcessRaisedException as error:
+            spawn(_worker, (processes, rendezvous, use_cuda, work, arguments), nprocs=processes)
+        except ProcessRaisedException as error:
             last = str(error).strip().splitlines()[-1]
             if last.startswith("pipeline.errors.InputError: "):
                 raise InputError(last.removeprefix("pipeline.errors.InputError: ")) from None

@@ -7,8 +7,8 @@ from torch.nn.utils.parametrizations import spectral_norm
 SLOPE = 0.2
 
 
-def _convolution(inputs: int, outputs: int, kernel: int, spectral: bool, **options: int) -> nn.Module:
-    convolution = nn.Conv2d(inputs, outputs, kernel, **options)
+def _convolution(inputs: int, outputs: int, kernel: int, spectral: bool, stride: int = 1, dilation: int = 1) -> nn.Module:
+    convolution = nn.Conv2d(inputs, outputs, kernel, stride, dilation * (kernel - 1) // 2, dilation)
     return spectral_norm(convolution) if spectral else convolution
 
 
@@ -17,7 +17,7 @@ def _halving(inputs: int, width: int, layers: int, spectral: bool) -> tuple[nn.S
     steps: list[nn.Module] = []
     for index in range(layers):
         outputs = width * min(2**index, 8)
-        steps += [_convolution(inputs, outputs, 4, spectral, stride=2, padding=1), nn.LeakyReLU(SLOPE, inplace=True)]
+        steps += [_convolution(inputs, outputs, 4, spectral, stride=2), nn.LeakyReLU(SLOPE, inplace=True)]
         inputs = outputs
     return nn.Sequential(*steps), inputs
 
@@ -28,7 +28,7 @@ class QualityDiscriminator(nn.Module):
     def __init__(self, pose_channels: int, width: int, layers: int, spectral: bool) -> None:
         super().__init__()
         self.trunk, last = _halving(pose_channels + 3, width, layers, spectral)
-        self.judge = _convolution(last, 1, 3, spectral, padding=1)
+        self.judge = _convolution(last, 1, 3, spectral)
 
     def forward(self, poses: Tensor, foregrounds: Tensor) -> Tensor:
         """Logits (n 1 h w), positive = real, for poses (n c s s) and foregrounds M x F (n 3 s s)."""
@@ -45,9 +45,9 @@ class TemporalDiscriminator(nn.Module):
         super().__init__()
         self.trunk, last = _halving((pose_channels + 3) * frames, width, layers, spectral)
         self.branches = nn.ModuleList(
-            _convolution(last, last // 2, 3, spectral, padding=dilation, dilation=dilation) for dilation in dilations
+            _convolution(last, last // 2, 3, spectral, dilation=dilation) for dilation in dilations
         )
-        self.judge = _convolution(last // 2 * len(dilations), 1, 3, spectral, padding=1)
+        self.judge = _convolution(last // 2 * len(dilations), 1, 3, spectral)
 
     def forward(self, poses: Tensor, foregrounds: Tensor) -> Tensor:
         """Logits (b 1 h w), positive = real, for windows of poses (b k c s s) and foregrounds (b k 3 s s)."""

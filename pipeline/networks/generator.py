@@ -1,6 +1,7 @@
 """Pose-to-appearance generator: a U-shape with dense skip connections (§3.2, Fig. 3)."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -79,7 +80,7 @@ class Generator(nn.Module):
         self.shape = shape
         widths = shape.widths
         self.encoders = nn.ModuleList([_unit(shape.pose_channels * shape.frames, widths[0])])
-        for narrower, width in zip(widths, widths[1:], strict=False):
+        for narrower, width in pairwise(widths):
             self.encoders.append(nn.Sequential(_unit(narrower, width, stride=2), _unit(width, width)))
         self.bottom = nn.Sequential(*(Residual(widths[-1]) for _ in range(shape.blocks)))
         self.decoders = nn.ModuleList()

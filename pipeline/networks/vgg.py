@@ -14,6 +14,8 @@ WIDTHS = (64, 128, 256, 512, 512)
 class _Blur(nn.Module):
     """Binomial 3x3 filter with stride 2, its kernel kept in the state under `filt`."""
 
+    filt: Tensor
+
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.register_buffer("filt", torch.zeros(channels, 1, 3, 3))
@@ -25,6 +27,9 @@ class _Blur(nn.Module):
 class _Scaling(nn.Module):
     """Colours in [-1, 1] to the trunk's mean and deviation."""
 
+    shift: Tensor
+    scale: Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("shift", torch.zeros(1, 3, 1, 1))
@@ -34,9 +39,10 @@ class _Scaling(nn.Module):
         return (x - self.shift) / self.scale
 
 
-def _slices() -> nn.ModuleDict:
+def _slices() -> dict[str, nn.Sequential]:
     """Five slices of VGG16 whose layers are numbered through; dense pooling and a blur stand before slices 2-5."""
-    slices, width, number = nn.ModuleDict(), 3, 0
+    slices: dict[str, nn.Sequential] = {}
+    width, number = 3, 0
     for index, (out, convolutions) in enumerate(zip(WIDTHS, (2, 2, 3, 3, 3), strict=True)):
         layers: list[nn.Module] = [] if index == 0 else [nn.MaxPool2d(2, stride=1), _Blur(width)]
         for _ in range(convolutions):
@@ -58,14 +64,14 @@ class StVgg16(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.scaling_layer = _Scaling()
-        self.net = _slices()
+        self.net = nn.ModuleDict(_slices())
         for index, width in enumerate(WIDTHS):
             head = nn.Sequential(nn.Identity(), nn.Conv2d(width, 1, 1, bias=False))
             self.add_module(f"lin{index}", nn.ModuleDict({"model": head}))
 
     def features(self, x: Tensor, depth: int = 5) -> list[Tensor]:
         """Feature maps after the first `depth` slices, finest first; strides 1, 2, 4, 8, 16, widths as in WIDTHS."""
-        x, maps = self.scaling_layer(x.to(self.scaling_layer.shift.dtype)), []
+        x, maps = self.scaling_layer(x.to(next(self.parameters()).dtype)), []
         for index in range(depth):
             x = self.net[f"slice{index + 1}"](x)
             maps.append(x)
@@ -91,6 +97,9 @@ VGG19_SLICES = (4, 9, 18, 27, 35)  # torchvision's numbering; the last slice end
 
 class Vgg19(nn.Module):
     """VGG19 up to its 16th convolution, whose output the paper uses (§4.1.2); torchvision's state names."""
+
+    mean: Tensor
+    deviation: Tensor
 
     def __init__(self) -> None:
         super().__init__()

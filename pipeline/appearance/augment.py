@@ -1,0 +1,47 @@
+"""Joint similarity of frame, matte and keypoints, drawn anew for every window. Not in the paper."""
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from pipeline.appearance.params import AugmentParams
+
+
+def draw_similarities(generator: np.random.Generator, count: int, params: AugmentParams, size_px: int) -> np.ndarray:
+    """Similarities (n 2 3) float64 of crop pixels to crop pixels; the identity for a share of 1 - params.share.
+
+    Never a mirror image: a person is not symmetric.
+    """
+    maps = np.tile(np.eye(2, 3), (count, 1, 1))
+    centre = (size_px - 1) / 2
+    for row in maps:
+        chosen, scale, turn, *shift = generator.uniform(-1, 1, 5)
+        if (chosen + 1) / 2 >= params.share:
+            continue
+        angle = np.deg2rad(turn * params.rotation_deg)
+        factor = 1 + scale * params.scale
+        rotation = factor * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        moved = centre + np.array(shift) * params.shift * size_px
+        row[:, :2] = rotation
+        row[:, 2] = moved - rotation @ np.array([centre, centre])
+    return maps
+
+
+def move_points(points: Tensor, maps: Tensor) -> Tensor:
+    """Apply maps (b 2 3) to points (b k j 2); NaN stays NaN."""
+    return torch.einsum("bxy,bkjy->bkjx", maps[:, :, :2], points) + maps[:, None, None, :, 2]
+
+
+def move_images(images: Tensor, maps: Tensor) -> Tensor:
+    """Resample images (b k c s s) float under maps (b 2 3): bilinear, 0 from outside, where no matte is."""
+    b, k, c, s, _ = images.shape
+    square = torch.eye(3, dtype=torch.float64, device=maps.device).repeat(b, 1, 1)
+    square[:, :2] = maps
+    back = torch.linalg.inv(square)[:, :2].to(images.dtype)
+    axis = torch.arange(s, dtype=images.dtype, device=images.device)
+    y, x = torch.meshgrid(axis, axis, indexing="ij")
+    pixels = torch.stack([x, y, torch.ones_like(x)], -1)
+    source = torch.einsum("bij,hwj->bhwi", back, pixels)
+    grid = (2 * source + 1) / s - 1
+    return F.grid_sample(images.flatten(1, 2), grid, align_corners=False).view(b, k, c, s, s)

@@ -1,0 +1,150 @@
+"""A target's training frames, ready for random access, and the batches drawn from them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pipeline.appearance.augment import draw_similarities, move_images, move_points
+from pipeline.appearance.params import AppearanceParams
+from pipeline.artifacts.crops import Crops
+from pipeline.artifacts.keypoints import Track
+from pipeline.drawing import draw_pose_maps
+from pipeline.errors import InputError
+from pipeline.skeleton import Skeleton
+from pipeline.training import digest_arrays, step_generator
+from pipeline.windows import runs, still_windows, training_windows, window_frames
+
+DRAW_ORDER, DRAW_BATCH = 1, 2
+BLOCK = 64
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Windows: poses (b k c s s) in [0, 1], foregrounds M x F (b k 3 s s) in [-1, 1], mattes (b k 1 s s) in [0, 1]."""
+
+    poses: Tensor
+    foregrounds: Tensor
+    mattes: Tensor
+    windows: list[int]
+
+
+class TrainingClip:
+    """Training frames of one target: pixels in a memory map, keypoints in crop pixels, windows by index."""
+
+    def __init__(self, crops: Crops, track: Track, training: np.ndarray, params: AppearanceParams) -> None:
+        if len(crops.frames) != len(track.points):
+            raise InputError(
+                f"crops and keypoints must have the same frames, found {len(crops.frames)} and {len(track.points)}. "
+                "Run: dvc repro crop_person"
+            )
+        if not len(training):
+            raise InputError("training needs at least one frame with the subject, found none: lower split.hold_out_fraction")
+        self.params, self.skeleton, self.size_px = params, track.skeleton, crops.size_px
+        if self.size_px % 2 ** (params.network.levels - 1):
+            raise InputError(
+                f"crop.size_px must be a multiple of {2 ** (params.network.levels - 1)} for {params.network.levels} "
+                f"levels, found {self.size_px}: change crop.size_px or appearance.network.levels"
+            )
+        self.row_of = np.full(len(track.points), -1)
+        self.row_of[training] = np.arange(len(training))
+        self.frames = training
+        self.points = to_crop(track.points[training], crops.crop[training])
+        self.scores = track.score[training]
+        self.has_time = track.clock.has_time
+        rows = training_windows(training, params.k, params.max_stride)
+        self.windows = rows if self.has_time else np.stack([training, np.zeros_like(training)], 1)
+        self.digest = digest_arrays(_blocks(crops, training))
+        self._store: Path | None = None
+        self._pixels: np.ndarray | None = None
+
+    def expand(self, crops: Crops, store: Path) -> None:
+        """Copy the training frames and mattes to one file (n s s 4) uint8: a shard is slow to read at random."""
+        with open(store, "wb") as file:
+            for block in _blocks(crops, self.frames):
+                file.write(block.tobytes())
+        self._store = store
+
+    @property
+    def pixels(self) -> np.ndarray:
+        """Colours and mattes (n s s 4) uint8 of the training frames, mapped when first read, in each process anew."""
+        if self._pixels is None:
+            if self._store is None:
+                raise RuntimeError("expand() must come before the first batch")
+            shape = (len(self.frames), self.size_px, self.size_px, 4)
+            self._pixels = np.memmap(self._store, np.uint8, "r", shape=shape)
+        return self._pixels
+
+    def __getstate__(self) -> dict[str, object]:
+        return {**self.__dict__, "_pixels": None}
+
+    def facts(self) -> dict[str, object]:
+        """What identifies the training inputs: digests of pixels and of keypoints, and the sizes."""
+        return {
+            "pixels_sha256": self.digest,
+            "keypoints_sha256": digest_arrays([self.points, self.scores]),
+            "frames": len(self.frames),
+            "has_time": self.has_time,
+            "size_px": self.size_px,
+            "skeleton": self.skeleton.to_json(),
+        }
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps in which every window is seen once; the last step of an epoch begins again with its first windows."""
+        return -(-len(self.windows) // (self.params.batch_windows * self.params.accumulate))
+
+    def order(self, epoch: int) -> np.ndarray:
+        """Windows of an epoch in the order of training, (steps_per_epoch, windows a step)."""
+        permuted = step_generator(self.params.seed, DRAW_ORDER, epoch).permutation(len(self.windows))
+        shape = (self.steps_per_epoch, self.params.batch_windows * self.params.accumulate)
+        return np.resize(permuted, shape)
+
+    def batch(self, windows: np.ndarray, rank: int, size: int, device: torch.device, *keys: int) -> Batch:
+        """This process's share of the batch of windows; stride and similarity of each are drawn for the whole batch."""
+        generator = step_generator(self.params.seed, DRAW_BATCH, *keys)
+        rows = np.stack([self._rows(int(window), generator) for window in windows])
+        maps = draw_similarities(generator, len(windows), self.params.augment, self.size_px)
+        share = slice(rank * len(windows) // size, (rank + 1) * len(windows) // size)
+        return self._load(rows[share], maps[share], [int(w) for w in windows[share]], device)
+
+    def _rows(self, window: int, generator: np.random.Generator) -> np.ndarray:
+        first, widest = (int(v) for v in self.windows[window])
+        stride = int(generator.integers(1, max(widest, 1) + 1))
+        if not self.has_time:
+            return self.row_of[still_windows(np.array([first]), self.params.k)[0]]
+        return self.row_of[window_frames(first, min(stride, widest), self.params.k, self.frames)]
+
+    def _load(self, rows: np.ndarray, maps: np.ndarray, windows: list[int], device: torch.device) -> Batch:
+        images = torch.from_numpy(self.pixels[rows]).to(device)
+        images = images.permute(0, 1, 4, 2, 3).float()
+        moved = torch.from_numpy(maps).to(device)
+        if (maps != np.eye(2, 3)).any():
+            images = move_images(images, moved)
+        points = move_points(torch.from_numpy(self.points[rows]).to(device).double(), moved).float()
+        scores = torch.from_numpy(self.scores[rows]).to(device)
+        poses = draw_poses(points, scores, self.skeleton, self.size_px, self.params)
+        mattes = images[:, :, 3:] / 255
+        return Batch(poses, (images[:, :, :3] / 127.5 - 1) * mattes, mattes, windows)
+
+
+def draw_poses(points: Tensor, scores: Tensor, skeleton: Skeleton, size_px: int, params: AppearanceParams) -> Tensor:
+    """Pose maps (b k c s s) of windows of points (b k j 2) in crop pixels."""
+    maps = draw_pose_maps(points.flatten(0, 1), scores.flatten(0, 1), skeleton, size_px, params.pose_map)
+    return maps.unflatten(0, points.shape[:2])
+
+
+def to_crop(points: np.ndarray, crop: np.ndarray) -> np.ndarray:
+    """Full pixels (t j 2) to crop pixels by one row (2 3) a frame, float32; NaN stays NaN."""
+    return (np.einsum("txy,tjy->tjx", crop[:, :, :2], points.astype(np.float64)) + crop[:, None, :, 2]).astype(np.float32)
+
+
+def _blocks(crops: Crops, training: np.ndarray) -> Iterator[np.ndarray]:
+    """Colours and mattes (n s s 4) uint8 of the training frames, block by block."""
+    for start, stop in runs(training):
+        for first in range(start, stop, BLOCK):
+            last = min(first + BLOCK, stop)
+            yield np.concatenate([crops.frames[first:last], crops.mattes[first:last][..., None]], -1)

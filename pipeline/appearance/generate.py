@@ -1,0 +1,158 @@
+"""Inference of Alg. 2: poses of a motion, window by window, to foregrounds."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from pipeline.appearance.dataset import draw_poses, to_crop
+from pipeline.appearance.params import AppearanceParams, GenerateParams
+from pipeline.artifacts.crops import Crops
+from pipeline.artifacts.foregrounds import create_foregrounds
+from pipeline.artifacts.keypoints import Track
+from pipeline.artifacts.models import load_model
+from pipeline.artifacts.store import require_free_bytes
+from pipeline.errors import InputError
+from pipeline.framing import driven_crop
+from pipeline.networks.generator import Generator, GeneratorShape
+from pipeline.progress import Progress
+from pipeline.skeleton import Skeleton
+from pipeline.training import autocast, choose_device, choose_dtype, prepare_cpu
+from pipeline.windows import rendering_windows, still_windows
+
+FAINT = 1e-3  # keeps a colour where every window's matte is 0
+
+
+@dataclass
+class _Blend:
+    """Renderings of a frame by overlapping windows: colours weighted by their mattes, mattes by number."""
+
+    colours: torch.Tensor
+    weights: torch.Tensor
+    mattes: torch.Tensor
+    count: int = 1
+
+    def add(self, other: "_Blend") -> None:
+        self.colours += other.colours
+        self.weights += other.weights
+        self.mattes += other.mattes
+        self.count += other.count
+
+    def finish(self) -> tuple[np.ndarray, np.ndarray]:
+        """Straight colour (s s 3) and matte (s s), uint8."""
+        colours = ((self.colours / self.weights + 1) * 127.5).clamp(0, 255).round().byte()
+        mattes = (self.mattes / self.count * 255).clamp(0, 255).round().byte()
+        return colours.permute(1, 2, 0).cpu().numpy(), mattes[0].cpu().numpy()
+
+
+@dataclass(frozen=True)
+class LoadedGenerator:
+    """A trained generator with what its description says of its inputs."""
+
+    network: Generator
+    params: AppearanceParams
+    skeleton: Skeleton
+    size_px: int
+    weights_sha256: str = field(repr=False)
+
+
+def load_generator(weights: Path, description_path: Path) -> LoadedGenerator:
+    """Read a model that train_appearance published; InputError when it is damaged or of another kind."""
+    state, description = load_model(weights, description_path)
+    if description.get("network") != "appearance generator":
+        raise InputError(f"{weights} must be an appearance generator, found {description.get('network')}. Run: dvc repro train_appearance")
+    network = Generator(GeneratorShape(**description["generator"]))
+    network.load_state_dict(state)
+    return LoadedGenerator(
+        network.eval().requires_grad_(False),
+        AppearanceParams.model_validate(description["params"]),
+        Skeleton.from_json(description["inputs"]["skeleton"]),
+        int(description["inputs"]["size_px"]),
+        description["weights_sha256"],
+    )
+
+
+def generate_foreground(
+    model: LoadedGenerator, motion: Track, crops: Crops, params: GenerateParams, out: Path
+) -> dict[str, float]:
+    """Publish the foregrounds of a motion (in the target's full pixels); returns frames and frames_per_s of generating.
+
+    The crop is the target's training crop where the motion stays inside it. Frames without the subject get matte 0.
+    Memory does not grow with the length of the motion.
+    """
+    if motion.skeleton != model.skeleton:
+        raise InputError(
+            f"the motion must have the model's skeleton {model.skeleton.name}, found {motion.skeleton.name}: "
+            "give both clips the same skeleton in params.yaml"
+        )
+    if crops.size_px != model.size_px:
+        raise InputError(f"crops must have the model's {model.size_px} px, found {crops.size_px}. Run: dvc repro train_appearance")
+    present, size = motion.present, model.size_px
+    require_free_bytes(out, len(present) * size * size * 4)
+    rows = driven_crop(motion.points, present, crops.crop, size)
+    extra = {"model_sha256": model.weights_sha256, "skeleton": model.skeleton.name, "k": model.params.k}
+    started = time.perf_counter()
+    with (
+        create_foregrounds(out, size, motion.clock, rows, present, crops.size_hw, extra) as writer,
+        Progress(len(present), "generate_foreground") as progress,
+    ):
+        for colours, mattes in _frames(model, motion, to_crop(motion.points, rows), params):
+            writer.append(colours[None], mattes[None])
+            progress.advance()
+    return {"frames": len(present), "frames_per_s": len(present) / (time.perf_counter() - started)}
+
+
+def _frames(
+    model: LoadedGenerator, motion: Track, points: np.ndarray, params: GenerateParams
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Every frame of the motion in order, blended from its windows as soon as no later window holds it."""
+    k, size, present = model.params.k, model.size_px, motion.present
+    if params.overlap_stride > k:
+        raise InputError(f"generate.overlap_stride must be at most the model's k = {k}, found {params.overlap_stride}")
+    timed = motion.clock.has_time
+    windows = rendering_windows(present, k, params.overlap_stride) if timed else still_windows(np.flatnonzero(present), k)
+    nothing = np.zeros((size, size, 3), np.uint8), np.zeros((size, size), np.uint8)
+    pending: dict[int, _Blend] = {}
+    done = 0
+    for start in range(0, len(windows), params.batch_windows):
+        batch = windows[start : start + params.batch_windows]
+        for frame, blend in _render(model, points[batch], motion.score[batch], batch, params):
+            if frame in pending:
+                pending[frame].add(blend)
+            else:
+                pending[frame] = blend
+        following = windows[start + len(batch), 0] if start + len(batch) < len(windows) else len(present)
+        for frame in range(done, following):
+            yield pending.pop(frame).finish() if frame in pending else nothing
+        done = max(done, int(following))
+    for _ in range(done, len(present)):
+        yield nothing
+
+
+def _render(
+    model: LoadedGenerator, points: np.ndarray, scores: np.ndarray, windows: np.ndarray, params: GenerateParams
+) -> Iterator[tuple[int, _Blend]]:
+    """Renderings of windows (b k) from crop points (b k j 2), a frame that a window repeats only once."""
+    device = next(model.network.parameters()).device
+    points_, scores_ = (torch.from_numpy(np.ascontiguousarray(a)).to(device) for a in (points, scores))
+    with torch.inference_mode(), autocast(device, choose_dtype(params.precision, device)):
+        poses = draw_poses(points_, scores_, model.skeleton, model.size_px, model.params)
+        colours, logits = model.network(poses)
+    mattes = torch.sigmoid(logits)
+    weights = mattes + FAINT
+    for b, window in enumerate(windows.tolist()):
+        for i, frame in enumerate(window):
+            if frame not in window[:i]:
+                yield frame, _Blend(colours[b, i] * weights[b, i], weights[b, i], mattes[b, i].clone())
+
+
+def prepare_generator(model: LoadedGenerator, params: GenerateParams) -> LoadedGenerator:
+    """Bring the generator to this machine's device, in the layout that convolutions like best."""
+    prepare_cpu(params.threads)
+    model.network.to(choose_device()).to(memory_format=torch.channels_last)
+    if params.compile:
+        model.network.compile()
+    return model

@@ -1,0 +1,171 @@
+"""Training of the pose-to-appearance GAN, in the order of Alg. 2."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from pipeline.appearance.dataset import TrainingClip
+from pipeline.appearance.gan import LOSSES, Gan, generator_shape
+from pipeline.appearance.memory import EpisodicMemory
+from pipeline.appearance.params import AppearanceParams
+from pipeline.artifacts.crops import Crops
+from pipeline.artifacts.keypoints import Track
+from pipeline.artifacts.models import save_model
+from pipeline.artifacts.scores import write_curve
+from pipeline.drawing import pose_channels
+from pipeline.networks.vgg import load_features
+from pipeline.progress import Progress
+from pipeline.split import SplitParams, split_frames
+from pipeline.training import (
+    Scratch,
+    World,
+    check_finite,
+    count_processes,
+    digest_file,
+    fingerprint,
+    launch,
+    prepare_cpu,
+    seed_step,
+    synchronise,
+)
+
+DRAW_STEP, DRAW_REPLAY = 3, 4
+CURVE_ROWS = 400
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Where the results go: weights, their description, the loss curves."""
+
+    weights: Path
+    description: Path
+    curve: Path
+
+
+def train_appearance(
+    crops: Crops,
+    track: Track,
+    features: Path,
+    params: AppearanceParams,
+    split: SplitParams,
+    out: Outputs,
+    scratch_root: Path = Path(".scratch"),
+    processes: int | None = None,
+) -> int:
+    """Learn the look of a target from its training frames; returns the number of steps.
+
+    Publishes the generator's moving average after `params.steps` steps. An interrupted run goes on from its last
+    checkpoint under scratch_root and ends in the same weights.
+    """
+    training = split_frames(track.present, split).training
+    clip = TrainingClip(crops, track, training, params)
+    description = {
+        "network": "appearance generator",
+        "params": params.model_dump(),
+        "inputs": {**clip.facts(), "features_sha256": digest_file(features)},
+        "crop_scale": float(crops.crop[training[0], 0, 0]),
+    }
+    with Scratch("train_appearance", fingerprint({**description, "code": _code()}), scratch_root) as scratch:
+        clip.expand(crops, scratch.folder / "pixels.u8")
+        work = (clip, features, params, scratch, description, out)
+        launch(_train, work, processes or count_processes(params.batch_windows))
+        scratch.delete()
+    return params.steps
+
+
+def _train(
+    world: World, clip: TrainingClip, features: Path, params: AppearanceParams, scratch: Scratch,
+    description: dict[str, Any], out: Outputs,
+) -> None:  # fmt: skip
+    prepare_cpu(params.threads)
+    channels = pose_channels(clip.skeleton, params.pose_map)
+    gan = Gan(params, channels, load_features(params.features, features), clip.has_time, world)
+    memory = EpisodicMemory(params.memory, params.seed)
+    history = torch.zeros(params.steps, len(LOSSES))
+    start = _resume(scratch.load(), gan, memory, history)
+    synchronise(world)  # nobody writes a checkpoint before all have read theirs
+    saved = time.monotonic()
+
+    progress = Progress(params.steps - start, "train_appearance", "step") if world.leads else None
+    for step in range(start, params.steps):
+        epoch, place = step // clip.steps_per_epoch + 1, step % clip.steps_per_epoch
+        if place == 0:
+            _replay(world, gan, memory, clip, epoch, step)
+        seed_step(params.seed, world.rank, step)
+        windows = clip.order(epoch)[place].reshape(params.accumulate, -1)
+        keys = (DRAW_STEP, step)
+        batches = [clip.batch(some, world.rank, world.size, world.device, *keys, i) for i, some in enumerate(windows)]
+        losses, poorness = gan.step(batches, _rate(step, params))
+        values = dict(zip(LOSSES, losses.tolist(), strict=True))
+        check_finite(values, step, f"windows {windows.flatten().tolist()}")
+        history[step] = losses.cpu()
+        for window, loss in zip(windows.flatten().tolist(), poorness.tolist(), strict=True):
+            memory.observe(epoch, window, loss)
+        if place == clip.steps_per_epoch - 1:
+            memory.end_epoch()
+        if progress is not None:
+            progress.advance(1, **{name: value for name, value in values.items() if value})
+        if world.leads and time.monotonic() - saved >= params.checkpoint_s:
+            scratch.save({"step": step + 1, "gan": gan.state_dict(), "memory": memory.state_dict(), "history": history})
+            saved = time.monotonic()
+    if progress is not None:
+        progress.close()
+        save_model(out.weights, out.description, gan.ema.state, {**description, "generator": _shape(params, channels)})
+        write_curve(out.curve, _rows(history, params, clip.steps_per_epoch))
+
+
+def _replay(world: World, gan: Gan, memory: EpisodicMemory, clip: TrainingClip, epoch: int, step: int) -> None:
+    """Lines 6-11 of Alg. 2: train on remembered windows by L_GW and L_p alone, and note how they fare now."""
+    params = gan.params
+    remembered = memory.draw(epoch)
+    batches = -(-len(remembered) // params.batch_windows)
+    for number, windows in enumerate(np.resize(remembered, (batches, params.batch_windows)) if batches else []):
+        seed_step(params.seed, world.rank, step)
+        batch = clip.batch(windows, world.rank, world.size, world.device, DRAW_REPLAY, step, number)
+        losses, poorness = gan.step([batch], _rate(step, params), replay=True)
+        check_finite(dict(zip(LOSSES, losses.tolist(), strict=True)), step, f"replayed windows {windows.tolist()}")
+        for window, loss in zip(windows.tolist(), poorness.tolist(), strict=True):
+            memory.refresh(window, loss)
+
+
+def _rate(step: int, params: AppearanceParams) -> float:
+    """Share of the learning rate at a step: 1, then falling linearly to 0 at the end."""
+    decay = params.optimiser.decay_share * params.steps
+    return min(1.0, (params.steps - step) / decay) if decay else 1.0
+
+
+def _resume(state: dict[str, Any] | None, gan: Gan, memory: EpisodicMemory, history: torch.Tensor) -> int:
+    if state is None:
+        return 0
+    gan.load_state_dict(state["gan"])
+    memory.load_state_dict(state["memory"])
+    history.copy_(state["history"])
+    return int(state["step"])
+
+
+def _rows(history: torch.Tensor, params: AppearanceParams, steps_per_epoch: int) -> list[dict[str, float]]:
+    """Means of the unweighted losses over stretches of steps, at most CURVE_ROWS of them; losses never used are left out."""
+    stretch = -(-len(history) // CURVE_ROWS)
+    used = [i for i in range(len(LOSSES)) if history[:, i].any()]
+    rows = []
+    for part in range(0, len(history), stretch):
+        last = min(part + stretch, len(history)) - 1
+        means = history[part : last + 1].double().mean(0)
+        fixed = {"step": last + 1, "epoch": last // steps_per_epoch + 1, "rate": _rate(last, params)}
+        rows.append({**fixed, **{LOSSES[i]: float(means[i]) for i in used}})
+    return rows
+
+
+def _shape(params: AppearanceParams, channels: int) -> dict[str, Any]:
+    return vars(generator_shape(params, channels))
+
+
+def _code() -> dict[str, str]:
+    """Digests of the sources of this room and of the networks: a checkpoint of other code is not taken up."""
+    here = Path(__file__).parent
+    sources = [*here.glob("*.py"), *(here.parent / "networks").glob("*.py"), here.parent / "training.py"]
+    return {path.name: digest_file(path) for path in sorted(sources)}

@@ -1,0 +1,32 @@
+"""Door: a motion and a target's generator → foregrounds."""
+
+from pipeline.appearance.generate import generate_foreground, load_generator, prepare_generator
+from pipeline.appearance.params import GenerateParams
+from pipeline.artifacts.crops import open_crops
+from pipeline.artifacts.keypoints import read_keypoints
+from pipeline.door import door_parser, run_door, stage_clock
+from pipeline.params import read_section
+
+
+def main() -> None:
+    """Parse paths and params, open the inputs, generate, publish."""
+    parser = door_parser(
+        "Render a motion as the foreground of a target, with the matte that goes with it.",
+        reads={
+            "model": "generator (safetensors)",
+            "description": "its description (JSON)",
+            "motion": "motion (Parquet)",
+            "crops": "the target's crops (Zarr)",
+        },
+        writes={"out": "foregrounds (Zarr)"},
+    )
+    args = parser.parse_args()
+    params = read_section(args.params, "generate", GenerateParams)
+    motion, crops = read_keypoints(args.motion, kind="motions").track(), open_crops(args.crops)
+    with stage_clock(args.time) as figures:
+        model = prepare_generator(load_generator(args.model, args.description), params)
+        figures.update(generate_foreground(model, motion, crops, params, args.out))
+
+
+if __name__ == "__main__":
+    run_door(main)
