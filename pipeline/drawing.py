@@ -39,9 +39,7 @@ def pose_channels(skeleton: Skeleton, params: PoseMapParams) -> int:
     return len(drawn_limbs(skeleton)) if params.style == "limbs" else 3
 
 
-def draw_pose_maps(
-    points: Tensor, scores: Tensor, skeleton: Skeleton, size_px: int, params: PoseMapParams
-) -> Tensor:
+def draw_pose_maps(points: Tensor, scores: Tensor, skeleton: Skeleton, size_px: int, params: PoseMapParams) -> Tensor:
     """Draw poses as float32 maps (n c s s) in [0, 1], c as pose_channels() says.
 
     points (n j 2) are crop px in the skeleton's joint order, NaN where missing; scores (n j). A limb is drawn where

@@ -4,15 +4,22 @@ Test support: everything here is computed from sines, so a test may state what t
 """
 
 import csv
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import av
 import cv2
 import numpy as np
 
+from pipeline.artifacts.keypoints import ORIGINS, Keypoints
+from pipeline.clock import NO_TIME, Clock
+from pipeline.skeleton import Skeleton, load_skeleton
+
+SKELETONS = Path(__file__).parent.parent / "pipeline" / "skeletons"
 SUPERSAMPLING = 3
 HAND_POINTS = ("thumb_mcp", "index_mcp", "pinky_mcp")
 LENGTHS = {  # shares of the standing height, before `proportions`
@@ -94,20 +101,20 @@ class Figure:
         height = self.height_px
         leg = self.length("thigh") + self.length("shin")
         way = motion.travel * height * frame / motion.period
-        pelvis = foot_xy + [way + motion.sway * height * np.sin(angle), -self.length("ankle") - 0.93 * leg]
-        neck = pelvis + [0.3 * motion.sway * height * np.sin(angle), -self.length("torso")]
+        pelvis = _off(foot_xy, way + motion.sway * height * np.sin(angle), -self.length("ankle") - 0.93 * leg)
+        neck = _off(pelvis, 0.3 * motion.sway * height * np.sin(angle), -self.length("torso"))
         joints = {"neck": neck}
-        self._head(joints, neck - [0, self.length("neck")], np.radians(motion.turn_degrees) * np.sin(angle / 2))
+        self._head(joints, _off(neck, 0, -self.length("neck")), np.radians(motion.turn_degrees) * np.sin(angle / 2))
         for side, (name, sign) in enumerate((("right", -1.0), ("left", 1.0))):
             step, lift = _swing(frame, motion, side)
-            ground = foot_xy + [(sign * motion.stance + motion.travel * step) * height, -lift * height]
-            self._leg(joints, name, pelvis + [sign * self.length("hips"), 0], ground, sign)
-            shoulder = neck + [sign * self.length("shoulders"), 0]
+            ground = _off(foot_xy, (sign * motion.stance + motion.travel * step) * height, -lift * height)
+            self._leg(joints, name, _off(pelvis, sign * self.length("hips"), 0), ground, sign)
+            shoulder = _off(neck, sign * self.length("shoulders"), 0)
             swing = np.sin(angle + (np.pi / 3 if side else 0))
             self._arm(joints, name, shoulder, sign, 0.6 + 0.7 * motion.wave * swing, 0.9 * motion.wave * (1 + swing))
         pose = np.stack([joints[joint] for joint in self.joints])
         size = 1 + motion.depth * np.sin(angle / 3)
-        horizon = foot_xy - [0, 1.2 * height]
+        horizon = _off(foot_xy, 0, -1.2 * height)
         return horizon + (pose - horizon) * size if motion.depth else pose
 
     def _head(self, joints: dict[str, np.ndarray], centre: np.ndarray, yaw: float) -> None:
@@ -115,18 +122,14 @@ class Figure:
         for name, (degrees, down) in FACE.items():
             joints[name] = centre + radius * np.array([np.sin(np.radians(degrees) + yaw), down])
 
-    def _leg(
-        self, joints: dict[str, np.ndarray], name: str, hip: np.ndarray, ground: np.ndarray, sign: float
-    ) -> None:
-        ankle = ground - [0, self.length("ankle")]
+    def _leg(self, joints: dict[str, np.ndarray], name: str, hip: np.ndarray, ground: np.ndarray, sign: float) -> None:
+        ankle = _off(ground, 0, -self.length("ankle"))
         joints[f"{name}_hip"], joints[f"{name}_ankle"] = hip, ankle
         joints[f"{name}_knee"] = _bend(hip, ankle, self.length("thigh"), self.length("shin"), sign)
-        joints[f"{name}_heel"] = ground - [sign * 0.2 * self.length("foot"), 0]
-        joints[f"{name}_toe"] = ground + [sign * 0.8 * self.length("foot"), 0]
+        joints[f"{name}_heel"] = _off(ground, -sign * 0.2 * self.length("foot"), 0)
+        joints[f"{name}_toe"] = _off(ground, sign * 0.8 * self.length("foot"), 0)
 
-    def _arm(
-        self, joints: dict[str, np.ndarray], name: str, shoulder: np.ndarray, sign: float, raised: float, bent: float
-    ) -> None:
+    def _arm(self, joints: dict[str, np.ndarray], name: str, shoulder: np.ndarray, sign: float, raised: float, bent: float) -> None:
         elbow = shoulder + self.length("upper_arm") * _heading(raised, sign)
         wrist = elbow + self.length("forearm") * _heading(raised + bent, sign)
         joints[f"{name}_shoulder"], joints[f"{name}_elbow"], joints[f"{name}_wrist"] = shoulder, elbow, wrist
@@ -163,8 +166,8 @@ class Figure:
     ) -> None:
         radius = self.length("head")
         ears = (at["right_ear"] + at["left_ear"]) / 2
-        painter.disc(ears - [0, 0.35 * radius], 1.2 * radius, colour["hair"])
-        painter.disc(ears + [0, 0.25 * radius], 1.08 * radius, colour["skin"])
+        painter.disc(_off(ears, 0, -0.35 * radius), 1.2 * radius, colour["hair"])
+        painter.disc(_off(ears, 0, 0.25 * radius), 1.08 * radius, colour["skin"])
         for ear in ("right_ear", "left_ear"):
             painter.disc(at[ear], 0.2 * radius, colour["skin"])
         for eye in ("right_eye", "left_eye"):
@@ -269,9 +272,33 @@ def write_video(path: Path, frames: np.ndarray, fps: str = "25", codec: str = "l
     return Path(path)
 
 
-def write_deeplabcut(
-    path: Path, points: np.ndarray, joints: Iterable[str], likelihood: np.ndarray | None = None
-) -> Path:
+def truth(points: np.ndarray, joints: Sequence[str], skeleton: Skeleton, size_hw: tuple[int, int], fps: str | None = "25") -> Keypoints:
+    """Exact points (t j 2) as the keypoints of one selected person; joints of the skeleton that are not given are missing."""
+    table = np.full((len(points), 1, len(skeleton.joints), 2), np.nan, np.float32)
+    for i, joint in enumerate(joints):
+        table[:, 0, skeleton.index(joint)] = points[:, i]
+    score = np.isfinite(table[..., 0]).astype(np.float32)
+    origin = (score * ORIGINS.index("imported")).astype(np.uint8)
+    clock = NO_TIME if fps is None else Clock.regular(fps, len(points))
+    return Keypoints(table, score, origin, skeleton, clock, size_hw, selected=0)
+
+
+def human() -> Skeleton:
+    """The project's human skeleton."""
+    return load_skeleton(SKELETONS / "human.yaml")
+
+
+def worm_skeleton(joints: int = 2) -> Skeleton:
+    """The skeleton of worm(joints): a chain, without ground, face, regions or mirror pairs."""
+    names = Worm(count=joints).joints
+    chain = [
+        {"parent": a, "child": b, "width": 1.0, "drawn": True, "colour": [255, 40 * i % 255, 0]} for i, (a, b) in enumerate(pairwise(names))
+    ]
+    tree = {"name": "worm", "joints": names, "root": names[0], "limbs": chain, "mirror": [], "roles": {}, "regions": []}
+    return Skeleton.from_json(json.dumps({**tree, "face_vectors": []}))
+
+
+def write_deeplabcut(path: Path, points: np.ndarray, joints: Iterable[str], likelihood: np.ndarray | None = None) -> Path:
     """Write points (t j 2) as a DeepLabCut csv: three header rows, then frame, x, y, likelihood by joint."""
     joints = list(joints)
     likelihood = np.ones(points.shape[:2]) if likelihood is None else likelihood
@@ -284,6 +311,11 @@ def write_deeplabcut(
             values = np.column_stack([pose, score]).ravel()
             rows.writerow([frame, *("" if np.isnan(v) else f"{v:.5f}" for v in values)])
     return Path(path)
+
+
+def _off(point: np.ndarray, dx: float, dy: float) -> np.ndarray:
+    """A point beside another."""
+    return point + np.array((dx, dy))
 
 
 def _heading(raised: float, sign: float) -> np.ndarray:

@@ -1,0 +1,135 @@
+"""What is measured of a person before motion is carried over: limb lengths, the ground line, size with distance."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from pipeline.motion.params import MotionParams
+from pipeline.motion.series import fill, percentile, smooth_median
+from pipeline.skeleton import Skeleton
+
+BAND = 0.05  # EDN: heights near and far are taken where the ankles are within 5 % of the range's ends
+
+
+@dataclass(frozen=True)
+class Ground:
+    """The ankles' line: near and far y (px), the standing heights there, and the middle ankle y.
+
+    level: the range is too short to tell depth, or heights do not grow towards the camera.
+    """
+
+    near: float
+    far: float
+    height_near: float
+    height_far: float
+    median: float
+    level: bool
+
+    @property
+    def middle(self) -> float:
+        return self.median if self.level else (self.near + self.far) / 2
+
+    def size_at(self, y: np.ndarray) -> np.ndarray:
+        """How large a person standing at ankle height y appears, 1 at the middle; half a range beyond the ends at most."""
+        if self.level or not self.height_near > self.height_far > 0:
+            return np.ones_like(y)
+        share = np.clip((y - self.far) / (self.near - self.far), -0.5, 1.5)
+        heights = self.height_far + share * (self.height_near - self.height_far)
+        return np.maximum(heights, 0.2 * self.height_far) / ((self.height_near + self.height_far) / 2)
+
+
+@dataclass(frozen=True)
+class Body:
+    """One person in the frames that show them: points (n j 2) float64 px, NaN = missing, in the order of `skeleton`.
+
+    confident (n j): usable for measuring; measured (n): frames that may be measured (for a target, training frames).
+    """
+
+    points: np.ndarray
+    confident: np.ndarray
+    measured: np.ndarray
+    skeleton: Skeleton
+    params: MotionParams
+
+    @cached_property
+    def height(self) -> float:
+        """Standing height in px from head to ankles, else the larger extent of the body: its percentile; never 0."""
+        standing = percentile(self._heights()[self.measured], self.params.limb_percentile)
+        low, high = (np.nanmin(self.points, axis=1), np.nanmax(self.points, axis=1))
+        extent = percentile((high - low).max(axis=-1)[self.measured], self.params.limb_percentile)
+        return max(standing if np.isfinite(standing) else extent, 1.0)
+
+    @cached_property
+    def ankle_y(self) -> np.ndarray:
+        """The lower ankle's y (n), median over the smoothing window, bad frames reuse the last valid one; may be NaN."""
+        return fill(smooth_median(lowest(self.points, self.skeleton.indices("ankles")), self.params.smoothing_frames))
+
+    @cached_property
+    def ground(self) -> Ground | None:
+        """The ground line over the measured frames; None when the ankles are seen in too few."""
+        ankles = self.skeleton.indices("ankles")
+        seen = self.confident[:, ankles].any(axis=1) & self.measured
+        if not ankles or seen.sum() < self.params.min_frames:
+            return None
+        y, heights = self.ankle_y[seen], self._heights()[seen]
+        median, near = float(np.median(y)), float(y.max())
+        far = float(y[y >= median - self.params.median_frac * (near - median)].min())
+        band = BAND * (near - far)
+        ends = [percentile(heights[some], self.params.limb_percentile) for some in (y >= near - band, y <= far + band)]
+        level = not near - far > self.params.depth_range * self.height
+        return Ground(near, far, ends[0], ends[1], median, level)
+
+    @cached_property
+    def size(self) -> np.ndarray:
+        """Apparent size by distance (n), 1 throughout on level ground."""
+        return np.ones(len(self.points)) if self.ground is None else self.ground.size_at(self.ankle_y)
+
+    def length(self, start: int, end: int) -> float:
+        """Length in px between two joints, seen from the middle distance; NaN when seen together in too few frames.
+
+        A high percentile over the measured frames, since foreshortening only shortens.
+        """
+        both = self.confident[:, start] & self.confident[:, end] & self.measured
+        if both.sum() < self.params.min_frames:
+            return float("nan")
+        spans = np.linalg.norm(self.points[both, start] - self.points[both, end], axis=-1) / self.size[both]
+        return percentile(spans, self.params.limb_percentile)
+
+    def role(self, name: str) -> np.ndarray:
+        """Mean point (n 2) of the joints of a role; NaN where one of them is missing."""
+        joints = self.skeleton.indices(name)
+        return self.points[:, joints].mean(axis=1) if joints else np.full((len(self.points), 2), np.nan)
+
+    def _heights(self) -> np.ndarray:
+        """Nose, or else the ears' mean, to the ankles' mean (n), as in EDN; NaN where unseen or unsure."""
+        points = np.where(self.confident[..., None], self.points, np.nan)
+        sure = Body(points, self.confident, self.measured, self.skeleton, self.params)
+        head = np.where(np.isfinite(sure.role("nose")), sure.role("nose"), sure.role("ears"))
+        return np.linalg.norm(head - sure.role("ankles"), axis=-1)
+
+
+def lowest(points: np.ndarray, joints: list[int]) -> np.ndarray:
+    """Largest y (n) of some joints of points (n j 2); NaN where none is there."""
+    if not joints:
+        return np.full(len(points), np.nan)
+    y = np.where(np.isfinite(points[:, joints, 1]), points[:, joints, 1], -np.inf).max(axis=1)
+    return np.where(np.isfinite(y), y, np.nan)
+
+
+def centre_kind(driver: Body, target: Body) -> str:
+    """What stands for the middle of both bodies: `hips`, else `root`, else `mean`; the first that most frames show."""
+
+    def most(body: Body, kind: str) -> bool:
+        seen = np.isfinite(centre(body.points, body.skeleton, kind)[:, 0])
+        return seen.mean() >= 0.5 and bool((seen & body.measured).any())
+
+    return next((kind for kind in ("hips", "root") if most(driver, kind) and most(target, kind)), "mean")
+
+
+def centre(points: np.ndarray, skeleton: Skeleton, kind: str) -> np.ndarray:
+    """Middle (n 2) of poses (n j 2) by centre_kind(); NaN where the joints it needs are missing."""
+    if kind == "mean":
+        return np.nanmean(points, axis=1)
+    joints = skeleton.indices("hips") if kind == "hips" else [skeleton.joints.index(skeleton.root)]
+    return points[:, joints].mean(axis=1) if joints else np.full((len(points), 2), np.nan)

@@ -1,0 +1,170 @@
+"""Retargeting: the driver's motion on the target's body, in the target's full pixels and at the driver's times."""
+
+from typing import Any
+
+import numpy as np
+
+from pipeline.artifacts.keypoints import ORIGINS, Keypoints, Track, motion_of
+from pipeline.errors import InputError
+from pipeline.motion import ankle_height, bone_ratio, none
+from pipeline.motion.body import Body, centre_kind
+from pipeline.motion.contact import contact_weights, follow_contacts, foot_slide
+from pipeline.motion.params import MotionParams
+from pipeline.motion.placement import allowed_range, find_level, keep_inside, place
+from pipeline.split import SplitParams, split_frames
+
+FRAME_SECONDS = 1 / 25  # for a clip without timestamps
+
+
+def retarget(driver: Track, target: Track, split: SplitParams, params: MotionParams) -> Keypoints:
+    """Carry the driver's motion over to the target: a motion (t 1 j 2) with the target's skeleton and frame size.
+
+    Joints are matched by name; missing ones stay missing. The target is measured in its training frames only, and a
+    driver that is the target's own track in the same frames, so that it is carried onto itself. The attribute
+    `retargeting` holds ratios, placement, figures and warnings. Not in the paper.
+
+    Raises InputError when the driver is never seen, the target too seldom, or the two share no limb.
+    """
+    matched = _match(driver, target)
+    present = np.isfinite(matched[0][..., 0]).any(axis=1)
+    training = split_frames(target.present, split).training
+    _check(driver, target, present, training, params)
+    same = driver.points.shape == target.points.shape and np.array_equal(driver.points, target.points, equal_nan=True)
+    measured = np.isin(np.flatnonzero(present), training) if same else np.ones(int(present.sum()), bool)
+    own = _body(matched[0], matched[1], present, measured, target, params)
+    there = target.present
+    other = _body(target.points, target.score, there, np.isin(np.flatnonzero(there), training), target, params)
+    seconds = _seconds(driver)[present]
+
+    moved, facts = _carry_over(own, other, target.size_hw, seconds, params)
+    points = np.full(matched[0].shape, np.nan)
+    points[present] = moved
+    weights = contact_weights(own.points, own.skeleton, seconds, own.height, params.contact_speed)
+    facts |= _figures(moved, own, other, weights, target.size_hw)
+    missing = [joint for i, joint in enumerate(target.joints) if not np.isfinite(matched[0][:, i]).any()]
+    facts |= {"method": params.method, "joints_missing": missing, "warnings": _warnings(facts, target.size_hw)}
+    return motion_of(_track(points, matched[1], matched[2], driver, target), retargeting=facts)
+
+
+def _carry_over(
+    driver: Body, target: Body, size_hw: tuple[int, int], seconds: np.ndarray, params: MotionParams
+) -> tuple[np.ndarray, dict[str, Any]]:
+    """The chosen method on frames that show the driver: points (n j 2) in the target's pixels, and what was done."""
+    if params.method == "none":
+        return none.carry_over(driver.points), {}
+    kind = centre_kind(driver, target)
+    if params.method == "ankle_height":
+        scale = ankle_height.body_scale(driver, target)
+        level = find_level(driver, target, scale, kind)
+        moved, facts = ankle_height.scale_about_centre(driver, scale * level.size, kind), {}
+    else:
+        ratios = bone_ratio.Ratios(driver, target)
+        if not ratios.measured:
+            raise InputError(
+                f"motion.method bone_ratio needs a limb that driver and target both show in {params.min_frames} confident "
+                "frames, found none: lower motion.score_threshold, or set motion.method: ankle_height"
+            )
+        scale = ratios.ground()
+        level = find_level(driver, target, scale, kind)
+        built = bone_ratio.forward_kinematics(driver.points, driver.skeleton, ratios, level.size)
+        weights = contact_weights(driver.points, driver.skeleton, seconds, driver.height, params.contact_speed)
+        moved = built + follow_contacts(built, driver.points, weights, scale * level.size)[:, None]
+        facts = {"ratios": ratios.table(), "guessed": sorted(ratios.guessed), "limited": sorted(ratios.limited)}
+    moved = place(moved, driver, target, level, scale, kind, seconds)
+    allowed = allowed_range(target.points, size_hw, params.keep_within, params.room)
+    kept = 1.0
+    if allowed is not None:
+        moved, kept = keep_inside(moved, allowed, 0, seconds)
+        if level.anchor != "ankles":
+            moved, kept_y = keep_inside(moved, allowed, 1, seconds)
+            kept = min(kept, kept_y)
+    placement = {"anchor": level.anchor, "centre": kind, "scale": scale, "slope": level.slope}
+    placement |= {"driver_y_px": level.driver_y, "target_y_px": level.target_y, "way_kept": kept}
+    return moved, {**facts, "placement": placement}
+
+
+def _match(driver: Track, target: Track) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The driver's points (t j 2) float64, scores and origins in the order of the target's joints, by name."""
+    shape = (len(driver.points), len(target.joints))
+    points, score, origin = np.full((*shape, 2), np.nan), np.zeros(shape, np.float32), np.zeros(shape, np.uint8)
+    for i, joint in enumerate(target.joints):
+        if joint in driver.joints:
+            j = driver.joints.index(joint)
+            points[:, i], score[:, i], origin[:, i] = driver.points[:, j], driver.score[:, j], driver.origin[:, j]
+    return points, score, origin
+
+
+def _check(driver: Track, target: Track, present: np.ndarray, training: np.ndarray, params: MotionParams) -> None:
+    shared = [joint for joint in target.joints if joint in driver.joints]
+    if len(shared) < 2:
+        raise InputError(
+            f"Driver and target must share joints: skeleton {driver.skeleton.name} and skeleton {target.skeleton.name} "
+            f"have {len(shared)} names in common. Give both clips the same skeleton in params.yaml, or add the names"
+        )
+    if not present.any():
+        raise InputError(
+            f"The driver must be seen in at least one frame, found in none of {len(present)}: choose another person with "
+            "clips.<driver>.select, or another clip"
+        )
+    confident = target.score[training] >= params.score_threshold
+    frames = int(((confident & np.isfinite(target.points[training, :, 0])).sum(axis=1) >= 2).sum())
+    if frames < params.min_frames:
+        raise InputError(
+            f"The target must be seen in at least {params.min_frames} training frames with two joints scoring "
+            f"{params.score_threshold} or more (motion.min_frames, motion.score_threshold), found {frames} of "
+            f"{len(training)}: use a longer clip, or lower motion.score_threshold"
+        )
+
+
+def _body(points: np.ndarray, score: np.ndarray, present: np.ndarray, measured: np.ndarray, target: Track, params: MotionParams) -> Body:
+    """The frames that show a person; measured (n) is among those."""
+    shown = np.asarray(points[present], np.float64)
+    confident = (score[present] >= params.score_threshold) & np.isfinite(shown).all(axis=-1)
+    return Body(shown, confident, measured, target.skeleton, params)
+
+
+def _seconds(track: Track) -> np.ndarray:
+    return track.clock.seconds() if track.clock.has_time else np.arange(len(track.points)) * FRAME_SECONDS
+
+
+def _track(points: np.ndarray, score: np.ndarray, origin: np.ndarray, driver: Track, target: Track) -> Track:
+    """Present joints are `retargeted`; those the driver lacks keep their reason, missing or dropped."""
+    there = np.isfinite(points).all(axis=-1)
+    origin = np.where(there, ORIGINS.index("retargeted"), origin).astype(np.uint8)
+    score = np.where(there, score, 0).astype(np.float32)
+    return Track(points.astype(np.float32), score, origin, target.skeleton, driver.clock, target.size_hw, {})
+
+
+def _figures(points: np.ndarray, driver: Body, target: Body, weights: np.ndarray, size_hw: tuple[int, int]) -> dict[str, Any]:
+    """Numbers that say how well it fits; a number that cannot be computed has no key."""
+    result = Body(points, driver.confident, driver.measured, driver.skeleton, driver.params)
+    ground = driver.skeleton.indices("ground")
+    there = np.isfinite(points).all(axis=-1)
+    outside = ((points < -0.5) | (points > np.array([size_hw[1], size_hw[0]]) - 0.5)).any(axis=-1) & there
+    numbers = {
+        "height_px": result.height,
+        "height_ratio": result.height / target.height,
+        "outside_share": float(outside.sum() / there.sum()),
+    }
+    slides = zip(
+        ("foot_slide_median", "foot_slide_max", "driver_foot_slide_median", "driver_foot_slide_max"),
+        (*foot_slide(points, weights, ground, result.height), *foot_slide(driver.points, weights, ground, driver.height)),
+        strict=True,
+    )
+    return {"figures": {**numbers, **{name: value for name, value in slides if np.isfinite(value)}}}
+
+
+def _warnings(facts: dict[str, Any], size_hw: tuple[int, int]) -> list[str]:
+    figures, placement = facts["figures"], facts.get("placement", {})
+    lines = []
+    if figures["outside_share"] > 0.05:
+        lines.append(f"{figures['outside_share']:.0%} of the joints lie outside the target's frame")
+    if figures["height_px"] > size_hw[0]:
+        lines.append(f"the body is {figures['height_px']:.0f} px tall, the target's frame {size_hw[0]} px")
+    if not 0.6 < figures["height_ratio"] < 1.6:
+        lines.append(f"the body appears {figures['height_ratio']:.2f} times as tall as the target")
+    if placement.get("way_kept", 1.0) < 1.0:
+        lines.append(f"the way was shortened to {placement['way_kept']:.0%} to stay in the picture: feet slide")
+    if placement.get("anchor", "ankles") != "ankles":
+        lines.append(f"no ankles in both clips: heights were matched by {placement['anchor']}")
+    return lines

@@ -1,0 +1,41 @@
+"""Door: the driver's keypoints → a motion for the target's body, and a preview sheet of it."""
+
+from pipeline.artifacts.frames import open_frames
+from pipeline.artifacts.keypoints import read_keypoints, write_keypoints
+from pipeline.door import door_parser, run_door, stage_clock
+from pipeline.motion.params import MotionParams
+from pipeline.motion.retarget import retarget
+from pipeline.motion.sheet import write_sheet
+from pipeline.params import read_section
+from pipeline.split import SplitParams
+
+
+def main() -> None:
+    """Parse paths and params, read both people, retarget, publish motion and preview."""
+    parser = door_parser(
+        "Fit the driver's motion to the target's body, in the target's frame and at the driver's times.",
+        reads={
+            "driver-keypoints": "the driver's keypoints (Parquet)",
+            "target-keypoints": "the target's keypoints (Parquet)",
+            "driver-frames": "the driver's frames (Zarr), for the preview",
+            "target-frames": "the target's frames (Zarr), for the preview",
+        },
+        writes={"out": "motion (Parquet)", "sheet": "preview (PNG)"},
+    )
+    parser.add_argument("--pair", metavar="NAME", help="pair whose overrides pairs.NAME.motion apply")
+    parser.add_argument("--target", metavar="NAME", help="target whose overrides targets.NAME.split apply")
+    args = parser.parse_args()
+    params = read_section(args.params, "motion", MotionParams, f"pairs.{args.pair}.motion" if args.pair else None)
+    split = read_section(args.params, "split", SplitParams, f"targets.{args.target}.split" if args.target else None)
+    driver, target = read_keypoints(args.driver_keypoints).track(), read_keypoints(args.target_keypoints).track()
+    with stage_clock(args.time, len(driver.points)):
+        motion = retarget(driver, target, split, params)
+        for warning in motion.attributes["retargeting"]["warnings"]:
+            print(f"warning: {warning}", flush=True)
+        frames = open_frames(args.driver_frames), open_frames(args.target_frames)
+        write_sheet(args.sheet, driver, motion.track(), *frames, params.score_threshold)
+        write_keypoints(args.out, motion, kind="motions")
+
+
+if __name__ == "__main__":
+    run_door(main)
