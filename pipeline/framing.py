@@ -20,9 +20,7 @@ RIM_SHARE = 0.04
 SHIFT_REACH_FRAMES = 12
 
 
-def training_crop(
-    points: np.ndarray, present: np.ndarray, mode: CropMode, margin: float, size_px: int
-) -> np.ndarray:
+def training_crop(points: np.ndarray, present: np.ndarray, mode: CropMode, margin: float, size_px: int) -> np.ndarray:
     """Crop rows (t 2 3) float64, full → crop, of a track: points (t j 2) with NaN where a joint is missing.
 
     `fixed`: the square box of the whole track times `margin`, the same row for all t. `follow`: the smoothed centre at

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator
 
+import cv2
 import numpy as np
 
 SAMPLE_BYTES = 500 * 2**20
 BLOCK_VALUES = 24 * 2**20
 LEVELS = 64
+LEAST_OPACITY = 12
 HIDDEN = np.int16(np.iinfo(np.int16).max)
 
 
@@ -20,6 +22,14 @@ def spread_evenly(indices: np.ndarray, most: int) -> np.ndarray:
 def samples_that_fit(size_hw: tuple[int, int], most: int) -> int:
     """How many frames of a size may be held in memory at once (500 MB), at most `most` and at least 5."""
     return max(5, min(most, SAMPLE_BYTES // (size_hw[0] * size_hw[1] * 4)))
+
+
+def hidden_by(matte: np.ndarray, reach_px: int) -> np.ndarray:
+    """Mask (h w) bool of what a matte (h w) uint8 hides, widened by reach_px in every direction."""
+    mask = (matte > LEAST_OPACITY).astype(np.uint8)
+    if reach_px:
+        mask = cv2.dilate(mask, np.ones((2 * reach_px + 1, 2 * reach_px + 1), np.uint8))
+    return mask > 0
 
 
 def lighting_gains(samples: np.ndarray, hidden: np.ndarray) -> np.ndarray:
@@ -62,9 +72,7 @@ def masked_noise(samples: np.ndarray, hidden: np.ndarray, gains: np.ndarray, med
     return noise
 
 
-def _row_blocks(
-    samples: np.ndarray, hidden: np.ndarray, gains: np.ndarray
-) -> Iterator[tuple[slice, np.ndarray]]:
+def _row_blocks(samples: np.ndarray, hidden: np.ndarray, gains: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
     """Blocks of rows as (rows, levels (n rows w 3) int16): brightness in 1/64 after the gain, HIDDEN where not seen."""
     n, height, width, _ = samples.shape
     tables = np.stack([(np.arange(256) / gain * LEVELS).round().clip(0, 255 * LEVELS) for gain in gains]).astype(np.int16)

@@ -49,12 +49,6 @@ def hide_boxes(boxes: np.ndarray, grow: float, size_hw: tuple[int, int]) -> np.n
     return hidden
 
 
-def hide_mattes(mattes: np.ndarray, reach_px: int) -> np.ndarray:
-    """Masks (n h w) bool of mattes (n h w) uint8, widened by reach_px."""
-    kernel = np.ones((2 * reach_px + 1, 2 * reach_px + 1), np.uint8)
-    return np.stack([cv2.dilate((matte > 12).astype(np.uint8), kernel) > 0 for matte in mattes])
-
-
 def grown_box(box: np.ndarray, grow: float, size_hw: tuple[int, int]) -> tuple[int, int, int, int]:
     """A box xyxy widened on all sides by `grow` times its larger side, in whole pixels inside the image."""
     pad = grow * max(box[2] - box[0], box[3] - box[1])

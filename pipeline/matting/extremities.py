@@ -8,6 +8,7 @@ import numpy as np
 
 from pipeline.artifacts.keypoints import Keypoints
 from pipeline.matting.difference import Background, difference, grown_box, threshold
+from pipeline.skeleton import Region
 
 BEYOND = 0.35
 RADIUS = 0.055
@@ -50,7 +51,7 @@ class Extremities:
         evidence = np.clip(apart - 1, 0, 1) * self._background.known
         return cv2.resize(evidence.astype(np.float32), small_hw[::-1], interpolation=cv2.INTER_AREA)
 
-    def _stretch(self, part, t: int) -> tuple[np.ndarray, np.ndarray] | None:
+    def _stretch(self, part: Region, t: int) -> tuple[np.ndarray, np.ndarray] | None:
         """From where to where a hand or foot reaches, in full pixels: its joints, and the limb's direction beyond them."""
         points = self._points[t]
         own = points[[self._skeleton.index(joint) for joint in part.joints]].astype(np.float64)
@@ -76,5 +77,5 @@ def _attached(evidence: np.ndarray, matte: np.ndarray) -> np.ndarray:
 
 
 def _whole(point: np.ndarray) -> tuple[int, int]:
-    x, y = np.clip(point, -4000, 20000)
-    return int(round(x)), int(round(y))
+    x, y = np.rint(np.clip(point, -4000, 20000)).astype(int)
+    return int(x), int(y)

@@ -53,10 +53,10 @@ def _distance_to_limbs(size_hw: tuple[int, int], points: np.ndarray, limbs: list
     safe = np.clip(points, -4000, 20000)
     for a, b in limbs:
         if np.isfinite(points[[a, b]]).all():
-            ends = [tuple(int(v) for v in np.rint(safe[i])) for i in (a, b)]
-            cv2.line(canvas, ends[0], ends[1], 0, 1)
-    for point in safe[np.isfinite(points).all(axis=1)]:
-        cv2.circle(canvas, (int(round(point[0])), int(round(point[1]))), 1, 0, -1)
+            start, end = np.rint(safe[[a, b]]).astype(int).tolist()
+            cv2.line(canvas, start, end, 0, 1)
+    for x, y in np.rint(safe[np.isfinite(points).all(axis=1)]).astype(int).tolist():
+        cv2.circle(canvas, (x, y), 1, 0, -1)
     if canvas.all():
         return np.full(size_hw, np.inf, np.float32)
     return cv2.distanceTransform(canvas, cv2.DIST_L2, 5)

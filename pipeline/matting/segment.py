@@ -15,10 +15,10 @@ from pydantic import Field
 from pipeline.artifacts.frames import Frames, open_frames
 from pipeline.artifacts.keypoints import Keypoints, read_keypoints
 from pipeline.artifacts.mattes import create_mattes
-from pipeline.artifacts.store import require_free_bytes
+from pipeline.artifacts.store import Appends, require_free_bytes
 from pipeline.errors import InputError
 from pipeline.framing import body_boxes
-from pipeline.matting.difference import Background, fit_background, hide_boxes, hide_mattes
+from pipeline.matting.difference import Background, fit_background, hide_boxes
 from pipeline.matting.edges import refine_edges
 from pipeline.matting.extremities import Extremities
 from pipeline.matting.person import own_pixels
@@ -26,7 +26,7 @@ from pipeline.matting.steady import Moment, steady
 from pipeline.params import Section
 from pipeline.progress import Progress
 from pipeline.split import Split, SplitParams, split_frames
-from pipeline.stillness import samples_that_fit, spread_evenly
+from pipeline.stillness import hidden_by, samples_that_fit, spread_evenly
 
 MatteBackend = Literal["blazepose", "background_difference"]
 Backend = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
@@ -87,14 +87,15 @@ def segment_person(
     with create_mattes(out, frames.clock, frames.size_hw, {"backend": backend}) as writer:
         found = _found(frames, subject, find)
         if coarse:
-            finished = _finished(found, frames.size_hw, subject, linked, params, Extremities(keypoints, background, params.sensitivity, params.floor_levels))
+            extremities = Extremities(keypoints, background, params.sensitivity, params.floor_levels)
+            finished = _finished(found, frames.size_hw, subject, linked, params, extremities)
         else:
             finished = ((t, _without_rivals(matte, t, subject)) for t, _, matte in found)
         _write(writer, finished, len(frames))
     return len(frames)
 
 
-def _write(writer, finished: Iterator[tuple[int, np.ndarray]], total: int) -> None:
+def _write(writer: Appends, finished: Iterator[tuple[int, np.ndarray]], total: int) -> None:
     with Progress(total, "segment_person") as progress:
         for _, matte in finished:
             writer.append(matte[None])
@@ -125,7 +126,7 @@ def _load_backend(
                 return people, True, None
             samples = np.stack([frames[int(t)] for t in chosen])
             mattes = people(samples, subject.boxes[chosen], subject.points[chosen])
-            return people, True, fit_background(samples, hide_mattes(mattes, reach))
+            return people, True, fit_background(samples, np.stack([hidden_by(matte, reach) for matte in mattes]))
         case "background_difference":
             from pipeline.matting.backends.background_difference import load as load_difference
 
@@ -133,7 +134,7 @@ def _load_backend(
             background = fit_background(samples, hide_boxes(boxes, HIDE_GROW, frames.size_hw))
             # Once more with the subject's own outline, which hides less than its box.
             mattes = load_difference(background, params.sensitivity, params.floor_levels)(samples, boxes)
-            background = fit_background(samples, hide_mattes(mattes, reach))
+            background = fit_background(samples, np.stack([hidden_by(matte, reach) for matte in mattes]))
             difference = load_difference(background, params.sensitivity, params.floor_levels)
             return lambda block, boxes, _: difference(block, boxes), False, background
 

@@ -10,9 +10,7 @@ from pipeline.matting.difference import Background, difference, grown_box, thres
 SEARCH = 0.6
 
 
-def load(
-    background: Background, sensitivity: float, floor_levels: float
-) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+def load(background: Background, sensitivity: float, floor_levels: float) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
     """Return f(frames (t h w 3) uint8 RGB, boxes_xyxy (t 4)) → mattes (t h w) uint8, 255 = subject.
 
     boxes are the half-open boxes of the subject's joints, NaN where it is absent (the matte is then 0). sensitivity in

@@ -1,0 +1,103 @@
+"""The plate: the target's background without the target, from training frames only.
+
+Where some frame shows what is behind the subject, that is taken; the rest is filled (§3.1, [48]).
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import Field
+
+from pipeline.artifacts.frames import Frames, create_frames, open_frames
+from pipeline.artifacts.keypoints import Keypoints, read_keypoints
+from pipeline.artifacts.mattes import open_mattes
+from pipeline.background.camera import camera_motion
+from pipeline.clock import NO_TIME
+from pipeline.errors import InputError
+from pipeline.framing import body_boxes
+from pipeline.params import Section
+from pipeline.split import SplitParams, split_frames
+from pipeline.stillness import hidden_by, lighting_gains, masked_median, samples_that_fit, spread_evenly
+
+Fill = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+
+class BackgroundParams(Section):
+    """Section `background` of params.yaml."""
+
+    reveal: Literal["temporal_median", "none"]
+    max_samples: int = Field(ge=5, le=500)
+    dilate_share: float = Field(ge=0.0, le=0.2)
+    min_samples: int = Field(ge=1, le=100)
+    fill: Literal["telea"]
+
+
+def inpaint_background(
+    frames_path: Path, mattes_path: Path, keypoints_path: Path, out: Path, params: BackgroundParams, split: SplitParams
+) -> dict[str, Any]:
+    """Write the plate (1 h w 3) uint8; returns its report {revealed_share, filled_share, samples, camera_motion}.
+
+    Reads at most `max_samples` training frames, evenly spread (500 MB at once). revealed_share + filled_share = the share
+    of pixels that the subject hides in the middle sample. Raises InputError when the inputs disagree or no frame trains.
+    """
+    frames, mattes, keypoints = open_frames(frames_path), open_mattes(mattes_path), read_keypoints(keypoints_path)
+    _require_same_clip(frames, frames_path, mattes, mattes_path, keypoints, keypoints_path)
+    training = split_frames(keypoints.track().present, split).training
+    if not len(training):
+        raise InputError(f"{keypoints_path} must show the subject in some training frame, found none in {len(frames)} frames.")
+    chosen = spread_evenly(training, samples_that_fit(frames.size_hw, params.max_samples))
+    samples = np.stack([frames[int(t)] for t in chosen])
+    reach = _reach_px(keypoints, training, params.dilate_share)
+    hidden = np.stack([hidden_by(mattes[int(t)], reach) for t in chosen])
+    report: dict[str, Any] = {"samples": len(chosen), "camera_motion": camera_motion(samples, hidden)}
+    plate, hole = _reveal(samples, hidden, params)
+    usual = hidden[len(chosen) // 2]
+    report["filled_share"] = round(float(hole.mean()), 6)
+    report["revealed_share"] = round(float((usual & ~hole).mean()), 6)
+    plate = _load_fill(params.fill)(plate, hole)
+    with create_frames(out, NO_TIME, frames.size_hw, {"inpainting": report}, kind="plates") as writer:
+        writer.append(plate[None])
+    return report
+
+
+def _reveal(samples: np.ndarray, hidden: np.ndarray, params: BackgroundParams) -> tuple[np.ndarray, np.ndarray]:
+    """What the samples show beside the subject (h w 3) uint8, and where they show nothing (h w) bool."""
+    if params.reveal == "none":
+        least = int(hidden.reshape(len(hidden), -1).sum(axis=1).argmin())
+        return samples[least], hidden[least]
+    median, counts = masked_median(samples, hidden, lighting_gains(samples, hidden))
+    hole = counts < min(params.min_samples, len(samples))
+    return median.round().clip(0, 255).astype(np.uint8), hole
+
+
+def _load_fill(name: str) -> Fill:
+    match name:
+        case "telea":
+            from pipeline.background.backends.telea import load
+
+            return load()
+        case _:
+            raise InputError(f"background.fill is {name!r}; legal: telea.")
+
+
+def _reach_px(keypoints: Keypoints, training: np.ndarray, share: float) -> int:
+    """How far the matte is widened: what it misses by a little would ghost in the plate."""
+    boxes = body_boxes(keypoints.track().points[training])
+    usual = float(np.percentile((boxes[:, 2:] - boxes[:, :2]).max(axis=1), 95))
+    return max(1, round(share * usual)) if share > 0 else 0
+
+
+def _require_same_clip(
+    frames: Frames, frames_path: Path, mattes: Frames, mattes_path: Path, keypoints: Keypoints, keypoints_path: Path
+) -> None:
+    found = (
+        (mattes_path, len(mattes), mattes.size_hw, f"segment_person@{Path(mattes_path).stem}"),
+        (keypoints_path, len(keypoints.points), keypoints.size_hw, f"estimate_poses@{Path(keypoints_path).stem}"),
+    )
+    for path, length, size_hw, stage in found:
+        if length != len(frames):
+            raise InputError(f"{path} has {length} frames, {frames_path} has {len(frames)}. Run: dvc repro {stage}")
+        if size_hw != frames.size_hw:
+            raise InputError(f"{path} is for frames of {size_hw}, {frames_path} has {frames.size_hw} (h, w). Run: dvc repro {stage}")

@@ -1,0 +1,28 @@
+"""Door: a target's frames, mattes and plate → crops at the networks' working size."""
+
+from pipeline.crop.crop import CropParams, crop_person
+from pipeline.door import door_parser, run_door, stage_clock
+from pipeline.params import read_section
+
+
+def main() -> None:
+    """Parse paths and params, crop, publish."""
+    parser = door_parser(
+        "Cut a target's frames, mattes and plate to the networks' working size around the selected person.",
+        reads={
+            "frames": "frames (Zarr)",
+            "mattes": "mattes (Zarr)",
+            "keypoints": "keypoints (Parquet)",
+            "plate": "plate (Zarr)",
+        },
+        writes={"out": "crops (Zarr)"},
+    )
+    parser.add_argument("--target", required=True, metavar="NAME", help="target in the params file")
+    args = parser.parse_args()
+    params = read_section(args.params, "crop", CropParams, override=f"targets.{args.target}.crop")
+    with stage_clock(args.time) as figures:
+        figures["frames"] = crop_person(args.frames, args.mattes, args.keypoints, args.plate, args.out, params)
+
+
+if __name__ == "__main__":
+    run_door(main)

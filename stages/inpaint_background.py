@@ -1,0 +1,28 @@
+"""Door: a target's frames and mattes → the plate, its background without it."""
+
+from pipeline.background.inpaint import BackgroundParams, inpaint_background
+from pipeline.door import door_parser, run_door, stage_clock
+from pipeline.params import read_section
+from pipeline.split import SplitParams
+
+
+def main() -> None:
+    """Parse paths and params, make the plate, publish."""
+    parser = door_parser(
+        "Make the background without the person, from training frames only: what other frames show, the rest filled.",
+        reads={"frames": "frames (Zarr)", "mattes": "mattes (Zarr)", "keypoints": "keypoints (Parquet)"},
+        writes={"out": "plate (Zarr, one frame)"},
+    )
+    parser.add_argument("--target", required=True, metavar="NAME", help="target in the params file")
+    args = parser.parse_args()
+    params = read_section(args.params, "background", BackgroundParams)
+    split = read_section(args.params, "split", SplitParams, override=f"targets.{args.target}.split")
+    with stage_clock(args.time):
+        report = inpaint_background(args.frames, args.mattes, args.keypoints, args.out, params, split)
+    if report["camera_motion"]["moving"]:
+        shift = report["camera_motion"]["max_shift_px"]
+        print(f"warning: the camera of {args.frames} moves (up to {shift} px): the plate is blurred, and the result with it")
+
+
+if __name__ == "__main__":
+    run_door(main)
