@@ -1,0 +1,232 @@
+"""Keypoints of a clip: people are seen in every frame, followed, one is selected, and that one's joints are repaired and smoothed."""
+
+import itertools
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from pydantic import Field
+
+from pipeline.artifacts.frames import Frames
+from pipeline.artifacts.keypoints import ORIGINS, Keypoints
+from pipeline.errors import InputError
+from pipeline.params import Section
+from pipeline.pose.people import Backend, People, Refiner, person_boxes
+from pipeline.pose.repair import RepairParams, fill_gaps, find_jumps, find_long_limbs, track_height, usual_lengths
+from pipeline.pose.select import Gates, Select, needs_choice, select_person
+from pipeline.pose.sheet import write_track_sheet
+from pipeline.pose.smooth import MATERIAL_PX, smooth_points
+from pipeline.pose.tracks import TrackingParams, Tracks, limb_colours, link_people
+from pipeline.progress import Progress
+from pipeline.skeleton import Skeleton
+from pipeline.split import SplitParams, split_frames
+
+BLOCK_FRAMES = 16
+MISSING, MEASURED, INTERPOLATED, SMOOTHED, IMPORTED, DROPPED = (
+    ORIGINS.index(name) for name in ("missing", "measured", "interpolated", "smoothed", "imported", "dropped")
+)
+
+
+class PoseParams(Section):
+    """Section `pose` of params.yaml."""
+
+    threads: int = Field(ge=1, le=256)
+    max_people: int = Field(ge=1, le=100)
+    detect_every: int = Field(ge=1, le=1000)
+    min_detection: float = Field(gt=0, lt=1)
+    min_score: float = Field(ge=0, lt=1)
+    min_present_fraction: float = Field(ge=0, le=1)
+    smoothing_s: float = Field(ge=0, le=1)
+    joint_map: dict[str, str | None]
+    tracking: TrackingParams
+    repair: RepairParams
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where a backend and a refiner find what they need: their names, the folder of networks, the labels file."""
+
+    backend: str
+    refiner: str
+    weights: Path | None
+    labels: Path | None
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Whose keypoints are wanted: the clip's name, the selection, the sheet for a user who must choose, the split of a target.
+
+    redetect: the clip is a result, in which nobody need be found. split None: no frame of this clip is ever held out.
+    """
+
+    clip: str
+    select: Select
+    sheet: Path | None
+    split: SplitParams | None
+    redetect: bool
+
+
+def estimate_poses(frames: Frames, skeleton: Skeleton, sources: Sources, subject: Subject, params: PoseParams) -> Keypoints:
+    """Return the keypoints of all people of a clip, with the selected one repaired and smoothed; the others are as seen.
+
+    Raises InputError: see select_person and the backends.
+    """
+    limbs = skeleton.limb_indices(drawn_only=True) or skeleton.limb_indices()
+    people, colours = _see_clip(frames, limbs, load_backend(frames, skeleton, sources, params), load_refiner(sources))
+    tracks = link_people(people, colours, params.tracking)
+    gates = Gates(0.0 if subject.redetect else params.min_present_fraction, empty_allowed=subject.redetect)
+    if subject.sheet and not subject.redetect and (subject.select != "auto" or needs_choice(tracks)):
+        write_track_sheet(subject.sheet, frames, tracks)
+    selected = select_person(tracks, subject.select, gates, subject.clip, subject.sheet)
+    seen_as = IMPORTED if sources.backend == "imported" else MEASURED
+    points, score, origin = tracks.points.copy(), tracks.score.copy(), np.where(np.isfinite(tracks.points[..., 0]), seen_as, MISSING)
+    if selected is not None:
+        repaired = repair_track(points[:, selected], score[:, selected], origin[:, selected], frames, skeleton, subject.split, params)
+        points[:, selected], score[:, selected], origin[:, selected] = repaired
+    return Keypoints(
+        points=points.astype(np.float32),
+        score=score.astype(np.float32),
+        origin=origin.astype(np.uint8),
+        skeleton=skeleton,
+        clock=frames.clock,
+        size_hw=frames.size_hw,
+        selected=selected,
+        attributes={"clip": subject.clip, "backend": sources.backend, "refiner": sources.refiner},
+    )
+
+
+def load_backend(frames: Frames, skeleton: Skeleton, sources: Sources, params: PoseParams) -> Backend:
+    """Return the pose backend of this name; InputError names the legal ones."""
+    match sources.backend:
+        case "blazepose":
+            from pipeline.pose.backends.blazepose import load
+
+            if sources.weights is None:
+                raise InputError("pose backend blazepose needs its networks, found no folder; name it with --weights")
+            return load(sources.weights, params.threads, skeleton.joints, params.max_people, params.detect_every, params.min_detection)
+        case "imported":
+            from pipeline.pose.backends.imported import load
+
+            return load(sources.labels, skeleton.joints, params.joint_map, len(frames), frames.attributes.get("images"))
+        case "none":
+            from pipeline.pose.backends.none import load
+
+            return load(skeleton.joints)
+        case other:
+            raise InputError(f"the pose backend must be blazepose, imported or none, found {other!r}; correct it in params.yaml")
+
+
+def load_refiner(sources: Sources) -> Refiner:
+    """Return the refiner of this name; InputError names the legal ones."""
+    match sources.refiner:
+        case "none":
+            from pipeline.pose.refiners.none import load
+
+            return load()
+        case other:
+            raise InputError(f"the pose refiner must be none, found {other!r}; correct it in params.yaml")
+
+
+def _see_clip(frames: Frames, limbs: list[tuple[int, int]], backend: Backend, refiner: Refiner) -> tuple[list[People], list[np.ndarray]]:
+    people: list[People] = []
+    colours: list[np.ndarray] = []
+    with Progress(len(frames), "estimate_poses") as progress:
+        for _, block in frames.blocks(BLOCK_FRAMES):
+            seen = backend(block)
+            seen = refiner(block, [person_boxes(group.points) for group in seen], seen)
+            people += seen
+            colours += limb_colours(block, seen, limbs)
+            progress.advance(len(block))
+    return people, colours
+
+
+def repair_track(
+    points: np.ndarray,
+    score: np.ndarray,
+    origin: np.ndarray,
+    frames: Frames,
+    skeleton: Skeleton,
+    split: SplitParams | None,
+    params: PoseParams,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return points (t j 2), score (t j) and origin (t j) of one person: doubtful joints dropped, the rest smoothed, short gaps filled.
+
+    Frames without the person stay so, except absences of at most max_absence_frames, which are misses of the detector.
+    With a split, nothing crosses the border to the held-out frames, and what is usual is learnt before it. Labels that
+    were imported are not smoothed; a clip without time only loses impossible limbs. Paper: Fig. 10 shows such failures unrepaired.
+    """
+    present = np.isfinite(points[..., 0]).any(axis=1)
+    may_fill, border = fillable_frames(present, split, params.repair.max_absence_frames)
+    limbs, height = skeleton.limb_indices(), track_height(points[:border])
+    out, doubtful = points.copy(), (score < params.min_score) & np.isfinite(points[..., 0])
+    out[doubtful] = np.nan
+    parts = [part for part in (slice(0, border), slice(border, len(points))) if part.start < part.stop]
+    if frames.clock.has_time:
+        for part in parts:
+            _drop(out, part, find_jumps(out[part], params.repair, height))
+    usual = usual_lengths(out[:border], limbs)
+    for part in parts:
+        _drop(out, part, find_long_limbs(out[part], limbs, usual, params.repair, height))
+    dropped = np.isfinite(points[..., 0]) & ~np.isfinite(out[..., 0])
+    origin = np.where(dropped, DROPPED, origin)
+    if frames.clock.has_time:
+        out, origin = _smooth_and_fill(out, score, origin, frames.clock.seconds(), parts, may_fill, params)
+    filled = origin == INTERPOLATED
+    score = np.where(filled, _mean_score(score, origin), np.where(np.isfinite(out[..., 0]), score, 0.0))
+    return out, score, origin
+
+
+def fillable_frames(present: np.ndarray, split: SplitParams | None, max_absence_frames: int) -> tuple[np.ndarray, int]:
+    """Return the frames (t) in which joints may be filled in, and the first held-out frame (t when there is none).
+
+    Short absences become fillable, but none that touches the border: what is filled there would tell of held-out frames.
+    """
+    filled = present.copy()
+    seen = np.flatnonzero(present)
+    for last, following in itertools.pairwise(seen):
+        filled[last:following] = following - last - 1 <= max_absence_frames or filled[last:following] & present[last:following]
+    if split is None:
+        return filled, len(present)
+    border = min(split_frames(filled, split).border, len(present))
+    while 0 < border < len(present) and not (present[border] and present[border - 1]) and filled[border - 1]:
+        around = seen[seen < border][-1] + 1, seen[seen >= border][0]
+        filled[around[0] : around[1]] = False
+        border = min(split_frames(filled, split).border, len(present))
+    return filled, border
+
+
+def _drop(points: np.ndarray, part: slice, bad: np.ndarray) -> None:
+    points[part][bad] = np.nan
+
+
+def _smooth_and_fill(
+    points: np.ndarray,
+    score: np.ndarray,
+    origin: np.ndarray,
+    seconds: np.ndarray,
+    parts: list[slice],
+    may_fill: np.ndarray,
+    params: PoseParams,
+) -> tuple[np.ndarray, np.ndarray]:
+    points, origin = points.copy(), origin.copy()
+    for part in parts:
+        smooth = smooth_points(points[part], score[part], seconds[part], params.smoothing_s)
+        measured = origin[part] == MEASURED
+        moved = measured & (np.linalg.norm(smooth - points[part], axis=2) > MATERIAL_PX)
+        points[part] = np.where(measured[..., None], smooth, points[part])
+        origin[part] = np.where(moved, SMOOTHED, origin[part])
+        filled = fill_gaps(points[part], may_fill[part], params.repair.max_gap_frames)
+        new = np.isfinite(filled[..., 0]) & ~np.isfinite(points[part][..., 0])
+        points[part], origin[part] = filled, np.where(new, INTERPOLATED, origin[part])
+    return points, origin
+
+
+def _mean_score(score: np.ndarray, origin: np.ndarray) -> np.ndarray:
+    """Return for every joint (t j) the lower score of the nearest seen frames before and after; 0 without one on either side."""
+    seen = np.isin(origin, (MEASURED, SMOOTHED, IMPORTED))
+    before, after = np.zeros_like(score), np.zeros_like(score)
+    for t in range(len(score)):
+        before[t] = np.where(seen[t], score[t], before[t - 1] if t else 0.0)
+    for t in reversed(range(len(score))):
+        after[t] = np.where(seen[t], score[t], after[t + 1] if t + 1 < len(score) else 0.0)
+    return np.minimum(before, after)

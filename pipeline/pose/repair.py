@@ -1,0 +1,200 @@
+"""Repair of one person's keypoints: jumps and impossible limbs are dropped, short gaps interpolated, and every such joint is marked."""
+
+import itertools
+
+import numpy as np
+from pydantic import Field
+
+from pipeline.params import Section
+from pipeline.pose.people import person_boxes
+
+LENGTH_QUANTILE = 90.0  # a limb's true length shows when it is not foreshortened
+SCALE_REACH = 15  # frames to each side over which the person's size on the picture is taken as steady
+NOISE_REACH = 15  # frames to each side over which a joint's own unrest is measured
+NOISE_FACTOR = 6.0  # a jump exceeds a joint's usual unrest so many times
+SLOPE_SAMPLES = 4  # points on each side of a gap that give its direction there
+SLOPE_REACH = 6  # … if they lie within so many frames
+
+
+class RepairParams(Section):
+    """Section `pose.repair` of params.yaml."""
+
+    max_gap_frames: int = Field(ge=0, le=1000)
+    max_absence_frames: int = Field(ge=0, le=1000)
+    max_jump_frames: int = Field(ge=0, le=10)
+    jump_heights: float = Field(gt=0, le=10)
+    limb_ratio: float = Field(ge=1, le=100)
+
+
+def track_height(points: np.ndarray) -> float:
+    """Return the longer side of the person's box in px, 90th percentile over time; NaN without any joint."""
+    boxes = person_boxes(points)
+    sides = np.maximum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])
+    return float(np.percentile(sides[np.isfinite(sides)], 90)) if np.isfinite(sides).any() else float("nan")
+
+
+def find_jumps(points: np.ndarray, params: RepairParams, height: float) -> np.ndarray:
+    """Return which points (t j) jump away from their neighbours in time and back, for at most max_jump_frames.
+
+    A run of frames is a jump when each of its points lies off the line between its seen neighbours by jump_heights and by
+    six times what is usual for that joint around then. The worst runs go first, and what remains is looked at again.
+    """
+    cleaned, jumps = points.copy(), np.zeros(points.shape[:2], bool)
+    for _ in range(len(points)):
+        found = _worst_runs(cleaned, params, height)
+        if not found.any():
+            break
+        jumps |= found
+        cleaned[found] = np.nan
+    return jumps
+
+
+def _worst_runs(points: np.ndarray, params: RepairParams, height: float) -> np.ndarray:
+    """Return the points (t j) of those runs that stick out more than any run they touch."""
+    t, joints = points.shape[:2]
+    found = np.zeros((t, joints), bool)
+    for joint in range(joints):
+        seen = np.flatnonzero(np.isfinite(points[:, joint, 0]))
+        if len(seen) < 5 or params.max_jump_frames == 0:
+            continue
+        path = points[seen, joint]
+        usual = _usual_unrest(path)
+        excess = np.zeros((params.max_jump_frames, len(seen)))
+        for length in range(1, params.max_jump_frames + 1):
+            _measure_runs(excess[length - 1], path, seen, length, np.maximum(params.jump_heights * height, NOISE_FACTOR * usual))
+        for start, length in _peaks(excess):
+            found[seen[start : start + length], joint] = True
+    return found
+
+
+def _measure_runs(excess: np.ndarray, path: np.ndarray, frames: np.ndarray, length: int, threshold: np.ndarray) -> None:
+    """Fill excess (n) with how far the run of so many points from each start lies off the line around it, in thresholds."""
+    starts = np.arange(1, len(path) - length)
+    before, after = path[starts - 1], path[starts + length]
+    least = np.full(len(starts), np.inf)
+    for step in range(length):
+        share = (frames[starts + step] - frames[starts - 1]) / (frames[starts + length] - frames[starts - 1])
+        line = before + share[:, None] * (after - before)
+        least = np.minimum(least, np.linalg.norm(path[starts + step] - line, axis=1))
+    # The line cuts a curve's corner the more the longer it is, so longer runs must stand out further.
+    excess[starts] = least / (threshold[starts] * ((length + 1) / 2))
+    excess[excess <= 1] = 0
+
+
+def _peaks(excess: np.ndarray) -> list[tuple[int, int]]:
+    """Return (start, length) of runs by falling excess, none within reach of one already taken."""
+    taken: list[tuple[int, int]] = []
+    lengths, starts = np.nonzero(excess)
+    order = np.argsort(-excess[lengths, starts], kind="stable")
+    for length, start in zip(lengths[order] + 1, starts[order], strict=True):
+        if all(start > s + n or s > start + length for s, n in taken):
+            taken.append((int(start), int(length)))
+    return taken
+
+
+def _usual_unrest(path: np.ndarray) -> np.ndarray:
+    """Return the median distance (n) of a path's points from the middle of their neighbours, over the frames around each."""
+    middle = (path[:-2] + path[2:]) / 2
+    off = np.linalg.norm(path[1:-1] - middle, axis=1)
+    off = np.concatenate([off[:1], off, off[-1:]])
+    return _running_median(off, NOISE_REACH)
+
+
+def _running_median(values: np.ndarray, reach: int) -> np.ndarray:
+    """Return the median (t) over reach frames to each side, fewer at the ends, NaN left out."""
+    padded = np.pad(values.astype(np.float64), reach, constant_values=np.nan)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1)
+    some = np.isfinite(windows).any(axis=1)
+    medians = np.full(len(values), np.nan)
+    medians[some] = np.nanmedian(windows[some], axis=1)
+    return medians
+
+
+def limb_lengths(points: np.ndarray, limbs: list[tuple[int, int]]) -> np.ndarray:
+    """Return the length (t l) in px of each limb in each frame; NaN where an end is missing."""
+    parents, children = np.array(limbs, np.int64).reshape(-1, 2).T
+    return np.linalg.norm(points[:, parents] - points[:, children], axis=2)
+
+
+def usual_lengths(points: np.ndarray, limbs: list[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray]:
+    """Return each limb's median and full length (l) in px over a track, the full one at the track's median size; NaN if never seen."""
+    lengths = limb_lengths(points, limbs)
+    some = np.isfinite(lengths).any(axis=0)
+    medians, full = np.full(len(limbs), np.nan), np.full(len(limbs), np.nan)
+    medians[some] = np.nanmedian(lengths[:, some], axis=0)
+    relative = lengths / _sizes(lengths, medians)[:, None]
+    full[some] = np.nanpercentile(relative[:, some], LENGTH_QUANTILE, axis=0)
+    return medians, full
+
+
+def _sizes(lengths: np.ndarray, medians: np.ndarray) -> np.ndarray:
+    """Return the person's size (t) relative to the track's usual: a person who comes nearer grows."""
+    relative = lengths / np.where(medians > 0, medians, np.nan)
+    some = np.isfinite(relative).any(axis=1)
+    size = np.full(len(lengths), np.nan)
+    size[some] = np.nanmedian(relative[some], axis=1)
+    return _running_median(size, SCALE_REACH)
+
+
+def find_long_limbs(
+    points: np.ndarray, limbs: list[tuple[int, int]], usual: tuple[np.ndarray, np.ndarray], params: RepairParams, height: float
+) -> np.ndarray:
+    """Return the points (t j) that make a limb longer than limb_ratio times its full length, at the person's size then.
+
+    Of a limb's two ends that one goes which strayed further from its usual place lately, or the outer one.
+    """
+    lengths, bad = limb_lengths(points, limbs), np.zeros(points.shape[:2], bool)
+    size = _sizes(lengths, usual[0])[:, None]
+    # Limbs of a few pixels, as from eye to nose, are all noise: they get a hundredth of the height on top.
+    too_long = lengths > params.limb_ratio * usual[1] * size + 0.01 * height
+    stray = _stray(points)
+    for frame, limb in np.argwhere(too_long):
+        parent, child = limbs[limb]
+        if not bad[frame, [parent, child]].any():
+            bad[frame, parent if stray[frame, parent] > 2 * stray[frame, child] else child] = True
+    return bad
+
+
+def _stray(points: np.ndarray) -> np.ndarray:
+    """Return how far each point (t j) lies from its joint's running median."""
+    medians = np.stack([np.stack([_running_median(p, SCALE_REACH) for p in joint.T], axis=1) for joint in points.transpose(1, 0, 2)], axis=1)
+    return np.nan_to_num(np.linalg.norm(points - medians, axis=2))
+
+
+def fill_gaps(points: np.ndarray, may_fill: np.ndarray, max_gap_frames: int) -> np.ndarray:
+    """Return points (t j 2) with gaps of at most max_gap_frames filled by a cubic through both ends; (t) may_fill allows frames.
+
+    The cubic's directions at its ends come from the points before and after. Gaps at the start and the end stay.
+    """
+    filled = points.copy()
+    for joint in range(points.shape[1]):
+        seen = np.flatnonzero(np.isfinite(points[:, joint, 0]))
+        for last, following in itertools.pairwise(seen):
+            gap = np.arange(last + 1, following)
+            if 0 < len(gap) <= max_gap_frames and may_fill[gap].all():
+                filled[gap, joint] = _bridge(points[:, joint], seen, last, following, gap)
+    return filled
+
+
+def _bridge(path: np.ndarray, seen: np.ndarray, last: int, following: int, gap: np.ndarray) -> np.ndarray:
+    """Return the cubic Hermite curve (n 2) over the frames of a gap."""
+    span = following - last
+    middle = (path[following] - path[last]) / span
+    before = seen[(seen <= last) & (seen > last - SLOPE_REACH)][-SLOPE_SAMPLES:]
+    after = seen[(seen >= following) & (seen < following + SLOPE_REACH)][:SLOPE_SAMPLES]
+    start, end = _slope(path, before, last, middle) * span, _slope(path, after, following, middle) * span
+    s = ((gap - last) / span)[:, None]
+    return (
+        (2 * s**3 - 3 * s**2 + 1) * path[last]
+        + (s**3 - 2 * s**2 + s) * start
+        + (3 * s**2 - 2 * s**3) * path[following]
+        + (s**3 - s**2) * end
+    )
+
+
+def _slope(path: np.ndarray, frames: np.ndarray, at: int, otherwise: np.ndarray) -> np.ndarray:
+    """Return the velocity (2) in px a frame at one of the frames: of a parabola, or of the line through two."""
+    if len(frames) < 2:
+        return otherwise
+    degree = min(len(frames) - 1, 2)
+    return np.polyfit(frames - at, path[frames], degree)[-2]

@@ -1,0 +1,46 @@
+"""Door: frames → keypoints of all people, one of them selected."""
+
+from pathlib import Path
+
+from pipeline.artifacts.frames import open_frames
+from pipeline.artifacts.keypoints import write_keypoints
+from pipeline.door import door_parser, run_door, stage_clock
+from pipeline.params import read_section, read_value
+from pipeline.pose.estimate import PoseParams, Sources, Subject, estimate_poses
+from pipeline.pose.select import read_select
+from pipeline.skeleton import load_skeleton
+from pipeline.split import SplitParams
+
+
+def main() -> None:
+    """Parse paths and params, see and follow people, publish."""
+    parser = door_parser(
+        "Find people's keypoints in every frame, follow them, select one and repair its joints.",
+        reads={"frames": "frames (Zarr)", "skeleton": "skeleton (YAML)"},
+        writes={"out": "keypoints (Parquet)"},
+        optional={
+            "weights": "folder of the backend's networks",
+            "labels": "labels for the backend imported (.parquet or DeepLabCut .csv)",
+            "sheet": "contact sheet (PNG) written when a person must be chosen; default .scratch/tracks/<clip>.png",
+        },
+    )
+    about = parser.add_mutually_exclusive_group(required=True)
+    about.add_argument("--clip", metavar="NAME", help="clip whose select, pose and refiner are read")
+    about.add_argument("--redetect", metavar="PAIR", help="pair whose result is looked at again, by the backend in pairs.PAIR.redetect")
+    args = parser.parse_args()
+    params = read_section(args.params, "pose", PoseParams)
+    key = f"pairs.{args.redetect}.redetect" if args.redetect else f"clips.{args.clip}.pose"
+    refiner = "none" if args.redetect else str(read_value(args.params, f"clips.{args.clip}.refiner"))
+    sources = Sources(str(read_value(args.params, key)), refiner, args.weights, args.labels)
+    name = args.redetect or args.clip
+    select = "auto" if args.redetect else read_select(read_value(args.params, f"clips.{name}.select"), f"{args.params}: clips.{name}.select")
+    # any clip may become a target: nothing crosses the border to the frames it would hold out
+    split = None if args.redetect else read_section(args.params, "split", SplitParams)
+    subject = Subject(name, select, args.sheet or Path(f".scratch/tracks/{name}.png"), split, redetect=bool(args.redetect))
+    frames = open_frames(args.frames, "fused" if args.redetect else "frames")
+    with stage_clock(args.time, len(frames)):
+        write_keypoints(args.out, estimate_poses(frames, load_skeleton(args.skeleton), sources, subject, params))
+
+
+if __name__ == "__main__":
+    run_door(main)
