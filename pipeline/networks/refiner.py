@@ -1,0 +1,63 @@
+"""The local refiner of one body region and its discriminator (§3.2, Eq. 8)."""
+
+import torch
+from torch import Tensor, nn
+
+SLOPE = 0.2
+
+
+class Refiner(nn.Module):
+    """A small U-shaped network from a generated patch to the residual that is added to it (Eq. 8).
+
+    Its last layer starts at zero, so that an untrained refiner is the identity. The paper gives no architecture.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.enter = nn.Sequential(_convolution(4, width), _convolution(width, width))
+        self.halve = nn.Sequential(_convolution(width, 2 * width, stride=2), _convolution(2 * width, 2 * width))
+        self.bottom = nn.Sequential(_convolution(2 * width, 4 * width, stride=2), _convolution(4 * width, 4 * width), _Enlarge())
+        self.widen = nn.Sequential(_convolution(6 * width, 2 * width), _Enlarge())
+        self.leave = _convolution(3 * width, width)
+        self.residual = nn.Conv2d(width, 3, 3, padding=1)
+        for parameter in self.residual.parameters():
+            nn.init.zeros_(parameter)
+
+    def forward(self, patches: Tensor, mattes: Tensor) -> Tensor:
+        """Residuals (n 3 p p) float32 for patches (n 3 p p) in [-1, 1] and mattes (n 1 p p) in [0, 1]; p a multiple of 4."""
+        x = torch.cat([patches, mattes * 2 - 1], 1).contiguous(memory_format=torch.channels_last)
+        fine = self.enter(x)
+        half = self.halve(fine)
+        x = self.widen(torch.cat([self.bottom(half), half], 1))
+        return self.residual(self.leave(torch.cat([x, fine], 1))).float()
+
+
+class PatchDiscriminator(nn.Module):
+    """Judges places of (generated patch, polished or true patch) as real or fake."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.judge = nn.Sequential(
+            nn.Conv2d(6, width, 4, 2, 1),
+            nn.LeakyReLU(SLOPE, inplace=True),
+            nn.Conv2d(width, 2 * width, 4, 2, 1),
+            nn.LeakyReLU(SLOPE, inplace=True),
+            nn.Conv2d(2 * width, 4 * width, 3, 1, 1),
+            nn.LeakyReLU(SLOPE, inplace=True),
+            nn.Conv2d(4 * width, 1, 3, 1, 1),
+        )
+
+    def forward(self, generated: Tensor, patches: Tensor) -> Tensor:
+        """Logits (n 1 h w), positive = real, for patches (n 3 p p) made from or belonging to generated (n 3 p p)."""
+        return self.judge(torch.cat([generated, patches], 1).contiguous(memory_format=torch.channels_last)).float()
+
+
+class _Enlarge(nn.Module):
+    """Twice the size, nearest pixel."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return nn.functional.interpolate(x, scale_factor=2.0, mode="nearest")
+
+
+def _convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(inputs, outputs, 3, stride, 1), nn.LeakyReLU(SLOPE, inplace=True))

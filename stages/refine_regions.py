@@ -1,0 +1,47 @@
+"""Door: generated foregrounds, enhancement and refiners → the final residuals of each region."""
+
+from pathlib import Path
+
+from pipeline.door import door_parser, run_door, stage_clock
+from pipeline.params import read_section, read_value
+from pipeline.refine.apply import refine_regions
+from pipeline.refine.params import RefineParams
+from pipeline.regions import RegionParams
+from pipeline.split import SplitParams
+
+
+def main() -> None:
+    """Parse paths and params, refine, publish."""
+    parser = door_parser(
+        "Refine face, hands and feet of the generated foregrounds (Eq. 8).",
+        reads={
+            "generated": "generated foregrounds (Zarr)",
+            "enhanced": "residuals of the enhanced faces (Zarr)",
+            "motion": "motion (Parquet)",
+            "model": "refiners' weights (safetensors)",
+            "model-description": "refiners' description (JSON)",
+        },
+        writes={"out": "residuals (Zarr)"},
+    )
+    parser.add_argument("--pair", required=True, metavar="NAME", help="pair, for its target's overrides in params.yaml")
+    args = parser.parse_args()
+    target = read_value(args.params, f"pairs.{args.pair}.target")
+    params = read_section(args.params, "refine", RefineParams, f"targets.{target}.refine")
+    regions = read_section(args.params, "regions", RegionParams)
+    split = _self_split(args.params, args.pair, target)
+    model = args.model, args.model_description
+    with stage_clock(args.time) as figures:
+        figures["frames"] = refine_regions(
+            args.generated, args.enhanced, args.motion, model, args.out, params, regions, split
+        )
+
+
+def _self_split(params: Path, pair: str, target: str) -> SplitParams | None:
+    """The split of a self pair, whose driver is the target's own clip; None for any other pair."""
+    if read_value(params, f"pairs.{pair}.driver") != read_value(params, f"targets.{target}.clip"):
+        return None
+    return read_section(params, "split", SplitParams)
+
+
+if __name__ == "__main__":
+    run_door(main)

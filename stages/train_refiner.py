@@ -1,0 +1,44 @@
+"""Door: a target's self pair as generated and enhanced, and its truth → one refiner per region."""
+
+from pipeline.door import door_parser, run_door, stage_clock
+from pipeline.params import read_section
+from pipeline.refine.params import RefineParams
+from pipeline.refine.train import train_refiner
+from pipeline.regions import RegionParams
+from pipeline.split import SplitParams
+
+READS = {
+    "generated": "generated foregrounds of the self pair (Zarr)",
+    "enhanced": "residuals of its enhanced faces (Zarr)",
+    "frames": "frames (Zarr)",
+    "mattes": "mattes (Zarr)",
+    "keypoints": "keypoints (Parquet)",
+}
+
+
+def main() -> None:
+    """Parse paths and params, train, publish."""
+    parser = door_parser(
+        "Train the local GANs that refine face, hands and feet (Eq. 8).",
+        reads=READS,
+        writes={
+            "out": "weights (safetensors)",
+            "out-description": "description (JSON)",
+            "out-curve": "losses by step (TSV)",
+        },
+        optional={"features": "st_vgg16 weights, for refine.losses.perceptual"},
+    )
+    parser.add_argument("--target", required=True, metavar="NAME", help="target, for its overrides in params.yaml")
+    args = parser.parse_args()
+    params = read_section(args.params, "refine", RefineParams, f"targets.{args.target}.refine")
+    regions = read_section(args.params, "regions", RegionParams)
+    split = read_section(args.params, "split", SplitParams)
+    inputs = {name: getattr(args, name) for name in READS}
+    with stage_clock(args.time) as figures:
+        figures["regions"] = train_refiner(
+            inputs, args.out, args.out_description, args.out_curve, params, regions, split, args.features
+        )
+
+
+if __name__ == "__main__":
+    run_door(main)
