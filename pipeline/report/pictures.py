@@ -1,0 +1,139 @@
+"""Contact sheets (JPEG) of every intermediate."""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from pipeline.artifacts.crops import Crops
+from pipeline.artifacts.faces import FaceIndex
+from pipeline.artifacts.foregrounds import Foregrounds
+from pipeline.artifacts.frames import Frames
+from pipeline.artifacts.keypoints import Track
+from pipeline.artifacts.residuals import Residuals
+from pipeline.drawing import PoseMapParams, pose_picture
+from pipeline.geometry import apply_affine
+from pipeline.regions import cut_from_crop, feather
+from pipeline.sheets import contact_sheet, encode, spread
+
+CELL_PX = 230
+SHEET_PX = 1250
+QUALITY = 80
+GREY = 128
+PLATE_PX = 560
+PATCH_PX = 64
+
+
+def chosen(present: np.ndarray, n: int) -> list[int]:
+    """n frames evenly spread over those with the subject; over all when it is never there."""
+    frames = np.flatnonzero(present) if present.any() else np.arange(len(present))
+    return [int(frames[i]) for i in spread(len(frames), n)]
+
+
+def poses_on_frames(frames: Frames, track: Track, at: Sequence[int], params: PoseMapParams) -> bytes:
+    """Frames with the selected person's keypoints over them."""
+    return _sheet([_posed(frames[t], track, t, params) for t in at], [f"frame {t}" for t in at])
+
+
+def mattes_on_frames(frames: Frames, mattes: Frames, at: Sequence[int]) -> bytes:
+    """Frames in which everything outside the matte is turned to grey."""
+    pictures = []
+    for t in at:
+        image, matte = _shrunk(frames[t]), _shrunk(mattes[t])
+        pictures.append(_over_grey(image, matte))
+    return _sheet(pictures, [f"frame {t}" for t in at])
+
+
+def plate(plates: Frames) -> bytes:
+    """The (first) background plate."""
+    image = plates[0]
+    scale = min(1.0, PLATE_PX / image.shape[0])
+    return encode(cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), ".jpg", QUALITY)
+
+
+def crops_and_mattes(crops: Crops, at: Sequence[int]) -> bytes:
+    """The networks' view: frames in the upper rows, their mattes in the lower, the plate last."""
+    pictures = [crops.frames[t] for t in at] + [crops.mattes[t] for t in at] + [crops.plate_at(at[0] if at else 0)]
+    return _sheet(pictures, [f"frame {t}" for t in at] + [f"matte {t}" for t in at] + ["plate"], len(at))
+
+
+def faces(index: FaceIndex, n: int) -> bytes:
+    """Faces of the index, evenly spread in time."""
+    rows = spread(len(index), n)
+    return _sheet([index.crops[i] for i in rows], [f"frame {index.frame[i]}, sharp {index.sharpness[i]:.0f}" for i in rows])
+
+
+def pose_maps(motion: Track, crop: np.ndarray, size_px: int, at: Sequence[int], params: PoseMapParams) -> bytes:
+    """What the generator reads, in the skeleton's colours; crop (t 2 3) maps full to crop px."""
+    size = (size_px, size_px)
+    pictures = [pose_picture(apply_affine(crop[t], motion.points[t]), motion.score[t], motion.skeleton, size, params) for t in at]
+    return _sheet(pictures, [f"frame {t}" for t in at])
+
+
+def foregrounds(generated: Foregrounds, at: Sequence[int]) -> bytes:
+    """What the generator made: on grey by its matte, straight colour, and matte."""
+    rgb, matte = [generated.rgb[t] for t in at], [generated.matte[t] for t in at]
+    pictures = [_over_grey(a, b) for a, b in zip(rgb, matte, strict=True)] + rgb + matte
+    return _sheet(pictures, [f"{what} {t}" for what in ("frame", "colour", "matte") for t in at], len(at))
+
+
+def patches(generated: Foregrounds, stages: dict[str, Residuals], region: str, at: Sequence[int]) -> bytes | None:
+    """One region as generated and after each stage, upsampled to the source; None when it was skipped throughout `at`."""
+    boxes = next(stage.boxes[region] for stage in reversed(stages.values()) if region in stage.regions)
+    usable = [t for t in at if np.isfinite(boxes[t]).all()]
+    if not usable:
+        return None
+    rows = {"generated": [_patch(generated, None, region, boxes[t], t) for t in usable]}
+    for name, stage in stages.items():
+        if region in stage.regions:
+            rows[name] = [_patch(generated, stage, region, boxes[t], t) for t in usable]
+    return _sheet([p for row in rows.values() for p in row], [f"{name} {t}" for name in rows for t in usable], len(usable))
+
+
+def fused_crops(fused: Frames, at: Sequence[int]) -> bytes:
+    """The finished frames at the networks' size."""
+    return _sheet([fused[t] for t in at], [f"frame {t}" for t in at])
+
+
+def worst(crops: Crops, fused: Frames, rows: Sequence[tuple[int, float]], unit: str) -> bytes:
+    """True frame, result and twice their difference, for the frames (with their score) that came out worst."""
+    true, result = [crops.frames[t] for t, _ in rows], [fused[t] for t, _ in rows]
+    gap = [np.clip(2 * np.abs(a.astype(np.int16) - b), 0, 255).astype(np.uint8) for a, b in zip(true, result, strict=True)]
+    labels = [f"{t}: {score:.1f} {unit}" for t, score in rows]
+    return _sheet(true + result + gap, labels + [f"result {t}" for t, _ in rows] + [f"difference {t}" for t, _ in rows], len(rows))
+
+
+def _patch(generated: Foregrounds, stage: Residuals | None, region: str, box: np.ndarray, t: int) -> np.ndarray:
+    px = stage.region_px if stage else PATCH_PX
+    rgb = cut_from_crop(generated.rgb[t], generated.crop[t], box, px).astype(np.float32)
+    if stage is not None and np.isfinite(stage.boxes[region][t]).all():
+        rgb = rgb + stage.residual(region, t) * feather(px)[..., None]
+    matte = cut_from_crop(generated.matte[t], generated.crop[t], box, px, border="zero")
+    return _over_grey(np.clip(np.rint(rgb), 0, 255).astype(np.uint8), matte)
+
+
+def _posed(image: np.ndarray, track: Track, t: int, params: PoseMapParams) -> np.ndarray:
+    small = _shrunk(image)
+    scale = small.shape[0] / image.shape[0]
+    points = (track.points[t] + 0.5) * scale - 0.5
+    return pose_picture(points, track.score[t], track.skeleton, small.shape[:2], params, over=small)
+
+
+def _shrunk(image: np.ndarray) -> np.ndarray:
+    """To the size of a cell, before anything is drawn on it."""
+    scale = min(1.0, CELL_PX / max(image.shape[:2]))
+    size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+
+
+def _over_grey(rgb: np.ndarray, matte: np.ndarray) -> np.ndarray:
+    m = matte[..., None].astype(np.float32) / 255
+    return np.rint(m * rgb + (1 - m) * GREY).astype(np.uint8)
+
+
+def _sheet(pictures: Sequence[np.ndarray], labels: Sequence[str], columns: int | None = None) -> bytes:
+    """As many columns as fit the page, or those that keep rows of one thing apart."""
+    widest = max((round(CELL_PX * min(1.0, p.shape[1] / p.shape[0])) for p in pictures), default=CELL_PX)
+    fit = max(1, SHEET_PX // (widest + 4))
+    cell = CELL_PX if columns is None or columns <= fit else max(48, CELL_PX * fit // columns)
+    return encode(contact_sheet(pictures, labels, columns or fit, cell), ".jpg", QUALITY)

@@ -1,0 +1,37 @@
+"""Door: everything a run made → one page that opens from disk."""
+
+from pathlib import Path
+
+from pipeline.artifacts.store import publish
+from pipeline.door import door_parser, run_door, stage_clock
+from pipeline.drawing import PoseMapParams
+from pipeline.params import read_section, read_value
+from pipeline.report.build import build_report
+from pipeline.report.params import ReportParams
+from pipeline.split import SplitParams
+
+
+def main() -> None:
+    """Parse paths and params, build the page, publish."""
+    parser = door_parser(
+        "Build one self-contained HTML page about a whole run.",
+        reads={"data": "folder that holds frames/, keypoints/, videos/, metrics/ and the rest"},
+        writes={"out": "page (HTML)"},
+    )
+    args = parser.parse_args()
+    params = read_section(args.params, "report", ReportParams)
+    pose_map = read_section(args.params, "appearance.pose_map", PoseMapParams)
+    pairs = {name: (pair["driver"], pair["target"]) for name, pair in read_value(args.params, "pairs").items()}
+    targets = {
+        name: (target["clip"], read_section(args.params, "split", SplitParams))
+        for name, target in read_value(args.params, "targets").items()
+    }
+    with stage_clock(args.time):
+        text = Path(args.params).read_text(encoding="utf-8")
+        page = build_report(args.data, pairs, targets, params, pose_map, text)
+        with publish(args.out) as temporary:
+            temporary.write_text(page, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    run_door(main)

@@ -1,0 +1,97 @@
+import base64
+import io
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from pipeline.errors import InputError
+from pipeline.report.departures import DEPARTURES
+
+Build = Callable[[Path], str]
+
+
+def blobs(page: str, media: str) -> list[bytes]:
+    return [base64.b64decode(text) for text in re.findall(rf'src="data:{media};base64,([^"]+)"', page)]
+
+
+def test_page_is_whole_and_needs_nothing_else(run_folder: Path, build: Build) -> None:
+    page = build(run_folder)
+    assert page.startswith("<!doctype html>")
+    assert page.rstrip().endswith("</html>")
+    assert not re.search(r'(src|href)="(?!data:|#)', page)
+    assert "Not there" not in page
+    for anchor in re.findall(r'href="#([^"]+)"', page):
+        assert f'id="{anchor}"' in page
+
+
+def test_videos_are_small_h264_with_their_index_in_front(run_folder: Path, build: Build) -> None:
+    videos = blobs(build(run_folder), "video/mp4")
+    assert len(videos) == 3  # one a pair, one for the target's reconstruction
+    for blob in videos:
+        assert blob.find(b"moov") < blob.find(b"mdat")
+        with av.open(io.BytesIO(blob)) as container:
+            stream = container.streams.video[0]
+            assert (stream.codec_context.name, stream.codec_context.pix_fmt) == ("h264", "yuv420p")
+            assert sum(1 for _ in container.decode(video=0)) == 15  # video_max_frames
+    assert build(run_folder).count("(the first 15 of 20 frames)") == 3
+
+
+def test_pictures_decode_and_fit_the_page(run_folder: Path, build: Build) -> None:
+    pictures = blobs(build(run_folder), "image/jpeg")
+    assert len(pictures) >= 14
+    for blob in pictures:
+        image = cv2.imdecode(np.frombuffer(blob, np.uint8), cv2.IMREAD_COLOR)
+        assert image is not None
+        assert image.shape[1] <= 1400
+
+
+def test_same_run_gives_the_same_page_but_for_video_bytes(run_folder: Path, build: Build) -> None:
+    # x264's macroblock tree is not byte-deterministic for small pictures.
+    first, second = (re.sub(r"data:video/mp4;base64,[^\"]+", "", build(run_folder)) for _ in range(2))
+    assert first == second
+
+
+def test_facts_are_told(run_folder: Path, build: Build) -> None:
+    page = build(run_folder)
+    assert "3 joints repaired" in page
+    assert "right_wrist, interpolated: frames 3-4" in page
+    assert "left_ankle, dropped: frames 9" in page
+    assert "face: 1 of 20 frames: its joints are missing" in page
+    assert "The camera seems to move (camera moves: yes)" in page
+    assert "tcm: not computed: add tcm to evaluation.metrics" in page
+    assert "fuse@bob-to-ann" in page
+    assert "16: 36.0 dB" not in page  # the worst frames are pictures, their scores are in them
+    for sentence in DEPARTURES:
+        assert sentence.split("'")[0] in page
+
+
+def test_everything_is_escaped(run_folder: Path, build: Build) -> None:
+    page = build(run_folder)
+    assert "a &lt;net&gt;" in page
+    assert "&lt;/pre&gt;&lt;script&gt;" in page
+    assert page.count("<script>") == 1
+
+
+def test_missing_artifacts_are_listed_and_left_out(run_folder: Path, build: Build) -> None:
+    for gone in ("faces", "foregrounds", "videos", "plates", "metrics"):
+        shutil.rmtree(run_folder / gone)
+    page = build(run_folder)
+    assert "Not there" in page
+    assert f"<li>{run_folder}/plates/ann.zarr</li>" in page
+    assert page.count(f"<li>{run_folder}/faces/ann.parquet</li>") == 1
+
+
+def test_empty_folder_gives_a_page(tmp_path: Path, build: Build) -> None:
+    assert "Not there" in build(tmp_path)
+
+
+def test_damaged_artifact_is_an_error(run_folder: Path, build: Build) -> None:
+    (run_folder / "keypoints/bob.parquet").write_bytes(b"nothing")
+    with pytest.raises(InputError, match=r"bob\.parquet is not a readable keypoints table"):
+        build(run_folder)

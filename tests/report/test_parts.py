@@ -1,0 +1,77 @@
+import math
+import re
+
+import numpy as np
+
+from pipeline.report.curves import POINTS, charts
+from pipeline.report.facts import camera_warnings, ranges, skipped_regions
+from pipeline.report.metrics import imitation_table, paper_table, reconstruction_table, regions_table, settings_lines
+from pipeline.report.page import table
+
+
+def row(html: str, name: str) -> list[str]:
+    """Texts of the cells of the row that starts with `name`."""
+    cells = [re.findall(r"<td[^>]*>(.*?)</td>", line) for line in re.findall(r"<tr>(.*?)</tr>", html)]
+    return next(c for c in cells if c and c[0] == name)
+
+
+def test_paper_stands_only_beside_metrics_of_the_same_name() -> None:
+    html = reconstruction_table({"reconstruction": {"psnr": 26.5, "st_lpips": 0.1}, "plate": {"psnr": 17.45}})
+    assert row(html, "psnr") == ["psnr", "higher", "26.50", "17.45", "27.52 / 26.72 / 27.82"]
+    assert row(html, "st_lpips") == ["st_lpips", "lower", "0.1", "–", "–"]
+
+
+def test_paper_table_has_the_numbers_of_table_1() -> None:
+    html = paper_table()
+    assert "46.62" in html
+    assert "64.12" in html
+    assert html.count("<tr>") == 1 + 3 + 2 + 3 + 3
+
+
+def test_scores_that_are_not_there_are_said() -> None:
+    assert "not scored" in reconstruction_table({})
+    assert "not scored" in imitation_table({"settings": {}})
+    assert regions_table({}) == ""
+    assert settings_lines({}) == ""
+    assert "fid: not computed: needs a file" in settings_lines({"settings": {"not_computed": {"fid": "needs a file"}}})
+
+
+def test_regions_stand_in_the_order_of_the_stages() -> None:
+    html = regions_table({"regions": {"face": {"refined": {"psnr": 22.0}, "generated": {"psnr": 20.0}}}})
+    assert row(html, "face") == ["face", "psnr", "higher", "20.00", "–", "22.00"]
+
+
+def test_ranges_are_short() -> None:
+    assert ranges(np.array([3, 4, 5, 9, 11, 12])) == "3-5, 9, 11-12"
+
+
+def test_camera_that_stands_still_warns_of_nothing() -> None:
+    assert camera_warnings({"camera_moves": False, "reveal": "temporal_median"}) == []
+    assert camera_warnings({"camera_moves": True}) == ["camera moves: yes"]
+
+
+def test_no_skipped_region_is_said() -> None:
+    assert "No region was skipped" in skipped_regions({"face": []})
+
+
+def test_charts_leave_out_what_never_changes_and_survive_nan() -> None:
+    html = charts({"step": [0, 1, 2], "loss": [3.0, math.nan, 1.0], "rate": [0.1, 0.1, 0.1]})
+    assert html.count("<svg") == 1
+    assert "1 to 3, ends at 1" in html
+    assert "nan" not in html
+
+
+def test_long_curves_are_thinned_to_means() -> None:
+    n = 10 * POINTS
+    html = charts({"step": list(range(n)), "loss": [i % 2 for i in range(n)]})
+    points = re.search(r'points="([^"]+)"', html)
+    assert points is not None
+    assert len(points[1].split()) == POINTS
+
+
+def test_table_escapes_and_marks_numbers() -> None:
+    html = table(["<a>", "b"], [["x & y", 1.5], ["z", None]])
+    assert "&lt;a&gt;" in html
+    assert "x &amp; y" in html
+    assert '<td class="number">1.5</td>' in html
+    assert '<td class="number">–</td>' in html
