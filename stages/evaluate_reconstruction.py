@@ -39,7 +39,7 @@ def main() -> None:
     parser.add_argument("--target", required=True, help="name of the target in params.yaml, for its override of split")
     args = parser.parse_args()
     params = read_section(args.params, "evaluation", EvaluationParams)
-    split = read_section(args.params, "split", SplitParams, override=f"targets.{args.target}.split")
+    split = read_section(args.params, "split", SplitParams)
     regions = read_section(args.params, "regions", RegionParams)
     track = read_keypoints(args.keypoints).track()
     generated = open_foregrounds(args.generated)

@@ -78,7 +78,7 @@ def pose_scores(motion: Track, crop: np.ndarray, redetected: Track) -> dict[str,
     error = error[seen[:, b] & np.isfinite(error)]
     scores = {"pose_error_px": float(np.median(error))} if len(error) else {}
     if motion.present.any():
-        scores["pose_detected"] = float(seen.any(axis=1)[motion.present].mean())
+        scores["pose_detected"] = float(np.any(seen[motion.present], axis=1).mean())
     return scores
 
 

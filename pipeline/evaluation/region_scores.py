@@ -41,36 +41,31 @@ def score_regions(
     A stage without residuals, a region without boxes and an unlisted metric have no key. InputError when the artifacts
     differ in length.
     """
-    if not len(frames) == len(generated) == len(enhanced) == len(refined) == len(track.points):
-        found = f"{len(frames)} frames, {len(generated)} foregrounds, {len(enhanced)} and {len(refined)} residuals"
+    lengths = [len(frames), len(generated), len(enhanced), len(refined), len(track.points)]
+    if len(set(lengths)) > 1:
+        found = "{} frames, {} foregrounds, {} and {} residuals, {} poses".format(*lengths)
         raise InputError(f"The artifacts of one target must have as many frames, found {found}. Run: dvc repro")
-    split = split_frames(track.present, split_params)
-    boxes = _boxes(track, enhanced, refined, split.border, region_params)
+    split, p = split_frames(track.present, split_params), region_params.region_px
+    boxes = region_boxes(track.points, track.skeleton, region_params, split.border)
+    boxes, _ = drop_unusable(boxes, track.size_hw, region_params.min_side_px)
+    fixed = plate[0] if len(plate) == 1 else None
     scores, counts = {}, {}
     for region, box in boxes.items():
-        held_out = [int(t) for t in split.held_out if np.isfinite(box[t]).all()]
         stages = _stages(region, enhanced, refined)
         columns: dict[str, dict[str, list[float]]] = {stage: {} for stage in stages}
+        held_out = [int(t) for t in split.held_out if np.isfinite(box[t]).all()]
         for start in range(0, len(held_out), BLOCK):
             block = held_out[start : start + BLOCK]
-            true = np.stack([cut_region(frames[t], box[t], region_params.region_px) for t in block])
+            true = np.stack([cut_region(frames[t], box[t], p) for t in block])
+            layers = [_layers(generated, plate[t] if fixed is None else fixed, box[t], t, p) for t in block]
             for stage, residuals in stages.items():
-                pred = np.stack([_patch(generated, plate, residuals, region, box[t], t, region_params.region_px) for t in block])
+                patches = [_seen(residuals, region, box[t], t, p) for t in block]
+                pred = np.stack([_fused(*layer, patch) for layer, patch in zip(layers, patches, strict=True)])
                 _append(columns[stage], true, pred, params, distances)
-        values = {stage: _means(column) for stage, column in columns.items()}
         counts[region] = len(held_out)
-        if held_out:
-            scores[region] = {stage: means for stage, means in values.items() if means}
-    return scores, _settings(counts, region_params)
-
-
-def _boxes(
-    track: Track, enhanced: Residuals, refined: Residuals, border: int, params: RegionParams
-) -> dict[str, np.ndarray]:
-    """Boxes (t 4) per region: those the residuals were made in, else those they would have been made in."""
-    fresh = region_boxes(track.points, track.skeleton, params, border)
-    fresh, _ = drop_unusable(fresh, track.size_hw, params.min_side_px)
-    return {name: refined.boxes.get(name, enhanced.boxes.get(name, box)) for name, box in fresh.items()}
+        values = {stage: _means(column) for stage, column in columns.items()}
+        scores[region] = {stage: means for stage, means in values.items() if means}
+    return {region: stages for region, stages in scores.items() if stages}, _settings(counts, region_params)
 
 
 def _stages(region: str, enhanced: Residuals, refined: Residuals) -> dict[str, Residuals | None]:
@@ -82,24 +77,26 @@ def _stages(region: str, enhanced: Residuals, refined: Residuals) -> dict[str, R
     return stages
 
 
-def _patch(
-    generated: Foregrounds, plate: Frames, residuals: Residuals | None, region: str, box: np.ndarray, t: int, region_px: int
-) -> np.ndarray:
-    """What the result shows in a box (4) of frame t: foreground, upsampled and polished, by its matte over the plate (Eq. 9)."""
+def _layers(generated: Foregrounds, plate: np.ndarray, box: np.ndarray, t: int, region_px: int) -> tuple[np.ndarray, ...]:
+    """Foreground (p p 3), matte (p p 1) in [0, 1] and plate (p p 3), float32, seen through a box (4) of frame t."""
     rgb = cut_from_crop(generated.rgb[t].astype(np.float32), generated.crop[t], box, region_px)
     matte = cut_from_crop(generated.matte[t].astype(np.float32), generated.crop[t], box, region_px, border="zero")
-    m = np.clip(matte, 0, 255)[..., None] / 255
-    if residuals is not None and region in residuals.regions:
-        rgb = rgb + _seen(residuals, region, box, t, region_px)
-    behind = cut_region(plate[t if len(plate) > 1 else 0], box, region_px).astype(np.float32)
-    return np.rint(m * np.clip(rgb, 0, 255) + (1 - m) * behind).astype(np.uint8)
+    return rgb, np.clip(matte, 0, 255)[..., None] / 255, cut_region(plate, box, region_px).astype(np.float32)
 
 
-def _seen(residuals: Residuals, region: str, box: np.ndarray, t: int, region_px: int) -> np.ndarray:
-    """The feathered residual (p p 3) float32 of frame t seen through a box (4); zeros where it was skipped."""
+def _fused(rgb: np.ndarray, matte: np.ndarray, plate: np.ndarray, residual: np.ndarray) -> np.ndarray:
+    """What the result shows (p p 3) uint8: the polished foreground by its matte over the plate (Eq. 8, 9)."""
+    return np.rint(matte * np.clip(rgb + residual, 0, 255) + (1 - matte) * plate).astype(np.uint8)
+
+
+def _seen(residuals: Residuals | None, region: str, box: np.ndarray, t: int, region_px: int) -> np.ndarray:
+    """The feathered residual (p p 3) float32 of frame t seen through a box (4); zeros where there is none."""
+    nothing = np.zeros((region_px, region_px, 3), np.float32)
+    if residuals is None or region not in residuals.regions:
+        return nothing
     own = residuals.boxes[region][t]
     if not np.isfinite(own).all():
-        return np.zeros((region_px, region_px, 3), np.float32)
+        return nothing
     faded = residuals.residual(region, t).astype(np.float32) * feather(residuals.region_px)[..., None]
     if residuals.region_px == region_px and np.array_equal(own, box):
         return faded

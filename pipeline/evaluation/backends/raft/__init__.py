@@ -24,9 +24,10 @@ def load(weights: Path) -> Flow:
     from torch.nn.functional import pad
     from torchvision.models.optical_flow import raft_large
 
-    network = raft_large(weights=None)
     try:
-        network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        network = raft_large(weights=None)
+        network.load_state_dict(state)
     except Exception as error:  # a cut file, a pickle, missing keys, other shapes: all mean that these are not the weights
         raise InputError(f"{path} must hold raft_large's weights, reading it failed ({type(error).__name__}): fetch it again") from error
     network.eval().requires_grad_(False)

@@ -1,0 +1,87 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline.artifacts.keypoints import write_keypoints
+from pipeline.artifacts.scores import read_curve, read_scores
+
+ROOT = Path(__file__).resolve().parents[2]
+PARAMS = """
+split: {hold_out_fraction: 0.2}
+targets: {man: {split: {hold_out_fraction: 0.4}}}
+regions: {region_px: 32, face_side: 2.5, hand_side: 0.8, foot_side: 0.8, smooth_frames: 5, min_side_px: 2}
+evaluation:
+  metrics: [psnr, psnr_person, tcm, e_warp, flicker, motion_consistency]
+  flow: dis
+  mask: {consistency: 0.01, consistency_px2: 0.5, boundary: 0.01, boundary_px2: 0.002}
+  static_below: 1.0e-6
+  dilate_px: 4
+  driver_margin: 1.25
+"""
+
+
+@pytest.fixture
+def folder(scene, region_params):
+    scene.write_residuals("enhanced", 0, ("face",), region_params, 12)
+    scene.write_residuals("refined", 0, ("face", "left_foot"), region_params, 12)
+    write_keypoints(scene.folder / "motion.parquet", scene.keypoints, kind="motions")
+    (scene.folder / "params.yaml").write_text(PARAMS)
+    return scene.folder
+
+
+def run(door, folder, **options):
+    argv = [f"--{name.replace('_', '-')}={folder / value}" for name, value in options.items()]
+    argv += ["--target=man"] if door == "evaluate_reconstruction" else []
+    command = [sys.executable, "-m", f"stages.{door}", *argv, f"--params={folder / 'params.yaml'}"]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+
+
+def reconstruct(folder, **options):
+    names = ("fused", "generated", "enhanced", "refined", "frames", "plate", "crops")
+    inputs = {name: f"{name}.zarr" for name in names} | {"keypoints": "keypoints.parquet", "weights": "weights"}
+    return run("evaluate_reconstruction", folder, **inputs, out="man.json", frames_out="man.tsv", **options)
+
+
+def imitate(folder):
+    inputs = {"fused": "fused.zarr", "generated": "generated.zarr", "motion": "motion.parquet", "weights": "weights"}
+    driver = {"driver_frames": "frames.zarr", "driver_keypoints": "keypoints.parquet"}
+    return run("evaluate", folder, **inputs, **driver, out="man-to-man.json")
+
+
+def test_reconstruction_door_writes_nested_scores_and_a_row_a_frame(folder):
+    done = reconstruct(folder, time="time.json")
+    assert done.returncode == 0, done.stderr
+    scores = read_scores(folder / "man.json")
+    assert set(scores) == {"reconstruction", "nearest_pose", "plate", "reference", "regions", "settings"}
+    assert set(scores["regions"]["face"]) == {"generated", "enhanced", "refined"}
+    assert scores["settings"]["frames"] == 8  # the target's own hold_out_fraction
+    assert read_curve(folder / "man.tsv")["frame"] == list(range(12, 20))
+    assert json.loads((folder / "time.json").read_text())["frames"] == 20
+
+
+def test_imitation_door_writes_nested_scores(folder):
+    done = imitate(folder)
+    assert done.returncode == 0, done.stderr
+    scores = read_scores(folder / "man-to-man.json")
+    assert set(scores["imitation"]) == {"motion_consistency", "e_warp", "flicker"}
+    assert scores["imitation"]["motion_consistency"] == pytest.approx(1)
+
+
+def test_a_listed_metric_without_its_network_ends_in_one_line(folder):
+    (folder / "params.yaml").write_text(PARAMS.replace("[psnr,", "[lpips_vgg, psnr,"))
+    done = reconstruct(folder)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: evaluation.metrics lists lpips_vgg, which needs ")
+    assert done.stderr.count("\n") == 1
+    assert not (folder / "man.json").exists()
+
+
+def test_an_unknown_metric_names_the_legal_ones(folder):
+    (folder / "params.yaml").write_text(PARAMS.replace("[psnr,", "[fid, psnr,"))
+    done = imitate(folder)
+    assert done.returncode == 1
+    assert "evaluation.metrics.0 is 'fid'" in done.stderr
+    assert "'motion_consistency'" in done.stderr

@@ -1,0 +1,113 @@
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.artifacts.frames import open_frames
+from pipeline.artifacts.keypoints import ORIGINS, Track
+from pipeline.errors import InputError
+from pipeline.evaluation.imitation import evaluate_imitation, pose_scores
+from pipeline.evaluation.temporal import load_flow
+from pipeline.geometry import apply_affine
+
+
+def evaluate(scene, params, redetected=None, method="bone_ratio", motion=None):
+    return evaluate_imitation(
+        scene.open_fused(),
+        scene.open_generated(),
+        open_frames(scene.folder / "frames.zarr"),
+        scene.track,
+        motion or scene.track,
+        redetected,
+        3,
+        method,
+        params,
+        load_flow("dis", Path()),
+    )
+
+
+def redetected_in(scene, shift=(0.0, 0.0)) -> Track:
+    points = np.stack([apply_affine(m, p) for m, p in zip(scene.crop, scene.track.points)]) + shift
+    return replace(scene.track, points=points.astype(np.float32), size_hw=(64, 64))
+
+
+def test_a_video_imitates_itself(scene, params):
+    # the result is the driver seen through the same crop, so both warping errors are equal
+    scores = evaluate(scene, params, redetected_in(scene))["imitation"]
+    assert set(scores) == {"motion_consistency", "e_warp", "flicker", "pose_error_px", "pose_detected"}
+    assert scores["motion_consistency"] == pytest.approx(1)
+    assert scores["pose_error_px"] == pytest.approx(0, abs=1e-4)
+    assert scores["pose_detected"] == 1
+
+
+def test_a_trembling_result_is_less_consistent(scene, params):
+    images = scene.open_fused()[:].astype(int)
+    images[::2] += 30
+    scene.write_fused(np.clip(images, 0, 255).astype(np.uint8))
+    calm = evaluate(scene, params)["imitation"]
+    assert calm["motion_consistency"] < 0.5
+
+
+def test_tcm_needs_shared_pixels(scene, params):
+    shared = evaluate(scene, params, method="none")
+    assert shared["imitation"]["tcm"] == pytest.approx(1)
+    retargeted = evaluate(scene, params)
+    assert "tcm" not in retargeted["imitation"]
+    assert "retargeted (bone_ratio)" in retargeted["settings"]["not_computed"]["tcm"]
+
+
+def test_without_redetected_poses_the_keys_are_absent(scene, params):
+    scores = evaluate(scene, params)
+    assert not {"pose_error_px", "pose_detected"} & set(scores["imitation"])
+    assert "redetect" in scores["settings"]["not_computed"]["pose"]
+
+
+def test_a_known_shift_is_the_pose_error(scene):
+    # 3 right and 4 down in crop px: 5
+    scores = pose_scores(scene.track, scene.crop, redetected_in(scene, (3.0, 4.0)))
+    assert scores["pose_error_px"] == pytest.approx(5, abs=1e-4)
+
+
+def test_only_seen_joints_count(scene):
+    found = redetected_in(scene)
+    points, origin = found.points.copy(), found.origin.copy()
+    points[:, 0] += 50
+    origin[:, 0] = ORIGINS.index("interpolated")
+    points[:, 1] = np.nan
+    origin[7:] = ORIGINS.index("interpolated")
+    scores = pose_scores(scene.track, scene.crop, replace(found, points=points, origin=origin))
+    assert scores["pose_error_px"] == pytest.approx(0, abs=1e-4)
+    assert scores["pose_detected"] == pytest.approx(7 / 20)
+
+
+def test_frames_without_motion_do_not_count_as_missed(scene):
+    motion = replace(scene.track, points=scene.track.points.copy())
+    motion.points[10:] = np.nan
+    found = redetected_in(scene)
+    found.points[5:] = np.nan
+    scores = pose_scores(motion, scene.crop, found)
+    assert scores["pose_detected"] == pytest.approx(0.5)
+
+
+def test_nothing_seen_again_is_no_error(scene):
+    found = redetected_in(scene)
+    found.points[:] = np.nan
+    assert pose_scores(scene.track, scene.crop, found) == {"pose_detected": 0.0}
+
+
+def test_a_motion_absent_throughout_has_no_scores(scene, params):
+    nowhere = replace(scene.track, points=np.full_like(scene.track.points, np.nan))
+    scores = evaluate(scene, params, motion=nowhere)
+    assert set(scores) == {"settings"}
+    assert scores["settings"]["frames"] == 0
+
+
+def test_keypoints_of_the_full_frame_are_refused(scene, params):
+    with pytest.raises(InputError, match=r"detected again in the fused crops of \(64, 64\), found keypoints of \(112, 96\)"):
+        evaluate(scene, params, redetected=scene.track)
+
+
+def test_artifacts_of_different_length_are_refused(scene, params):
+    with pytest.raises(InputError, match="motion 15"):
+        evaluate(scene, params, motion=replace(scene.track, points=scene.track.points[:15]))

@@ -1,0 +1,105 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from pipeline.artifacts.foregrounds import create_foregrounds
+from pipeline.artifacts.frames import open_frames
+from pipeline.artifacts.residuals import open_residuals
+from pipeline.errors import InputError
+from pipeline.evaluation.fidelity import psnr
+from pipeline.evaluation.region_scores import score_regions
+from pipeline.regions import cut_region, region_boxes
+from pipeline.split import SplitParams, split_frames
+
+HELD_OUT = SplitParams(hold_out_fraction=0.4)
+REGIONS = ("face", "left_hand", "right_hand", "left_foot", "right_foot")
+BORDER = 12
+
+
+def score(scene, params, region_params, split=HELD_OUT, distances=None, track=None):
+    return score_regions(
+        open_frames(scene.folder / "frames.zarr"),
+        open_frames(scene.folder / "plate.zarr", "plates"),
+        scene.open_generated(),
+        open_residuals(scene.folder / "enhanced.zarr"),
+        open_residuals(scene.folder / "refined.zarr"),
+        track or scene.track,
+        params,
+        split,
+        region_params,
+        distances or {},
+    )
+
+
+@pytest.fixture
+def residuals(scene, region_params):
+    """Residuals of the face by the index and of all regions by the networks: all zero."""
+    scene.write_residuals("enhanced", 0, ("face",), region_params, BORDER)
+    scene.write_residuals("refined", 0, REGIONS, region_params, BORDER)
+
+
+def test_residuals_of_zero_change_nothing(scene, params, region_params, residuals):
+    scores, settings = score(scene, params, region_params)
+    assert set(scores) == set(REGIONS)
+    for stages in scores.values():
+        assert set(stages) == {"generated", "enhanced", "refined"}
+        assert stages["generated"] == stages["enhanced"] == stages["refined"]
+    assert settings["frames"] == dict.fromkeys(REGIONS, 8)
+
+
+def test_without_a_matte_the_region_shows_the_plate(scene, params, region_params, residuals):
+    generated = scene.open_generated()
+    rgb = generated.rgb[:]
+    path = scene.folder / "generated.zarr"
+    with create_foregrounds(path, 64, scene.track.clock, scene.crop, scene.track.present, scene.track.size_hw, {"k": 3}) as writer:
+        writer.append(rgb, np.zeros(rgb.shape[:3], np.uint8))
+    scene.write_residuals("refined", 90, REGIONS, region_params, BORDER)
+    scores, _ = score(scene, params, region_params)
+    boxes = region_boxes(scene.track.points, scene.track.skeleton, region_params, BORDER)
+    held_out = split_frames(scene.track.present, HELD_OUT).held_out
+    for region in REGIONS:
+        cuts = [(cut_region(scene.frames[t], boxes[region][t], 32), cut_region(scene.plate, boxes[region][t], 32)) for t in held_out]
+        by_hand = np.mean([psnr(a, b) for a, b in cuts])
+        assert scores[region]["generated"]["psnr"] == pytest.approx(by_hand)
+        assert scores[region]["refined"]["psnr"] == pytest.approx(by_hand)
+
+
+def test_a_stage_counts_its_own_residuals_only(scene, params, region_params, residuals):
+    scene.write_residuals("enhanced", 60, ("face",), region_params, BORDER)
+    scores, _ = score(scene, params, region_params)
+    assert scores["face"]["enhanced"]["psnr"] < scores["face"]["generated"]["psnr"] - 3
+    assert scores["face"]["refined"] == scores["face"]["generated"]
+    assert scores["left_foot"]["enhanced"] == scores["left_foot"]["generated"]
+
+
+def test_a_stage_that_did_not_run_has_no_key(scene, params, region_params, residuals):
+    scene.write_residuals("enhanced", 0, (), region_params, BORDER)
+    scene.write_residuals("refined", 0, ("face",), region_params, BORDER)
+    scores, _ = score(scene, params, region_params)
+    assert set(scores["face"]) == {"generated", "refined"}
+    assert set(scores["left_hand"]) == {"generated"}
+
+
+def test_the_perceptual_distance_is_scored_too(scene, params, region_params, residuals):
+    scores, _ = score(scene, params, region_params, distances={"st_lpips": lambda a, b: np.zeros(len(a))})
+    assert scores["face"]["refined"]["st_lpips"] == 0
+
+
+def test_a_region_without_joints_and_a_clip_without_held_out_frames_have_no_key(scene, params, region_params, residuals):
+    blind = scene.track.points.copy()
+    elbow, wrist = (scene.track.skeleton.index(f"left_{name}") for name in ("elbow", "wrist"))
+    blind[:, [elbow, wrist]] = np.nan
+    hand = [scene.track.skeleton.index(j) for j in scene.track.joints if j.startswith(("left_thumb", "left_index", "left_pinky"))]
+    blind[:, hand] = np.nan
+    scores, settings = score(scene, params, region_params, track=replace(scene.track, points=blind))
+    assert set(scores) == set(REGIONS) - {"left_hand"}
+    assert settings["frames"]["left_hand"] == 0
+    nothing, _ = score(scene, params, region_params, SplitParams(hold_out_fraction=0.0))
+    assert nothing == {}
+
+
+def test_residuals_of_another_length_are_refused(scene, params, region_params, residuals):
+    short = replace(scene.track, points=scene.track.points[:15])
+    with pytest.raises(InputError, match="found 20 frames, 20 foregrounds, 20 and 20 residuals, 15 poses"):
+        score(scene, params, region_params, track=short)
