@@ -37,7 +37,7 @@ def _self_split(params: Path, pair: str) -> SplitParams | None:
     target = read_value(params, f"pairs.{pair}.target")
     if read_value(params, f"pairs.{pair}.driver") != read_value(params, f"targets.{target}.clip"):
         return None
-    return read_section(params, "split", SplitParams, f"targets.{target}.split")
+    return read_section(params, "split", SplitParams)
 
 
 if __name__ == "__main__":

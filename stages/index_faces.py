@@ -18,7 +18,7 @@ def main() -> None:
     args = parser.parse_args()
     params = read_section(args.params, "face_index", FaceIndexParams)
     regions = read_section(args.params, "regions", RegionParams)
-    split = read_section(args.params, "split", SplitParams, f"targets.{args.target}.split")
+    split = read_section(args.params, "split", SplitParams)
     with stage_clock(args.time) as figures:
         figures["faces"] = index_faces(
             args.frames, args.mattes, args.keypoints, args.out, args.out_crops, params, regions, split
