@@ -65,32 +65,36 @@ def skipped_regions(skipped: Mapping[str, list[str]]) -> str:
     return bullets(lines) if lines else paragraph("No region was skipped.", "soft")
 
 
-def camera_warnings(attributes: Mapping[str, Any]) -> list[str]:
-    """Sentences of the plate about a moving camera, taken from its attributes."""
-    found = []
-    for key, value in sorted(attributes.items()):
-        if "camera" in key and value not in (False, None, "", "static", []):
-            found.append(f"{key.replace('_', ' ')}: {value if not isinstance(value, bool) else 'yes'}")
-    return found
+def camera_warning(attributes: Mapping[str, Any]) -> str:
+    """One sentence when the plate's samples show that the camera moved, else empty."""
+    motion = attributes.get("inpainting", {}).get("camera_motion", {})
+    if not motion.get("moving"):
+        return ""
+    return f"The camera moves (up to {motion['max_shift_px']} px): the plate is blurred, and the result with it."
 
 
 def attribute_table(attributes: Mapping[str, Any], leave_out: tuple[str, ...] = ()) -> str:
-    """What an artifact says of itself, without the clock and long lists."""
-    rows = [
-        [key.replace("_", " "), value if isinstance(value, (int, float)) and not isinstance(value, bool) else _short(value)]
-        for key, value in sorted(attributes.items())
-        if key not in ("kind", "version", "pts", "fps", "time_base", "skeleton", *leave_out)
-    ]
-    return table(["", ""], [[key, str(_rounded(value))] for key, value in rows]) if rows else ""
+    """What an artifact says of itself, without the clock and with long lists cut."""
+    gone = ("kind", "version", "pts", "fps", "time_base", "skeleton", *leave_out)
+    rows = flat({key: value for key, value in attributes.items() if key not in gone})
+    return table(["", ""], [[key.replace("_", " "), _short(value)] for key, value in rows]) if rows else ""
+
+
+def flat(tree: Any, prefix: str = "") -> list[tuple[str, Any]]:
+    """Leaves of nested mappings with their dotted names."""
+    if not isinstance(tree, Mapping):
+        return [(prefix, tree)]
+    return [pair for key, value in tree.items() for pair in flat(value, f"{prefix}.{key}" if prefix else str(key))]
 
 
 def licence_table(folders: list[Path]) -> str:
     """Licence and what it allows, for everything that was fetched."""
     rows = []
-    for path in sorted(path for folder in folders for path in folder.glob("*/asset.json")):
+    for path in sorted(path for folder in folders for path in folder.rglob("asset.json")):
         facts = json.loads(path.read_text(encoding="utf-8"))
-        if facts["files"]:
-            rows.append([facts["name"], facts["what"], facts["source"], facts["licence"], facts["allows"]])
+        row = [facts["name"], facts["what"], facts["source"], facts["licence"], facts["allows"]]
+        if facts["files"] and row not in rows:
+            rows.append(row)
     if not rows:
         return paragraph("Nothing was fetched.", "soft")
     return table(["name", "what it is", "source", "licence", "what it allows"], rows)
@@ -104,10 +108,8 @@ def _repaired(origin: np.ndarray) -> np.ndarray:
     return np.isin(origin, [ORIGINS.index(name) for name in REPAIRS])
 
 
-def _rounded(value: Any) -> Any:
-    return f"{value:.5g}" if isinstance(value, float) else value
-
-
 def _short(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.5g}"
     text = value if isinstance(value, str) else json.dumps(value)
     return text if len(text) <= LONG_TEXT else f"{text[:LONG_TEXT]}…"

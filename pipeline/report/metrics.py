@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from pipeline.report.facts import flat
 from pipeline.report.page import bullets, folded, paragraph, table
 
 # §4.2, Table 1: SSIM, PSNR, LPIPS, FID, IS, TCM on ComplexMotion, iPER and SoloDance; None: not given.
@@ -77,10 +78,10 @@ def settings_lines(scores: Mapping[str, Any]) -> str:
     settings = scores.get("settings")
     if not isinstance(settings, Mapping):
         return ""
-    flat = _flat({k: v for k, v in settings.items() if k != "not_computed"}, "")
+    rows = flat({k: v for k, v in settings.items() if k != "not_computed"})
     missing = settings.get("not_computed", {})
     lines = [f"{name}: not computed: {why}" for name, why in sorted(missing.items())]
-    told = folded("How these numbers were computed", table(["", ""], [[name, str(value)] for name, value in flat]))
+    told = folded("How these numbers were computed", table(["", ""], [[name, str(value)] for name, value in rows]))
     return told + (bullets(lines) if lines else "")
 
 
@@ -106,9 +107,3 @@ def _paper(metric: str) -> str | None:
     i = PAPER_METRICS.index(metric)
     values = [row[i] if row else None for row in PAPER["FakeVideo (the paper)"]]
     return " / ".join("–" if v is None else f"{v:g}" for v in values)
-
-
-def _flat(tree: Any, prefix: str) -> list[tuple[str, Any]]:
-    if not isinstance(tree, Mapping):
-        return [(prefix, tree)]
-    return [pair for k, v in tree.items() for pair in _flat(v, f"{prefix}.{k}" if prefix else str(k))]

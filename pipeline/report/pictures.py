@@ -21,7 +21,6 @@ SHEET_PX = 1250
 QUALITY = 80
 GREY = 128
 PLATE_PX = 560
-PATCH_PX = 64
 
 
 def chosen(present: np.ndarray, n: int) -> list[int]:
@@ -83,10 +82,11 @@ def patches(generated: Foregrounds, stages: dict[str, Residuals], region: str, a
     usable = [t for t in at if np.isfinite(boxes[t]).all()]
     if not usable:
         return None
-    rows = {"generated": [_patch(generated, None, region, boxes[t], t) for t in usable]}
+    px = next(stage.region_px for stage in stages.values() if region in stage.regions)
+    rows = {"generated": [_patch(generated, None, region, boxes[t], t, px) for t in usable]}
     for name, stage in stages.items():
         if region in stage.regions:
-            rows[name] = [_patch(generated, stage, region, boxes[t], t) for t in usable]
+            rows[name] = [_patch(generated, stage, region, boxes[t], t, stage.region_px) for t in usable]
     return _sheet([p for row in rows.values() for p in row], [f"{name} {t}" for name in rows for t in usable], len(usable))
 
 
@@ -103,8 +103,7 @@ def worst(crops: Crops, fused: Frames, rows: Sequence[tuple[int, float]], unit: 
     return _sheet(true + result + gap, labels + [f"result {t}" for t, _ in rows] + [f"difference {t}" for t, _ in rows], len(rows))
 
 
-def _patch(generated: Foregrounds, stage: Residuals | None, region: str, box: np.ndarray, t: int) -> np.ndarray:
-    px = stage.region_px if stage else PATCH_PX
+def _patch(generated: Foregrounds, stage: Residuals | None, region: str, box: np.ndarray, t: int, px: int) -> np.ndarray:
     rgb = cut_from_crop(generated.rgb[t], generated.crop[t], box, px).astype(np.float32)
     if stage is not None and np.isfinite(stage.boxes[region][t]).all():
         rgb = rgb + stage.residual(region, t) * feather(px)[..., None]

@@ -109,7 +109,8 @@ def clip_section(run: Run, name: str) -> list[str]:
     if frames is not None:
         at = pictures.chosen(track.present, run.params.sheet_frames)
         parts.append(image(pictures.poses_on_frames(frames, track, at, run.pose_map), "Frames with keypoints"))
-    return [*parts, facts.repaired_joints(track)]
+    told = facts.attribute_table(track.attributes)
+    return [*parts, facts.repaired_joints(track), *([folded("Numbers of the poses", told)] if told else [])]
 
 
 def _pair_video(run: Run, name: str, frames: Frames | None, track: Track | None) -> list[str]:
@@ -142,6 +143,7 @@ def _retargeting(run: Run, name: str, track: Track | None) -> list[str]:
     if preview:
         parts.append(image(preview, "Driver and target before and after", "image/png"))
     if track is not None:
+        parts += [paragraph(line, "warn") for line in track.attributes.get("retargeting", {}).get("warnings", [])]
         parts.append(folded("Numbers of the retargeting", facts.attribute_table(track.attributes)))
         left_out = facts.left_undrawn(track)
         parts += [paragraph(left_out)] if left_out else []
@@ -215,8 +217,8 @@ def _curves(run: Run, name: str) -> list[str]:
 
 def _camera(run: Run, name: str) -> list[str]:
     plates = run.open(f"plates/{name}.zarr", partial(open_frames, kind="plates"))
-    warnings = facts.camera_warnings(plates.attributes) if plates is not None else []
-    return [paragraph(f"The camera seems to move ({'; '.join(warnings)}): the plate may be blurred.", "warn")] if warnings else []
+    warning = facts.camera_warning(plates.attributes) if plates is not None else ""
+    return [paragraph(warning, "warn")] if warning else []
 
 
 def _cut(shown: int, length: int) -> str:

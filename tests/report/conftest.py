@@ -40,7 +40,16 @@ def keypoints() -> Keypoints:
     origin[3:5, 0, HUMAN.index("right_wrist")] = ORIGINS.index("interpolated")
     origin[9, 0, HUMAN.index("left_ankle")] = ORIGINS.index("dropped")
     points[9, 0, HUMAN.index("left_ankle")] = np.nan
-    return Keypoints(points, np.full(origin.shape, 0.9, np.float32), origin, HUMAN, CLOCK, (H, W), 0, {"scale": 1.25})
+    return Keypoints(
+        points,
+        np.full(origin.shape, 0.9, np.float32),
+        origin,
+        HUMAN,
+        CLOCK,
+        (H, W),
+        0,
+        {"retargeting": {"figures": {"height_px": 80.0}, "warnings": ["feet slide"]}},
+    )
 
 
 def drawn(h: int, w: int) -> tuple[np.ndarray, np.ndarray]:
@@ -68,7 +77,9 @@ def run_folder(tmp_path: Path) -> Path:
         write_keypoints(data / f"keypoints/{clip}.parquet", kp)
     with create_mattes(data / "mattes/ann.zarr", CLOCK, (H, W)) as out:
         out.append(mattes)
-    with create_frames(data / "plates/ann.zarr", CLOCK, (H, W), {"camera_moves": True}, "plates") as out:
+    with create_frames(
+        data / "plates/ann.zarr", CLOCK, (H, W), {"inpainting": {"camera_motion": {"moving": True, "max_shift_px": 7.5}}}, "plates"
+    ) as out:
         out.append(frames[:1])
     write_crops(data / "crops/ann.zarr", [(small, small_mattes, small[:1])], CROP, present, CLOCK, S, (H, W))
     row = FaceRow(2, np.array([0.0, 0, 32, 32]), np.ones((6, 2)), np.ones((1, 2)), 40.0)

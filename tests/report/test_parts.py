@@ -4,7 +4,7 @@ import re
 import numpy as np
 
 from pipeline.report.curves import POINTS, charts
-from pipeline.report.facts import camera_warnings, ranges, skipped_regions
+from pipeline.report.facts import camera_warning, ranges, skipped_regions
 from pipeline.report.metrics import imitation_table, paper_table, reconstruction_table, regions_table, settings_lines
 from pipeline.report.page import table
 
@@ -46,8 +46,9 @@ def test_ranges_are_short() -> None:
 
 
 def test_camera_that_stands_still_warns_of_nothing() -> None:
-    assert camera_warnings({"camera_moves": False, "reveal": "temporal_median"}) == []
-    assert camera_warnings({"camera_moves": True}) == ["camera moves: yes"]
+    assert camera_warning({}) == ""
+    assert camera_warning({"inpainting": {"camera_motion": {"moving": False, "max_shift_px": 0.2}}}) == ""
+    assert "up to 9.0 px" in camera_warning({"inpainting": {"camera_motion": {"moving": True, "max_shift_px": 9.0}}})
 
 
 def test_no_skipped_region_is_said() -> None:
