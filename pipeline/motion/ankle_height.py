@@ -5,7 +5,7 @@ Not in the paper; "Everybody Dance Now" (Chan et al. 2019), supplementary. Scali
 
 import numpy as np
 
-from pipeline.motion.body import Body, centre
+from pipeline.motion.body import Body, Centre
 from pipeline.motion.series import fill
 
 
@@ -21,12 +21,12 @@ def body_scale(driver: Body, target: Body) -> float:
     return height(target) / height(driver)
 
 
-def scale_about_centre(driver: Body, scale: np.ndarray, kind: str) -> np.ndarray:
+def scale_about_centre(driver: Body, scale: np.ndarray, middle: Centre) -> np.ndarray:
     """The driver's poses (n j 2) times scale (n) about a point that moves with the feet, and that point's own way scaled.
 
     The way is the running sum of the ground point's steps, so that a planted foot stays planted while the scale changes.
     """
-    pivot = np.stack([fill(v) for v in centre(driver.points, driver.skeleton, kind).T], axis=-1)
+    pivot = np.stack([fill(v) for v in middle.of(driver.points).T], axis=-1)
     pivot[:, 1] = np.where(np.isfinite(driver.ankle_y), driver.ankle_y, pivot[:, 1])
     steps = np.diff(pivot, axis=0, prepend=pivot[:1]) * scale[:, None]
     return (driver.points - pivot[:, None]) * scale[:, None, None] + (pivot[:1] + np.cumsum(steps, axis=0))[:, None]

@@ -117,19 +117,34 @@ def lowest(points: np.ndarray, joints: list[int]) -> np.ndarray:
     return np.where(np.isfinite(y), y, np.nan)
 
 
-def centre_kind(driver: Body, target: Body) -> str:
-    """What stands for the middle of both bodies: `hips`, else `root`, else `mean`; the first that most frames show."""
+@dataclass(frozen=True)
+class Centre:
+    """What stands for the middle of a body: `hips` or `root`, which need all their joints, or the `mean` of what is there."""
 
-    def most(body: Body, kind: str) -> bool:
-        seen = np.isfinite(centre(body.points, body.skeleton, kind)[:, 0])
-        return seen.mean() >= 0.5 and bool((seen & body.measured).any())
+    name: str
+    joints: list[int]
 
-    return next((kind for kind in ("hips", "root") if most(driver, kind) and most(target, kind)), "mean")
+    def of(self, points: np.ndarray) -> np.ndarray:
+        """Middle (n 2) of poses (n j 2), NaN where it cannot be told."""
+        chosen = points[:, self.joints]
+        if self.name != "mean":
+            return chosen.mean(axis=1)
+        there = np.isfinite(chosen)
+        total = np.where(there, chosen, 0.0).sum(axis=1)
+        return np.where(there.any(axis=1), total / np.maximum(there.sum(axis=1), 1), np.nan)
 
 
-def centre(points: np.ndarray, skeleton: Skeleton, kind: str) -> np.ndarray:
-    """Middle (n 2) of poses (n j 2) by centre_kind(); NaN where the joints it needs are missing."""
-    if kind == "mean":
-        return np.nanmean(points, axis=1)
-    joints = skeleton.indices("hips") if kind == "hips" else [skeleton.joints.index(skeleton.root)]
-    return points[:, joints].mean(axis=1) if joints else np.full((len(points), 2), np.nan)
+def shared_centre(driver: Body, target: Body) -> Centre:
+    """The first of hips, root and mean that most frames of both bodies show; the mean is over joints that both have."""
+
+    def most(body: Body, centre: Centre) -> bool:
+        seen = np.isfinite(centre.of(body.points)[:, 0])
+        return bool(seen.mean() >= 0.5 and (seen & body.measured).any())
+
+    skeleton = driver.skeleton
+    candidates = [Centre("hips", skeleton.indices("hips")), Centre("root", [skeleton.joints.index(skeleton.root)])]
+    for centre in candidates:
+        if centre.joints and most(driver, centre) and most(target, centre):
+            return centre
+    both = [np.isfinite(body.points[body.measured][..., 0]).any(axis=0) for body in (driver, target)]
+    return Centre("mean", [int(j) for j in np.flatnonzero(both[0] & both[1])])

@@ -67,7 +67,7 @@ def forward_kinematics(points: np.ndarray, skeleton: Skeleton, ratios: Ratios, s
 
     A joint whose parent is missing hangs from its nearest present ancestor, and one without any from the topmost joint.
     """
-    present = np.isfinite(points).all(axis=-1)
+    present = np.asarray(np.isfinite(points).all(axis=-1))
     order, up = _tree(skeleton)
     built = np.full(points.shape, np.nan)
     top = np.full(len(points), -1)

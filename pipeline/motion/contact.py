@@ -36,7 +36,7 @@ def follow_contacts(built: np.ndarray, driver: np.ndarray, weights: np.ndarray, 
     move in the driver does not move in the result either. Where bodies are equal, this is the driver's own path.
     """
     wanted = np.diff(driver, axis=0) * scale[1:, None, None] - np.diff(built, axis=0)
-    there = np.isfinite(wanted).all(axis=-1)
+    there = np.asarray(np.isfinite(wanted).all(axis=-1))
     weight = np.where(there, weights[1:] + REST / driver.shape[1], 0.0)
     total = weight.sum(axis=1, keepdims=True)
     steps = (np.where(there[..., None], wanted, 0.0) * weight[..., None]).sum(axis=1) / np.maximum(total, 1e-12)

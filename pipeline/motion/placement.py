@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.motion.body import Body, centre, lowest
+from pipeline.motion.body import Body, Centre, lowest
 from pipeline.motion.series import fill, percentile, smooth_mean, smooth_median
 
 LEVEL_SECONDS = 1.0  # over which the feet are drawn to their height in the target's picture
@@ -30,8 +30,8 @@ class Level:
     size: np.ndarray
 
 
-def find_level(driver: Body, target: Body, scale: float, kind: str) -> Level:
-    """Fit heights between the bodies; `scale` is target over driver at the middle distance, `kind` from centre_kind().
+def find_level(driver: Body, target: Body, scale: float, middle: Centre) -> Level:
+    """Fit heights between the bodies; `scale` is target over driver at the middle distance, `middle` from shared_centre().
 
     A driver that changes its distance is carried to the target's far-near range, or to a part of it that is as long as
     its own; a driver on level ground is set on the target's middle line and jumps by `scale`. Without ankles in either,
@@ -39,10 +39,10 @@ def find_level(driver: Body, target: Body, scale: float, kind: str) -> Level:
     """
     d, t = driver.ground, target.ground
     if d is None or t is None:
-        own, others = (centre(body.points, body.skeleton, kind)[:, 1] for body in (driver, target))
+        own, others = (middle.of(body.points)[:, 1] for body in (driver, target))
         driver_y, target_y = np.nanmedian(own[driver.measured]), np.nanmedian(others[target.measured])
         y = target_y + scale * (own - driver_y)
-        return Level(kind, scale, float(driver_y), float(target_y), y, np.ones(len(own)))
+        return Level(middle.name, scale, float(driver_y), float(target_y), y, np.ones(len(own)))
     if d.level:
         y = t.median + scale * (driver.ankle_y - d.median)
         size = t.size_at(np.full(len(y), t.median))
@@ -53,19 +53,19 @@ def find_level(driver: Body, target: Body, scale: float, kind: str) -> Level:
     return Level("ankles", slope, d_middle, t_middle, y, t.size_at(y) / driver.size)
 
 
-def place(points: np.ndarray, driver: Body, target: Body, level: Level, scale: float, kind: str, seconds: np.ndarray) -> np.ndarray:
+def place(points: np.ndarray, driver: Body, target: Body, level: Level, scale: float, middle: Centre, seconds: np.ndarray) -> np.ndarray:
     """Move poses (n j 2) as wholes to their level and to the middle of the target's range, without moving single steps."""
     params, skeleton = driver.params, driver.skeleton
     if level.anchor == "ankles":
         heights = fill(smooth_median(lowest(points, skeleton.indices("ankles")), params.smoothing_frames))
     else:
-        heights = centre(points, skeleton, kind)[:, 1]
+        heights = middle.of(points)[:, 1]
     y = smooth_mean(level.y - heights, frames_of(LEVEL_SECONDS, seconds))
 
-    own = centre(driver.points, skeleton, kind)[:, 0]
-    got = centre(points, skeleton, kind)[:, 0]
+    own = middle.of(driver.points)[:, 0]
+    got = middle.of(points)[:, 0]
     x = smooth_mean(_slope(own, got, scale, TRAVEL * driver.height) * own - got, frames_of(params.drift_seconds, seconds))
-    there = centre(target.points, skeleton, kind)[:, 0]
+    there = middle.of(target.points)[:, 0]
     x = x + _middle(there[target.measured]) - _middle((got + x)[driver.measured])
     return points + np.stack([x, y], axis=-1)[:, None]
 
@@ -96,7 +96,7 @@ def keep_inside(points: np.ndarray, allowed: np.ndarray, axis: int, seconds: np.
     if high - low <= ceiling - floor:
         moved[..., axis] += floor - low if low < floor else ceiling - high
         return moved, 1.0
-    path = smooth_mean(np.nanmean(points[..., axis], axis=1), frames_of(LEVEL_SECONDS, seconds))
+    path = _path(np.nanmean(points[..., axis], axis=1), frames_of(LEVEL_SECONDS, seconds))
     rest = points.copy()
     rest[..., axis] -= path[:, None]
     left, right = _reach(rest)[:, axis]
@@ -117,6 +117,13 @@ def _reach(points: np.ndarray) -> np.ndarray:
     low, high = np.nanmin(points, axis=1), np.nanmax(points, axis=1)
     ends = [[percentile(low[:, i], 1), percentile(high[:, i], 99)] for i in (0, 1)]
     return np.array(ends).T
+
+
+def _path(values: np.ndarray, frames: int) -> np.ndarray:
+    """The way (n) without single steps: a straight line plus what a running mean keeps beside it."""
+    index = np.arange(len(values))
+    line = np.polyval(np.polyfit(index, values, 1), index) if len(values) > 1 else values
+    return line + smooth_mean(values - line, frames)
 
 
 def _slope(own: np.ndarray, got: np.ndarray, scale: float, least: float) -> float:

@@ -7,7 +7,7 @@ import numpy as np
 from pipeline.artifacts.keypoints import ORIGINS, Keypoints, Track, motion_of
 from pipeline.errors import InputError
 from pipeline.motion import ankle_height, bone_ratio, none
-from pipeline.motion.body import Body, centre_kind
+from pipeline.motion.body import Body, shared_centre
 from pipeline.motion.contact import contact_weights, follow_contacts, foot_slide
 from pipeline.motion.params import MotionParams
 from pipeline.motion.placement import allowed_range, find_level, keep_inside, place
@@ -26,14 +26,16 @@ def retarget(driver: Track, target: Track, split: SplitParams, params: MotionPar
     Raises InputError when the driver is never seen, the target too seldom, or the two share no limb.
     """
     matched = _match(driver, target)
-    present = np.isfinite(matched[0][..., 0]).any(axis=1)
+    present = np.asarray(np.isfinite(matched[0][..., 0]).any(axis=1))
     training = split_frames(target.present, split).training
     _check(driver, target, present, training, params)
     same = driver.points.shape == target.points.shape and np.array_equal(driver.points, target.points, equal_nan=True)
     measured = np.isin(np.flatnonzero(present), training) if same else np.ones(int(present.sum()), bool)
     own = _body(matched[0], matched[1], present, measured, target, params)
-    there = target.present
-    other = _body(target.points, target.score, there, np.isin(np.flatnonzero(there), training), target, params)
+    shared = np.isfinite(matched[0][..., 0]).any(axis=0)
+    other_points = np.where(shared[:, None], target.points, np.nan)  # what the driver never shows is not compared
+    there = np.asarray(np.isfinite(other_points[..., 0]).any(axis=1))
+    other = _body(other_points, target.score, there, np.isin(np.flatnonzero(there), training), target, params)
     seconds = _seconds(driver)[present]
 
     moved, facts = _carry_over(own, other, target.size_hw, seconds, params)
@@ -52,11 +54,11 @@ def _carry_over(
     """The chosen method on frames that show the driver: points (n j 2) in the target's pixels, and what was done."""
     if params.method == "none":
         return none.carry_over(driver.points), {}
-    kind = centre_kind(driver, target)
+    middle = shared_centre(driver, target)
     if params.method == "ankle_height":
         scale = ankle_height.body_scale(driver, target)
-        level = find_level(driver, target, scale, kind)
-        moved, facts = ankle_height.scale_about_centre(driver, scale * level.size, kind), {}
+        level = find_level(driver, target, scale, middle)
+        moved, facts = ankle_height.scale_about_centre(driver, scale * level.size, middle), {}
     else:
         ratios = bone_ratio.Ratios(driver, target)
         if not ratios.measured:
@@ -65,12 +67,12 @@ def _carry_over(
                 "frames, found none: lower motion.score_threshold, or set motion.method: ankle_height"
             )
         scale = ratios.ground()
-        level = find_level(driver, target, scale, kind)
+        level = find_level(driver, target, scale, middle)
         built = bone_ratio.forward_kinematics(driver.points, driver.skeleton, ratios, level.size)
         weights = contact_weights(driver.points, driver.skeleton, seconds, driver.height, params.contact_speed)
         moved = built + follow_contacts(built, driver.points, weights, scale * level.size)[:, None]
         facts = {"ratios": ratios.table(), "guessed": sorted(ratios.guessed), "limited": sorted(ratios.limited)}
-    moved = place(moved, driver, target, level, scale, kind, seconds)
+    moved = place(moved, driver, target, level, scale, middle, seconds)
     allowed = allowed_range(target.points, size_hw, params.keep_within, params.room)
     kept = 1.0
     if allowed is not None:
@@ -78,7 +80,7 @@ def _carry_over(
         if level.anchor != "ankles":
             moved, kept_y = keep_inside(moved, allowed, 1, seconds)
             kept = min(kept, kept_y)
-    placement = {"anchor": level.anchor, "centre": kind, "scale": scale, "slope": level.slope}
+    placement = {"anchor": level.anchor, "centre": middle.name, "scale": scale, "slope": level.slope}
     placement |= {"driver_y_px": level.driver_y, "target_y_px": level.target_y, "way_kept": kept}
     return moved, {**facts, "placement": placement}
 
