@@ -36,7 +36,6 @@ def main() -> None:
         },
         writes={"out": "scores (JSON)", "frames-out": "scores of each held-out frame (TSV)"},
     )
-    parser.add_argument("--target", required=True, help="name of the target in params.yaml, for its override of split")
     args = parser.parse_args()
     params = read_section(args.params, "evaluation", EvaluationParams)
     split = read_section(args.params, "split", SplitParams)

@@ -19,7 +19,10 @@ def load(weights: Path) -> Flow:
     """
     path = weights / WEIGHTS
     if not path.is_file():
-        raise InputError(f"evaluation.flow is raft, which needs {path}: put {URL} there, or set flow: dis")
+        raise InputError(
+            f"evaluation.flow is raft, which needs {path}: put {URL} into data/incoming and run dvc repro fetch_metric_weights, "
+            "or set flow: dis"
+        )
     import torch
     from torch.nn.functional import pad
     from torchvision.models.optical_flow import raft_large
