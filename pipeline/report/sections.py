@@ -24,6 +24,7 @@ from pipeline.report.params import ReportParams
 from pipeline.split import SplitParams, split_frames
 
 T = TypeVar("T")
+TRAININGS = ("appearance", "refiner")
 WORST_BY = (("reconstruction_psnr_person", "dB about the person"), ("reconstruction_psnr", "dB"))
 
 
@@ -195,23 +196,22 @@ def _target_sheets(run: Run, name: str, clip: str, track: Track | None, crops: C
 
 def _worst(run: Run, name: str, crops: Crops, fused: Frames) -> list[str]:
     """The held-out frames that scored lowest, from the table of scores by frame."""
-    for path in sorted((run.data / "metrics").rglob("*.tsv")):
-        columns = read_curve(path) if path.stem.startswith(name) else {}
-        for column, unit in WORST_BY:
-            if "frame" in columns and column in columns:
-                rows = sorted(zip(map(int, columns["frame"]), columns[column], strict=True), key=lambda row: row[1])
-                rows = rows[: run.params.worst_frames]
-                caption = "Worst held-out frames: truth, result, twice the difference"
-                return [image(pictures.worst(crops, fused, rows, unit), caption)] if rows else []
+    columns = run.open(f"metrics/frames/{name}.tsv", read_curve) or {}
+    for column, unit in WORST_BY:
+        if column in columns:
+            rows = sorted(zip(map(int, columns["frame"]), columns[column], strict=True), key=lambda row: row[1])
+            rows = rows[: run.params.worst_frames]
+            caption = "Worst held-out frames: truth, result, twice the difference"
+            return [image(pictures.worst(crops, fused, rows, unit), caption)] if rows else []
     return []
 
 
 def _curves(run: Run, name: str) -> list[str]:
     parts = []
-    for path in sorted((run.data / "metrics").rglob(f"{name}-*.tsv")):
-        columns = read_curve(path)
+    for training in TRAININGS:
+        columns = run.open(f"metrics/curves/{name}-{training}.tsv", read_curve) or {}
         if len(next(iter(columns.values()), [])) > 1:
-            parts += [heading(3, f"Curves: {path.stem}"), charts(columns)]
+            parts += [heading(3, f"Curves of the {training} training"), charts(columns)]
     return parts
 
 

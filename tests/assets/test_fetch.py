@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.assets.catalogue import Asset, asset_names, read_asset
+from pipeline.assets.catalogue import Asset, asset_names, assets_of_evaluation, read_asset
 from pipeline.assets.download import cached_url
 from pipeline.assets.fetch import fetch_asset
 from pipeline.errors import InputError
@@ -98,6 +98,13 @@ def test_every_data_file_reads_and_names_itself() -> None:
         assert asset.licence
         assert asset.allows.endswith(".")
         assert all(len(f.sha256) == 64 for f in asset.files if f.origin.wheel)
+
+
+def test_every_metric_that_needs_a_network_has_its_asset() -> None:
+    assert assets_of_evaluation(["psnr", "st_lpips"], "dis") == ["st_vgg16"]
+    wanted = assets_of_evaluation(["lpips_vgg", "lpips_alex"], "raft")
+    assert wanted == ["lpips_alex", "lpips_vgg", "raft", "st_vgg16"]
+    assert set(wanted) <= set(asset_names())
 
 
 def test_unknown_asset_lists_the_known() -> None:

@@ -28,6 +28,8 @@ HUMAN = load_skeleton(Path(__file__).parents[2] / "pipeline/skeletons/human.yaml
 POSE_MAP = PoseMapParams(style="limbs", width=0.015, score_threshold=0.1)
 PARAMS = ReportParams(video_height_px=96, video_crf=30, video_max_frames=15, sheet_frames=4, worst_frames=2)
 CROP = np.tile(np.array([[S / H, 0, 10.0], [0, S / H, 0.0]]), (T, 1, 1))
+RETARGETED = {"retargeting": {"figures": {"height_px": 80.0}, "warnings": ["feet slide"]}}
+PLATE = {"inpainting": {"camera_motion": {"moving": True, "max_shift_px": 7.5}}}
 
 
 def keypoints() -> Keypoints:
@@ -77,9 +79,7 @@ def run_folder(tmp_path: Path) -> Path:
         write_keypoints(data / f"keypoints/{clip}.parquet", kp)
     with create_mattes(data / "mattes/ann.zarr", CLOCK, (H, W)) as out:
         out.append(mattes)
-    with create_frames(
-        data / "plates/ann.zarr", CLOCK, (H, W), {"inpainting": {"camera_motion": {"moving": True, "max_shift_px": 7.5}}}, "plates"
-    ) as out:
+    with create_frames(data / "plates/ann.zarr", CLOCK, (H, W), PLATE, "plates") as out:
         out.append(frames[:1])
     write_crops(data / "crops/ann.zarr", [(small, small_mattes, small[:1])], CROP, present, CLOCK, S, (H, W))
     row = FaceRow(2, np.array([0.0, 0, 32, 32]), np.ones((6, 2)), np.ones((1, 2)), 40.0)
@@ -89,7 +89,8 @@ def run_folder(tmp_path: Path) -> Path:
         write_pair(data, pair, kp, frames, small, small_mattes)
     write_scores(data / "metrics/ann.json", SCORES)
     curve = [{"step": i, "perceptual": 1 / (1 + i), "matte": 0.5} for i in range(300)]
-    write_curve(data / "metrics/curves/ann-appearance.tsv", curve)
+    for training in ("appearance", "refiner"):
+        write_curve(data / f"metrics/curves/ann-{training}.tsv", curve)
     worst = [{"frame": t, "reconstruction_psnr": 20.0 + t, "plate_psnr": 15.0 + t} for t in range(16, T)]
     write_curve(data / "metrics/frames/ann.tsv", worst)
     write_scores(data / "metrics/time/fuse@bob-to-ann.json", {"seconds": 12.5, "peak_memory_mb": 900, "frames": T})
