@@ -77,7 +77,9 @@ def _stages(region: str, enhanced: Residuals, refined: Residuals) -> dict[str, R
     return stages
 
 
-def _layers(generated: Foregrounds, plate: np.ndarray, box: np.ndarray, t: int, region_px: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _layers(
+    generated: Foregrounds, plate: np.ndarray, box: np.ndarray, t: int, region_px: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Foreground (p p 3), matte (p p 1) in [0, 1] and plate (p p 3), float32, seen through a box (4) of frame t."""
     rgb = cut_from_crop(generated.rgb[t].astype(np.float32), generated.crop[t], box, region_px)
     matte = cut_from_crop(generated.matte[t].astype(np.float32), generated.crop[t], box, region_px, border="zero")

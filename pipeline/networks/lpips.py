@@ -44,7 +44,8 @@ def load_lpips(net: str, weights: str | Path) -> Lpips:
     path = Path(weights) / TRUNKS[net]
     if not path.is_file():
         raise InputError(
-            f"evaluation.metrics lists lpips_{net}, which needs {path}: put {URL}{TRUNKS[net]} into data/incoming and run dvc repro fetch_metric_weights, or unlist it"
+            f"evaluation.metrics lists lpips_{net}, which needs {path}: put {URL}{TRUNKS[net]} into data/incoming and run "
+            "dvc repro fetch_metric_weights, or unlist it"
         )
     network = Lpips(net)
     try:
