@@ -1,20 +1,33 @@
-"""Fetch one asset: pretrained networks or demo footage, checked by sha256, with its licence beside it."""
+"""Door: an asset's name → its files, checked by sha256, with its licence beside them."""
 
 from pathlib import Path
 
-from pipeline.assets.catalogue import asset_names, read_asset
+from pipeline.assets.catalogue import assets_of_evaluation, asset_names, read_asset
 from pipeline.assets.fetch import fetch_asset
 from pipeline.door import door_parser, run_door, stage_clock
+from pipeline.params import read_value
 
 
 def main() -> None:
-    parser = door_parser(__doc__ or "", reads={}, writes={"out": "folder for the files and asset.json"})
-    parser.add_argument("--asset", required=True, metavar="NAME", help=f"one of: {', '.join(asset_names())}")
+    """Parse paths, fetch one asset, or those that the listed metrics need, each in its folder."""
+    parser = door_parser(
+        "Fetch pretrained networks or demo footage, checked by sha256, with the licence beside it.",
+        reads={},
+        writes={"out": "folder for the files and asset.json"},
+    )
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("--asset", metavar="NAME", help=f"one of: {', '.join(asset_names())}")
+    which.add_argument("--for-evaluation", action="store_true", help="all that evaluation.metrics and evaluation.flow need, a folder each")
     parser.add_argument("--incoming", type=Path, default=Path("data/incoming"), help="files brought by hand")
     parser.add_argument("--cache", type=Path, default=Path(".scratch/downloads"), help="downloads kept")
     args = parser.parse_args()
     with stage_clock(args.time):
-        fetch_asset(read_asset(args.asset), args.out, args.incoming, args.cache)
+        if args.asset:
+            fetch_asset(read_asset(args.asset), args.out, args.incoming, args.cache)
+        else:
+            metrics, flow = (read_value(args.params, f"evaluation.{key}") for key in ("metrics", "flow"))
+            for name in assets_of_evaluation(metrics, flow):
+                fetch_asset(read_asset(name), args.out / name, args.incoming, args.cache)
 
 
 if __name__ == "__main__":

@@ -78,3 +78,8 @@ def read_asset(name: str, folder: Path = FOLDER) -> Asset:
     if asset.name != name:
         raise InputError(f"{path}: name must be {name}, found {asset.name}.")
     return asset
+
+
+def assets_of_evaluation(metrics: list[str], flow: str) -> list[str]:
+    """Assets that the listed metrics and the flow need; st_vgg16 always, since faces and refiners compare features with it."""
+    return sorted({"st_vgg16"} | {name for name in (*metrics, flow) if name in ("lpips_alex", "lpips_vgg", "raft")})
