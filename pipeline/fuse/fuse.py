@@ -1,0 +1,156 @@
+"""Generated foreground, residuals and plate → the video, its JSON, and the fused crops that evaluation reads (§3.4)."""
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from pydantic import Field
+
+from pipeline.artifacts.foregrounds import Foregrounds, open_foregrounds
+from pipeline.artifacts.frames import Frames, create_frames, open_frames
+from pipeline.artifacts.residuals import Residuals, open_residuals
+from pipeline.artifacts.sounds import read_sound
+from pipeline.artifacts.store import publish, require_free_bytes
+from pipeline.clock import Clock
+from pipeline.errors import InputError
+from pipeline.fuse.compose import PlateThroughCrop, compose_crop, compose_full
+from pipeline.fuse.sidecar import COMMENT, TITLE, describe, draw_mark
+from pipeline.params import Section
+from pipeline.progress import Progress
+from pipeline.regions import feather
+from pipeline.video_writing import write_video
+
+BLOCK_FRAMES = 16
+# Room asked for before writing: bits per pixel of an mp4 at a fine crf, bytes per value of the crops.
+VIDEO_BYTES_PER_PIXEL, CROP_SHARE = 0.2, 0.7
+
+
+class FuseParams(Section):
+    """Section `fuse` of params.yaml."""
+
+    stage: Literal["generated", "enhanced", "refined"]
+    crf: int = Field(ge=0, le=51)
+    preset: Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow"]
+    mark: str = Field(min_length=1, max_length=80, pattern=r"^[ -~]+$")
+    fps_without_time: float = Field(gt=0, le=240)
+
+
+@dataclass(frozen=True)
+class FuseInputs:
+    """Paths that fusion reads: residuals by stage (`enhanced`, `refined`), only the chosen one is needed.
+
+    driver_frames are the driver's, for the sound set aside in them; models the JSON beside each model, if any.
+    """
+
+    foreground: Path
+    residuals: Mapping[str, Path | None]
+    plate: Path
+    driver_frames: Path
+    models: tuple[Path, ...]
+
+
+@dataclass(frozen=True)
+class FuseOutputs:
+    """Paths that fusion writes: mp4, its JSON, and the fused crops (Zarr)."""
+
+    video: Path
+    sidecar: Path
+    fused: Path
+
+
+def fuse_pair(inputs: FuseInputs, outputs: FuseOutputs, params: FuseParams) -> int:
+    """Compose every frame (Eq. 9), write the three outputs, whole or none, and return the number of frames.
+
+    Frames in which the subject is absent show the plate. The video has the driver's timestamps and sound, at
+    `fps_without_time` and mute where the driver is a folder of images. InputError when the inputs do not fit together.
+    """
+    foreground = open_foregrounds(inputs.foreground)
+    patches = _residual_path(inputs, params.stage)
+    residuals = None if patches is None else open_residuals(patches)
+    plate = open_frames(inputs.plate, kind="plates")
+    _require_fit(inputs, foreground, patches, residuals, plate)
+    (height, width), size_px, t = plate.size_hw, foreground.size_px, len(foreground)
+    require_free_bytes(outputs.video, int(t * (height * width * VIDEO_BYTES_PER_PIXEL + size_px**2 * 3 * CROP_SHARE)))
+    clock = foreground.clock
+    if not clock.has_time:
+        clock = Clock.regular(str(Fraction(params.fps_without_time).limit_denominator(1001)), t)
+    # Told before the frames are made: a model's missing JSON is to be known at once.
+    sidecar = describe(inputs.models, _read(inputs, patches), _facts(params, clock, plate.size_hw, t))
+    with contextlib.ExitStack() as stack:
+        described = stack.enter_context(publish(outputs.sidecar))
+        described.write_text(sidecar, encoding="utf-8")
+        facts = {"crop": "see the foregrounds", "stage": params.stage, "full_size_hw": list(plate.size_hw)}
+        crops = stack.enter_context(create_frames(outputs.fused, foreground.clock, (size_px, size_px), facts, kind="fused"))
+        temporary = stack.enter_context(publish(outputs.video))
+        sound = read_sound(inputs.driver_frames) if foreground.clock.has_time else None
+        tags = {"title": TITLE, "comment": COMMENT}
+        video = stack.enter_context(write_video(temporary, plate.size_hw, clock, params.crf, params.preset, tags, sound))
+        progress = stack.enter_context(Progress(t, f"fuse {outputs.video.stem}"))
+        for full, crop in composed(foreground, residuals, plate):
+            if params.mark != "none":
+                draw_mark(full, params.mark)
+            video.append(full[None])
+            crops.append(crop[None])
+            progress.advance()
+    return t
+
+
+def composed(foreground: Foregrounds, residuals: Residuals | None, plate: Frames) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield every frame composed: full (h w 3) and at crop size (s s 3), both uint8; memory does not grow."""
+    seen = PlateThroughCrop(foreground.size_px)
+    weight = None if residuals is None else feather(residuals.region_px)
+    fixed = plate[0] if len(plate) == 1 else None
+    for start in range(0, len(foreground), BLOCK_FRAMES):
+        rows = slice(start, min(start + BLOCK_FRAMES, len(foreground)))
+        rgb, mattes = foreground.rgb[rows], foreground.matte[rows]
+        patches = {} if residuals is None else {name: residuals.patches[name][rows] for name in residuals.regions}
+        for i, t in enumerate(range(rows.start, rows.stop)):
+            back = plate[t] if fixed is None else fixed
+            crop = foreground.crop[t]
+            behind = seen.at(back, 0 if fixed is not None else t, crop)
+            if not foreground.present[t]:
+                yield back.copy(), behind
+                continue
+            polish = {} if residuals is None else {n: (p[i], residuals.boxes[n][t]) for n, p in patches.items()}
+            yield (
+                compose_full(rgb[i], mattes[i], crop, polish, weight, back),
+                compose_crop(rgb[i], mattes[i], crop, polish, weight, behind),
+            )
+
+
+def _residual_path(inputs: FuseInputs, stage: str) -> Path | None:
+    if stage == "generated":
+        return None
+    path = inputs.residuals.get(stage)
+    if path is None:
+        raise InputError(f"fuse.stage is {stage}, which needs --{stage} PATH with the patches; give it, or set it to generated.")
+    return path
+
+
+def _require_fit(inputs: FuseInputs, foreground: Foregrounds, patches: Path | None, residuals: Residuals | None, plate: Frames) -> None:
+    t = len(foreground)
+    if residuals is not None and len(residuals) != t:
+        raise InputError(f"{patches} has {len(residuals)} frames, {inputs.foreground} has {t}. Run: dvc repro enhance_faces refine_regions")
+    if plate.size_hw != foreground.size_hw:
+        raise InputError(
+            f"{inputs.plate} is {plate.size_hw[1]}x{plate.size_hw[0]} px, {inputs.foreground} belongs to frames of "
+            f"{foreground.size_hw[1]}x{foreground.size_hw[0]}. Run: dvc repro inpaint_background generate_foreground"
+        )
+    if len(plate) not in (1, t):
+        raise InputError(f"{inputs.plate} must have 1 frame or the {t} of {inputs.foreground}, found {len(plate)}.")
+    pts = foreground.clock.pts
+    if pts is not None and len(pts) != t:
+        raise InputError(f"{inputs.foreground} has {t} frames and {len(pts)} timestamps. Run: dvc repro generate_foreground")
+
+
+def _read(inputs: FuseInputs, patches: Path | None) -> dict[str, Path]:
+    paths = {"foreground": inputs.foreground, "plate": inputs.plate, "driver_frames": inputs.driver_frames}
+    return paths if patches is None else {**paths, "residuals": patches}
+
+
+def _facts(params: FuseParams, clock: Clock, size_hw: tuple[int, int], t: int) -> dict[str, object]:
+    return {"params": {"fuse": params.model_dump()}, "frames": t, "fps": clock.fps, "size_hw": list(size_hw)}

@@ -1,0 +1,103 @@
+"""The sound of a clip, set aside: one track as a small mp4 in memory, ready to be laid under another video (§4.1.2)."""
+
+import contextlib
+import io
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import av
+from av.container import InputContainer, OutputContainer
+from av.error import FFmpegError
+
+from pipeline.errors import InputError
+from pipeline.video_reading import open_media, stream_origin_s
+
+# Codecs that browsers play inside an mp4; any other sound is encoded anew as AAC.
+COPIED = ("aac", "mp3", "ac3", "eac3", "alac", "opus", "flac")
+AAC_BITS_PER_S, AAC_MAX_HZ, AAC_FRAME = 192_000, 48_000, 1024
+
+
+def extract_sound(path: str | Path) -> bytes | None:
+    """The first sound track of a media file as the bytes of an mp4, on the clock of its pictures; None without sound.
+
+    Copied untouched where an mp4 can hold the codec, else encoded as AAC. A folder of images has no sound. InputError
+    when the track cannot be read.
+    """
+    if Path(path).is_dir():
+        return None
+    with open_media(path) as source:
+        track = source.streams.best("audio")
+        if not isinstance(track, av.AudioStream):
+            return None
+        target = io.BytesIO()
+        rate = track.codec_context.sample_rate
+        try:
+            with av.open(target, "w", format="mp4", options={"movie_timescale": str(rate)}) as container:
+                if track.codec_context.codec.canonical_name in COPIED:
+                    _copy(source, track, container)
+                else:
+                    _encode(source, track, container)
+        except (FFmpegError, ValueError) as error:
+            raise InputError(f"{path} has a sound track that breaks ({error}). Remove the sound, or re-encode it.") from error
+        return target.getvalue()
+
+
+class SoundMuxer:
+    """Lays the packets of an extracted sound under a video that is being written."""
+
+    _next: av.Packet | None
+
+    def __init__(self, sound: bytes, container: OutputContainer, stack: contextlib.ExitStack) -> None:
+        source = stack.enter_context(av.open(io.BytesIO(sound), "r"))
+        track = source.streams.audio[0]
+        self._container = container
+        self._stream = container.add_stream_from_template(track)
+        self._packets = (packet for packet in source.demux(track) if packet.dts is not None)
+        self._next = next(self._packets, None)
+
+    def mux_until(self, seconds: Fraction | None) -> None:
+        """Hand over the packets that start by `seconds`; None: all that are left."""
+        while self._next is not None and (seconds is None or (self._next.dts or 0) * self._next.time_base <= seconds):
+            self._next.stream = self._stream
+            self._container.mux(self._next)
+            self._next = next(self._packets, None)
+
+
+def _copy(source: InputContainer, track: av.AudioStream, container: OutputContainer) -> None:
+    stream = container.add_stream_from_template(track)
+    origin = stream_origin_s(source)
+    for packet in source.demux(track):
+        if packet.dts is None:
+            continue
+        shift = round(origin / packet.time_base)
+        packet.pts = (packet.dts if packet.pts is None else packet.pts) - shift
+        packet.dts -= shift
+        packet.stream = stream
+        container.mux(packet)
+
+
+def _encode(source: InputContainer, track: av.AudioStream, container: OutputContainer) -> None:
+    stream = container.add_stream("aac", rate=min(track.codec_context.sample_rate, AAC_MAX_HZ))
+    encoder = stream.codec_context
+    encoder.format = "fltp"
+    encoder.layout = "mono" if track.codec_context.layout.nb_channels == 1 else "stereo"
+    encoder.bit_rate = AAC_BITS_PER_S
+    resampler = av.AudioResampler("fltp", encoder.layout, encoder.sample_rate, frame_size=AAC_FRAME)
+    for frame in _counted(source, track, resampler):
+        container.mux(stream.encode(frame))
+    container.mux(stream.encode(None))
+
+
+def _counted(source: InputContainer, track: av.AudioStream, resampler: av.AudioResampler) -> Iterator[av.AudioFrame]:
+    """Frames stamped by counting samples from the first one: what containers say about PCM is often coarse."""
+    samples = None
+    for frame in source.decode(track):
+        assert isinstance(frame, av.AudioFrame)
+        base = Fraction(1, frame.sample_rate)
+        if samples is None:
+            samples = round(((frame.pts or 0) * (frame.time_base or base) - stream_origin_s(source)) / base)
+        frame.pts, frame.time_base = samples, base
+        samples += frame.samples
+        yield from resampler.resample(frame)
+    yield from resampler.resample(None)

@@ -1,0 +1,67 @@
+"""A decoded frame → the RGB picture that a viewer is meant to see.
+
+Colour: the file's own matrix (BT.601, 709, 2020) and range, BT.601 where it says nothing (FFmpeg's convention); 10 bits
+are rounded to 8; HDR transfer curves are not tone-mapped. Alpha: composited over black. Pixels that are not square are
+resampled to square ones at the same height. Rotation and mirroring of the display matrix (or EXIF) are applied.
+"""
+
+from fractions import Fraction
+from typing import NamedTuple
+
+import av
+import numpy as np
+from av.video.reformatter import Interpolation, VideoReformatter
+
+from pipeline.errors import InputError
+
+EXACT = Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT | Interpolation.BITEXACT
+
+
+def upright(frame: av.VideoFrame, reformatter: VideoReformatter, max_height_px: int | None, aspect: Fraction) -> tuple[np.ndarray, bool]:
+    """RGB (h w 3) uint8 as shown, and whether anything of it is visible (False: alpha 0 everywhere)."""
+    size_hw, turn = shown_size(frame, max_height_px, aspect), _turn(frame)
+    height, width = size_hw[::-1] if turn.transposed else size_hw
+    alpha = any(c.is_alpha for c in frame.format.components) or frame.format.name == "pal8"
+    resized = (height, width) != (frame.height, frame.width)
+    scaler = Interpolation.BICUBIC if resized else Interpolation.BILINEAR
+    wanted = "rgba" if alpha else "rgb24"
+    image = reformatter.reformat(frame, width, height, wanted, interpolation=scaler | EXACT).to_ndarray()
+    visible = True
+    if alpha:
+        opacity = image[..., 3:].astype(np.uint16)
+        visible = bool(opacity.any())
+        image = ((image[..., :3] * opacity + 127) // 255).astype(np.uint8)
+    return turn.apply(image), visible
+
+
+def shown_size(frame: av.VideoFrame, max_height_px: int | None, aspect: Fraction) -> tuple[int, int]:
+    height, width = frame.height, max(1, round(frame.width * aspect))
+    if _turn(frame).transposed:
+        height, width = width, height
+    if max_height_px is not None and height > max_height_px:
+        height, width = max_height_px, max(1, round(width * max_height_px / height))
+    return height, width
+
+
+class _Turn(NamedTuple):
+    """One of the eight ways to hold a picture: transposed first, then columns and rows reversed."""
+
+    transposed: bool
+    columns: bool
+    rows: bool
+
+    def apply(self, image: np.ndarray) -> np.ndarray:
+        image = image.transpose(1, 0, 2) if self.transposed else image
+        return image[:: -1 if self.rows else 1, :: -1 if self.columns else 1]
+
+
+def _turn(frame: av.VideoFrame) -> _Turn:
+    """Orientation by FFmpeg's display matrix: x' = a x + c y, y' = b x + d y."""
+    found = frame.side_data.get("DISPLAYMATRIX")
+    if found is None:
+        return _Turn(False, False, False)
+    matrix = np.frombuffer(found, np.int32) / 65536
+    a, b, c, d = (float(matrix[i]) for i in (0, 1, 3, 4))
+    if max(min(abs(a), abs(b)), min(abs(c), abs(d))) > 0.02:
+        raise InputError(f"Frames must be turned by a multiple of 90 degrees, found {frame.rotation}: re-encode the video upright.")
+    return _Turn(True, c < 0, b < 0) if abs(a) < abs(b) else _Turn(False, a < 0, d < 0)
