@@ -199,8 +199,8 @@ def _worst(run: Run, name: str, crops: Crops, fused: Frames) -> list[str]:
     columns = run.open(f"metrics/frames/{name}.tsv", read_curve) or {}
     for column, unit in WORST_BY:
         if column in columns:
-            rows = sorted(zip(map(int, columns["frame"]), columns[column], strict=True), key=lambda row: row[1])
-            rows = rows[: run.params.worst_frames]
+            scored = [(int(t), score) for t, score in zip(columns["frame"], columns[column], strict=True) if np.isfinite(score)]
+            rows = sorted(scored, key=lambda row: row[1])[: run.params.worst_frames]
             caption = "Worst held-out frames: truth, result, twice the difference"
             return [image(pictures.worst(crops, fused, rows, unit), caption)] if rows else []
     return []
