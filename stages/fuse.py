@@ -30,6 +30,7 @@ def main() -> None:
     args = parser.parse_args()
     params = read_section(args.params, "fuse", FuseParams)
     inputs = FuseInputs(args.foreground, args.residuals, args.plate, args.driver_frames, tuple(args.models))
+    outputs = FuseOutputs(video=args.video_out, sidecar=args.sidecar_out, fused=args.out)
     with stage_clock(args.time) as figures:
         figures["frames"] = fuse_pair(inputs, outputs, params)
 

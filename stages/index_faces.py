@@ -14,7 +14,6 @@ def main() -> None:
         reads={"frames": "frames (Zarr)", "mattes": "mattes (Zarr)", "keypoints": "keypoints (Parquet)"},
         writes={"out": "face index (Parquet)", "out-crops": "pictures and mattes of the faces (Zarr)"},
     )
-    parser.add_argument("--target", required=True, metavar="NAME", help="target, for its overrides in params.yaml")
     args = parser.parse_args()
     params = read_section(args.params, "face_index", FaceIndexParams)
     regions = read_section(args.params, "regions", RegionParams)

@@ -13,10 +13,9 @@ def main() -> None:
         reads={"frames": "frames (Zarr)", "mattes": "mattes (Zarr)", "keypoints": "keypoints (Parquet)"},
         writes={"out": "plate (Zarr, one frame)"},
     )
-    parser.add_argument("--target", required=True, metavar="NAME", help="target in the params file")
     args = parser.parse_args()
     params = read_section(args.params, "background", BackgroundParams)
-    split = read_section(args.params, "split", SplitParams, override=f"targets.{args.target}.split")
+    split = read_section(args.params, "split", SplitParams)
     with stage_clock(args.time):
         report = inpaint_background(args.frames, args.mattes, args.keypoints, args.out, params, split)
     if report["camera_motion"]["moving"]:

@@ -23,10 +23,9 @@ def main() -> None:
         writes={"out": "motion (Parquet)", "sheet": "preview (PNG)"},
     )
     parser.add_argument("--pair", metavar="NAME", help="pair whose overrides pairs.NAME.motion apply")
-    parser.add_argument("--target", metavar="NAME", help="target whose overrides targets.NAME.split apply")
     args = parser.parse_args()
     params = read_section(args.params, "motion", MotionParams, f"pairs.{args.pair}.motion" if args.pair else None)
-    split = read_section(args.params, "split", SplitParams, f"targets.{args.target}.split" if args.target else None)
+    split = read_section(args.params, "split", SplitParams)
     driver, target = read_keypoints(args.driver_keypoints).track(), read_keypoints(args.target_keypoints).track()
     with stage_clock(args.time, len(driver.points)):
         motion = retarget(driver, target, split, params)
