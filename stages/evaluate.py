@@ -6,7 +6,7 @@ from pipeline.artifacts.keypoints import read_keypoints
 from pipeline.artifacts.scores import write_scores
 from pipeline.door import door_parser, run_door, stage_clock
 from pipeline.evaluation.imitation import evaluate_imitation
-from pipeline.evaluation.settings import EvaluationParams, window_of
+from pipeline.evaluation.settings import EvaluationParams
 from pipeline.evaluation.temporal import load_flow
 from pipeline.params import read_section
 
@@ -28,7 +28,6 @@ def main() -> None:
     )
     args = parser.parse_args()
     params = read_section(args.params, "evaluation", EvaluationParams)
-    motion = read_keypoints(args.motion, "motions").track()
     generated = open_foregrounds(args.generated)
     with stage_clock(args.time, frames=len(generated)):
         scores = evaluate_imitation(
@@ -36,10 +35,8 @@ def main() -> None:
             generated,
             open_frames(args.driver_frames),
             read_keypoints(args.driver_keypoints).track(),
-            motion,
+            read_keypoints(args.motion, "motions").track(),
             None if args.redetected is None else read_keypoints(args.redetected).track(),
-            window_of(generated),
-            str(motion.attributes.get("method", "unknown")),
             params,
             load_flow(params.flow, args.weights),
         )

@@ -12,7 +12,7 @@ from pipeline.door import door_parser, run_door, stage_clock
 from pipeline.evaluation.perceptual import load_distances
 from pipeline.evaluation.reconstruction import evaluate_reconstruction
 from pipeline.evaluation.region_scores import score_regions
-from pipeline.evaluation.settings import EvaluationParams, window_of
+from pipeline.evaluation.settings import EvaluationParams
 from pipeline.evaluation.temporal import load_flow
 from pipeline.params import read_section
 from pipeline.regions import RegionParams
@@ -46,9 +46,9 @@ def main() -> None:
         distances = load_distances(params.metrics, args.weights)
         scores, rows = evaluate_reconstruction(
             open_frames(args.fused, "fused"),
+            generated,
             open_crops(args.crops),
             track,
-            window_of(generated),
             params,
             split,
             distances,

@@ -1,4 +1,4 @@
-"""What a method must beat: the plate alone, and the training frame of nearest pose pasted on it.
+"""What a method must beat besides the plate alone: the training frame of nearest pose, pasted on it.
 
 Not in the paper.
 """
@@ -23,9 +23,3 @@ def nearest_pose(query: np.ndarray, candidates: np.ndarray) -> int:
     mean = np.where(shared > 0, total / np.maximum(shared, 1), np.inf)
     enough = shared >= LEAST_SHARED * np.isfinite(query).all(axis=-1).sum()
     return int(np.lexsort((mean, ~enough))[0]) if enough.any() else int(np.argmin(mean))
-
-
-def paste(frame: np.ndarray, matte: np.ndarray, plate: np.ndarray) -> np.ndarray:
-    """frame (h w 3) over plate (h w 3) by matte (h w), all uint8: Eq. 9 with a real frame, rounded to uint8."""
-    m = matte.astype(np.float32)[..., None] / 255
-    return np.rint(frame.astype(np.float32) * m + plate.astype(np.float32) * (1 - m)).astype(np.uint8)

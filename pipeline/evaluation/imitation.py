@@ -8,7 +8,7 @@ from pipeline.artifacts.foregrounds import Foregrounds
 from pipeline.artifacts.frames import Frames
 from pipeline.artifacts.keypoints import ORIGINS, Track
 from pipeline.errors import InputError
-from pipeline.evaluation.settings import IMITATION, EvaluationParams, finite_mean, listed, not_computed, temporal_settings
+from pipeline.evaluation.settings import IMITATION, EvaluationParams, finite_mean, listed, not_computed, temporal_settings, window_of
 from pipeline.evaluation.temporal import Flow, consistency, flicker, flow_and_mask, warping_error, window_borders
 from pipeline.framing import training_crop
 from pipeline.geometry import apply_affine, sample_crop
@@ -25,17 +25,16 @@ def evaluate_imitation(
     driver: Track,
     motion: Track,
     redetected: Track | None,
-    window: int,
-    method: str,
     params: EvaluationParams,
     flow: Flow,
 ) -> dict[str, Any]:
     """Score a pair: nested scores with `imitation` and `settings`.
 
-    window: frames per window of the generator; method: how the motion was retargeted, `none` shares the driver's
-    pixels and so allows TCM. Without `redetected` the pose has no keys. InputError when artifacts differ in length.
+    A motion retargeted by the method `none` shares the driver's pixels and so allows TCM. Without `redetected` the pose
+    has no keys. InputError when the artifacts differ in length.
     """
     _check(fused, foregrounds, driver_frames, driver, motion, redetected)
+    window, method = window_of(foregrounds), str(motion.attributes.get("retargeting", {}).get("method", "unknown"))
     pairs, border = _pairs(fused, foregrounds, driver_frames, driver, motion, window, method, params, flow)
     errors = {name: [pair.get(name, np.nan) for pair in pairs] for name in ("result", "driver", "result_shared", "driver_shared")}
     agreement, left_out = consistency(errors["result"], errors["driver"], params.static_below)

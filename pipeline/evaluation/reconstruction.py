@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 
 from pipeline.artifacts.crops import Crops
+from pipeline.artifacts.foregrounds import Foregrounds
 from pipeline.artifacts.frames import Frames
 from pipeline.artifacts.keypoints import Track
 from pipeline.errors import InputError
-from pipeline.evaluation.baselines import LEAST_SHARED, nearest_pose, paste
+from pipeline.evaluation.baselines import LEAST_SHARED, nearest_pose
 from pipeline.evaluation.fidelity import person_pixels, psnr, ssim
 from pipeline.evaluation.perceptual import Distance
 from pipeline.evaluation.settings import (
@@ -21,14 +22,17 @@ from pipeline.evaluation.settings import (
     listed,
     not_computed,
     temporal_settings,
+    window_of,
 )
 from pipeline.evaluation.temporal import Flow, consistency, flicker, flow_and_mask, warping_error, window_borders
+from pipeline.fusion import fuse
 from pipeline.geometry import apply_affine
 from pipeline.progress import Progress
 from pipeline.split import Split, SplitParams, split_frames
 
 METHODS = ("reconstruction", "nearest_pose", "plate")
 BLOCK = 8
+SAME_CROP_PX = 0.5
 SINGLE = ("psnr", "psnr_person", "ssim")
 
 
@@ -47,9 +51,9 @@ class Measured:
 
 def evaluate_reconstruction(
     fused: Frames,
+    generated: Foregrounds,
     crops: Crops,
     track: Track,
-    window: int,
     params: EvaluationParams,
     split_params: SplitParams,
     distances: Mapping[str, Distance],
@@ -57,10 +61,11 @@ def evaluate_reconstruction(
 ) -> tuple[dict[str, Any], list[dict[str, float]]]:
     """Score the self pair's fused crops on the held-out frames: nested scores, and a row of scores per frame.
 
-    window: frames per window of the generator. A metric that is unlisted, or that no frame allows, has no key;
-    `settings` says how the others were computed. InputError when the artifacts differ in length or size.
+    A metric that is unlisted, or that no frame allows, has no key; `settings` says how the others were computed.
+    InputError when the artifacts differ in length, size or crop.
     """
-    _check(fused, crops, track)
+    _check(fused, generated, crops, track)
+    window = window_of(generated)
     split = split_frames(track.present, split_params)
     measured = _measure(fused, crops, track, split, window, params, distances, flow)
     scores: dict[str, Any] = {method: _summary(measured, method, params) for method in METHODS}
@@ -69,13 +74,20 @@ def evaluate_reconstruction(
     return {**scores, "settings": _settings(measured, crops, split, window, params, split_params)}, measured.rows
 
 
-def _check(fused: Frames, crops: Crops, track: Track) -> None:
-    lengths = {"fused crops": len(fused), "crops": len(crops.frames), "keypoints": len(track.points)}
+def _check(fused: Frames, generated: Foregrounds, crops: Crops, track: Track) -> None:
+    lengths = {"fused crops": len(fused), "foregrounds": len(generated), "crops": len(crops.frames), "keypoints": len(track.points)}
     if len(set(lengths.values())) > 1:
         found = ", ".join(f"{name} {n}" for name, n in lengths.items())
         raise InputError(f"The artifacts of one target must have as many frames, found {found}. Run: dvc repro")
     if fused.size_hw != (crops.size_px, crops.size_px):
         raise InputError(f"Fused crops must be {crops.size_px} px like the crops, found {fused.size_hw}. Run: dvc repro fuse")
+    corners = np.array([[0.0, 0.0], crops.size_hw[::-1]])
+    seen, made = (np.stack([apply_affine(m, corners) for m in rows]) for rows in (crops.crop, generated.crop))
+    shift = float(np.abs(seen - made)[track.present].max(initial=0))
+    if shift > SAME_CROP_PX:
+        raise InputError(
+            f"The self pair must be seen through the target's own crop, found it shifted by {shift:.2f} px: widen crop.margin"
+        )
 
 
 def _measure(
@@ -121,7 +133,7 @@ def _predictions(fused: Frames, crops: Crops, frames: list[int], nearest: dict[i
     """What each method shows, (n s s 3) uint8; without a comparable pose the nearest one is the bare plate."""
     plates = np.stack([crops.plate_at(t) for t in frames])
     pasted = [
-        plate if nearest[t] < 0 else paste(crops.frames[nearest[t]], crops.mattes[nearest[t]], plate)
+        plate if nearest[t] < 0 else fuse(crops.frames[nearest[t]], crops.mattes[nearest[t]], plate)
         for t, plate in zip(frames, plates, strict=True)
     ]
     return {"reconstruction": np.stack([fused[t] for t in frames]), "nearest_pose": np.stack(pasted), "plate": plates}

@@ -17,6 +17,7 @@ from pipeline.errors import InputError
 from pipeline.evaluation.fidelity import psnr
 from pipeline.evaluation.perceptual import Distance
 from pipeline.evaluation.settings import EvaluationParams, finite_mean
+from pipeline.fusion import fuse
 from pipeline.geometry import box_to_crop, compose_affine, invert_affine
 from pipeline.regions import RegionParams, cut_from_crop, cut_region, drop_unusable, feather, region_boxes
 from pipeline.split import SplitParams, split_frames
@@ -60,7 +61,7 @@ def score_regions(
             layers = [_layers(generated, plate[t] if fixed is None else fixed, box[t], t, p) for t in block]
             for stage, residuals in stages.items():
                 patches = [_seen(residuals, region, box[t], t, p) for t in block]
-                pred = np.stack([_fused(*layer, patch) for layer, patch in zip(layers, patches, strict=True)])
+                pred = np.stack([fuse(f + patch, m, b) for (f, m, b), patch in zip(layers, patches, strict=True)])
                 _append(columns[stage], true, pred, params, distances)
         counts[region] = len(held_out)
         values = {stage: _means(column) for stage, column in columns.items()}
@@ -80,15 +81,10 @@ def _stages(region: str, enhanced: Residuals, refined: Residuals) -> dict[str, R
 def _layers(
     generated: Foregrounds, plate: np.ndarray, box: np.ndarray, t: int, region_px: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Foreground (p p 3), matte (p p 1) in [0, 1] and plate (p p 3), float32, seen through a box (4) of frame t."""
+    """Foreground (p p 3) float32, matte (p p) float32 in [0, 1], plate (p p 3) uint8, seen through a box (4) of frame t."""
     rgb = cut_from_crop(generated.rgb[t].astype(np.float32), generated.crop[t], box, region_px)
     matte = cut_from_crop(generated.matte[t].astype(np.float32), generated.crop[t], box, region_px, border="zero")
-    return rgb, np.clip(matte, 0, 255)[..., None] / 255, cut_region(plate, box, region_px).astype(np.float32)
-
-
-def _fused(rgb: np.ndarray, matte: np.ndarray, plate: np.ndarray, residual: np.ndarray) -> np.ndarray:
-    """What the result shows (p p 3) uint8: the polished foreground by its matte over the plate (Eq. 8, 9)."""
-    return np.rint(matte * np.clip(rgb + residual, 0, 255) + (1 - matte) * plate).astype(np.uint8)
+    return rgb, matte / 255, cut_region(plate, box, region_px)
 
 
 def _seen(residuals: Residuals | None, region: str, box: np.ndarray, t: int, region_px: int) -> np.ndarray:

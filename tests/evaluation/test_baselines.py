@@ -1,6 +1,6 @@
 import numpy as np
 
-from pipeline.evaluation.baselines import nearest_pose, paste
+from pipeline.evaluation.baselines import nearest_pose
 
 NAN = np.nan
 
@@ -40,16 +40,3 @@ def test_ties_go_to_the_first_and_nothing_shared_is_minus_one():
     assert nearest_pose(query, np.stack([query + 1, query + 1])) == 0
     assert nearest_pose(query, np.full((3, 2, 2), NAN)) == -1
     assert nearest_pose(query, np.zeros((0, 2, 2))) == -1
-
-
-def test_a_matte_of_zero_is_the_plate_and_of_255_the_frame():
-    rng = np.random.default_rng(1)
-    frame, plate = rng.integers(0, 256, (2, 8, 8, 3)).astype(np.uint8)
-    assert np.array_equal(paste(frame, np.zeros((8, 8), np.uint8), plate), plate)
-    assert np.array_equal(paste(frame, np.full((8, 8), 255, np.uint8), plate), frame)
-
-
-def test_half_a_matte_mixes():
-    # 51 / 255 = 0.2: 0.2 * 200 + 0.8 * 100 = 120
-    pasted = paste(np.full((1, 1, 3), 200, np.uint8), np.full((1, 1), 51, np.uint8), np.full((1, 1, 3), 100, np.uint8))
-    assert pasted[0, 0, 0] == 120

@@ -13,15 +13,14 @@ from pipeline.geometry import apply_affine
 
 
 def evaluate(scene, params, redetected=None, method="bone_ratio", motion=None):
+    motion = replace(motion or scene.track, attributes={"retargeting": {"method": method}})
     return evaluate_imitation(
         scene.open_fused(),
         scene.open_generated(),
         open_frames(scene.folder / "frames.zarr"),
         scene.track,
-        motion or scene.track,
+        motion,
         redetected,
-        3,
-        method,
         params,
         load_flow("dis", Path()),
     )

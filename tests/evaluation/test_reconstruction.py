@@ -6,10 +6,10 @@ import pytest
 
 from pipeline.artifacts.scores import write_curve, write_scores
 from pipeline.errors import InputError
-from pipeline.evaluation.baselines import paste
 from pipeline.evaluation.fidelity import IDENTICAL_DB, psnr
 from pipeline.evaluation.reconstruction import METHODS, evaluate_reconstruction
 from pipeline.evaluation.temporal import load_flow
+from pipeline.fusion import fuse
 from pipeline.split import SplitParams
 
 HELD_OUT = SplitParams(hold_out_fraction=0.4)  # of 20 frames, the last 8: 12..19
@@ -17,8 +17,8 @@ NAMES = {"psnr", "psnr_person", "ssim", "tcm", "e_warp", "flicker"}
 
 
 def evaluate(scene, params, split=HELD_OUT, distances=None, track=None):
-    inputs = scene.open_fused(), scene.open_crops(), track or scene.track
-    return evaluate_reconstruction(*inputs, 3, params, split, distances or {}, load_flow("dis", Path()))
+    inputs = scene.open_fused(), scene.open_generated(), scene.open_crops(), track or scene.track
+    return evaluate_reconstruction(*inputs, params, split, distances or {}, load_flow("dis", Path()))
 
 
 def test_a_perfect_reconstruction(scene, params):
@@ -47,7 +47,7 @@ def test_the_nearest_training_pose_is_pasted(scene, params):
     _, rows = evaluate(scene, params)
     crops = scene.open_crops()
     true, plate = crops.frames[12], crops.plate_at(12)
-    near = [psnr(true, paste(crops.frames[t], crops.mattes[t], plate)) for t in range(12)]
+    near = [psnr(true, fuse(crops.frames[t], crops.mattes[t], plate)) for t in range(12)]
     assert rows[0]["nearest_pose_psnr"] == pytest.approx(near[2])
 
 
@@ -123,7 +123,7 @@ def test_the_same_inputs_give_the_same_file(scene, params, tmp_path):
 
 def test_artifacts_of_different_length_are_refused(scene, params):
     scene.write_fused(scene.open_crops().frames[:18])
-    with pytest.raises(InputError, match="found fused crops 18, crops 20, keypoints 20"):
+    with pytest.raises(InputError, match="found fused crops 18, foregrounds 20, crops 20, keypoints 20"):
         evaluate(scene, params)
 
 
@@ -131,3 +131,21 @@ def test_fused_crops_of_another_size_are_refused(scene, params):
     scene.write_fused(scene.open_crops().frames[:][:, ::2, ::2])
     with pytest.raises(InputError, match=r"must be 64 px like the crops, found \(32, 32\)"):
         evaluate(scene, params)
+
+
+def test_another_crop_is_refused(scene, params):
+    generated = scene.open_generated()
+    generated.crop[14] += 2
+    with pytest.raises(InputError, match="through the target's own crop, found it shifted by"):
+        evaluate_reconstruction(
+            scene.open_fused(), generated, scene.open_crops(), scene.track, params, HELD_OUT, {}, load_flow("dis", Path())
+        )
+
+
+def test_foregrounds_must_say_their_window(scene, params):
+    generated = scene.open_generated()
+    del generated.attributes["k"]
+    with pytest.raises(InputError, match="how many frames a window has, found k = None"):
+        evaluate_reconstruction(
+            scene.open_fused(), generated, scene.open_crops(), scene.track, params, HELD_OUT, {}, load_flow("dis", Path())
+        )
