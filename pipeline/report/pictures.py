@@ -12,11 +12,12 @@ from pipeline.artifacts.frames import Frames
 from pipeline.artifacts.keypoints import Track
 from pipeline.artifacts.residuals import Residuals
 from pipeline.drawing import PoseMapParams, pose_picture
-from pipeline.geometry import apply_affine
+from pipeline.geometry import apply_affine, box_of_points, box_to_crop, sample_crop
 from pipeline.regions import cut_from_crop, feather
 from pipeline.sheets import contact_sheet, encode, spread
 
 CELL_PX = 230
+MARGIN = 1.3
 SHEET_PX = 1250
 QUALITY = 80
 GREY = 128
@@ -30,17 +31,30 @@ def chosen(present: np.ndarray, n: int) -> list[int]:
 
 
 def poses_on_frames(frames: Frames, track: Track, at: Sequence[int], params: PoseMapParams) -> bytes:
-    """Frames with the selected person's keypoints over them."""
-    return _sheet([_posed(frames[t], track, t, params) for t in at], [f"frame {t}" for t in at])
-
-
-def mattes_on_frames(frames: Frames, mattes: Frames, at: Sequence[int]) -> bytes:
-    """Frames in which everything outside the matte is turned to grey."""
+    """Frames, cut to where the selected person is over the clip, with the keypoints over them."""
+    view = view_of(track)
     pictures = []
     for t in at:
-        image, matte = _shrunk(frames[t]), _shrunk(mattes[t])
-        pictures.append(_over_grey(image, matte))
+        points = apply_affine(view, track.points[t])
+        under = sample_crop(frames[t], view, CELL_PX, border="zero")
+        pictures.append(pose_picture(points, track.score[t], track.skeleton, (CELL_PX, CELL_PX), params, over=under))
     return _sheet(pictures, [f"frame {t}" for t in at])
+
+
+def mattes_on_frames(frames: Frames, mattes: Frames, track: Track, at: Sequence[int]) -> bytes:
+    """Frames, cut as poses_on_frames does, in which everything outside the matte is turned to grey."""
+    view = view_of(track)
+    seen = [(sample_crop(frames[t], view, CELL_PX, "zero"), sample_crop(mattes[t], view, CELL_PX, "zero")) for t in at]
+    return _sheet([_over_grey(image, matte) for image, matte in seen], [f"frame {t}" for t in at])
+
+
+def view_of(track: Track) -> np.ndarray:
+    """Map (2 3) from full pixels to a cell that shows all the places of the track; the whole frame when it has none."""
+    box = box_of_points(track.points, MARGIN)
+    if not np.isfinite(box).all():
+        side = float(max(track.size_hw))
+        box = np.array([0.0, 0.0, side, side])
+    return box_to_crop(box, CELL_PX)
 
 
 def plate(plates: Frames) -> bytes:
@@ -109,20 +123,6 @@ def _patch(generated: Foregrounds, stage: Residuals | None, region: str, box: np
         rgb = rgb + stage.residual(region, t) * feather(px)[..., None]
     matte = cut_from_crop(generated.matte[t], generated.crop[t], box, px, border="zero")
     return _over_grey(np.clip(np.rint(rgb), 0, 255).astype(np.uint8), matte)
-
-
-def _posed(image: np.ndarray, track: Track, t: int, params: PoseMapParams) -> np.ndarray:
-    small = _shrunk(image)
-    scale = small.shape[0] / image.shape[0]
-    points = (track.points[t] + 0.5) * scale - 0.5
-    return pose_picture(points, track.score[t], track.skeleton, small.shape[:2], params, over=small)
-
-
-def _shrunk(image: np.ndarray) -> np.ndarray:
-    """To the size of a cell, before anything is drawn on it."""
-    scale = min(1.0, CELL_PX / max(image.shape[:2]))
-    size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
-    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
 
 
 def _over_grey(rgb: np.ndarray, matte: np.ndarray) -> np.ndarray:

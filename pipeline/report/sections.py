@@ -59,11 +59,14 @@ def pair_section(run: Run, name: str, driver: str, target: str) -> list[str]:
     if scores is not None:
         parts += [heading(3, "Imitation"), metrics.imitation_table(scores), metrics.settings_lines(scores)]
     parts += _retargeting(run, name, track)
-    parts.append(heading(3, "Step by step"))
     if generated is not None and track is not None:
         at = pictures.chosen(track.present, run.params.sheet_frames)
         sheet = pictures.pose_maps(track, generated.crop, generated.size_px, at, run.pose_map)
-        parts += [image(sheet, "Pose maps, as the generator reads them"), *_foreground_sheets(run, name, generated, at)]
+        parts += [
+            heading(3, "Step by step"),
+            image(sheet, "Pose maps, as the generator reads them"),
+            *_foreground_sheets(run, name, generated, at),
+        ]
     fused = run.open(f"fused/{name}.zarr", partial(open_frames, kind="fused"))
     if fused is not None:
         present = track.present if track is not None and len(track.present) == len(fused) else np.ones(len(fused), bool)
@@ -109,7 +112,11 @@ def clip_section(run: Run, name: str) -> list[str]:
     parts.append(paragraph(f"{people} tracked, the selected one is there in {int(track.present.sum())} of {len(track.present)} frames."))
     if frames is not None:
         at = pictures.chosen(track.present, run.params.sheet_frames)
-        parts.append(image(pictures.poses_on_frames(frames, track, at, run.pose_map), "Frames with keypoints"))
+        parts.append(
+            image(
+                pictures.poses_on_frames(frames, track, at, run.pose_map), "Frames, cut to where the selected person is, with the keypoints"
+            )
+        )
     told = facts.attribute_table(track.attributes)
     return [*parts, facts.repaired_joints(track), *([folded("Numbers of the poses", told)] if told else [])]
 
@@ -139,7 +146,7 @@ def _reconstruction_video(run: Run, crops: Crops, fused: Frames, held_out: np.nd
 
 
 def _retargeting(run: Run, name: str, track: Track | None) -> list[str]:
-    parts = [heading(3, "Retargeting")]
+    parts = []
     preview = run.open(f"motions/{name}.png", Path.read_bytes)
     if preview:
         parts.append(image(preview, "Driver and target before and after", "image/png"))
@@ -148,7 +155,7 @@ def _retargeting(run: Run, name: str, track: Track | None) -> list[str]:
         parts.append(folded("Numbers of the retargeting", facts.attribute_table(track.attributes)))
         left_out = facts.left_undrawn(track)
         parts += [paragraph(left_out)] if left_out else []
-    return parts
+    return [heading(3, "Retargeting"), *parts] if parts else [paragraph("The motion has not been made yet.", "soft")]
 
 
 def _foreground_sheets(run: Run, name: str, generated: Foregrounds, at: list[int]) -> list[str]:
@@ -174,10 +181,9 @@ def _target_sheets(run: Run, name: str, clip: str, track: Track | None, crops: C
     parts = []
     frames = run.open(f"frames/{clip}.zarr", open_frames)
     mattes = run.open(f"mattes/{name}.zarr", open_mattes)
-    if frames is not None and mattes is not None:
-        present = track.present if track is not None else np.ones(len(mattes), bool)
-        at = pictures.chosen(present, run.params.sheet_frames)
-        parts.append(image(pictures.mattes_on_frames(frames, mattes, at), "Mattes: what lies outside the person is grey"))
+    if frames is not None and mattes is not None and track is not None:
+        at = pictures.chosen(track.present, run.params.sheet_frames)
+        parts.append(image(pictures.mattes_on_frames(frames, mattes, track, at), "Mattes: what lies outside the person is grey"))
     plates = run.open(f"plates/{name}.zarr", partial(open_frames, kind="plates"))
     if plates is not None:
         parts.append(image(pictures.plate(plates), "Plate: the background without the person, from training frames only"))
