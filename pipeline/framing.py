@@ -33,9 +33,9 @@ def training_crop(points: np.ndarray, present: np.ndarray, mode: CropMode, margi
         low, high = boxes[seen, :2].min(axis=0), boxes[seen, 2:].max(axis=0)
         side = _side((high - low).max() * margin)
         centres = np.broadcast_to((low + high) / 2, (len(points), 2))
-        return _rows(centres, side, size_px)
+        return _rows(centres, size_px / side, size_px)
     body_px = np.percentile((boxes[seen, 2:] - boxes[seen, :2]).max(axis=1), FOLLOW_BODY_PERCENTILE)
-    return _following(boxes, seen, _side(body_px * margin), size_px)
+    return _following(boxes, seen, size_px / _side(body_px * margin), size_px)
 
 
 def driven_crop(points: np.ndarray, present: np.ndarray, crop: np.ndarray, size_px: int) -> np.ndarray:
@@ -52,13 +52,13 @@ def driven_crop(points: np.ndarray, present: np.ndarray, crop: np.ndarray, size_
     boxes = body_boxes(points)
     moving = bool((crop != crop[0]).any())
     if moving and len(points) != len(crop):
-        return _following(boxes, seen, side, size_px)
+        return _following(boxes, seen, crop[0, 0, 0], size_px)
     rows = crop.copy() if moving else np.broadcast_to(crop[0], (len(points), 2, 3)).copy()
     shift = _least_shift(boxes[seen], _centres(rows[seen], size_px), side, smooth=True)
     if (shift == 0).all():
         return rows
     if moving:
-        return _following(boxes, seen, side, size_px)
+        return _following(boxes, seen, crop[0, 0, 0], size_px)
     nearest = _nearest_seen(seen)
     shifted = shift[nearest]
     rows[:, :, 2] -= shifted * rows[:, 0, 0][:, None]
@@ -71,7 +71,7 @@ def body_boxes(points: np.ndarray) -> np.ndarray:
     A joint is the centre of a pixel one wide, hence box = (min, max + 1) and never empty.
     """
     boxes = np.full((len(points), 4), np.nan)
-    usable = np.isfinite(points).all(axis=2)
+    usable = np.isfinite(points[..., 0])
     some = usable.any(axis=1)
     values = points[some].astype(np.float64)
     hidden = ~usable[some][..., None]
@@ -80,14 +80,14 @@ def body_boxes(points: np.ndarray) -> np.ndarray:
     return boxes
 
 
-def _following(boxes: np.ndarray, seen: np.ndarray, side: float, size_px: int) -> np.ndarray:
+def _following(boxes: np.ndarray, seen: np.ndarray, scale: float, size_px: int) -> np.ndarray:
     frames = np.flatnonzero(seen)
     centres = (boxes[seen, :2] + boxes[seen, 2:]) / 2
     every = np.arange(len(boxes))
     path = np.stack([np.interp(every, frames, centres[:, axis]) for axis in (0, 1)], axis=1)
     smooth = gaussian_filter1d(path, FOLLOW_SIGMA_FRAMES, axis=0, mode="nearest")[seen]
-    smooth = smooth + _least_shift(boxes[seen], smooth, side, smooth=False)
-    return _rows(smooth[_nearest_seen(seen)], side, size_px)
+    smooth = smooth + _least_shift(boxes[seen], smooth, size_px / scale, smooth=False)
+    return _rows(smooth[_nearest_seen(seen)], scale, size_px)
 
 
 def _least_shift(boxes: np.ndarray, centres: np.ndarray, side: float, smooth: bool) -> np.ndarray:
@@ -114,10 +114,13 @@ def _envelope(need: np.ndarray) -> np.ndarray:
     return np.where(top > 0, np.maximum(eased, need), eased)
 
 
-def _rows(centres: np.ndarray, side: float, size_px: int) -> np.ndarray:
-    """Rows (t 2 3) that show the square of `side` px around `centres` (t 2), in pixel edges."""
+def _rows(centres: np.ndarray, scale: float, size_px: int) -> np.ndarray:
+    """Rows (t 2 3) of one scale, bit for bit, that show the square around each of centres (t 2), in pixel edges."""
+    side = size_px / scale
     boxes = np.concatenate([centres - side / 2, centres + side / 2], axis=1)
-    return np.stack([box_to_crop(box, size_px) for box in boxes])
+    rows = np.stack([box_to_crop(box, size_px) for box in boxes])
+    rows[:, 0, 0] = rows[:, 1, 1] = scale
+    return rows
 
 
 def _centres(rows: np.ndarray, size_px: int) -> np.ndarray:
@@ -130,7 +133,7 @@ def _side(side: float) -> float:
 
 
 def _seen(points: np.ndarray, present: np.ndarray) -> np.ndarray:
-    seen = np.asarray(present, bool) & np.isfinite(points).all(axis=2).any(axis=1)
+    seen = np.asarray(present, bool) & np.isfinite(points[..., 0]).any(axis=1)
     if not seen.any():
         raise InputError(f"a crop needs at least one frame with the subject, found none in {len(points)} frames")
     return seen

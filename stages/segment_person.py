@@ -21,7 +21,7 @@ def main() -> None:
     args = parser.parse_args()
     place = f"targets.{args.target}"
     params = read_section(args.params, "matting", MattingParams, override=f"{place}.matting")
-    split = read_section(args.params, "split", SplitParams, override=f"{place}.split")
+    split = read_section(args.params, "split", SplitParams)
     backend = read_value(args.params, f"{place}.matte")
     if backend not in get_args(MatteBackend):
         raise InputError(f"{args.params}: {place}.matte is {backend!r}; legal: {', '.join(get_args(MatteBackend))}.")

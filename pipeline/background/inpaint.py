@@ -39,8 +39,8 @@ def inpaint_background(
 ) -> dict[str, Any]:
     """Write the plate (1 h w 3) uint8; returns its report {revealed_share, filled_share, samples, camera_motion}.
 
-    Reads at most `max_samples` training frames, evenly spread (500 MB at once). revealed_share + filled_share = the share
-    of pixels that the subject hides in the middle sample. Raises InputError when the inputs disagree or no frame trains.
+    Reads at most `max_samples` training frames, evenly spread (500 MB at once). revealed_share: pixels
+    that the subject hides in the middle sample and other samples show. Raises InputError when the inputs disagree or no frame trains.
     """
     frames, mattes, keypoints = open_frames(frames_path), open_mattes(mattes_path), read_keypoints(keypoints_path)
     _require_same_clip(frames, frames_path, mattes, mattes_path, keypoints, keypoints_path)
@@ -54,8 +54,9 @@ def inpaint_background(
     report: dict[str, Any] = {"samples": len(chosen), "camera_motion": camera_motion(samples, hidden)}
     plate, hole = _reveal(samples, hidden, params)
     usual = hidden[len(chosen) // 2]
+    revealed = usual & ~hole if params.reveal == "temporal_median" else np.zeros_like(hole)
     report["filled_share"] = round(float(hole.mean()), 6)
-    report["revealed_share"] = round(float((usual & ~hole).mean()), 6)
+    report["revealed_share"] = round(float(revealed.mean()), 6)
     plate = _load_fill(params.fill)(plate, hole)
     with create_frames(out, NO_TIME, frames.size_hw, {"inpainting": report}, kind="plates") as writer:
         writer.append(plate[None])

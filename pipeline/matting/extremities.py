@@ -6,8 +6,8 @@ Not in the paper.
 import cv2
 import numpy as np
 
-from pipeline.artifacts.keypoints import Keypoints
-from pipeline.matting.difference import Background, difference, grown_box, threshold
+from pipeline.artifacts.keypoints import Track
+from pipeline.matting.difference import Background, difference, grown_box, shrunk, threshold
 from pipeline.skeleton import Region
 
 BEYOND = 0.35
@@ -18,38 +18,39 @@ GROW = 0.3
 class Extremities:
     """Adds to small mattes what differs from the background within reach of the hands and feet; without one, nothing."""
 
-    def __init__(self, keypoints: Keypoints, background: Background | None, sensitivity: float, floor_levels: float) -> None:
-        self._points = keypoints.track().points
-        self._parts = [r for r in keypoints.skeleton.regions if r.kind in ("hand", "foot")]
-        self._skeleton = keypoints.skeleton
-        self._background = background
-        self._limit = None if background is None else threshold(background, sensitivity, floor_levels)
+    def __init__(
+        self, track: Track, background: Background | None, small_hw: tuple[int, int], sensitivity: float, floor_levels: float
+    ) -> None:
+        self._points, self._skeleton = track.points, track.skeleton
+        self._parts = [r for r in track.skeleton.regions if r.kind in ("hand", "foot")]
+        self._scale = np.array([small_hw[1] / track.size_hw[1], small_hw[0] / track.size_hw[0]])
+        self._background = None if background is None else shrunk(background, small_hw)
+        self._limit = None if self._background is None else threshold(self._background, sensitivity, floor_levels)
 
     def recovered(self, t: int, image: np.ndarray, matte: np.ndarray, body_px: float) -> np.ndarray:
-        """matte (h w) float32 0..1 of frame t, raised where hands and feet show; image (H W 3) uint8 at full size."""
+        """matte (h w) float32 0..1 of frame t, raised where hands and feet show; image (h w 3) uint8 small, body_px full."""
         if self._background is None or self._limit is None or not self._parts:
             return matte
-        scale = np.array([matte.shape[1] / image.shape[1], matte.shape[0] / image.shape[0]])
         discs = np.zeros(matte.shape, np.uint8)
+        width = max(1, round(2 * RADIUS * body_px * self._scale[1]))
         for start, end in filter(None, (self._stretch(part, t) for part in self._parts)):
-            a, b = ((p + 0.5) * scale - 0.5 for p in (start, end))
-            width = max(1, round(2 * RADIUS * body_px * scale[1]))
-            cv2.line(discs, _whole(a), _whole(b), 255, width)
+            cv2.line(discs, _whole(self._small(start)), _whole(self._small(end)), 255, width)
         if not discs.any():
             return matte
-        differs = self._differs(image, matte.shape, t)
         near = cv2.GaussianBlur(discs, (0, 0), 1.5).astype(np.float32) / 255
-        return np.maximum(matte, _attached(near * differs, matte))
+        return np.maximum(matte, _attached(near * self._differs(image, t, self._background, self._limit), matte))
 
-    def _differs(self, image: np.ndarray, small_hw: tuple[int, int], t: int) -> np.ndarray:
-        """Evidence (h w) float32 0..1 at the small size that a pixel is not background; 0 where that is unknown."""
-        assert self._background is not None
-        assert self._limit is not None
-        points = self._points[t][np.isfinite(self._points[t]).all(axis=1)]
+    def _differs(self, image: np.ndarray, t: int, background: Background, limit: np.ndarray) -> np.ndarray:
+        """Evidence (h w) float32 0..1 that a pixel is not background; 0 where the background is unknown."""
+        points = self._small(self._points[t][np.isfinite(self._points[t][:, 0])])
         box = grown_box(np.concatenate([points.min(axis=0), points.max(axis=0) + 1]), GROW, image.shape[:2])
-        apart = difference(image, self._background, box) / self._limit
-        evidence = np.clip(apart - 1, 0, 1) * self._background.known
-        return cv2.resize(evidence.astype(np.float32), small_hw[::-1], interpolation=cv2.INTER_AREA)
+        part = np.s_[box[1] : box[3], box[0] : box[2]]
+        evidence = np.zeros(image.shape[:2], np.float32)
+        evidence[part] = np.clip(difference(image, background, box) / limit[part] - 1, 0, 1) * background.known[part]
+        return evidence
+
+    def _small(self, points: np.ndarray) -> np.ndarray:
+        return (points.astype(np.float64) + 0.5) * self._scale - 0.5
 
     def _stretch(self, part: Region, t: int) -> tuple[np.ndarray, np.ndarray] | None:
         """From where to where a hand or foot reaches, in full pixels: its joints, and the limb's direction beyond them."""
@@ -69,7 +70,8 @@ class Extremities:
 def _attached(evidence: np.ndarray, matte: np.ndarray) -> np.ndarray:
     """Only the evidence that hangs together with the matte: what moves beside the person stays out."""
     both = ((evidence > 0.3) | (matte > 0.5)).astype(np.uint8)
-    count, labels = cv2.connectedComponents(both, connectivity=8)
+    count, found = cv2.connectedComponents(both, connectivity=8)
+    labels = found.astype(np.intp)
     touching = np.zeros(count, bool)
     touching[np.unique(labels[matte > 0.5])] = True
     touching[0] = False

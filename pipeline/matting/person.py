@@ -8,7 +8,7 @@ import numpy as np
 
 REACH = 0.16
 FADE = 0.10
-RIVAL_REACH = 0.14
+RIVAL_REACH = REACH + FADE
 
 
 def own_pixels(
@@ -43,7 +43,7 @@ def _near(own: np.ndarray, other: np.ndarray, body_px: float) -> bool:
     if not len(a) or not len(b):
         return False
     gap = np.maximum(a.min(axis=0) - b.max(axis=0), b.min(axis=0) - a.max(axis=0))
-    return bool((gap < 2 * REACH * body_px).all())
+    return bool((gap < 2 * RIVAL_REACH * body_px).all())
 
 
 def _distance_to_limbs(size_hw: tuple[int, int], points: np.ndarray, limbs: list[tuple[int, int]]) -> np.ndarray:

@@ -87,8 +87,9 @@ def segment_person(
     with create_mattes(out, frames.clock, frames.size_hw, {"backend": backend}) as writer:
         found = _found(frames, subject, find)
         if coarse:
-            extremities = Extremities(keypoints, background, params.sensitivity, params.floor_levels)
-            finished = _finished(found, frames.size_hw, subject, linked, params, extremities)
+            small_hw = _small_hw(frames.size_hw, subject.usual_px)
+            extremities = Extremities(track, background, small_hw, params.sensitivity, params.floor_levels)
+            finished = _finished(found, small_hw, subject, linked, params, extremities)
         else:
             finished = ((t, _without_rivals(matte, t, subject)) for t, _, matte in found)
         _write(writer, finished, len(frames))
@@ -150,30 +151,34 @@ def _found(frames: Frames, subject: _Subject, find: Backend) -> Iterator[tuple[i
 
 def _finished(
     found: Iterator[tuple[int, np.ndarray, np.ndarray]],
-    size_hw: tuple[int, int],
+    small_hw: tuple[int, int],
     subject: _Subject,
     linked: np.ndarray,
     params: MattingParams,
     extremities: Extremities,
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Coarse mattes kept to the selected person, made steady and brought to the image's edges: (t, matte (h w) uint8)."""
-    scale = min(1.0, COARSE_BODY_PX / subject.usual_px)
-    small_wh = (max(1, round(size_hw[1] * scale)), max(1, round(size_hw[0] * scale)))
-    to_small = np.array([small_wh[0] / size_hw[1], small_wh[1] / size_hw[0]])
 
     def moments() -> Iterator[Moment]:
         for t, image, matte in found:
-            small = cv2.resize(matte, small_wh, interpolation=cv2.INTER_AREA).astype(np.float32) / 255
-            grey = cv2.cvtColor(cv2.resize(image, small_wh, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
-            if small.any():
-                points, others = (_scaled(p[t], to_small) for p in (subject.points, subject.others))
-                small *= own_pixels(small.shape, points, others, subject.limbs, subject.body_px[t] * scale)
-                small = extremities.recovered(t, image, small, subject.body_px[t])
-            yield Moment(t, image, grey, small)
+            small = cv2.resize(image, small_hw[::-1], interpolation=cv2.INTER_AREA)
+            opaque = cv2.resize(matte, small_hw[::-1], interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+            if opaque.any():
+                scale = np.array([small_hw[1] / image.shape[1], small_hw[0] / image.shape[0]])
+                points, others = (_scaled(p[t], scale) for p in (subject.points, subject.others))
+                opaque *= own_pixels(small_hw, points, others, subject.limbs, subject.body_px[t] * scale[1])
+                opaque = extremities.recovered(t, small, opaque, subject.body_px[t])
+            yield Moment(t, image, cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), opaque)
 
     radius = round(params.edge_radius * subject.usual_px)
     for moment in steady(moments(), params.smoothing, linked):
         yield moment.t, _at_full_size(moment, radius, params.edge_epsilon)
+
+
+def _small_hw(size_hw: tuple[int, int], body_px: float) -> tuple[int, int]:
+    """The size at which coarse mattes are worked on: the body is at most 288 px, about what a network tells apart."""
+    scale = min(1.0, COARSE_BODY_PX / body_px)
+    return max(1, round(size_hw[0] * scale)), max(1, round(size_hw[1] * scale))
 
 
 def _at_full_size(moment: Moment, radius_px: int, epsilon: float) -> np.ndarray:

@@ -25,7 +25,7 @@ def load(background: Background, sensitivity: float, floor_levels: float) -> Cal
                 search = grown_box(box, SEARCH, frame.shape[:2])
                 part = np.s_[search[1] : search[3], search[0] : search[2]]
                 apart = difference(frame, background, search)
-                matte[part] = _opacity(apart[part], limit[part], box - np.tile(search[:2], 2))
+                matte[part] = _opacity(apart, limit[part], box - np.tile(search[:2], 2))
         return mattes
 
     return segment
@@ -54,7 +54,8 @@ def _components(found: np.ndarray, sure: np.ndarray, box: np.ndarray) -> np.ndar
     reach = int(np.clip(round(0.02 * side), 0, 6))
     if reach:
         found = cv2.morphologyEx(found, cv2.MORPH_CLOSE, np.ones((2 * reach + 1, 2 * reach + 1), np.uint8))
-    count, labels = cv2.connectedComponents(found, connectivity=8)
+    count, parts = cv2.connectedComponents(found, connectivity=8)
+    labels = parts.astype(np.intp)
     x0, y0 = np.floor(box[:2]).clip(0).astype(int)
     x1, y1 = np.ceil(box[2:]).astype(int)
     inside = np.bincount(labels[y0:y1, x0:x1].ravel(), minlength=count)

@@ -1,0 +1,140 @@
+"""Plates of drawn clips, whose true background is known."""
+
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+from figure import Figure, Motion, static_background
+
+from pipeline.artifacts.frames import create_frames, open_frames
+from pipeline.artifacts.keypoints import Keypoints, write_keypoints
+from pipeline.artifacts.mattes import create_mattes
+from pipeline.background.camera import camera_motion
+from pipeline.background.inpaint import BackgroundParams, inpaint_background
+from pipeline.clock import Clock
+from pipeline.errors import InputError
+from pipeline.skeleton import Limb, Skeleton
+from pipeline.split import SplitParams
+
+SPLIT = SplitParams(hold_out_fraction=0.25)
+STICK = Skeleton("stick", ("top", "foot"), "top", (Limb("top", "foot", (255, 0, 0), 1.0, True),), (), {}, (), ())
+
+
+def params(**changes) -> BackgroundParams:
+    values = {"reveal": "temporal_median", "max_samples": 30, "dilate_share": 0.02, "min_samples": 2, "fill": "telea"}
+    return BackgroundParams(**{**values, **changes})
+
+
+@cache
+def clip(travel: float) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Frames, true mattes, nose and heel, and the background of a figure that walks."""
+    figure, background = Figure(height_px=90), static_background((120, 200), seed=5)
+    points = figure.points(20, (50, 110), Motion(travel=travel, wave=0.0, sway=0.0, period=20))
+    frames, mattes = figure.render(points, background)
+    ends = points[:, [figure.joints.index("nose"), figure.joints.index("left_heel")]]
+    return frames, mattes, ends, background
+
+
+def store(folder: Path, frames: np.ndarray, mattes: np.ndarray, points: np.ndarray) -> tuple[Path, Path, Path]:
+    folder.mkdir(exist_ok=True)
+    paths = folder / "ana.zarr", folder / "m" / "ana.zarr", folder / "ana.parquet"
+    clock = Clock.regular("25", len(frames))
+    with create_frames(paths[0], clock, frames.shape[1:3]) as writer:
+        writer.append(frames)
+    with create_mattes(paths[1], Clock.regular("25", len(mattes)), mattes.shape[1:3]) as writer:
+        writer.append(mattes)
+    seen = np.isfinite(points[:, None, :, 0])
+    table = Keypoints(
+        points[:, None].astype(np.float32), seen.astype(np.float32), seen.astype(np.uint8), STICK, clock, frames.shape[1:3], 0
+    )
+    write_keypoints(paths[2], table)
+    return paths
+
+
+def plate_of(folder: Path, frames, mattes, points, **changes) -> tuple[np.ndarray, dict]:
+    report = inpaint_background(*store(folder, frames, mattes, points), folder / "plate.zarr", params(**changes), SPLIT)
+    plate = open_frames(folder / "plate.zarr", kind="plates")
+    assert len(plate) == 1
+    assert plate.attributes["inpainting"] == report
+    return plate[0], report
+
+
+def test_plate_is_the_true_background_where_some_frame_shows_it(tmp_path):
+    frames, mattes, points, background = clip(2.0)
+    plate, report = plate_of(tmp_path, frames, mattes, points)
+    hidden = (mattes[:15] > 0).sum(axis=0)
+    shown = hidden <= 8
+    assert (np.abs(plate.astype(int) - background)[shown] <= 1).mean() > 0.999
+    assert report["filled_share"] < 0.01
+    assert report["revealed_share"] > 0.05
+    assert report["samples"] == 15
+    assert not report["camera_motion"]["moving"]
+
+
+def test_flickering_light_leaves_the_plate_clean(tmp_path):
+    frames, mattes, points, background = clip(2.0)
+    light = 1 + 0.1 * np.sin(2.0 * np.arange(20))
+    flickering = (frames * light[:, None, None, None]).round().clip(0, 255).astype(np.uint8)
+    plate, _ = plate_of(tmp_path, flickering, mattes, points)
+    ratio = plate.astype(float).sum(axis=2) / background.sum(axis=2)
+    assert ratio.std() < 0.02
+
+
+def test_somebody_who_never_moves_is_filled(tmp_path):
+    frames, mattes, points, background = clip(0.0)
+    still, matte = np.repeat(frames[:1], 20, axis=0), np.repeat(mattes[:1], 20, axis=0)
+    plate, report = plate_of(tmp_path, still, matte, np.repeat(points[:1], 20, axis=0))
+    body = matte[0] > 127
+    was, now = (np.abs(image.astype(int) - background)[body].mean() for image in (frames[0], plate))
+    assert now < 0.5 * was
+    assert report["filled_share"] == pytest.approx(body.mean(), abs=0.06)
+    assert (plate[matte[0] == 0][:50] == frames[0][matte[0] == 0][:50]).all()
+
+
+def test_without_reveal_one_frame_is_filled(tmp_path):
+    frames, mattes, points, _ = clip(2.0)
+    plate, report = plate_of(tmp_path, frames, mattes, points, reveal="none")
+    assert report["filled_share"] > 0.05
+    assert report["revealed_share"] == 0
+    same = [(plate == frame).all(axis=2).mean() for frame in frames[:15]]
+    assert max(same) > 0.85
+
+
+def test_held_out_pixels_change_no_byte(tmp_path):
+    frames, mattes, points, _ = clip(2.0)
+    other, opaque = frames.copy(), mattes.copy()
+    other[15:], opaque[15:] = 255 - other[15:], 0
+    for name, parts in (("a", (frames, mattes)), ("b", (other, opaque))):
+        plate_of(tmp_path / name, *parts, points)
+    files = sorted(p.relative_to(tmp_path / "a") for p in (tmp_path / "a" / "plate.zarr").rglob("*") if p.is_file())
+    assert len(files) > 2
+    assert all((tmp_path / "a" / f).read_bytes() == (tmp_path / "b" / f).read_bytes() for f in files)
+
+
+def test_camera_motion_is_measured():
+    picture = static_background((260, 420), seed=8)
+    hidden = np.zeros((5, 200, 320), bool)
+    hidden[:, 60:140, 100:180] = True
+    still = np.stack([picture[30:230, 50:370]] * 5)
+    assert not camera_motion(still, hidden)["moving"]
+    moving = np.stack([picture[30 + i : 230 + i, 50 + 3 * i : 370 + 3 * i] for i in range(5)])
+    report = camera_motion(moving, hidden)
+    assert report["moving"]
+    assert report["max_shift_px"] == pytest.approx(np.hypot(6, 2), abs=0.3)
+    assert report["median_shift_px"] == pytest.approx(np.mean([np.hypot(3, 1), np.hypot(6, 2)]), abs=0.3)
+    assert camera_motion(still[:1], hidden[:1])["pairs"] == 0
+    assert not camera_motion(np.full((5, 60, 80, 3), 90, np.uint8), np.zeros((5, 60, 80), bool))["moving"]
+
+
+def test_disagreeing_inputs_name_files_and_stage(tmp_path):
+    frames, mattes, points, _ = clip(2.0)
+    paths = store(tmp_path, frames, mattes[:12], points)
+    with pytest.raises(InputError, match=r"m/ana.zarr has 12 frames, .*ana.zarr has 20. Run: dvc repro segment_person@ana"):
+        inpaint_background(*paths, tmp_path / "p.zarr", params(), SPLIT)
+    paths = store(tmp_path, frames, mattes[:, ::2, ::2], points)
+    with pytest.raises(InputError, match=r"is for frames of \(60, 100\)"):
+        inpaint_background(*paths, tmp_path / "p.zarr", params(), SPLIT)
+    paths = store(tmp_path, frames, mattes, np.full_like(points, np.nan))
+    with pytest.raises(InputError, match="in some training frame"):
+        inpaint_background(*paths, tmp_path / "p.zarr", params(), SPLIT)

@@ -1,0 +1,95 @@
+"""Crops: what they hold, that they map back, and what they refuse."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from figure import static_background
+
+from pipeline.artifacts.crops import open_crops
+from pipeline.artifacts.frames import create_frames
+from pipeline.artifacts.keypoints import Keypoints, write_keypoints
+from pipeline.artifacts.mattes import create_mattes
+from pipeline.clock import NO_TIME, Clock
+from pipeline.crop.crop import CropParams, crop_person
+from pipeline.errors import InputError
+from pipeline.geometry import apply_affine, invert_affine
+from pipeline.skeleton import Limb, Skeleton
+
+STICK = Skeleton("stick", ("top", "foot"), "top", (Limb("top", "foot", (255, 0, 0), 1.0, True),), (), {}, (), ())
+SIZE_HW = (90, 140)
+
+
+def inputs(folder: Path, t: int = 20, matte_t: int | None = None, table_t: int | None = None, plate_hw=SIZE_HW, absent=()):
+    """A clip with one bright square of 10 px that travels right, its joints at two corners."""
+    background = static_background(SIZE_HW)
+    frames, mattes = np.repeat(background[None], t, axis=0), np.zeros((matte_t or t, *SIZE_HW), np.uint8)
+    points = np.zeros((table_t or t, 1, 2, 2), np.float32)
+    for i in range(t):
+        x = 20 + 4 * i
+        frames[i, 40:50, x : x + 10] = 250
+        if i < len(mattes):
+            mattes[i, 40:50, x : x + 10] = 255
+        if i < len(points):
+            points[i, 0] = [[x, 40], [x + 9, 49]]
+    points[list(absent)] = np.nan
+    paths = [folder / "ana.zarr", folder / "m" / "ana.zarr", folder / "ana.parquet", folder / "p" / "ana.zarr"]
+    clock = Clock.regular("25", t)
+    with create_frames(paths[0], clock, SIZE_HW) as writer:
+        writer.append(frames)
+    with create_mattes(paths[1], Clock.regular("25", len(mattes)), SIZE_HW) as writer:
+        writer.append(mattes)
+    seen = np.isfinite(points[..., 0])
+    write_keypoints(paths[2], Keypoints(points, seen.astype(np.float32), seen.astype(np.uint8), STICK, clock, SIZE_HW, 0))
+    with create_frames(paths[3], NO_TIME, plate_hw, kind="plates") as writer:
+        writer.append(static_background(plate_hw)[None])
+    return paths, points
+
+
+def params(mode="fixed", margin=1.25, size_px=64) -> CropParams:
+    return CropParams(mode=mode, margin=margin, size_px=size_px)
+
+
+@pytest.mark.parametrize("mode", ["fixed", "follow"])
+def test_crops_show_the_subject_where_the_map_says(tmp_path, mode):
+    paths, points = inputs(tmp_path, absent=(7, 8))
+    assert crop_person(*paths, tmp_path / "c.zarr", params(mode)) == 20
+    crops = open_crops(tmp_path / "c.zarr")
+    assert crops.frames.shape == (20, 64, 64, 3)
+    assert crops.mattes.shape == (20, 64, 64)
+    assert crops.present.tolist() == [i not in (7, 8) for i in range(20)]
+    assert len(crops.plate) == (1 if mode == "fixed" else 20)
+    for t in (0, 5, 12, 19):
+        middle = apply_affine(crops.crop[t], points[t, 0]).mean(axis=0)
+        rows, columns = np.nonzero(crops.mattes[t] > 127)
+        assert [columns.mean(), rows.mean()] == pytest.approx(middle, abs=0.6)
+        assert np.abs(apply_affine(invert_affine(crops.crop[t]), middle) - points[t, 0].mean(axis=0)).max() < 0.01
+        bare = crops.mattes[t] == 0
+        assert np.abs(crops.frames[t].astype(int) - crops.plate_at(t))[bare].max() <= 2
+    assert crops.mattes[5].max() == 255
+
+
+def test_crops_are_the_same_bytes_each_time(tmp_path):
+    paths, _ = inputs(tmp_path)
+    for name in ("a", "b"):
+        crop_person(*paths, tmp_path / name, params("follow"))
+    files = [p.relative_to(tmp_path / "a") for p in (tmp_path / "a").rglob("*") if p.is_file()]
+    assert files
+    assert all((tmp_path / "a" / f).read_bytes() == (tmp_path / "b" / f).read_bytes() for f in files)
+
+
+@pytest.mark.parametrize(
+    ("changes", "match"),
+    [
+        ({"matte_t": 12}, r"m/ana.zarr has 12 frames, .*ana.zarr has 20. Run: dvc repro segment_person@ana"),
+        ({"table_t": 25}, r"ana.parquet has 25 frames, .*ana.zarr has 20. Run: dvc repro estimate_poses@ana"),
+        ({"plate_hw": (45, 70)}, r"p/ana.zarr is for frames of \(45, 70\).*inpaint_background@ana"),
+        ({"t": 2}, r"at least 3 frames that show the subject, found 2 of 2 in .*ana.parquet"),
+        ({"absent": range(2, 20)}, r"at least 3 frames that show the subject, found 2 of 20"),
+    ],
+)
+def test_unfit_inputs_are_refused_and_leave_nothing(tmp_path, changes, match):
+    paths, _ = inputs(tmp_path, **changes)
+    with pytest.raises(InputError, match=match):
+        crop_person(*paths, tmp_path / "c.zarr", params())
+    assert not (tmp_path / "c.zarr").exists()
