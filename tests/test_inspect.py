@@ -22,7 +22,8 @@ from pipeline.artifacts.residuals import create_residuals
 from pipeline.artifacts.scores import write_curve, write_scores
 from pipeline.clock import Clock
 from pipeline.errors import InputError
-from pipeline.inspect import inspect, main, shortened, statistics
+from pipeline.findings import shortened, statistics
+from pipeline.inspect import inspect, main
 from pipeline.skeleton import load_skeleton
 
 T, S = 6, 16

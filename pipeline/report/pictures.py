@@ -1,5 +1,6 @@
 """Contact sheets (JPEG) of every intermediate."""
 
+import math
 from collections.abc import Sequence
 
 import cv2
@@ -135,4 +136,5 @@ def _sheet(pictures: Sequence[np.ndarray], labels: Sequence[str], columns: int |
     widest = max((round(CELL_PX * min(1.0, p.shape[1] / p.shape[0])) for p in pictures), default=CELL_PX)
     fit = max(1, SHEET_PX // (widest + 4))
     cell = CELL_PX if columns is None or columns <= fit else max(48, CELL_PX * fit // columns)
-    return encode(contact_sheet(pictures, labels, columns or fit, cell), ".jpg", QUALITY)
+    even = math.ceil(len(pictures) / max(1, math.ceil(len(pictures) / fit)))  # rows of equal length
+    return encode(contact_sheet(pictures, labels, columns or even, cell), ".jpg", QUALITY)

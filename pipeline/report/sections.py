@@ -112,11 +112,7 @@ def clip_section(run: Run, name: str) -> list[str]:
     parts.append(paragraph(f"{people} tracked, the selected one is there in {int(track.present.sum())} of {len(track.present)} frames."))
     if frames is not None:
         at = pictures.chosen(track.present, run.params.sheet_frames)
-        parts.append(
-            image(
-                pictures.poses_on_frames(frames, track, at, run.pose_map), "Frames, cut to where the selected person is, with the keypoints"
-            )
-        )
+        parts.append(image(pictures.poses_on_frames(frames, track, at, run.pose_map), "Keypoints on frames, cut to where the person is"))
     told = facts.attribute_table(track.attributes)
     return [*parts, facts.repaired_joints(track), *([folded("Numbers of the poses", told)] if told else [])]
 
