@@ -9,21 +9,24 @@ from pydantic import Field
 
 from pipeline.artifacts.frames import Frames
 from pipeline.artifacts.keypoints import ORIGINS, Keypoints
+from pipeline.clock import Clock
 from pipeline.errors import InputError
 from pipeline.params import Section
 from pipeline.pose.people import Backend, People, Refiner, person_boxes
 from pipeline.pose.repair import RepairParams, fill_gaps, find_jumps, find_long_limbs, track_height, usual_lengths
 from pipeline.pose.select import Gates, Select, needs_choice, select_person
 from pipeline.pose.sheet import write_track_sheet
-from pipeline.pose.smooth import MATERIAL_PX, smooth_points
-from pipeline.pose.tracks import TrackingParams, Tracks, limb_colours, link_people
+from pipeline.pose.smooth import MATERIAL_HEIGHTS, smooth_points
+from pipeline.pose.swap import apply_swaps, find_swaps, mirror_groups, swapped_joints
+from pipeline.pose.tracks import TrackingParams, limb_colours, link_people
 from pipeline.progress import Progress
 from pipeline.skeleton import Skeleton
 from pipeline.split import SplitParams, split_frames
 
 BLOCK_FRAMES = 16
-MISSING, MEASURED, INTERPOLATED, SMOOTHED, IMPORTED, DROPPED = (
-    ORIGINS.index(name) for name in ("missing", "measured", "interpolated", "smoothed", "imported", "dropped")
+MAX_SWAP_STEP_S = 0.1  # at fewer frames a second, paths no longer tell left from right
+MISSING, MEASURED, REFINED, INTERPOLATED, SMOOTHED, IMPORTED, DROPPED = (
+    ORIGINS.index(name) for name in ("missing", "measured", "refined", "interpolated", "smoothed", "imported", "dropped")
 )
 
 
@@ -81,7 +84,7 @@ def estimate_poses(frames: Frames, skeleton: Skeleton, sources: Sources, subject
     seen_as = IMPORTED if sources.backend == "imported" else MEASURED
     points, score, origin = tracks.points.copy(), tracks.score.copy(), np.where(np.isfinite(tracks.points[..., 0]), seen_as, MISSING)
     if selected is not None:
-        repaired = repair_track(points[:, selected], score[:, selected], origin[:, selected], frames, skeleton, subject.split, params)
+        repaired = repair_track(points[:, selected], score[:, selected], seen_as, frames.clock, skeleton, subject.split, params)
         points[:, selected], score[:, selected], origin[:, selected] = repaired
     return Keypoints(
         points=points.astype(np.float32),
@@ -143,13 +146,15 @@ def _see_clip(frames: Frames, limbs: list[tuple[int, int]], backend: Backend, re
 def repair_track(
     points: np.ndarray,
     score: np.ndarray,
-    origin: np.ndarray,
-    frames: Frames,
+    seen_as: int,
+    clock: Clock,
     skeleton: Skeleton,
     split: SplitParams | None,
     params: PoseParams,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return points (t j 2), score (t j) and origin (t j) of one person: doubtful joints dropped, the rest smoothed, short gaps filled.
+    """Return points (t j 2), score (t j) and origin (t j) of one person's points (t j 2) and score (t j), seen as MEASURED or IMPORTED.
+
+    Sides that were exchanged are put right (origin refined), doubtful joints dropped, the rest smoothed, short gaps filled.
 
     Frames without the person stay so, except absences of at most max_absence_frames, which are misses of the detector.
     With a split, nothing crosses the border to the held-out frames, and what is usual is learnt before it. Labels that
@@ -158,19 +163,23 @@ def repair_track(
     present = np.isfinite(points[..., 0]).any(axis=1)
     may_fill, border = fillable_frames(present, split, params.repair.max_absence_frames)
     limbs, height = skeleton.limb_indices(), track_height(points[:border])
+    swapped = np.zeros(score.shape, bool)
+    if clock.has_time and frame_step_s(clock) <= MAX_SWAP_STEP_S:
+        points, score, swapped = _put_sides_right(points, score, skeleton, border, height, params.repair.swap_cost * frame_step_s(clock) ** 2)
+    origin = np.where(swapped & np.isfinite(points[..., 0]), REFINED, np.where(np.isfinite(points[..., 0]), seen_as, MISSING))
     out, doubtful = points.copy(), (score < params.min_score) & np.isfinite(points[..., 0])
     out[doubtful] = np.nan
     parts = [part for part in (slice(0, border), slice(border, len(points))) if part.start < part.stop]
-    if frames.clock.has_time:
+    if clock.has_time:
         for part in parts:
-            _drop(out, part, find_jumps(out[part], params.repair, height))
+            _drop(out, part, find_jumps(out[part], params.repair, height, frame_step_s(clock)))
     usual = usual_lengths(out[:border], limbs)
     for part in parts:
         _drop(out, part, find_long_limbs(out[part], limbs, usual, params.repair, height))
     dropped = np.isfinite(points[..., 0]) & ~np.isfinite(out[..., 0])
     origin = np.where(dropped, DROPPED, origin)
-    if frames.clock.has_time:
-        out, origin = _smooth_and_fill(out, score, origin, frames.clock.seconds(), parts, may_fill, params)
+    if clock.has_time:
+        out, origin = _smooth_and_fill(out, score, origin, clock.seconds(), parts, may_fill, height, params)
     filled = origin == INTERPOLATED
     score = np.where(filled, _mean_score(score, origin), np.where(np.isfinite(out[..., 0]), score, 0.0))
     return out, score, origin
@@ -195,6 +204,27 @@ def fillable_frames(present: np.ndarray, split: SplitParams | None, max_absence_
     return filled, border
 
 
+def frame_step_s(clock: Clock) -> float:
+    """Return the usual time between frames in seconds; 1 for a single frame."""
+    seconds = clock.seconds()
+    return float(np.median(np.diff(seconds))) if len(seconds) > 1 else 1.0
+
+
+def _put_sides_right(
+    points: np.ndarray, score: np.ndarray, skeleton: Skeleton, border: int, height: float, cost: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return points, score and what was exchanged (t j): first up to the border, then after it, from what was settled."""
+    exchanged = np.zeros(points.shape[:2], bool)
+    for groups in mirror_groups(skeleton) if np.isfinite(height) else ():
+        swaps = np.zeros((len(points), len(groups)), bool)
+        swaps[:border] = find_swaps(points[:border], groups, height, cost, 0)
+        settled = apply_swaps(points, groups, swaps)
+        swaps[border:] = find_swaps(settled, groups, height, cost, border)[border:]
+        points, score = apply_swaps(points, groups, swaps), apply_swaps(score, groups, swaps)
+        exchanged ^= swapped_joints(points.shape[1], groups, swaps)
+    return points, score, exchanged
+
+
 def _drop(points: np.ndarray, part: slice, bad: np.ndarray) -> None:
     points[part][bad] = np.nan
 
@@ -206,13 +236,14 @@ def _smooth_and_fill(
     seconds: np.ndarray,
     parts: list[slice],
     may_fill: np.ndarray,
+    height: float,
     params: PoseParams,
 ) -> tuple[np.ndarray, np.ndarray]:
     points, origin = points.copy(), origin.copy()
     for part in parts:
         smooth = smooth_points(points[part], score[part], seconds[part], params.smoothing_s)
-        measured = origin[part] == MEASURED
-        moved = measured & (np.linalg.norm(smooth - points[part], axis=2) > MATERIAL_PX)
+        measured = np.isin(origin[part], (MEASURED, REFINED))
+        moved = (origin[part] == MEASURED) & (np.linalg.norm(smooth - points[part], axis=2) > MATERIAL_HEIGHTS * height)
         points[part] = np.where(measured[..., None], smooth, points[part])
         origin[part] = np.where(moved, SMOOTHED, origin[part])
         filled = fill_gaps(points[part], may_fill[part], params.repair.max_gap_frames)
@@ -223,7 +254,7 @@ def _smooth_and_fill(
 
 def _mean_score(score: np.ndarray, origin: np.ndarray) -> np.ndarray:
     """Return for every joint (t j) the lower score of the nearest seen frames before and after; 0 without one on either side."""
-    seen = np.isin(origin, (MEASURED, SMOOTHED, IMPORTED))
+    seen = np.isin(origin, (MEASURED, REFINED, SMOOTHED, IMPORTED))
     before, after = np.zeros_like(score), np.zeros_like(score)
     for t in range(len(score)):
         before[t] = np.where(seen[t], score[t], before[t - 1] if t else 0.0)

@@ -9,9 +9,11 @@ from pipeline.params import Section
 from pipeline.pose.people import person_boxes
 
 LENGTH_QUANTILE = 90.0  # a limb's true length shows when it is not foreshortened
+SIZE_QUANTILE = 0.7  # of the limbs, by length, are seen no larger than the person's size says
 SCALE_REACH = 15  # frames to each side over which the person's size on the picture is taken as steady
 NOISE_REACH = 15  # frames to each side over which a joint's own unrest is measured
 NOISE_FACTOR = 6.0  # a jump exceeds a joint's usual unrest so many times
+MAX_ROUNDS = 10  # of looking again for jumps hidden by larger ones
 SLOPE_SAMPLES = 4  # points on each side of a gap that give its direction there
 SLOPE_REACH = 6  # … if they lie within so many frames
 
@@ -23,6 +25,8 @@ class RepairParams(Section):
     max_absence_frames: int = Field(ge=0, le=1000)
     max_jump_frames: int = Field(ge=0, le=10)
     jump_heights: float = Field(gt=0, le=10)
+    max_acceleration: float = Field(gt=0, le=1e6)
+    swap_cost: float = Field(ge=0, le=1e6)
     limb_ratio: float = Field(ge=1, le=100)
 
 
@@ -33,15 +37,17 @@ def track_height(points: np.ndarray) -> float:
     return float(np.percentile(sides[np.isfinite(sides)], 90)) if np.isfinite(sides).any() else float("nan")
 
 
-def find_jumps(points: np.ndarray, params: RepairParams, height: float) -> np.ndarray:
+def find_jumps(points: np.ndarray, params: RepairParams, height: float, step_s: float) -> np.ndarray:
     """Return which points (t j) jump away from their neighbours in time and back, for at most max_jump_frames.
 
-    A run of frames is a jump when each of its points lies off the line between its seen neighbours by jump_heights and by
-    six times what is usual for that joint around then. The worst runs go first, and what remains is looked at again.
+    A run of frames is a jump when each of its points lies further off the line between its seen neighbours than
+    jump_heights, than max_acceleration bends a path in that time (step_s seconds a frame), and than six times what is
+    usual for that joint around then. The worst runs go first, then what remains is looked at again.
     """
     cleaned, jumps = points.copy(), np.zeros(points.shape[:2], bool)
-    for _ in range(len(points)):
-        found = _worst_runs(cleaned, params, height)
+    for _ in range(MAX_ROUNDS):
+        found = _worst_runs(cleaned, params, height, step_s)
+        found &= _run_lengths(jumps | found) <= params.max_jump_frames
         if not found.any():
             break
         jumps |= found
@@ -49,19 +55,19 @@ def find_jumps(points: np.ndarray, params: RepairParams, height: float) -> np.nd
     return jumps
 
 
-def _worst_runs(points: np.ndarray, params: RepairParams, height: float) -> np.ndarray:
+def _worst_runs(points: np.ndarray, params: RepairParams, height: float, step_s: float) -> np.ndarray:
     """Return the points (t j) of those runs that stick out more than any run they touch."""
-    t, joints = points.shape[:2]
-    found = np.zeros((t, joints), bool)
-    for joint in range(joints):
+    found = np.zeros(points.shape[:2], bool)
+    for joint in range(points.shape[1]):
         seen = np.flatnonzero(np.isfinite(points[:, joint, 0]))
         if len(seen) < 5 or params.max_jump_frames == 0:
             continue
         path = points[seen, joint]
-        usual = _usual_unrest(path)
+        bend = np.maximum(NOISE_FACTOR * _usual_unrest(path), params.max_acceleration * height * step_s**2 / 2)
         excess = np.zeros((params.max_jump_frames, len(seen)))
         for length in range(1, params.max_jump_frames + 1):
-            _measure_runs(excess[length - 1], path, seen, length, np.maximum(params.jump_heights * height, NOISE_FACTOR * usual))
+            # A curve leaves its chord by the square of the chord's length.
+            _measure_runs(excess[length - 1], path, seen, length, np.maximum(params.jump_heights * height, bend * ((length + 1) / 2) ** 2))
         for start, length in _peaks(excess):
             found[seen[start : start + length], joint] = True
     return found
@@ -76,9 +82,18 @@ def _measure_runs(excess: np.ndarray, path: np.ndarray, frames: np.ndarray, leng
         share = (frames[starts + step] - frames[starts - 1]) / (frames[starts + length] - frames[starts - 1])
         line = before + share[:, None] * (after - before)
         least = np.minimum(least, np.linalg.norm(path[starts + step] - line, axis=1))
-    # The line cuts a curve's corner the more the longer it is, so longer runs must stand out further.
-    excess[starts] = least / (threshold[starts] * ((length + 1) / 2))
+    excess[starts] = least / threshold[starts]
     excess[excess <= 1] = 0
+
+
+def _run_lengths(flags: np.ndarray) -> np.ndarray:
+    """Return for each set flag (t j) the length of the unbroken run in time it belongs to; 0 elsewhere."""
+    lengths = flags.astype(np.int64)
+    for t in range(1, len(flags)):
+        lengths[t] += np.where(flags[t], lengths[t - 1], 0)
+    for t in reversed(range(len(flags) - 1)):
+        lengths[t] = np.where(flags[t] & flags[t + 1], lengths[t + 1], lengths[t])
+    return lengths
 
 
 def _peaks(excess: np.ndarray) -> list[tuple[int, int]]:
@@ -128,11 +143,19 @@ def usual_lengths(points: np.ndarray, limbs: list[tuple[int, int]]) -> tuple[np.
 
 
 def _sizes(lengths: np.ndarray, medians: np.ndarray) -> np.ndarray:
-    """Return the person's size (t) relative to the track's usual: a person who comes nearer grows."""
-    relative = lengths / np.where(medians > 0, medians, np.nan)
-    some = np.isfinite(relative).any(axis=1)
+    """Return the person's size (t) relative to the track's usual: a person who comes nearer grows.
+
+    Long limbs count more, since those of face and hands shrink whenever they turn, and the longer seeming ones
+    are believed, since foreshortening only shortens.
+    """
     size = np.full(len(lengths), np.nan)
-    size[some] = np.nanmedian(relative[some], axis=1)
+    known = medians > 0
+    for t, relative in enumerate(lengths[:, known] / medians[known]):
+        some = np.isfinite(relative)
+        if some.any():
+            order = np.argsort(relative[some], kind="stable")
+            weight = np.cumsum(medians[known][some][order])
+            size[t] = relative[some][order][np.searchsorted(weight, SIZE_QUANTILE * weight[-1])]
     return _running_median(size, SCALE_REACH)
 
 

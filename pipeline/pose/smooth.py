@@ -4,7 +4,7 @@ import numpy as np
 
 REACH_SIGMAS = 3.0
 MIN_NEIGHBOURS = 4  # a parabola through three points goes through all of them
-MATERIAL_PX = 0.5  # a point moved less than this is still the measured one
+MATERIAL_HEIGHTS = 0.002  # a point moved less than this share of the person's height is still the measured one
 
 
 def smooth_points(points: np.ndarray, score: np.ndarray, seconds: np.ndarray, sigma_s: float) -> np.ndarray:
