@@ -100,7 +100,7 @@ class Figure:
         angle = 2 * np.pi * (frame / motion.period) + motion.phase
         height = self.height_px
         leg = self.length("thigh") + self.length("shin")
-        way = motion.travel * height * frame / motion.period
+        way = motion.travel * height * (frame / motion.period - 0.25)  # feet trail the turn by a quarter period
         pelvis = _off(foot_xy, way + motion.sway * height * np.sin(angle), -self.length("ankle") - 0.93 * leg)
         neck = _off(pelvis, 0.3 * motion.sway * height * np.sin(angle), -self.length("torso"))
         joints = {"neck": neck}

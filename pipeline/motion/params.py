@@ -14,10 +14,12 @@ class MotionParams(Section):
     score_threshold: float = Field(ge=0, le=1)
     limb_percentile: float = Field(ge=50, le=100)
     ratio_limit: float = Field(ge=1)
+    symmetric: bool
     min_frames: int = Field(ge=1)
     median_frac: float = Field(ge=0, le=1)
     depth_range: float = Field(ge=0)
     smoothing_frames: int = Field(ge=1)
+    lean: Literal["match", "keep"]
     contact_speed: float = Field(gt=0)
     drift_seconds: float = Field(gt=0)
     keep_within: Literal["target", "frame", "free"]

@@ -1,12 +1,13 @@
 """Retargeting: the driver's motion on the target's body, in the target's full pixels and at the driver's times."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from pipeline.artifacts.keypoints import ORIGINS, Keypoints, Track, motion_of
 from pipeline.errors import InputError
-from pipeline.motion import ankle_height, bone_ratio, none
+from pipeline.motion import ankle_height, bone_ratio, lean, none
 from pipeline.motion.body import Body, shared_centre
 from pipeline.motion.contact import contact_weights, follow_contacts, foot_slide
 from pipeline.motion.params import MotionParams
@@ -32,11 +33,13 @@ def retarget(driver: Track, target: Track, split: SplitParams, params: MotionPar
     same = driver.points.shape == target.points.shape and np.array_equal(driver.points, target.points, equal_nan=True)
     measured = np.isin(np.flatnonzero(present), training) if same else np.ones(int(present.sum()), bool)
     own = _body(matched[0], matched[1], present, measured, target, params)
-    shared = np.isfinite(matched[0][..., 0]).any(axis=0)
+    shared = np.asarray(np.isfinite(matched[0][..., 0]).any(axis=0))
     other_points = np.where(shared[:, None], target.points, np.nan)  # what the driver never shows is not compared
     there = np.asarray(np.isfinite(other_points[..., 0]).any(axis=1))
     other = _body(other_points, target.score, there, np.isin(np.flatnonzero(there), training), target, params)
     seconds = _seconds(driver)[present]
+    roll = lean.roll_between(own, other) if params.lean == "match" and params.method != "none" else 0.0
+    own = replace(own, points=lean.turned(own.points, roll))
 
     moved, facts = _carry_over(own, other, target.size_hw, seconds, params)
     points = np.full(matched[0].shape, np.nan)
@@ -44,7 +47,7 @@ def retarget(driver: Track, target: Track, split: SplitParams, params: MotionPar
     weights = contact_weights(own.points, own.skeleton, seconds, own.height, params.contact_speed)
     facts |= _figures(moved, own, other, weights, target.size_hw)
     missing = [joint for i, joint in enumerate(target.joints) if not np.isfinite(matched[0][:, i]).any()]
-    facts |= {"method": params.method, "joints_missing": missing, "warnings": _warnings(facts, target.size_hw)}
+    facts |= {"method": params.method, "roll_degrees": roll, "joints_missing": missing, "warnings": _warnings(facts, target.size_hw)}
     return motion_of(_track(points, matched[1], matched[2], driver, target), retargeting=facts)
 
 

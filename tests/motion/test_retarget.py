@@ -18,6 +18,8 @@ PARAMS = MotionParams(
     score_threshold=0.3,
     limb_percentile=90,
     ratio_limit=2.0,
+    symmetric=True,
+    lean="match",
     min_frames=5,
     median_frac=0.7,
     depth_range=0.1,
@@ -272,3 +274,29 @@ def test_errors_say_what_to_do():
 def test_smoothing_must_be_odd():
     with pytest.raises(ValueError, match="must be odd"):
         MotionParams.model_validate({**PARAMS.model_dump(), "smoothing_frames": 6})
+
+
+def test_a_rolled_camera_is_turned_back():
+    driver, target = driver_track(), target_track()
+    straight = run(driver, target)
+    cos, sin = np.cos(np.radians(18)), np.sin(np.radians(18))
+    rolled = replace(driver, points=(driver.points @ np.array([[cos, sin], [-sin, cos]])).astype(np.float32))
+    motion = run(rolled, target)
+    assert facts(motion)["roll_degrees"] == pytest.approx(-18, abs=3)
+    shoulders = [joint(track, "left_shoulder") - joint(track, "right_shoulder") for track in (straight, motion)]
+    angles = [np.degrees(np.arctan2(v[:, 1], v[:, 0])) for v in shoulders]
+    assert np.median(angles[1] - angles[0]) == pytest.approx(0, abs=3)
+    assert facts(motion)["figures"]["foot_slide_max"] < 0.01
+    assert facts(run(rolled, target, lean="keep"))["roll_degrees"] == 0
+    assert facts(straight)["roll_degrees"] == 0
+
+
+def test_a_limb_foreshortened_on_one_side_takes_its_twins_ratio():
+    driver, target = driver_track(), target_track()
+    points = driver.points.copy()
+    elbow, wrist = HUMAN.index("left_elbow"), HUMAN.index("left_wrist")
+    points[:, wrist] = points[:, elbow] + 0.6 * (points[:, wrist] - points[:, elbow])  # always towards the camera
+    driver = replace(driver, points=points)
+    full = length(target, "left_elbow", "left_wrist")
+    assert length(run(driver, target), "left_elbow", "left_wrist") == pytest.approx(0.6 * full, rel=0.02)
+    assert length(run(driver, target, symmetric=False), "left_elbow", "left_wrist") == pytest.approx(full, rel=0.02)

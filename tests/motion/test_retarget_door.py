@@ -15,9 +15,9 @@ from stages.retarget_motion import main
 PARAMS = """
 split: {hold_out_fraction: 0.2}
 pairs: {a-to-b: {motion: {method: none}}}
-targets: {b: {split: {}}}
 motion: {method: bone_ratio, score_threshold: 0.3, limb_percentile: 90, ratio_limit: 2.0, min_frames: 5, median_frac: 0.7,
-  depth_range: 0.1, smoothing_frames: 7, contact_speed: 0.15, drift_seconds: 4.0, keep_within: frame, room: 1.2}
+  symmetric: true, lean: match, depth_range: 0.1, smoothing_frames: 7, contact_speed: 0.15, drift_seconds: 4.0,
+  keep_within: frame, room: 1.2}
 """
 
 
@@ -56,7 +56,7 @@ def test_the_door(tmp_path, monkeypatch):
     run(monkeypatch, tmp_path)
     assert first == [(tmp_path / name).read_bytes() for name in ("m.parquet", "m.png")]
 
-    run(monkeypatch, tmp_path, "--pair", "a-to-b", "--target", "b")
+    run(monkeypatch, tmp_path, "--pair", "a-to-b")
     copied = read_keypoints(tmp_path / "m.parquet", kind="motions").points
     assert np.array_equal(copied, read_keypoints(tmp_path / "a.parquet").points, equal_nan=True)
 
