@@ -14,6 +14,7 @@ from typing import NamedTuple
 import av
 import numpy as np
 from av.container import InputContainer
+from av.error import EOFError as FFmpegEOFError
 from av.error import FFmpegError
 from av.stream import Disposition
 from av.video.reformatter import VideoReformatter
@@ -150,6 +151,8 @@ def _why_unreadable(path: Path, error: Exception) -> str:
         return f"{path} is empty (0 bytes). Copy it again."
     with path.open("rb") as file:
         head = file.read(12)
+    if isinstance(error, FFmpegEOFError):
+        return f"{path} holds no frames. Record or copy it again."
     if head[4:8] == b"ftyp":
         return f"{path} starts as an MP4/MOV file, but its index is missing: it was cut short. Copy or record it again."
     return f"{path} is not a video or image that FFmpeg can read ({error.strerror if isinstance(error, OSError) else error})."
@@ -246,12 +249,13 @@ class _Watch:
             raise InputError(f"{self.path} is cut short: {self.packets} of {self.indexed} frames are there. Copy it again.")
         declared = Fraction(self.container.duration or 0, av.time_base)
         trusted = any(name in self.container.format.name for name in ("matroska", "avi", "flv"))
-        slack = Fraction(1, 4) + 3 * self.step * (self.stream.time_base or 0)
+        slack = Fraction(1, 10) + 3 * self.step * (self.stream.time_base or 0)
         if trusted and self.end_s + slack < declared:
             raise InputError(f"{self.path} is cut short: it declares {float(declared):.2f} s and ends {self._where()}. Copy it again.")
 
     def _count(self, packet: av.Packet) -> None:
-        if packet.is_corrupt:
+        # MPEG-TS marks every joint between recordings as corrupt; elsewhere the mark means that bytes are missing.
+        if packet.is_corrupt and "mpegts" not in self.container.format.name:
             raise InputError(f"{self.path} is cut short or damaged {self._where()}. Copy it again.")
         if not packet.size:
             return

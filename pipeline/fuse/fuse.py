@@ -79,12 +79,19 @@ def fuse_pair(inputs: FuseInputs, outputs: FuseOutputs, params: FuseParams) -> i
     if not clock.has_time:
         clock = Clock.regular(str(Fraction(params.fps_without_time).limit_denominator(1001)), t)
     # Told before the frames are made: a model's missing JSON is to be known at once.
-    sidecar = describe(inputs.models, _read(inputs, patches), _facts(params, clock, plate.size_hw, t))
+    facts = {
+        "params": {"fuse": params.model_dump()},
+        "frames": t,
+        "fps": clock.fps,
+        "size_hw": list(plate.size_hw),
+        "made_by": _makers(foreground, residuals),
+    }
+    sidecar = describe(inputs.models, _read(inputs, patches), facts)
     with contextlib.ExitStack() as stack:
         described = stack.enter_context(publish(outputs.sidecar))
         described.write_text(sidecar, encoding="utf-8")
-        facts = {"crop": "see the foregrounds", "stage": params.stage, "full_size_hw": list(plate.size_hw)}
-        crops = stack.enter_context(create_frames(outputs.fused, foreground.clock, (size_px, size_px), facts, kind="fused"))
+        extra = {"stage": params.stage, "full_size_hw": list(plate.size_hw)}
+        crops = stack.enter_context(create_frames(outputs.fused, foreground.clock, (size_px, size_px), extra, kind="fused"))
         temporary = stack.enter_context(publish(outputs.video))
         sound = read_sound(inputs.driver_frames) if foreground.clock.has_time else None
         tags = {"title": TITLE, "comment": COMMENT}
@@ -152,5 +159,8 @@ def _read(inputs: FuseInputs, patches: Path | None) -> dict[str, Path]:
     return paths if patches is None else {**paths, "residuals": patches}
 
 
-def _facts(params: FuseParams, clock: Clock, size_hw: tuple[int, int], t: int) -> dict[str, object]:
-    return {"params": {"fuse": params.model_dump()}, "frames": t, "fps": clock.fps, "size_hw": list(size_hw)}
+def _makers(foreground: Foregrounds, residuals: Residuals | None) -> dict[str, object]:
+    """What foregrounds and residuals say of the models that made them, beside the facts of every artifact of their kind."""
+    known = {"fps", "time_base", "pts", "kind", "version", "size_px", "size_hw", "regions", "region_px", "length", "skipped"}
+    made = {"foreground": foreground.attributes, "residuals": {} if residuals is None else residuals.attributes}
+    return {name: {k: v for k, v in attributes.items() if k not in known} for name, attributes in made.items()}

@@ -1,0 +1,263 @@
+"""Laws of reading video: every container, exact timestamps, upright pictures, and one clear line for what is broken."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import media
+import numpy as np
+import pytest
+
+from pipeline.errors import InputError
+from pipeline.video_reading import probe, read_video
+
+CONTAINERS = [
+    ("clip.mp4", "libx264", "yuv420p"),
+    ("clip.mov", "libx264", "yuv420p"),
+    ("clip.mkv", "libx264", "yuv444p"),
+    ("clip.webm", "libvpx-vp9", "yuv420p"),
+    ("clip.avi", "mpeg4", "yuv420p"),
+    ("clip.ts", "libx264", "yuv420p"),
+    ("clip.gif", "gif", "rgb8"),
+]
+
+
+def read(path: Path, **options) -> tuple[np.ndarray, list[int] | None]:
+    blocks = list(read_video(path, **options))
+    stamps = None if blocks[0].pts is None else [p for block in blocks for p in block.pts or []]
+    return np.concatenate([block.frames for block in blocks]), stamps
+
+
+def corners(image: np.ndarray) -> np.ndarray:
+    """Colours (2 2 3) amid the four quarters."""
+    h, w = image.shape[0] // 4, image.shape[1] // 4
+    return np.array([[image[y, x] for x in (w, -w)] for y in (h, -h)], int)
+
+
+@pytest.mark.parametrize(("name", "codec", "pixels"), CONTAINERS)
+def test_every_container(tmp_path, name, codec, pixels):
+    base = Fraction(1, 25) if name.endswith("gif") else media.BASE
+    path = media.write_clip(tmp_path / name, media.scenes(), codec, pixels, base=base)
+    frames, pts = read(path)
+    info = probe(path)
+    assert frames.shape == (media.FRAMES, media.HEIGHT, media.WIDTH, 3)
+    assert info.size_hw == (media.HEIGHT, media.WIDTH)
+    tolerance = 60 if pixels == "rgb8" else 14
+    for t in (0, media.FRAMES - 1):
+        assert np.abs(corners(frames[t]) - corners(media.scene(t))).max() <= tolerance
+    seconds = [p * Fraction(info.time_base) for p in pts]
+    assert np.allclose([float(s - seconds[0]) for s in seconds], [float(t * base) for t in range(media.FRAMES)], atol=6e-4)
+
+
+def test_timestamps_are_exact_and_fractional(tmp_path):
+    info = probe(media.write_clip(tmp_path / "a.mp4", media.scenes(), base=Fraction(1001, 60000)))
+    _, pts = read(tmp_path / "a.mp4")
+    assert info.fps == "60000/1001"
+    assert [p * Fraction(info.time_base) for p in pts] == [t * Fraction(1001, 60000) for t in range(media.FRAMES)]
+
+
+def test_variable_rate_keeps_its_times(tmp_path):
+    stamps = [0, 10, 15, 40, 41, 90]
+    path = media.write_clip(tmp_path / "vfr.mp4", media.scenes(6), pts=stamps, base=Fraction(1, 600))
+    _, pts = read(path)
+    assert [p * Fraction(probe(path).time_base) for p in pts] == [Fraction(s, 600) for s in stamps]
+
+
+def test_late_start_and_edit_list_are_kept(tmp_path):
+    path = media.write_clip(tmp_path / "late.mp4", media.scenes(4), pts=[300, 320, 340, 360], base=Fraction(1, 600))
+    _, pts = read(path)
+    assert pts[0] * Fraction(probe(path).time_base) == Fraction(1, 2)
+
+
+def test_odd_sizes(tmp_path):
+    path = media.write_clip(tmp_path / "odd.mkv", media.scenes(3, 33, 47), "ffv1", "yuv420p")
+    frames, _ = read(path)
+    assert frames.shape == (3, 33, 47, 3)
+    assert np.abs(corners(frames[1]) - corners(media.scene(1, 33, 47))).max() <= 6
+
+
+def test_ten_bits(tmp_path):
+    frames, _ = read(media.write_clip(tmp_path / "ten.mkv", media.scenes(3), "ffv1", "yuv422p10le"))
+    assert np.abs(corners(frames[2]) - corners(media.scene(2))).max() <= 3
+
+
+@pytest.mark.parametrize("angle", [90, 180, 270])
+def test_rotation_is_applied(tmp_path, angle):
+    path = media.write_clip(tmp_path / "turned.mp4", media.scenes(2), rotation=angle)
+    with av.open(str(path)) as container:
+        matrix = next(container.decode(video=0)).rotation
+    frames, _ = read(path)
+    # FFmpeg's angle is counter-clockwise, as numpy's.
+    upright = np.rot90(media.scene(1), matrix // 90)
+    assert frames[1].shape == upright.shape == (*probe(path).size_hw, 3)
+    assert np.abs(corners(frames[1]) - corners(upright)).max() <= 14
+
+
+def test_pixels_are_made_square(tmp_path):
+    path = media.write_clip(tmp_path / "wide.mp4", media.scenes(2), aspect=Fraction(4, 3))
+    frames, _ = read(path)
+    assert frames.shape[1:3] == probe(path).size_hw == (media.HEIGHT, 64)
+    assert np.abs(corners(frames[0]) - corners(media.scene(0))).max() <= 14
+
+
+@pytest.mark.parametrize(("matrix", "spread"), [(1, 1), (1, 2), (5, 1), (9, 1)])
+def test_colour_matrix_and_range_are_the_files(tmp_path, matrix, spread):
+    path = tmp_path / "colour.mkv"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("ffv1", rate=25)
+        stream.width, stream.height, stream.pix_fmt = media.WIDTH, media.HEIGHT, "yuv444p"
+        stream.codec_context.colorspace, stream.codec_context.color_range = matrix, spread
+        frame = av.VideoFrame.from_ndarray(_to_yuv(media.scene(3), matrix, spread), format="yuv444p")
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    frames, _ = read(path)
+    assert np.abs(frames[0].astype(int) - media.scene(3)).max() <= 2
+
+
+def _to_yuv(image: np.ndarray, matrix: int, spread: int) -> np.ndarray:
+    red, blue = {1: (0.2126, 0.0722), 5: (0.299, 0.114), 9: (0.2627, 0.0593)}[matrix]
+    r, g, b = np.moveaxis(image.astype(float), -1, 0)
+    y = red * r + (1 - red - blue) * g + blue * b
+    u, v = (b - y) / (2 * (1 - blue)), (r - y) / (2 * (1 - red))
+    scaled = [y, u + 128, v + 128] if spread == 2 else [16 + y * 219 / 255, 128 + u * 224 / 255, 128 + v * 224 / 255]
+    return np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize(("name", "codec", "pixels"), [("a.mov", "png", "rgba"), ("a.mov", "qtrle", "argb"), ("a.mkv", "ffv1", "bgra")])
+def test_alpha_is_composited_over_black(tmp_path, name, codec, pixels):
+    image = np.dstack([media.scene(4), np.full((media.HEIGHT, media.WIDTH), 128, np.uint8)])
+    image[:8, :, 3] = 0
+    frames, _ = read(media.write_clip(tmp_path / name, [image, image], codec, pixels))
+    wanted = image[..., :3].astype(int) * image[..., 3:] / 255
+    assert np.abs(frames[1] - wanted).max() <= 1.5
+
+
+def test_fully_transparent_is_refused(tmp_path):
+    image = np.dstack([media.scene(4), np.zeros((media.HEIGHT, media.WIDTH), np.uint8)])
+    path = media.write_clip(tmp_path / "a.mkv", [image, image], "ffv1", "bgra")
+    with pytest.raises(InputError, match="fully transparent"):
+        read(path)
+
+
+def test_height_cap_keeps_the_shape(tmp_path):
+    path = media.write_clip(tmp_path / "a.mp4", media.scenes(2, 64, 96))
+    frames, _ = read(path, max_height_px=32)
+    assert frames.shape == (2, 32, 48, 3)
+    assert np.abs(corners(frames[1]) - corners(media.scene(1))).max() <= 14
+    assert np.array_equal(read(path, max_height_px=100)[0], read(path)[0])
+
+
+def test_images_in_natural_order_without_time(tmp_path):
+    for t in (10, 2, 1):
+        cv2.imwrite(str(tmp_path / f"img{t}.png"), media.scene(t)[..., ::-1])
+    (tmp_path / "labels.csv").write_text("not an image")
+    frames, pts = read(tmp_path)
+    assert pts is None
+    assert probe(tmp_path).fps is None
+    assert np.array_equal(frames, np.stack([media.scene(t) for t in (1, 2, 10)]))
+    assert read(tmp_path, images_fps="30000/1001")[1] == [0, 1, 2]
+    assert probe(tmp_path, images_fps="30000/1001").time_base == "1001/30000"
+
+
+def test_reading_is_repeatable_and_leaves_the_file(tmp_path):
+    path = media.write_clip(tmp_path / "a.mp4", media.scenes())
+    before = path.read_bytes()
+    assert np.array_equal(read(path)[0], read(path)[0])
+    assert path.read_bytes() == before
+
+
+def test_missing_file(tmp_path):
+    with pytest.raises(InputError, match="does not exist"):
+        probe(tmp_path / "no.mp4")
+
+
+def test_text_renamed(tmp_path):
+    path = tmp_path / "a.mp4"
+    path.write_text("Dear reader, this is no video.\n" * 40)
+    with pytest.raises(InputError, match=r"a\.mp4 (is not a video|must be a video)"):
+        probe(path)
+
+
+def test_empty_file(tmp_path):
+    (tmp_path / "a.mp4").touch()
+    with pytest.raises(InputError, match="is empty"):
+        probe(tmp_path / "a.mp4")
+
+
+def test_sound_alone_is_no_video(tmp_path):
+    path = tmp_path / "a.m4a"
+    with av.open(str(path), "w", format="mp4") as container:
+        track = container.add_stream("aac", rate=44100)
+        track.codec_context.layout = "mono"
+        media._write_sine(container, track, 0.3)
+    with pytest.raises(InputError, match="must hold a video stream, found: audio"):
+        probe(path)
+
+
+@pytest.mark.parametrize("name", ["a.mkv", "a.mp4", "a.avi"])
+def test_zero_frames(tmp_path, name):
+    path = tmp_path / name
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.width, stream.height, stream.pix_fmt = media.WIDTH, media.HEIGHT, "yuv420p"
+        container.start_encoding()
+    with pytest.raises(InputError, match=r"holds no frames|found: nothing"):
+        probe(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "codec"),
+    [("a.mp4", "libx264"), ("fast.mp4", "libx264"), ("a.mkv", "libx264"), ("a.avi", "mpeg4"), ("a.webm", "libvpx-vp9")],
+)
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.85])
+def test_truncated(tmp_path, name, codec, share):
+    rng = np.random.default_rng(0)
+    images = [rng.integers(0, 256, (48, 64, 3)).astype(np.uint8) for _ in range(50)]
+    options = {"movflags": "+faststart"} if name == "fast.mp4" else None
+    path = media.write_clip(tmp_path / name, images, codec, base=Fraction(1, 25), options=options)
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
+    wanted = "index is missing" if name == "a.mp4" else r"cut short|damaged|breaks"
+    with pytest.raises(InputError, match=wanted):
+        read(path)
+
+
+def test_truncation_names_the_frame(tmp_path):
+    images = [np.random.default_rng(t).integers(0, 256, (64, 96, 3)).astype(np.uint8) for t in range(30)]
+    path = media.write_clip(tmp_path / "a.mp4", images, options={"movflags": "+faststart"})
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(InputError, match=r"after frame \d+|\d+ of 30 frames"):
+        read(path)
+
+
+def test_size_change_in_the_middle(tmp_path):
+    parts = []
+    for i, size in enumerate([(32, 48), (48, 64)]):
+        part = media.write_clip(tmp_path / f"{i}.ts", media.scenes(4, *size))
+        parts.append(part.read_bytes())
+    path = tmp_path / "joined.ts"
+    path.write_bytes(b"".join(parts))
+    with pytest.raises(InputError, match="changes its size at frame 4: 48x32 px before, 64x48 after"):
+        read(path)
+
+
+def test_images_of_two_sizes(tmp_path):
+    cv2.imwrite(str(tmp_path / "a.png"), media.scene(0))
+    cv2.imwrite(str(tmp_path / "b.png"), media.scene(0, 40, 48))
+    with pytest.raises(InputError, match=r"b\.png is 48x40 px, a\.png is 48x32"):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg"])
+def test_cut_image(tmp_path, suffix):
+    rng = np.random.default_rng(1)
+    path = tmp_path / f"a.{suffix}"
+    cv2.imwrite(str(path), rng.integers(0, 256, (64, 64, 3)).astype(np.uint8))
+    path.write_bytes(path.read_bytes()[:1500])
+    with pytest.raises(InputError, match=rf"a\.{suffix}"):
+        read(tmp_path)
+
+
+def test_folder_without_images(tmp_path):
+    with pytest.raises(InputError, match="folder without images"):
+        probe(tmp_path)
