@@ -201,6 +201,18 @@ def test_url_is_downloaded_once(tmp_path: Path, server: tuple) -> None:
     assert seen == [None]
 
 
+def test_two_at_once_download_once(tmp_path: Path, server: tuple) -> None:
+    url, seen, _ = server
+    asset = asset_of({"url": [url]})
+    fetches = [threading.Thread(target=fetch_asset, args=(asset, tmp_path / out, tmp_path, tmp_path / "cache")) for out in "ab"]
+    for fetch in fetches:
+        fetch.start()
+    for fetch in fetches:
+        fetch.join()
+    assert seen == [None]
+    assert all((tmp_path / out / "net.bin").read_bytes() == CONTENT for out in "ab")
+
+
 def test_first_digits_of_a_digest_suffice_and_the_whole_one_is_recorded(tmp_path: Path, server: tuple) -> None:
     asset = asset_of({"url": [server[0]]}, sha256=digest(CONTENT)[:8])
     fetch_asset(asset, tmp_path / "out", tmp_path / "incoming", tmp_path / "cache")
