@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from pipeline.appearance.augment import draw_similarities, move_images, move_points
@@ -24,9 +25,13 @@ BLOCK = 64
 
 @dataclass(frozen=True)
 class Batch:
-    """Windows: poses (b k c s s) in [0, 1], foregrounds M x F (b k 3 s s) in [-1, 1], mattes (b k 1 s s) in [0, 1]."""
+    """Windows: poses (b k c s s) in [0, 1], foregrounds M x F (b k 3 s s) in [-1, 1], mattes (b k 1 s s) in [0, 1].
+
+    halved_poses are the poses at half size for the discriminators.
+    """
 
     poses: Tensor
+    halved_poses: Tensor
     foregrounds: Tensor
     mattes: Tensor
     windows: list[int]
@@ -128,7 +133,9 @@ class TrainingClip:
         scores = torch.from_numpy(self.scores[rows]).to(device)
         poses = draw_poses(points, scores, self.skeleton, self.size_px, self.params)
         mattes = images[:, :, 3:] / 255
-        return Batch(poses, (images[:, :, :3] / 127.5 - 1) * mattes, mattes, windows)
+        stacked = poses.flatten(1, 2).contiguous(memory_format=torch.channels_last)  # the layout that convolutions and pools like
+        poses, halved = (x.unflatten(1, poses.shape[1:3]) for x in (stacked, F.avg_pool2d(stacked, 2)))
+        return Batch(poses, halved, (images[:, :, :3] / 127.5 - 1) * mattes, mattes, windows)
 
 
 def draw_poses(points: Tensor, scores: Tensor, skeleton: Skeleton, size_px: int, params: AppearanceParams) -> Tensor:

@@ -115,14 +115,14 @@ class Gan:
         found["pixel"] = losses.pixel(batch.foregrounds, rendering.foregrounds)
         found["matte"] = losses.matte(batch.mattes, rendering.logits)
         with _frozen(self.players):
-            for name, logits in self._judgements(batch.poses, rendering.foregrounds).items():
+            for name, logits in self._judgements(batch.halved_poses, rendering.foregrounds).items():
                 found[name] = losses.judged_real(logits, self.params.adversarial)
         return found
 
     def discriminator_loss(self, batch: Batch, rendering: Rendering) -> Tensor:
         """What D_q and D_t pay on real and generated windows; reaches nothing of the generator."""
-        real = self._judgements(batch.poses, batch.foregrounds)
-        fake = self._judgements(batch.poses, rendering.foregrounds.detach())
+        real = self._judgements(batch.halved_poses, batch.foregrounds)
+        fake = self._judgements(batch.halved_poses, rendering.foregrounds.detach())
         return torch.stack([losses.told_apart(real[n], fake[n], self.params.adversarial) for n in real]).sum()
 
     def _judgements(self, poses: Tensor, foregrounds: Tensor) -> dict[str, Tensor]:

@@ -17,7 +17,7 @@ from pipeline.artifacts.keypoints import Track
 from pipeline.artifacts.models import save_model
 from pipeline.artifacts.scores import write_curve
 from pipeline.drawing import pose_channels
-from pipeline.networks.vgg import load_features
+from pipeline.networks.vgg import features_file, load_features
 from pipeline.progress import Progress
 from pipeline.split import SplitParams, split_frames
 from pipeline.training import (
@@ -61,6 +61,7 @@ def train_appearance(
     Publishes the generator's moving average after `params.steps` steps. An interrupted run goes on from its last
     checkpoint under scratch_root and ends in the same weights.
     """
+    features = features_file(params.features, features)
     training = split_frames(track.present, split).training
     clip = TrainingClip(crops, track, training, params)
     description = {

@@ -1,6 +1,7 @@
 """The discriminators of the spatial-temporal dual constraint (§3.2, Eq. 10-11)."""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
@@ -12,14 +13,23 @@ def _convolution(inputs: int, outputs: int, kernel: int, spectral: bool, stride:
     return spectral_norm(convolution) if spectral else convolution
 
 
-def _halving(inputs: int, width: int, layers: int, spectral: bool) -> tuple[nn.Sequential, int]:
-    """`layers` strided 4x4 convolutions, doubling their width; returns them and the last width."""
-    steps: list[nn.Module] = []
-    for index in range(layers):
-        outputs = width * min(2**index, 8)
-        steps += [_convolution(inputs, outputs, 4, spectral, stride=2), nn.LeakyReLU(SLOPE, inplace=True)]
-        inputs = outputs
-    return nn.Sequential(*steps), inputs
+class _Trunk(nn.Module):
+    """`layers` strided 4x4 convolutions of doubling width; pose maps, smooth as they are, join at half size."""
+
+    def __init__(self, pose_channels: int, image_channels: int, width: int, layers: int, spectral: bool) -> None:
+        super().__init__()
+        self.image = _convolution(image_channels, width, 4, spectral, stride=2)
+        self.pose = _convolution(pose_channels, width, 1, spectral)
+        steps: list[nn.Module] = []
+        self.width = width
+        for index in range(1, layers):
+            narrower, self.width = self.width, width * min(2**index, 8)
+            steps += [_convolution(narrower, self.width, 4, spectral, stride=2), nn.LeakyReLU(SLOPE, inplace=True)]
+        self.rest = nn.Sequential(*steps)
+
+    def forward(self, poses: Tensor, images: Tensor) -> Tensor:
+        x = self.image(images.contiguous(memory_format=torch.channels_last)) + self.pose(poses)
+        return self.rest(F.leaky_relu(x, SLOPE, inplace=True))
 
 
 class QualityDiscriminator(nn.Module):
@@ -27,13 +37,12 @@ class QualityDiscriminator(nn.Module):
 
     def __init__(self, pose_channels: int, width: int, layers: int, spectral: bool) -> None:
         super().__init__()
-        self.trunk, last = _halving(pose_channels + 3, width, layers, spectral)
-        self.judge = _convolution(last, 1, 3, spectral)
+        self.trunk = _Trunk(pose_channels, 3, width, layers, spectral)
+        self.judge = _convolution(self.trunk.width, 1, 3, spectral)
 
     def forward(self, poses: Tensor, foregrounds: Tensor) -> Tensor:
-        """Logits (n 1 h w), positive = real, for poses (n c s s) and foregrounds M x F (n 3 s s)."""
-        x = torch.cat([poses, foregrounds], 1).contiguous(memory_format=torch.channels_last)
-        return self.judge(self.trunk(x)).float()
+        """Logits (n 1 h w), positive = real, for poses (n c s/2 s/2) and foregrounds M x F (n 3 s s)."""
+        return self.judge(self.trunk(poses, foregrounds)).float()
 
 
 class TemporalDiscriminator(nn.Module):
@@ -43,15 +52,15 @@ class TemporalDiscriminator(nn.Module):
         self, pose_channels: int, frames: int, width: int, layers: int, dilations: list[int], spectral: bool
     ) -> None:
         super().__init__()
-        self.trunk, last = _halving((pose_channels + 3) * frames, width, layers, spectral)
+        self.trunk = _Trunk(pose_channels * frames, 3 * frames, width, layers, spectral)
+        last = self.trunk.width
         self.branches = nn.ModuleList(
             _convolution(last, last // 2, 3, spectral, dilation=dilation) for dilation in dilations
         )
         self.judge = _convolution(last // 2 * len(dilations), 1, 3, spectral)
 
     def forward(self, poses: Tensor, foregrounds: Tensor) -> Tensor:
-        """Logits (b 1 h w), positive = real, for windows of poses (b k c s s) and foregrounds (b k 3 s s)."""
-        x = torch.cat([poses, foregrounds], 2).flatten(1, 2).contiguous(memory_format=torch.channels_last)
-        x = self.trunk(x)
+        """Logits (b 1 h w), positive = real, for windows of poses (b k c s/2 s/2) and foregrounds (b k 3 s s)."""
+        x = self.trunk(poses.flatten(1, 2), foregrounds.flatten(1, 2))
         x = torch.cat([branch(x) for branch in self.branches], 1)
-        return self.judge(nn.functional.leaky_relu(x, SLOPE)).float()
+        return self.judge(F.leaky_relu(x, SLOPE)).float()

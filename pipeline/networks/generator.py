@@ -53,7 +53,7 @@ class DecoderLayer(nn.Module):
         super().__init__()
         self.narrow = nn.Conv2d(deeper, width, 1, bias=False) if deeper else None
         self.select = nn.Conv2d(sum(skips), width, 1, bias=False)
-        self.fuse = _unit(2 * width if deeper else width, width)
+        self.fuse = _unit(width, width)
         self.refine = _unit(width, width)
 
     def forward(self, deeper: Tensor | None, skips: list[Tensor]) -> Tensor:
@@ -61,8 +61,7 @@ class DecoderLayer(nn.Module):
         size = skips[-1].shape[-2:]
         x = self.select(torch.cat([_shrink(skip, size) for skip in skips], 1))
         if self.narrow is not None and deeper is not None:
-            raised = F.interpolate(self.narrow(deeper), size=size, mode="bilinear", align_corners=False)
-            x = torch.cat([x, raised], 1)
+            x = x + F.interpolate(self.narrow(deeper), size=size, mode="bilinear", align_corners=False)
         return self.refine(self.fuse(x))
 
 
@@ -79,7 +78,8 @@ class Generator(nn.Module):
         super().__init__()
         self.shape = shape
         widths = shape.widths
-        self.encoders = nn.ModuleList([_unit(shape.pose_channels * shape.frames, widths[0])])
+        gather = nn.Conv2d(shape.pose_channels * shape.frames, widths[0], 1, bias=False)  # many sparse maps: cheap first
+        self.encoders = nn.ModuleList([nn.Sequential(gather, _unit(widths[0], widths[0]))])
         for narrower, width in pairwise(widths):
             self.encoders.append(nn.Sequential(_unit(narrower, width, stride=2), _unit(width, width)))
         self.bottom = nn.Sequential(*(Residual(widths[-1]) for _ in range(shape.blocks)))
