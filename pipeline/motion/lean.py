@@ -8,7 +8,7 @@ import numpy as np
 from pipeline.motion.body import Body
 from pipeline.motion.series import percentile
 
-SMALL_DEGREES = 8.0
+SMALL_DEGREES = 12.0  # a body that balances leans nearly as much
 LARGE_DEGREES = 40.0
 
 
