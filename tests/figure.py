@@ -7,20 +7,19 @@ import csv
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 
-import av
-import cv2
 import numpy as np
+from painting import Painter, paint_clip
+from painting import static_background as static_background
+from painting import write_video as write_video
 
 from pipeline.artifacts.keypoints import ORIGINS, Keypoints
 from pipeline.clock import NO_TIME, Clock
 from pipeline.skeleton import Skeleton, load_skeleton
 
 SKELETONS = Path(__file__).parent.parent / "pipeline" / "skeletons"
-SUPERSAMPLING = 3
 HAND_POINTS = ("thumb_mcp", "index_mcp", "pinky_mcp")
 LENGTHS = {  # shares of the standing height, before `proportions`
     "neck": 0.10, "head": 0.055, "shoulders": 0.105, "torso": 0.30, "hips": 0.062, "upper_arm": 0.16, "forearm": 0.14,
@@ -86,15 +85,7 @@ class Figure:
 
     def render(self, points: np.ndarray, background: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Paint the poses (t j 2) over a background (h w 3): frames (t h w 3) and true mattes (t h w), both uint8."""
-        large = cv2.resize(background, None, fx=SUPERSAMPLING, fy=SUPERSAMPLING, interpolation=cv2.INTER_NEAREST)
-        frames, mattes = [], []
-        for pose in points:
-            painter = Painter(large)
-            self._paint(painter, dict(zip(self.joints, pose, strict=True)))
-            frame, matte = painter.finish(background.shape[:2])
-            frames.append(frame)
-            mattes.append(matte)
-        return np.stack(frames), np.stack(mattes)
+        return paint_clip(background, points, lambda painter, pose: self._paint(painter, dict(zip(self.joints, pose, strict=True))))
 
     def _pose(self, frame: int, foot_xy: np.ndarray, motion: Motion) -> np.ndarray:
         angle = 2 * np.pi * (frame / motion.period) + motion.phase
@@ -136,7 +127,7 @@ class Figure:
         for point, spread in zip(HAND_POINTS, (-0.6, -0.15, 0.35), strict=True):
             joints[f"{name}_{point}"] = wrist + self.length("hand") * _heading(raised + bent + spread, sign)
 
-    def _paint(self, painter: "Painter", at: dict[str, np.ndarray]) -> None:
+    def _paint(self, painter: Painter, at: dict[str, np.ndarray]) -> None:
         colour = {**COLOURS, **self.colours}
         k = self.height_px
         for side in ("right", "left"):
@@ -161,9 +152,7 @@ class Figure:
                 painter.line([wrist, finger], 0.022 * k, colour[f"{side}_hand"])
         self._paint_head(painter, at, middle, colour)
 
-    def _paint_head(
-        self, painter: "Painter", at: dict[str, np.ndarray], middle: np.ndarray, colour: dict[str, tuple[int, int, int]]
-    ) -> None:
+    def _paint_head(self, painter: Painter, at: dict[str, np.ndarray], middle: np.ndarray, colour: dict[str, tuple[int, int, int]]) -> None:
         radius = self.length("head")
         ears = (at["right_ear"] + at["left_ear"]) / 2
         painter.disc(_off(ears, 0, -0.35 * radius), 1.2 * radius, colour["hair"])
@@ -199,77 +188,17 @@ class Worm:
 
     def render(self, points: np.ndarray, background: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Paint the worm: frames (t h w 3) and true mattes (t h w), both uint8."""
-        large = cv2.resize(background, None, fx=SUPERSAMPLING, fy=SUPERSAMPLING, interpolation=cv2.INTER_NEAREST)
-        frames, mattes = [], []
-        for pose in points:
-            painter = Painter(large)
-            painter.line(list(pose), 0.3 * self.length_px, (90, 60, 40))
-            painter.line(list(pose), 0.1 * self.length_px, (200, 170, 60))
-            painter.disc(pose[0], 0.2 * self.length_px, (220, 60, 60))
-            frame, matte = painter.finish(background.shape[:2])
-            frames.append(frame)
-            mattes.append(matte)
-        return np.stack(frames), np.stack(mattes)
+        return paint_clip(background, points, self._paint)
+
+    def _paint(self, painter: Painter, pose: np.ndarray) -> None:
+        painter.line(list(pose), 0.3 * self.length_px, (90, 60, 40))
+        painter.line(list(pose), 0.1 * self.length_px, (200, 170, 60))
+        painter.disc(pose[0], 0.2 * self.length_px, (220, 60, 60))
 
 
 def worm(joints: int = 2, length_px: float = 30.0) -> Worm:
     """An animal of so many joints."""
     return Worm(length_px, joints)
-
-
-class Painter:
-    """Paints shapes on an enlarged picture and on its matte alike, and shrinks both at the end."""
-
-    def __init__(self, large: np.ndarray):
-        self.picture = large.copy()
-        self.matte = np.zeros(large.shape[:2], np.uint8)
-
-    def line(self, points: Sequence[np.ndarray], width_px: float, colour: tuple[int, int, int]) -> None:
-        """A polyline with round ends."""
-        corners, thickness = _enlarged(points), max(1, round(width_px * SUPERSAMPLING))
-        cv2.polylines(self.picture, [corners], False, colour, thickness, cv2.LINE_8, 4)
-        cv2.polylines(self.matte, [corners], False, 255, thickness, cv2.LINE_8, 4)
-
-    def polygon(self, points: Sequence[np.ndarray], margin_px: float, colour: tuple[int, int, int]) -> None:
-        """A filled polygon, widened by a margin."""
-        corners = _enlarged(points)
-        cv2.fillPoly(self.picture, [corners], colour, cv2.LINE_8, 4)
-        cv2.fillPoly(self.matte, [corners], 255, cv2.LINE_8, 4)
-        self.line([*points, points[0]], margin_px, colour)
-
-    def disc(self, centre: np.ndarray, radius_px: float, colour: tuple[int, int, int]) -> None:
-        """A filled circle."""
-        x, y = (int(v) for v in _enlarged([centre])[0])
-        radius = round(radius_px * SUPERSAMPLING * 16)
-        cv2.circle(self.picture, (x, y), radius, colour, -1, cv2.LINE_8, 4)
-        cv2.circle(self.matte, (x, y), radius, 255, -1, cv2.LINE_8, 4)
-
-    def finish(self, size_hw: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-        """The picture and the matte at their own size, edges averaged."""
-        size = (size_hw[1], size_hw[0])
-        return tuple(cv2.resize(a, size, interpolation=cv2.INTER_AREA) for a in (self.picture, self.matte))
-
-
-def static_background(size_hw: tuple[int, int], seed: int = 0) -> np.ndarray:
-    """A textured picture (h w 3) uint8: soft clouds, a floor, fine grain."""
-    h, w = size_hw
-    rng = np.random.default_rng(seed)
-    clouds = cv2.resize(rng.uniform(70, 180, (5, 6, 3)).astype(np.float32), (w, h), interpolation=cv2.INTER_CUBIC)
-    floor = (np.arange(h) > 0.8 * h)[:, None, None] * np.float32(-35)
-    return np.clip(clouds + floor + rng.normal(0, 8, (h, w, 3)), 0, 255).astype(np.uint8)
-
-
-def write_video(path: Path, frames: np.ndarray, fps: str = "25", codec: str = "libx264") -> Path:
-    """Write frames (t h w 3) uint8 of even size as a video of nearly their pixels."""
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=Fraction(fps))
-        stream.height, stream.width = frames.shape[1:3]
-        stream.pix_fmt = "yuv420p"
-        stream.options = {"crf": "8"} if codec == "libx264" else {"qscale": "2"}
-        for frame in frames:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")))
-        container.mux(stream.encode())
-    return Path(path)
 
 
 def truth(points: np.ndarray, joints: Sequence[str], skeleton: Skeleton, size_hw: tuple[int, int], fps: str | None = "25") -> Keypoints:
@@ -340,9 +269,3 @@ def _swing(frame: int, motion: Motion, side: int) -> tuple[float, float]:
     part = np.clip((part - 0.55) / 0.4, 0, 1)  # each foot is in the air for 0.4 of its period, never both
     start = motion.phase / (2 * np.pi) + 0.5 * side
     return float(whole + part * part * (3 - 2 * part) - start), float(motion.lift * np.sin(np.pi * part)) * (0 < part < 1)
-
-
-def _enlarged(points: Sequence[np.ndarray]) -> np.ndarray:
-    """Points (n 2) on the enlarged picture, in cv2's fixed point with four bits."""
-    large = (np.asarray(points, np.float64) + 0.5) * SUPERSAMPLING - 0.5
-    return np.rint(large * 16).astype(np.int32)
