@@ -29,7 +29,13 @@ def main() -> None:
     parser.add_argument("--models", nargs="*", type=Path, default=[], metavar="PATH", help="JSON beside each model used")
     args = parser.parse_args()
     params = read_section(args.params, "fuse", FuseParams)
-    inputs = FuseInputs(args.foreground, args.residuals, args.plate, args.driver_frames, tuple(args.models))
+    inputs = FuseInputs(
+        foreground=args.generated,
+        residuals={"enhanced": args.enhanced, "refined": args.refined},
+        plate=args.plate,
+        driver_frames=args.driver_frames,
+        models=tuple(args.models),
+    )
     outputs = FuseOutputs(video=args.video_out, sidecar=args.sidecar_out, fused=args.out)
     with stage_clock(args.time) as figures:
         figures["frames"] = fuse_pair(inputs, outputs, params)

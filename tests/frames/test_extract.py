@@ -81,7 +81,7 @@ def test_a_failed_run_keeps_the_old_artifact(tmp_path):
     clip = media.write_clip(tmp_path / "a.mp4", media.scenes(3))
     extract_frames(clip, tmp_path / "a.zarr", PARAMS)
     clip.write_bytes(b"no video" * 100)
-    with pytest.raises(InputError, match="not a video|must be a video"):
+    with pytest.raises(InputError, match=r"not a video|must be a video"):
         extract_frames(clip, tmp_path / "a.zarr", PARAMS)
     assert len(open_frames(tmp_path / "a.zarr")) == 3
 
