@@ -60,6 +60,9 @@ def score_regions(
             true = np.stack([cut_region(frames[t], box[t], p) for t in block])
             layers = [_layers(generated, plate[t] if fixed is None else fixed, box[t], t, p) for t in block]
             for stage, residuals in stages.items():
+                if residuals is not None and region not in residuals.regions:
+                    columns[stage] = columns["generated"]  # this stage leaves the region as it was generated
+                    continue
                 patches = [_seen(residuals, region, box[t], t, p) for t in block]
                 pred = np.stack([fuse(f + patch, m, b) for (f, m, b), patch in zip(layers, patches, strict=True)])
                 _append(columns[stage], true, pred, params, distances)
@@ -90,7 +93,7 @@ def _layers(
 def _seen(residuals: Residuals | None, region: str, box: np.ndarray, t: int, region_px: int) -> np.ndarray:
     """The feathered residual (p p 3) float32 of frame t seen through a box (4); zeros where there is none."""
     nothing = np.zeros((region_px, region_px, 3), np.float32)
-    if residuals is None or region not in residuals.regions:
+    if residuals is None:
         return nothing
     own = residuals.boxes[region][t]
     if not np.isfinite(own).all():
