@@ -133,8 +133,15 @@ def _over_grey(rgb: np.ndarray, matte: np.ndarray) -> np.ndarray:
 
 def _sheet(pictures: Sequence[np.ndarray], labels: Sequence[str], columns: int | None = None) -> bytes:
     """As many columns as fit the page, or those that keep rows of one thing apart."""
-    widest = max((round(CELL_PX * min(1.0, p.shape[1] / p.shape[0])) for p in pictures), default=CELL_PX)
+    widest = max((_shown_width(p) for p in pictures), default=CELL_PX)
     fit = max(1, SHEET_PX // (widest + 4))
     cell = CELL_PX if columns is None or columns <= fit else max(48, CELL_PX * fit // columns)
     even = math.ceil(len(pictures) / max(1, math.ceil(len(pictures) / fit)))  # rows of equal length
     return encode(contact_sheet(pictures, labels, columns or even, cell), ".jpg", QUALITY)
+
+
+def _shown_width(picture: np.ndarray) -> int:
+    """Width in a cell of CELL_PX: contact_sheet enlarges small pictures by whole factors only."""
+    longest = max(picture.shape[:2])
+    scale = CELL_PX // longest if longest <= CELL_PX else CELL_PX / longest
+    return round(picture.shape[1] * scale)

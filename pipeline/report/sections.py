@@ -164,7 +164,8 @@ def _foreground_sheets(run: Run, name: str, generated: Foregrounds, at: list[int
     for region in dict.fromkeys(region for stage in stages.values() for region in stage.regions):
         sheet = pictures.patches(generated, stages, region, at)
         if sheet:
-            parts.append(image(sheet, f"{region.replace('_', ' ')}: generated, then {', '.join(stages)}, at the source's resolution"))
+            then = ", then ".join(["generated", *(name for name, stage in stages.items() if region in stage.regions)])
+            parts.append(image(sheet, f"{region.replace('_', ' ')}: {then}, at the source's resolution"))
     for stage, residuals in stages.items():
         if residuals.regions:
             parts += [paragraph(f"Regions skipped when {stage}:"), facts.skipped_regions(residuals.skipped)]
