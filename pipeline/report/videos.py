@@ -96,7 +96,7 @@ def _composed(images: Sequence[np.ndarray], shown: Sequence[tuple[int, int]], na
 
 def _labelled(image: np.ndarray, mark: str) -> np.ndarray:
     image = np.ascontiguousarray(image).copy()
-    origin = (8, image.shape[0] - 10)
+    origin = (8, 20)  # at the top: the player hides the bottom
     for colour, thickness in (((0, 0, 0), 3), ((255, 255, 255), 1)):
         cv2.putText(image, mark, origin, cv2.FONT_HERSHEY_SIMPLEX, 0.5, colour, thickness, cv2.LINE_AA)
     return image
