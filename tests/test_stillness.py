@@ -17,7 +17,7 @@ def test_median_and_noise_are_numpys_over_what_is_seen(monkeypatch):
     samples, hidden = some()
     median, counts = masked_median(samples, hidden, np.ones(9))
     noise = masked_noise(samples, hidden, np.ones(9), median)
-    seen = np.where(hidden[..., None], np.nan, samples.astype(float))
+    seen = np.where(hidden[..., None] & (counts > 0)[..., None], np.nan, samples.astype(float))
     shown = counts > 0
     assert (counts == (~hidden).sum(axis=0)).all()
     assert np.abs(median[shown] - np.nanmedian(seen, axis=0)[shown]).max() < 0.01

@@ -15,6 +15,9 @@ SHADOW_DARKEST = 0.45
 SHADOW_BRIGHT = 90.0
 SHADOW_CHROMA = 0.035
 NOISE_STEP = 2
+SURROUNDINGS_PX = 320
+LIKE_SHARE = 0.25
+STOOD_LEVELS = 20.0
 
 
 @dataclass(frozen=True)
@@ -30,19 +33,48 @@ class Background:
 def fit_background(samples: np.ndarray, hidden: np.ndarray) -> Background:
     """Learn the background from samples (n h w 3) uint8, looking past what hidden (n h w) bool marks as subject.
 
-    A pixel hidden in every sample takes the median of all of them, which is right for a subject that moves within what
-    hides it, and is not `known`.
+    A pixel hidden in every sample is not `known`; it takes the samples that look most like its surroundings, which is
+    right for a subject that moves within what hides it.
     """
     gains = lighting_gains(samples, hidden)
     never = np.all(hidden, axis=0)
-    seen = hidden & ~never
-    image, _ = masked_median(samples, seen, gains)
+    image, _ = masked_median(samples, hidden, gains)
+    seen = hidden.copy()
+    if never.any():
+        seen[:, never] = _unlike(samples[:, never], gains, _surroundings(image, never)[never])
+        likeliest, _ = masked_median(samples, seen, gains)
+        plain, _ = masked_median(samples, hidden & ~never, gains)
+        # Picking samples is biased by their noise; it is worth that only where a subject stood for most of the time.
+        stood = _largest(np.abs(likeliest - plain)) > STOOD_LEVELS
+        seen &= ~never | stood
+        image = np.where((never & stood)[..., None], likeliest, plain)
     # Noise is smooth over the picture: every second pixel tells it.
     step = np.s_[::NOISE_STEP, ::NOISE_STEP]
     coarse = masked_noise(samples[:, *step], seen[:, *step], gains, image[step])
     noise = cv2.resize(coarse, image.shape[1::-1], interpolation=cv2.INTER_LINEAR)
     apart = _largest(image) + _largest(-image)
     return Background(image, noise, np.logical_not(never), bool(np.percentile(apart, 95) > GREY_LEVELS))
+
+
+def _surroundings(image: np.ndarray, hole: np.ndarray) -> np.ndarray:
+    """The image (h w 3) float32 with the hole (h w) bool filled smoothly from around it, at a reduced size."""
+    h, w = hole.shape
+    scale = min(1.0, SURROUNDINGS_PX / max(h, w))
+    size = (max(1, round(w * scale)), max(1, round(h * scale)))
+    known = np.logical_not(hole).astype(np.float32)
+    weight = cv2.resize(known, size, interpolation=cv2.INTER_AREA)
+    colour = cv2.resize(image * known[..., None], size, interpolation=cv2.INTER_AREA)
+    small = (colour / np.maximum(weight, 1e-3)[..., None]).round().clip(0, 255).astype(np.uint8)
+    gap = (weight < 0.3).astype(np.uint8)
+    filled = small if gap.all() else cv2.inpaint(small, gap, 3, cv2.INPAINT_TELEA)
+    return cv2.resize(filled, (w, h), interpolation=cv2.INTER_LINEAR).astype(np.float32)
+
+
+def _unlike(values: np.ndarray, gains: np.ndarray, expected: np.ndarray) -> np.ndarray:
+    """Which of values (n k 3) uint8, after their gains (n), are not among the quarter most like expected (k 3): (n k) bool."""
+    apart = np.stack([_largest(np.abs(v / np.float32(g) - expected)) for v, g in zip(values, gains, strict=True)])
+    rank = max(0, round(LIKE_SHARE * len(values)) - 1)
+    return apart > np.partition(apart, rank, axis=0)[rank]
 
 
 def shrunk(background: Background, size_hw: tuple[int, int]) -> Background:
@@ -55,9 +87,11 @@ def shrunk(background: Background, size_hw: tuple[int, int]) -> Background:
 
 
 def hide_boxes(boxes: np.ndarray, grow: float, size_hw: tuple[int, int]) -> np.ndarray:
-    """Masks (n h w) bool of boxes (n 4) xyxy, each grown by `grow` times its larger side."""
+    """Masks (n h w) bool of boxes (n 4) xyxy, each grown by `grow` times its larger side; nothing for NaN."""
     hidden = np.zeros((len(boxes), *size_hw), bool)
     for mask, box in zip(hidden, boxes, strict=True):
+        if not np.isfinite(box).all():
+            continue
         x0, y0, x1, y1 = grown_box(box, grow, size_hw)
         mask[y0:y1, x0:x1] = True
     return hidden

@@ -132,10 +132,11 @@ def _load_backend(
             from pipeline.matting.backends.background_difference import load as load_difference
 
             samples, boxes = np.stack([frames[int(t)] for t in chosen]), subject.boxes[chosen]
-            background = fit_background(samples, hide_boxes(boxes, HIDE_GROW, frames.size_hw))
+            rivals = np.any([hide_boxes(body_boxes(p), HIDE_GROW, frames.size_hw) for p in _each(subject.others[chosen])], axis=0)
+            background = fit_background(samples, rivals | hide_boxes(boxes, HIDE_GROW, frames.size_hw))
             # Once more with the subject's own outline, which hides less than its box.
             mattes = load_difference(background, params.sensitivity, params.floor_levels)(samples, boxes)
-            background = fit_background(samples, np.stack([hidden_by(matte, reach) for matte in mattes]))
+            background = fit_background(samples, rivals | np.stack([hidden_by(matte, reach) for matte in mattes]))
             difference = load_difference(background, params.sensitivity, params.floor_levels)
             return lambda block, boxes, _: difference(block, boxes), False, background
 
@@ -218,6 +219,11 @@ def _subject(keypoints: Keypoints, parts: Split) -> _Subject:
     others = np.delete(keypoints.points, keypoints.selected or 0, axis=1)
     body = np.fmax(extent, 0.5 * usual)
     return _Subject(track.points, others, boxes, body, usual, keypoints.skeleton.limb_indices())
+
+
+def _each(others: np.ndarray) -> list[np.ndarray]:
+    """The joints (n j 2) of each other person of others (n p j 2); of nobody, where there is nobody else."""
+    return list(np.moveaxis(others, 1, 0)) or [np.full((len(others), 1, 2), np.nan)]
 
 
 def _linked(present: np.ndarray, parts: Split) -> np.ndarray:

@@ -8,6 +8,10 @@ import numpy as np
 from pipeline.matting.difference import Background, difference, grown_box, threshold
 
 SEARCH = 0.6
+WEAK, STRONG = 0.7, 1.5
+FAINT_SHARE = 0.3
+BROAD_SHARE = 0.05
+HOLE_SHARE = 0.012
 
 
 def load(background: Background, sensitivity: float, floor_levels: float) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
@@ -25,21 +29,23 @@ def load(background: Background, sensitivity: float, floor_levels: float) -> Cal
                 search = grown_box(box, SEARCH, frame.shape[:2])
                 part = np.s_[search[1] : search[3], search[0] : search[2]]
                 apart = difference(frame, background, search)
-                matte[part] = _opacity(apart, limit[part], box - np.tile(search[:2], 2))
+                matte[part] = _opacity(apart, limit[part], box - np.tile(search[:2], 2), background.has_colour)
         return mattes
 
     return segment
 
 
-def _opacity(apart: np.ndarray, limit: np.ndarray, box: np.ndarray) -> np.ndarray:
+def _opacity(apart: np.ndarray, limit: np.ndarray, box: np.ndarray, has_colour: bool) -> np.ndarray:
     """Opacity (h w) uint8 of the components that reach into the box: 1 inside, at the rim the share of the full difference."""
+    side = max(box[2] - box[0], box[3] - box[1])
     apart = cv2.GaussianBlur(apart, (3, 3), 0.6)
-    found = (apart > limit).astype(np.uint8)
-    body = _components(found, (apart > 2 * limit).astype(np.uint8), box)
+    found = apart > WEAK * limit
+    if not has_colour:
+        found &= ~_grey_shadow(apart, limit, box, side)
+    body = _components(found.astype(np.uint8), (apart > STRONG * limit).astype(np.uint8), box, side)
     if not body.any():
         return np.zeros(apart.shape, np.uint8)
-    contours, _ = cv2.findContours(body, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    cv2.drawContours(body, contours, -1, 1, cv2.FILLED)
+    body |= _small_holes(body, HOLE_SHARE * side**2)
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (3, 3))
     rim = cv2.dilate(body, kernel) > cv2.erode(body, kernel, borderType=cv2.BORDER_REPLICATE)
     # Full difference next to the rim: what a pixel wholly covered by the subject shows.
@@ -48,16 +54,27 @@ def _opacity(apart: np.ndarray, limit: np.ndarray, box: np.ndarray) -> np.ndarra
     return np.rint(255 * np.where(rim, share, body)).astype(np.uint8)
 
 
-def _components(found: np.ndarray, sure: np.ndarray, box: np.ndarray) -> np.ndarray:
+def _grey_shadow(apart: np.ndarray, limit: np.ndarray, box: np.ndarray, side: float) -> np.ndarray:
+    """Pixels (h w) bool of broad, faint difference: without colour only that tells a shadow from the subject.
+
+    Faint: under a quarter of what the body itself shows. Broad: not standing out from what is a tenth of it wider.
+    """
+    x0, y0, x1, y1 = _inside(box, apart.shape)
+    typical = float(np.percentile(apart[y0:y1, x0:x1], 80)) if x1 > x0 and y1 > y0 else 0.0
+    reach = 2 * max(2, round(BROAD_SHARE * side)) + 1
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach))
+    narrow = cv2.morphologyEx(apart, cv2.MORPH_TOPHAT, kernel)
+    return (apart < FAINT_SHARE * typical) & (narrow < WEAK * limit)
+
+
+def _components(found: np.ndarray, sure: np.ndarray, box: np.ndarray, side: float) -> np.ndarray:
     """The parts of `found` that hold a sure pixel and touch the box, with gaps of a few pixels closed."""
-    side = max(box[2] - box[0], box[3] - box[1])
     reach = int(np.clip(round(0.02 * side), 0, 6))
     if reach:
         found = cv2.morphologyEx(found, cv2.MORPH_CLOSE, np.ones((2 * reach + 1, 2 * reach + 1), np.uint8))
     count, parts = cv2.connectedComponents(found, connectivity=8)
     labels = parts.astype(np.intp)
-    x0, y0 = np.floor(box[:2]).clip(0).astype(int)
-    x1, y1 = np.ceil(box[2:]).astype(int)
+    x0, y0, x1, y1 = _inside(box, found.shape)
     inside = np.bincount(labels[y0:y1, x0:x1].ravel(), minlength=count)
     total = np.bincount(labels.ravel(), minlength=count)
     strong = np.bincount(labels[sure > 0], minlength=count)
@@ -66,3 +83,17 @@ def _components(found: np.ndarray, sure: np.ndarray, box: np.ndarray) -> np.ndar
     keep = (inside > 0) & (strong > 0) & (total > speck)
     keep[0] = False
     return keep[labels].astype(np.uint8)
+
+
+def _small_holes(body: np.ndarray, most_px: float) -> np.ndarray:
+    """Holes of up to most_px pixels, (h w) uint8: the gap between an arm and the trunk is larger, and stays open."""
+    count, parts, stats, _ = cv2.connectedComponentsWithStats(1 - body, connectivity=4)
+    fill = stats[:, cv2.CC_STAT_AREA] <= most_px
+    fill[0] = False
+    return fill[parts.astype(np.intp)].astype(np.uint8) if count > 1 else np.zeros_like(body)
+
+
+def _inside(box: np.ndarray, size_hw: tuple[int, ...]) -> tuple[int, int, int, int]:
+    x0, y0 = np.floor(box[:2]).clip(0).astype(int)
+    x1, y1 = np.ceil(box[2:]).clip(0).astype(int)
+    return int(x0), int(y0), int(min(x1, size_hw[1])), int(min(y1, size_hw[0]))
