@@ -12,31 +12,22 @@ def main() -> None:
     parser = door_parser(
         "Paste the generated person into the plate: a video with the driver's timestamps and sound.",
         reads={
-            "generated": "generated foregrounds (Zarr)",
+            "foreground": "generated foregrounds (Zarr)",
             "plate": "the target's plate (Zarr)",
             "driver-frames": "the driver's frames (Zarr), with its sound",
         },
         writes={
-            "out": "fused crops (Zarr)",
-            "video-out": "video (mp4)",
-            "sidecar-out": "what the video is and what it was made from (JSON)",
+            "out": "video (mp4)",
+            "sidecar": "what the video is and what it was made from (JSON)",
+            "fused": "fused crops (Zarr)",
         },
-        optional={
-            "enhanced": "residuals of enhanced faces (Zarr), read where fuse.stage is enhanced",
-            "refined": "residuals of refined regions (Zarr), read where fuse.stage is refined",
-        },
+        optional={"residuals": "enhanced or refined residuals (Zarr), as fuse.stage says; unread where it is generated"},
     )
     parser.add_argument("--models", nargs="*", type=Path, default=[], metavar="PATH", help="JSON beside each model used")
     args = parser.parse_args()
     params = read_section(args.params, "fuse", FuseParams)
-    inputs = FuseInputs(
-        foreground=args.generated,
-        residuals={"enhanced": args.enhanced, "refined": args.refined},
-        plate=args.plate,
-        driver_frames=args.driver_frames,
-        models=tuple(args.models),
-    )
-    outputs = FuseOutputs(video=args.video_out, sidecar=args.sidecar_out, fused=args.out)
+    inputs = FuseInputs(args.foreground, args.residuals, args.plate, args.driver_frames, tuple(args.models))
+    outputs = FuseOutputs(args.out, args.sidecar, args.fused)
     with stage_clock(args.time) as figures:
         figures["frames"] = fuse_pair(inputs, outputs, params)
 

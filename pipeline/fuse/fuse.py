@@ -1,7 +1,7 @@
 """Generated foreground, residuals and plate → the video, its JSON, and the fused crops that evaluation reads (§3.4)."""
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -41,13 +41,13 @@ class FuseParams(Section):
 
 @dataclass(frozen=True)
 class FuseInputs:
-    """Paths that fusion reads: residuals by stage (`enhanced`, `refined`), only the chosen one is needed.
+    """Paths that fusion reads: residuals of the stage that params name, unread where that is `generated`.
 
     driver_frames are the driver's, for the sound set aside in them; models the JSON beside each model, if any.
     """
 
     foreground: Path
-    residuals: Mapping[str, Path | None]
+    residuals: Path | None
     plate: Path
     driver_frames: Path
     models: tuple[Path, ...]
@@ -132,10 +132,9 @@ def composed(foreground: Foregrounds, residuals: Residuals | None, plate: Frames
 def _residual_path(inputs: FuseInputs, stage: str) -> Path | None:
     if stage == "generated":
         return None
-    path = inputs.residuals.get(stage)
-    if path is None:
-        raise InputError(f"fuse.stage is {stage}, which needs --{stage} PATH with the patches; give it, or set it to generated.")
-    return path
+    if inputs.residuals is None:
+        raise InputError(f"fuse.stage is {stage}, which needs --residuals PATH; give it, or set fuse.stage to generated.")
+    return inputs.residuals
 
 
 def _require_fit(inputs: FuseInputs, foreground: Foregrounds, patches: Path | None, residuals: Residuals | None, plate: Frames) -> None:

@@ -54,8 +54,9 @@ def make_inputs(folder, clock=CLOCK, t=T, patches=T, plate_hw=FULL, plates=1, so
         if sound:
             write_sound(writer, extract_sound(driver))
     (folder / "model.json").write_text(json.dumps({"weights_sha256": "d1", "params": {"k": 3}, "kind": "model"}))
-    residuals = {"refined": folder / "refined.zarr", "enhanced": None}
-    return FuseInputs(folder / "generated.zarr", residuals, folder / "plate.zarr", folder / "driver.zarr", (folder / "model.json",))
+    return FuseInputs(
+        folder / "generated.zarr", folder / "refined.zarr", folder / "plate.zarr", folder / "driver.zarr", (folder / "model.json",)
+    )
 
 
 def outputs_in(folder) -> FuseOutputs:
@@ -130,12 +131,12 @@ def test_again_is_the_same(fused, tmp_path):
 
 def test_generated_leaves_the_patches_out(fused, tmp_path):
     inputs, _ = fused
-    without = FuseInputs(inputs.foreground, {}, inputs.plate, inputs.driver_frames, ())
+    without = FuseInputs(inputs.foreground, None, inputs.plate, inputs.driver_frames, ())
     fuse_pair(without, outputs_in(tmp_path), with_(PARAMS, stage="generated"))
     crops = open_frames(outputs_in(tmp_path).fused, kind="fused")
     assert (crops[3][8:24, 8:24] == 60).all()
-    with pytest.raises(InputError, match=r"fuse\.stage is enhanced, which needs --enhanced"):
-        fuse_pair(inputs, outputs_in(tmp_path), with_(PARAMS, stage="enhanced"))
+    with pytest.raises(InputError, match=r"fuse\.stage is enhanced, which needs --residuals"):
+        fuse_pair(without, outputs_in(tmp_path), with_(PARAMS, stage="enhanced"))
 
 
 def test_a_mark_is_seen_in_the_video_only(fused, tmp_path):
@@ -195,9 +196,9 @@ def test_door_writes_whole_or_nothing_when_the_disk_is_full(tmp_path):
     inputs = make_inputs(tmp_path)
     (tmp_path / "params.yaml").write_text("fuse: {stage: refined, crf: 0, preset: veryfast, mark: none, fps_without_time: 10}\n")
     paths = {
-        "generated": inputs.foreground, "refined": tmp_path / "refined.zarr", "plate": inputs.plate,
-        "driver-frames": inputs.driver_frames, "params": tmp_path / "params.yaml", "video-out": tmp_path / "out" / "a.mp4",
-        "sidecar-out": tmp_path / "out" / "a.json", "out": tmp_path / "out" / "a.zarr", "time": tmp_path / "time.json",
+        "foreground": inputs.foreground, "residuals": inputs.residuals, "plate": inputs.plate,
+        "driver-frames": inputs.driver_frames, "params": tmp_path / "params.yaml", "out": tmp_path / "out" / "a.mp4",
+        "sidecar": tmp_path / "out" / "a.json", "fused": tmp_path / "out" / "a.zarr", "time": tmp_path / "time.json",
     }  # fmt: skip
     door = [sys.executable, "-m", "stages.fuse", *(str(x) for k, v in paths.items() for x in (f"--{k}", v))]
     limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))  # noqa: E731
