@@ -41,6 +41,7 @@ from pipeline.training import (
 STAGE = "train_refiner"
 WINDOW_REACH = 2  # a rendered window may show this many frames beyond its own: those at the border saw held-out poses
 FEATURE_DEPTH = 3
+FEATURE_SHARE = 2  # the features see one patch in so many: they dominate the time
 
 
 def train_refiner(
@@ -146,7 +147,8 @@ class RegionTrainer:
     def _perceptual(self, fake: Tensor, real: Tensor) -> Tensor:
         """Squared L2 between unit features, averaged over layers (Eq. 5's idea at the scale of ST-LPIPS)."""
         assert self.psi is not None
-        if self.region_px >= 64:  # half the resolution: the features dominate the time
+        fake, real = fake[::FEATURE_SHARE], real[::FEATURE_SHARE]
+        if self.region_px >= 64:  # half the resolution, for the same reason
             fake, real = (interpolate(a, scale_factor=0.5, mode="area") for a in (fake, real))
         with autocast(self.device, self.dtype):
             with torch.no_grad():
