@@ -55,9 +55,15 @@ class _Turn(NamedTuple):
         return image[:: -1 if self.rows else 1, :: -1 if self.columns else 1]
 
 
+_TURNS = {90: _Turn(True, False, True), 180: _Turn(False, True, True), 270: _Turn(True, True, False)}
+
+
 def _turn(frame: av.VideoFrame) -> _Turn:
     """Orientation by FFmpeg's display matrix: x' = a x + c y, y' = b x + d y."""
-    found = frame.side_data.get("DISPLAYMATRIX")
+    try:
+        found = frame.side_data.get("DISPLAYMATRIX")
+    except ValueError:  # PyAV does not know every kind of side data (EXIF); then only the angle can be had
+        return _TURNS.get(frame.rotation % 360, _Turn(False, False, False))
     if found is None:
         return _Turn(False, False, False)
     matrix = np.frombuffer(found, np.int32) / 65536

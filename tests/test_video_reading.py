@@ -1,5 +1,6 @@
 """Laws of reading video: every container, exact timestamps, upright pictures, and one clear line for what is broken."""
 
+import struct
 from fractions import Fraction
 from pathlib import Path
 
@@ -133,6 +134,13 @@ def test_alpha_is_composited_over_black(tmp_path, name, codec, pixels):
     assert np.abs(frames[1] - wanted).max() <= 1.5
 
 
+def test_alpha_layer_of_vp9(tmp_path):
+    image = np.dstack([media.scene(4), np.full((media.HEIGHT, media.WIDTH), 128, np.uint8)])
+    path = media.write_clip(tmp_path / "a.webm", [image] * 3, "libvpx-vp9", "yuva420p", metadata={"alpha_mode": "1"})
+    frames, _ = read(path)
+    assert np.abs(corners(frames[1]) - corners(media.scene(4)) * 128 / 255).max() <= 8
+
+
 def test_fully_transparent_is_refused(tmp_path):
     image = np.dstack([media.scene(4), np.zeros((media.HEIGHT, media.WIDTH), np.uint8)])
     path = media.write_clip(tmp_path / "a.mkv", [image, image], "ffv1", "bgra")
@@ -256,6 +264,16 @@ def test_cut_image(tmp_path, suffix):
     path.write_bytes(path.read_bytes()[:1500])
     with pytest.raises(InputError, match=rf"a\.{suffix}"):
         read(tmp_path)
+
+
+@pytest.mark.parametrize(("orientation", "quarters"), [(1, 0), (3, 2), (6, 3), (8, 1)])
+def test_photographs_are_turned_upright(tmp_path, orientation, quarters):
+    exif = b"Exif\0\0II*\0" + struct.pack("<IHHHIII", 8, 1, 0x112, 3, 1, orientation, 0)
+    jpeg = cv2.imencode(".jpg", media.scene(4)[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 98])[1].tobytes()
+    segment = b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif
+    (tmp_path / "a.jpg").write_bytes(jpeg[:2] + segment + jpeg[2:])
+    frames, _ = read(tmp_path)
+    assert np.abs(corners(frames[0]) - corners(np.rot90(media.scene(4), quarters))).max() <= 8
 
 
 def test_folder_without_images(tmp_path):

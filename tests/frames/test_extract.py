@@ -4,6 +4,7 @@ import json
 import resource
 import subprocess
 import sys
+from collections.abc import Sequence
 from fractions import Fraction
 
 import cv2
@@ -107,6 +108,21 @@ def test_door_writes_whole_or_nothing_when_the_disk_is_full(tmp_path):
     assert not [p for p in tmp_path.iterdir() if "partial" in p.name]
 
 
+class Drawn(Sequence):
+    """Frames of 720p, drawn when asked for."""
+
+    def __init__(self, length: int) -> None:
+        self._length = length
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getitem__(self, t: int) -> np.ndarray:
+        if t >= self._length:
+            raise IndexError(t)
+        return media.scene(t, 720, 1280)
+
+
 @pytest.mark.slow
 def test_memory_does_not_grow_with_length(tmp_path):
     script = """
@@ -118,7 +134,7 @@ print(json.dumps([n, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024])
 """
     peaks = []
     for n in (150, 1500):
-        clip = media.write_clip(tmp_path / f"{n}.mp4", media.scenes(n, 720, 1280))
+        clip = media.write_clip(tmp_path / f"{n}.mp4", Drawn(n))
         command = [sys.executable, "-c", script, str(clip), str(tmp_path / "a.zarr")]
         run = subprocess.run(command, capture_output=True, text=True, check=True)
         length, peak = json.loads(run.stdout.splitlines()[-1])
