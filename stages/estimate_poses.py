@@ -33,7 +33,8 @@ def main() -> None:
     refiner = "none" if args.redetect else str(read_value(args.params, f"clips.{args.clip}.refiner"))
     sources = Sources(str(read_value(args.params, key)), refiner, args.weights, args.labels)
     name = args.redetect or args.clip
-    select = "auto" if args.redetect else read_select(read_value(args.params, f"clips.{name}.select"), f"{args.params}: clips.{name}.select")
+    key = f"clips.{name}.select"
+    select = "auto" if args.redetect else read_select(read_value(args.params, key), f"{args.params}: {key}")
     # any clip may become a target: nothing crosses the border to the frames it would hold out
     split = None if args.redetect else read_section(args.params, "split", SplitParams)
     subject = Subject(name, select, args.sheet or Path(f".scratch/tracks/{name}.png"), split, redetect=bool(args.redetect))

@@ -1,7 +1,7 @@
-"""BlazePose's two networks (Bazarevsky et al. 2020), run by ai-edge-litert: people boxes, and 39 landmarks with a segmentation of one person.
+"""BlazePose's two networks (Bazarevsky et al. 2020), run by ai-edge-litert: people, and one person's landmarks and segmentation.
 
-The arithmetic around the networks (anchors, weighted suppression, rotated crop, heat map refinement) follows the graphs of mediapipe 0.10.21,
-held to it by tests/pose/test_blazepose_golden.py. Points here are full pixels with integer = pixel centre.
+The arithmetic around them (anchors, weighted suppression, rotated crop, heat map refinement) follows the graphs of
+mediapipe 0.10.21 and is held to it by tests/pose/test_blazepose_golden.py. Points here are full pixels with integer = pixel centre.
 """
 
 from dataclasses import dataclass
@@ -53,9 +53,9 @@ class Detections:
 
 @dataclass(frozen=True)
 class LandmarkResult:
-    """One person: points (39 2) in full pixels, visibility and inside-the-image scores (39) in 0..1, presence of a person 0..1,
+    """One person seen through a crop: points (39 2) in full pixels, the rest in 0..1 but the crop's matrix (2 3), full to crop.
 
-    segmentation (256 256) float32 in 0..1 over the crop, and the crop's matrix (2 3), full to crop.
+    visibility (39): not hidden; inside (39): within the picture; presence: that a person is there; segmentation (256 256) float32.
     """
 
     points: np.ndarray

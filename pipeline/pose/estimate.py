@@ -160,12 +160,13 @@ def repair_track(
     With a split, nothing crosses the border to the held-out frames, and what is usual is learnt before it. Labels that
     were imported are not smoothed; a clip without time only loses impossible limbs. Paper: Fig. 10 shows such failures unrepaired.
     """
-    present = np.isfinite(points[..., 0]).any(axis=1)
+    present = np.asarray(np.isfinite(points[..., 0]).any(axis=1))
     may_fill, border = fillable_frames(present, split, params.repair.max_absence_frames)
     limbs, height = skeleton.limb_indices(), track_height(points[:border])
     swapped = np.zeros(score.shape, bool)
     if clock.has_time and frame_step_s(clock) <= MAX_SWAP_STEP_S:
-        points, score, swapped = _put_sides_right(points, score, skeleton, border, height, params.repair.swap_cost * frame_step_s(clock) ** 2)
+        cost = params.repair.swap_cost * frame_step_s(clock) ** 2
+        points, score, swapped = _put_sides_right(points, score, skeleton, border, height, cost)
     origin = np.where(swapped & np.isfinite(points[..., 0]), REFINED, np.where(np.isfinite(points[..., 0]), seen_as, MISSING))
     out, doubtful = points.copy(), (score < params.min_score) & np.isfinite(points[..., 0])
     out[doubtful] = np.nan

@@ -35,8 +35,8 @@ def nobody(joints: int) -> People:
 
 def person_boxes(points: np.ndarray) -> np.ndarray:
     """Return the half-open boxes (... 4) xyxy around points (... j 2); NaN for a person without any joint."""
-    some = np.isfinite(points).all(axis=-1, keepdims=True)
+    some = np.isfinite(points[..., :1]) & np.isfinite(points[..., 1:])
     low = np.where(some, points, np.inf).min(axis=-2)
     high = np.where(some, points, -np.inf).max(axis=-2)
     boxes = np.concatenate([low, high + 1], axis=-1)
-    return np.where(some.any(axis=-2), boxes, np.nan)
+    return np.where(np.isfinite(boxes), boxes, np.nan)

@@ -180,7 +180,8 @@ def find_long_limbs(
 
 def _stray(points: np.ndarray) -> np.ndarray:
     """Return how far each point (t j) lies from its joint's running median."""
-    medians = np.stack([np.stack([_running_median(p, SCALE_REACH) for p in joint.T], axis=1) for joint in points.transpose(1, 0, 2)], axis=1)
+    paths = points.reshape(len(points), -1).T
+    medians = np.stack([_running_median(path, SCALE_REACH) for path in paths], axis=1).reshape(points.shape)
     return np.nan_to_num(np.linalg.norm(points - medians, axis=2))
 
 
@@ -192,7 +193,7 @@ def fill_gaps(points: np.ndarray, may_fill: np.ndarray, max_gap_frames: int) -> 
     filled = points.copy()
     for joint in range(points.shape[1]):
         seen = np.flatnonzero(np.isfinite(points[:, joint, 0]))
-        for last, following in itertools.pairwise(seen):
+        for last, following in itertools.pairwise(seen.tolist()):
             gap = np.arange(last + 1, following)
             if 0 < len(gap) <= max_gap_frames and may_fill[gap].all():
                 filled[gap, joint] = _bridge(points[:, joint], seen, last, following, gap)

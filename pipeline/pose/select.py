@@ -65,13 +65,13 @@ def select_person(tracks: Tracks, select: Select, gates: Gates, clip: str, sheet
     if tracks.points.shape[1] == 0:
         if gates.empty_allowed:
             return None
-        raise InputError(f"clip {clip} must show a person, found none in its {len(tracks.points)} frames; name another video or pose backend")
+        raise InputError(f"clip {clip} must show a person, found no person at all in {len(tracks.points)} frames; name another video")
     person = _auto(tracks, gates, clip, sheet) if select == "auto" else _chosen(tracks, select, clip, sheet)
     frames, present = len(tracks.points), int(tracks.present[:, person].sum())
     if present < gates.min_present_fraction * frames:
         raise InputError(
-            f"clip {clip} must show the person in at least {gates.min_present_fraction:.0%} of its frames, found track {person} in {present} of "
-            f"{frames}; cut the video, select another track, or lower pose.min_present_fraction"
+            f"clip {clip} must show the person in at least {gates.min_present_fraction:.0%} of its frames, "
+            f"found track {person} in {present} of {frames}; cut the video, select another track, or lower pose.min_present_fraction"
         )
     return person
 
@@ -97,13 +97,16 @@ def _chosen(tracks: Tracks, select: PointSelect | BoxSelect | TrackSelect, clip:
         here = tracks.points[select.frame]
         person = _at_point(here, select.point_xy) if isinstance(select, PointSelect) else _at_box(here, select.box_xyxy)
     if person is None:
-        raise InputError(f"clips.{clip}.select = {select.model_dump()} must hit a person, found nobody there; seen: {_listing(tracks)}. {_remedy(clip, sheet)}")
+        raise InputError(
+            f"clips.{clip}.select = {select.model_dump()} must hit a person, found nobody there; "
+            f"seen: {_listing(tracks)}. {_remedy(clip, sheet)}"
+        )
     return person
 
 
 def _at_point(people: np.ndarray, point_xy: list[float]) -> int | None:
     boxes, point = person_boxes(people), np.asarray(point_xy)
-    inside = (boxes[:, :2] <= point).all(axis=1) & (point < boxes[:, 2:]).all(axis=1)
+    inside = np.asarray((boxes[:, :2] <= point).all(axis=1) & (point < boxes[:, 2:]).all(axis=1))
     if not inside.any():
         return None
     away = np.linalg.norm(people - point, axis=2)

@@ -32,5 +32,6 @@ def _draw(image: np.ndarray, boxes: np.ndarray) -> np.ndarray:
             x0, y0, x1, y1 = (int(v) for v in box)
             colour = COLOURS[person % len(COLOURS)]
             cv2.rectangle(image, (x0, y0), (x1, y1), colour, thick)
-            cv2.putText(image, str(person), (x0 + thick, max(y0 - 2 * thick, 12 * thick)), cv2.FONT_HERSHEY_SIMPLEX, 0.5 * thick, colour, thick)
+            corner = (x0 + thick, max(y0 - 2 * thick, 12 * thick))
+            cv2.putText(image, str(person), corner, cv2.FONT_HERSHEY_SIMPLEX, 0.5 * thick, colour, thick)
     return image

@@ -17,7 +17,7 @@ def smooth_points(points: np.ndarray, score: np.ndarray, seconds: np.ndarray, si
     if t < 2 or sigma_s == 0:
         return points.copy()
     reach = int(np.ceil(REACH_SIGMAS * sigma_s / np.median(np.diff(seconds))))
-    some = np.isfinite(points).all(axis=2)
+    some = np.isfinite(points[..., 0])
     values, weights = np.where(some[..., None], points, 0.0), np.where(some, np.maximum(score, 1e-3), 0.0)
     moments, sums = np.zeros((5, *score.shape)), np.zeros((3, *points.shape))
     count = np.zeros(score.shape, np.int64)

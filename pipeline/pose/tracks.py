@@ -35,7 +35,7 @@ class Tracks:
     @property
     def present(self) -> np.ndarray:
         """Whether person p is seen at all (t p) bool."""
-        return np.isfinite(self.points[..., 0]).any(axis=2)
+        return np.asarray(np.isfinite(self.points[..., 0]).any(axis=2))
 
     @property
     def heights(self) -> np.ndarray:
@@ -119,10 +119,12 @@ def _cost(thread: _Thread, frame: int, points: np.ndarray, colour: np.ndarray, p
     boxes = person_boxes(np.stack([thread.points, points]))
     height = np.nanmax([boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]])
     both = np.isfinite(expected).all(axis=1) & np.isfinite(points).all(axis=1)
+    if not np.isfinite(points).any():
+        return FAR
     if both.any():
         away = float(np.median(np.linalg.norm(points[both] - expected[both], axis=1)) / height)
     else:
-        away = float(np.linalg.norm(np.nanmean(points, axis=0) - np.nanmean(expected, axis=0)) / height) if np.isfinite(points).any() else FAR
+        away = float(np.linalg.norm(np.nanmean(points, axis=0) - np.nanmean(expected, axis=0)) / height)
     if away > params.max_step_heights * np.sqrt(lost):
         return FAR
     difference = np.abs(thread.colours - colour).mean(axis=1)

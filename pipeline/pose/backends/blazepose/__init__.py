@@ -7,6 +7,7 @@ import numpy as np
 from pipeline.networks.blazepose import (
     EXTENT,
     HIPS,
+    ROI_SCALE,
     DetectorNet,
     LandmarkNet,
     LandmarkResult,
@@ -63,7 +64,8 @@ def _new_people(keypoints: np.ndarray, followed: list[Roi]) -> list[Roi]:
 def _is_near(roi: Roi, known: Roi) -> bool:
     """Whether two crops are about one person: hips near each other, and of similar size."""
     distance = np.hypot(roi.centre_xy[0] - known.centre_xy[0], roi.centre_xy[1] - known.centre_xy[1])
-    return bool(distance < KNOWN_PERSON * min(roi.size_px, known.size_px) / 2.5 and max(roi.size_px, known.size_px) < 2 * min(roi.size_px, known.size_px))
+    small, large = sorted((roi.size_px, known.size_px))
+    return bool(distance < KNOWN_PERSON * small / (2 * ROI_SCALE) and large < 2 * small)
 
 
 def _distinct(results: list[LandmarkResult]) -> list[LandmarkResult]:

@@ -1,6 +1,7 @@
 """Keypoints that somebody else made: the house's own Parquet table, or DeepLabCut's csv."""
 
 import csv
+import re
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ def load(labels: Path | None, joints: tuple[str, ...], joint_map: dict[str, str 
     missing or damaged, when its length differs from the clip's, or when a joint is not the skeleton's.
     """
     if labels is None or not labels.is_file():
-        raise InputError(f"pose backend imported needs a labels file, found {labels}; name a .parquet or DeepLabCut .csv in clips.<clip>.labels")
+        raise InputError(f"pose backend imported needs a .parquet or DeepLabCut .csv, found {labels}; name one in clips.<clip>.labels")
     if labels.suffix == ".csv":
         names, points, score, rows = _read_deeplabcut(labels)
         points, score = _match_frames(labels, points, score, rows, frames, images)
@@ -49,7 +50,7 @@ def _read_deeplabcut(path: Path) -> tuple[list[str], np.ndarray, np.ndarray, lis
         raise InputError(f"{path} must be a DeepLabCut csv, found no text table ({error}); export it again") from error
     if len(lines) < 4 or [line[0] for line in lines[:3]] != ["scorer", "bodyparts", "coords"]:
         found = ", ".join(line[0] for line in lines[:3]) or "nothing"
-        raise InputError(f"{path} must start with the rows scorer, bodyparts, coords, then one row a frame; found: {found}. Multi-animal files are not read")
+        raise InputError(f"{path} must start with the rows scorer, bodyparts, coords (one animal), then a row a frame; found: {found}")
     parts, coordinates = lines[1], lines[2]
     columns = {(part, kind): i for i, (part, kind) in enumerate(zip(parts, coordinates, strict=False)) if kind in COORDINATES}
     names = list(dict.fromkeys(part for part, _ in columns))
@@ -71,7 +72,8 @@ def _number(path: Path, row: int, line: list[str], column: int | None) -> float:
     try:
         return float(line[column])
     except ValueError:
-        raise InputError(f"{path} must hold numbers, found {line[column]!r} in line {row + 4}, column {column + 1}; correct the cell") from None
+        where = f"line {row + 4}, column {column + 1}"
+        raise InputError(f"{path} must hold numbers, found {line[column]!r} in {where}; correct the cell") from None
 
 
 def _match_frames(
@@ -81,18 +83,25 @@ def _match_frames(
     by_name = {Path(row.replace("\\", "/")).name: t for t, row in enumerate(rows) if Path(row).suffix}
     if not images or not by_name:
         _check_length(path, len(points), frames)
-        return points, score
+        # A folder's images come in natural order (img2 before img10); a label file may list them in any.
+        order = sorted(range(len(rows)), key=lambda t: _natural(rows[t])) if by_name else list(range(len(rows)))
+        return points[order], score[order]
     wanted = [by_name.get(Path(image).name) for image in images]
     if all(t is None for t in wanted):
-        raise InputError(f"{path} must label the clip's images, found none of them in it ({images[0]} … against {rows[0]} …); name the right file")
+        found = f"{images[0]} … against {rows[0]} …"
+        raise InputError(f"{path} must label the clip's images, found none of them in it ({found}); name the right file")
     gone = np.array([t is None for t in wanted])
     index = np.array([t or 0 for t in wanted])
     return np.where(gone[:, None, None, None], np.nan, points[index]), np.where(gone[:, None, None], 0.0, score[index])
 
 
+def _natural(name: str) -> list[tuple[int, int, str]]:
+    return [(1, int(part), part) if part.isdigit() else (0, 0, part.lower()) for part in re.split(r"(\d+)", name)]
+
+
 def _check_length(path: Path, found: int, frames: int) -> None:
     if found != frames:
-        raise InputError(f"{path} must have one pose a frame, found {found} for a clip of {frames} frames; label the whole clip or cut the video")
+        raise InputError(f"{path} must have one pose a frame, found {found} for {frames} frames; label the whole clip or cut the video")
 
 
 def _match_joints(
@@ -105,12 +114,13 @@ def _match_joints(
     if unknown or not known or len(set(known)) < len(known):
         reason = f"{', '.join(unknown)} are not joints of the skeleton" if unknown else "no joint, or one twice, is left"
         raise InputError(
-            f"{path} has the joints {', '.join(names)}; the skeleton has {', '.join(joints)}: {reason}. Rename in pose.joint_map (null leaves a joint out)"
+            f"{path} has the joints {', '.join(names)}; the skeleton has {', '.join(joints)}: {reason}. "
+            "Rename in pose.joint_map (null leaves a joint out)"
         )
     shape = (*points.shape[:2], len(joints))
     ordered, ordered_score = np.full((*shape, 2), np.nan), np.zeros(shape)
     for column, joint in enumerate(renamed):
         if joint is not None:
             ordered[:, :, joints.index(joint)], ordered_score[:, :, joints.index(joint)] = points[:, :, column], score[:, :, column]
-    seen = np.isfinite(ordered).all(axis=3)
+    seen = np.isfinite(ordered[..., 0]) & np.isfinite(ordered[..., 1])
     return np.where(seen[..., None], ordered, np.nan), np.where(seen, ordered_score, 0.0)

@@ -1,0 +1,167 @@
+"""Laws of smoothing, repair and the exchange of sides."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.artifacts.keypoints import ORIGINS
+from pipeline.clock import NO_TIME, Clock
+from pipeline.params import read_section
+from pipeline.pose.estimate import IMPORTED, MEASURED, PoseParams, fillable_frames, repair_track
+from pipeline.pose.repair import fill_gaps
+from pipeline.pose.smooth import smooth_points
+from pipeline.pose.swap import apply_swaps, find_swaps, mirror_groups
+from pipeline.skeleton import Limb, Skeleton, load_skeleton
+from pipeline.split import SplitParams
+
+ROOT = Path(__file__).parents[2]
+T = 60
+CLOCK = Clock.regular("25", T)
+HUMAN = load_skeleton(ROOT / "pipeline/skeletons/human.yaml")
+PARAMS = read_section(ROOT / "params.yaml", "pose", PoseParams)
+DROPPED, INTERPOLATED, REFINED = (ORIGINS.index(name) for name in ("dropped", "interpolated", "refined"))
+
+
+@pytest.fixture
+def walker() -> tuple[np.ndarray, np.ndarray]:
+    """A body of COCO joints, 300 px high, that walks to the right and swings its limbs: points (t j 2), score (t j)."""
+    place = {
+        "nose": (0, -150), "neck": (0, -120), "right_shoulder": (-30, -115), "left_shoulder": (30, -115), "right_elbow": (-40, -60),
+        "left_elbow": (40, -60), "right_wrist": (-45, -10), "left_wrist": (45, -10), "right_hip": (-20, 0), "left_hip": (20, 0),
+        "right_knee": (-22, 75), "left_knee": (22, 75), "right_ankle": (-24, 150), "left_ankle": (24, 150),
+    }  # fmt: skip
+    points = np.full((T, len(HUMAN.joints), 2), np.nan)
+    time = np.arange(T)
+    for name, (x, y) in place.items():
+        swing = abs(y) * 0.1 * np.sin(time / 6 + (0 if "left" in name else np.pi))
+        points[:, HUMAN.index(name)] = np.stack([300 + 3 * time + x + swing, 300 + y + 0 * time], axis=1)
+    return points, np.where(np.isfinite(points[..., 0]), 0.9, 0.0)
+
+
+def repaired(points: np.ndarray, score: np.ndarray, seen_as: int = MEASURED, **options) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    return repair_track(points, score, seen_as, options.get("clock", CLOCK), HUMAN, options.get("split"), PARAMS)
+
+
+def test_a_sound_track_is_left_within_a_pixel_and_nothing_is_invented(walker) -> None:
+    points, score = walker
+    before = points.copy()
+    out, out_score, origin = repaired(points, score)
+    assert np.nanmax(np.linalg.norm(out - before, axis=2)) < 1.0
+    assert (np.isfinite(out) == np.isfinite(before)).all()
+    assert not np.isin(origin, (DROPPED, INTERPOLATED, REFINED)).any()
+    np.testing.assert_array_equal(points, before)
+    np.testing.assert_array_equal(out_score > 0, score > 0)
+
+
+@pytest.mark.parametrize("seen_as", [MEASURED, IMPORTED])
+def test_a_planted_gap_jump_and_long_limb_are_marked_and_restored_within_three_px(walker, seen_as: int) -> None:
+    true, score = walker
+    points = true.copy()
+    wrist, knee, ankle = (HUMAN.index(name) for name in ("left_wrist", "right_knee", "left_ankle"))
+    points[20:26, wrist] = np.nan
+    points[30, knee] += (60, -30)
+    points[40:42, ankle] += (0, 200)
+    out, _, origin = repaired(points, np.where(np.isfinite(points[..., 0]), score, 0.0), seen_as)
+    for frames, joint in ((range(20, 26), wrist), (range(30, 31), knee), (range(40, 42), ankle)):
+        assert (origin[frames, joint] == INTERPOLATED).all()
+        assert np.linalg.norm(out[frames, joint] - true[frames, joint], axis=1).max() < 3
+
+
+def test_a_limb_that_stays_too_long_is_undrawn_and_marked(walker) -> None:
+    points, score = (np.concatenate([a, a[::-1], a, a[::-1]]) for a in walker)
+    ankle = HUMAN.index("left_ankle")
+    points[20:34, ankle] += (0, 150)
+    out, out_score, origin = repaired(points, score, clock=Clock.regular("25", 4 * T))
+    assert (origin[20:34, ankle] == DROPPED).all()
+    assert np.isnan(out[20:34, ankle]).all()
+    assert (out_score[20:34, ankle] == 0).all()
+
+
+def test_absence_stays_absent_and_a_miss_of_the_detector_is_filled(walker) -> None:
+    true, score = walker
+    points = true.copy()
+    points[10:13] = np.nan
+    points[30:45] = np.nan
+    out, _, _ = repaired(points, np.where(np.isfinite(points[..., 0]), score, 0.0))
+    present = np.isfinite(out[..., 0]).any(axis=1)
+    assert present[:30].all()
+    assert not present[30:45].any()
+
+
+def test_what_is_held_out_changes_nothing_before_it(walker) -> None:
+    points, score = walker
+    split = SplitParams(hold_out_fraction=0.2)
+    points[:, :3] += np.random.default_rng(0).normal(0, 1, (T, 3, 2))
+    first = repaired(points, score, split=split)
+    changed = points.copy()
+    changed[48:] += np.random.default_rng(1).normal(0, 20, changed[48:].shape)
+    for a, b in zip(first, repaired(changed, score, split=split), strict=True):
+        np.testing.assert_array_equal(a[:48], b[:48])
+
+
+def test_a_filled_absence_never_touches_the_border() -> None:
+    present = np.ones(10, bool)
+    present[7:9] = False
+    fill, border = fillable_frames(present, SplitParams(hold_out_fraction=0.2), 3)
+    assert not fill[7:9].any()
+    assert present[:border].sum() == 6
+
+
+def test_a_clip_without_time_keeps_its_gaps(walker) -> None:
+    points, score = walker
+    points[20, 1] = np.nan
+    score[20, 1] = 0
+    out, _, _ = repaired(points, score, clock=NO_TIME)
+    np.testing.assert_array_equal(out, points)
+
+
+def test_exchanged_sides_are_put_right_and_marked_but_crossing_legs_are_not(walker) -> None:
+    true, score = walker
+    groups = mirror_groups(HUMAN)[1]
+    legs = next(i for i, group in enumerate(groups) if (HUMAN.index("left_knee"), HUMAN.index("right_knee")) in group)
+    swaps = np.zeros((T, len(groups)), bool)
+    swaps[[15, 16, 30, 31, 32, 40], legs] = True
+    out, _, origin = repaired(apply_swaps(true, groups, swaps), apply_swaps(score, groups, swaps))
+    assert np.nanmax(np.linalg.norm(out - true, axis=2)) < 3
+    knee = HUMAN.index("left_knee")
+    assert (origin[[15, 30, 40], knee] == REFINED).all()
+    crossing = true.copy()
+    left, right = HUMAN.index("left_ankle"), HUMAN.index("right_ankle")
+    crossing[:, left, 0] = crossing[:, right, 0] = 400
+    crossing[:, left, 0] += 60 * np.cos(np.arange(T) / 4)
+    crossing[:, right, 0] -= 60 * np.cos(np.arange(T) / 4)
+    assert not find_swaps(crossing, groups, 300.0, PARAMS.repair.swap_cost / 625, 0)[:, legs].any()
+
+
+def test_smoothing_is_exact_on_parabolas_at_any_rate_and_keeps_missing_points_missing() -> None:
+    seconds = np.cumsum(np.random.default_rng(0).uniform(0.02, 0.06, 40))
+    points = np.stack([3 + 50 * seconds + 20 * seconds**2, 100 - 7 * seconds], axis=1)[:, None]
+    points[5] = np.nan
+    smooth = smooth_points(points, np.ones((40, 1)), seconds, 0.08)
+    np.testing.assert_allclose(smooth, points, atol=1e-6)
+
+
+def test_smoothing_is_symmetric_in_time() -> None:
+    points = np.random.default_rng(0).normal(0, 5, (30, 2, 2))
+    seconds, score = np.arange(30) / 25, np.ones((30, 2))
+    backwards = smooth_points(points[::-1], score, seconds, 0.1)[::-1]
+    np.testing.assert_allclose(smooth_points(points, score, seconds, 0.1), backwards, atol=1e-9)
+
+
+def test_gaps_longer_than_allowed_and_at_the_ends_stay() -> None:
+    points = np.arange(20.0)[:, None, None].repeat(2, axis=2)
+    points[[0, 1, 8, 9, 10, 15, 19]] = np.nan
+    filled = fill_gaps(points, np.ones(20, bool), 2)
+    np.testing.assert_array_equal(np.flatnonzero(np.isnan(filled[:, 0, 0])), [0, 1, 8, 9, 10, 19])
+    np.testing.assert_allclose(filled[15, 0], 15)
+
+
+def test_a_skeleton_of_two_joints_is_repaired() -> None:
+    rod = Skeleton("rod", ("a", "b"), "a", (Limb("a", "b", (255, 0, 0), 1.0, True),), (), {}, (), ())
+    true = np.stack([np.stack([np.arange(T) * 2.0, np.zeros(T)], 1), np.stack([np.arange(T) * 2.0 + 100, np.zeros(T)], 1)], 1)
+    points = true.copy()
+    points[20, 1] += (80, 0)
+    out, _, origin = repair_track(points, np.ones((T, 2)), IMPORTED, CLOCK, rod, None, PARAMS)
+    assert origin[20, 1] == INTERPOLATED
+    np.testing.assert_allclose(out, true, atol=1e-6)
