@@ -19,7 +19,7 @@ GATES = Gates(0.5, empty_allowed=False)
 def crossing(seen_behind: bool) -> tuple[list[People], list[np.ndarray], np.ndarray]:
     """Two people who walk through each other; the one behind may be hidden meanwhile. Rows are shuffled from frame to frame."""
     rng, people, colours = np.random.default_rng(0), [], []
-    true = np.stack([BODY + (100 + 5 * t, 200) for t in range(T)]), np.stack([BODY * 0.9 + (300 - 5 * t, 200) for t in range(T)])
+    true = np.stack([np.add(BODY, (100 + 5 * t, 200)) for t in range(T)]), np.stack([BODY * 0.9 + (300 - 5 * t, 200) for t in range(T)])
     for t in range(T):
         hidden = not seen_behind and abs(true[0][t, 0, 0] - true[1][t, 0, 0]) < 40
         shown = [0] if hidden else [int(i) for i in rng.permutation(2)]
@@ -45,7 +45,7 @@ def test_a_backends_identities_rule() -> None:
 
 def two_people(second: range = range(T), scale: float = 1.0) -> Tracks:
     points = np.full((T, 2, 4, 2), np.nan)
-    points[:, 0] = BODY + (100, 200)
+    points[:, 0] = np.add(BODY, (100, 200))
     points[second, 1] = BODY * scale + (300, 200)
     return Tracks(points, np.isfinite(points[..., 0]).astype(float))
 
@@ -60,9 +60,7 @@ def test_auto_takes_the_main_person_when_the_other_is_brief_or_small(frames: ran
     assert select_person(two_people(frames, scale), "auto", GATES, "ana", None) == 0
 
 
-@pytest.mark.parametrize(
-    "value", [{"frame": 3, "point_xy": [302, 210]}, {"frame": 3, "box_xyxy": [280, 100, 330, 260]}, {"track": 1}]
-)
+@pytest.mark.parametrize("value", [{"frame": 3, "point_xy": [302, 210]}, {"frame": 3, "box_xyxy": [280, 100, 330, 260]}, {"track": 1}])
 def test_a_point_a_box_and_a_track_choose_the_second_person(value: dict) -> None:
     assert select_person(two_people(), read_select(value, "clips.ana.select"), GATES, "ana", None) == 1
 
