@@ -197,9 +197,6 @@ class Scratch(AbstractContextManager["Scratch"]):
     def delete(self) -> None:
         """Remove the folder: the run's results are published."""
         shutil.rmtree(self.folder, ignore_errors=True)
-        for parent in (self.folder.parent, self.folder.parent.parent):
-            if parent.exists() and not any(parent.iterdir()):
-                parent.rmdir()
 
 
 # --- processes --------------------------------------------------------------------------------------------------------

@@ -1,7 +1,6 @@
 """Door: a motion and a target's generator → foregrounds."""
 
-from pipeline.appearance.generate import generate_foreground, load_generator, prepare_generator
-from pipeline.appearance.params import GenerateParams
+from pipeline.appearance.generate import GenerateParams, generate_foreground, load_generator, prepare_generator
 from pipeline.artifacts.crops import open_crops
 from pipeline.artifacts.keypoints import read_keypoints
 from pipeline.door import door_parser, run_door, stage_clock

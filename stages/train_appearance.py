@@ -13,13 +13,13 @@ def main() -> None:
     """Parse paths and params, open the inputs, train, publish."""
     parser = door_parser(
         "Train the pose-to-appearance generator of a target on its training frames.",
-        reads={"crops": "crops (Zarr)", "keypoints": "keypoints (Parquet)", "features": "weights of the feature network"},
+        reads={"crops": "crops (Zarr)", "keypoints": "keypoints (Parquet)", "features": "folder with the weights of the feature network"},
         writes={"out": "model (safetensors)", "description": "its description (JSON)", "curve": "loss curves (TSV)"},
     )
     parser.add_argument("--target", required=True, metavar="NAME", help="target of params.yaml, for its overrides")
     args = parser.parse_args()
     params = read_section(args.params, "appearance", AppearanceParams, f"targets.{args.target}.appearance")
-    split = read_section(args.params, "split", SplitParams, f"targets.{args.target}.split")
+    split = read_section(args.params, "split", SplitParams)
     crops, track = open_crops(args.crops), read_keypoints(args.keypoints).track()
     out = Outputs(args.out, args.description, args.curve)
     with stage_clock(args.time) as figures:

@@ -11,11 +11,10 @@ from torch import Tensor
 
 from pipeline.appearance.augment import draw_similarities, move_images, move_points
 from pipeline.appearance.params import AppearanceParams
+from pipeline.appearance.poses import draw_poses, to_crop
 from pipeline.artifacts.crops import Crops
 from pipeline.artifacts.keypoints import Track
-from pipeline.drawing import draw_pose_maps
 from pipeline.errors import InputError
-from pipeline.skeleton import Skeleton
 from pipeline.training import digest_arrays, step_generator
 from pipeline.windows import runs, still_windows, training_windows, window_frames
 
@@ -131,22 +130,11 @@ class TrainingClip:
             images = move_images(images, moved)
         points = move_points(torch.from_numpy(self.points[rows]).to(device).double(), moved).float()
         scores = torch.from_numpy(self.scores[rows]).to(device)
-        poses = draw_poses(points, scores, self.skeleton, self.size_px, self.params)
+        poses = draw_poses(points, scores, self.skeleton, self.size_px, self.params.pose_map)
         mattes = images[:, :, 3:] / 255
         stacked = poses.flatten(1, 2).contiguous(memory_format=torch.channels_last)  # the layout that convolutions and pools like
         poses, halved = (x.unflatten(1, poses.shape[1:3]) for x in (stacked, F.avg_pool2d(stacked, 2)))
         return Batch(poses, halved, (images[:, :, :3] / 127.5 - 1) * mattes, mattes, windows)
-
-
-def draw_poses(points: Tensor, scores: Tensor, skeleton: Skeleton, size_px: int, params: AppearanceParams) -> Tensor:
-    """Pose maps (b k c s s) of windows of points (b k j 2) in crop pixels."""
-    maps = draw_pose_maps(points.flatten(0, 1), scores.flatten(0, 1), skeleton, size_px, params.pose_map)
-    return maps.unflatten(0, points.shape[:2])
-
-
-def to_crop(points: np.ndarray, crop: np.ndarray) -> np.ndarray:
-    """Full pixels (t j 2) to crop pixels by one row (2 3) a frame, float32; NaN stays NaN."""
-    return (np.einsum("txy,tjy->tjx", crop[:, :, :2], points.astype(np.float64)) + crop[:, None, :, 2]).astype(np.float32)
 
 
 def _blocks(crops: Crops, training: np.ndarray) -> Iterator[np.ndarray]:

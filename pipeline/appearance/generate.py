@@ -2,28 +2,40 @@
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+from pydantic import Field
 
-from pipeline.appearance.dataset import draw_poses, to_crop
-from pipeline.appearance.params import AppearanceParams, GenerateParams
+from pipeline.appearance.poses import draw_poses, to_crop
 from pipeline.artifacts.crops import Crops
 from pipeline.artifacts.foregrounds import create_foregrounds
 from pipeline.artifacts.keypoints import Track
 from pipeline.artifacts.models import load_model
 from pipeline.artifacts.store import require_free_bytes
+from pipeline.drawing import PoseMapParams
 from pipeline.errors import InputError
 from pipeline.framing import driven_crop
 from pipeline.networks.generator import Generator, GeneratorShape
+from pipeline.params import Section
 from pipeline.progress import Progress
 from pipeline.skeleton import Skeleton
-from pipeline.training import autocast, choose_device, choose_dtype, prepare_cpu
+from pipeline.training import Precision, autocast, choose_device, choose_dtype, prepare_cpu
 from pipeline.windows import rendering_windows, still_windows
 
 FAINT = 1e-3  # keeps a colour where every window's matte is 0
+
+
+class GenerateParams(Section):
+    """Section `generate` of params.yaml; `overlap_stride` k leaves windows disjoint, 1 averages k renderings a frame."""
+
+    overlap_stride: int = Field(ge=1)
+    batch_windows: int = Field(ge=1)
+    threads: int = Field(ge=1)
+    precision: Precision
+    compile: bool
 
 
 @dataclass
@@ -53,10 +65,10 @@ class LoadedGenerator:
     """A trained generator with what its description says of its inputs."""
 
     network: Generator
-    params: AppearanceParams
+    pose_map: PoseMapParams
     skeleton: Skeleton
     size_px: int
-    weights_sha256: str = field(repr=False)
+    weights_sha256: str
 
 
 def load_generator(weights: Path, description_path: Path) -> LoadedGenerator:
@@ -68,7 +80,7 @@ def load_generator(weights: Path, description_path: Path) -> LoadedGenerator:
     network.load_state_dict(state)
     return LoadedGenerator(
         network.eval().requires_grad_(False),
-        AppearanceParams.model_validate(description["params"]),
+        PoseMapParams.model_validate(description["params"]["pose_map"]),
         Skeleton.from_json(description["inputs"]["skeleton"]),
         int(description["inputs"]["size_px"]),
         description["weights_sha256"],
@@ -93,7 +105,7 @@ def generate_foreground(
     present, size = motion.present, model.size_px
     require_free_bytes(out, len(present) * size * size * 4)
     rows = driven_crop(motion.points, present, crops.crop, size)
-    extra = {"model_sha256": model.weights_sha256, "skeleton": model.skeleton.name, "k": model.params.k}
+    extra = {"model_sha256": model.weights_sha256, "skeleton": model.skeleton.name, "k": model.network.shape.frames}
     started = time.perf_counter()
     with (
         create_foregrounds(out, size, motion.clock, rows, present, crops.size_hw, extra) as writer,
@@ -109,7 +121,7 @@ def _frames(
     model: LoadedGenerator, motion: Track, points: np.ndarray, params: GenerateParams
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Every frame of the motion in order, blended from its windows as soon as no later window holds it."""
-    k, size, present = model.params.k, model.size_px, motion.present
+    k, size, present = model.network.shape.frames, model.size_px, motion.present
     if params.overlap_stride > k:
         raise InputError(f"generate.overlap_stride must be at most the model's k = {k}, found {params.overlap_stride}")
     timed = motion.clock.has_time
@@ -139,7 +151,7 @@ def _render(
     device = next(model.network.parameters()).device
     points_, scores_ = (torch.from_numpy(np.ascontiguousarray(a)).to(device) for a in (points, scores))
     with torch.inference_mode(), autocast(device, choose_dtype(params.precision, device)):
-        poses = draw_poses(points_, scores_, model.skeleton, model.size_px, model.params)
+        poses = draw_poses(points_, scores_, model.skeleton, model.size_px, model.pose_map)
         colours, logits = model.network(poses)
     mattes = torch.sigmoid(logits)
     weights = mattes + FAINT

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from pipeline.params import Section
 
-CONVERGED = 1e-14  # largest change of the plan below which further projections change nothing
+CONVERGED = 1e-12  # largest change of the plan below which further projections change nothing
 
 
 class GwParams(Section):

@@ -1,4 +1,4 @@
-"""The params sections `appearance` and `generate`."""
+"""The params section `appearance`."""
 
 from typing import Literal
 
@@ -90,13 +90,3 @@ class AppearanceParams(Section):
     augment: AugmentParams
     optimiser: OptimiserParams
     ema: float = Field(ge=0, lt=1)
-
-
-class GenerateParams(Section):
-    """Section `generate` of params.yaml; `overlap_stride` k leaves windows disjoint, 1 averages k renderings a frame."""
-
-    overlap_stride: int = Field(ge=1)
-    batch_windows: int = Field(ge=1)
-    threads: int = Field(ge=1)
-    precision: Precision
-    compile: bool

@@ -17,6 +17,7 @@ from pipeline.artifacts.keypoints import Track
 from pipeline.artifacts.models import save_model
 from pipeline.artifacts.scores import write_curve
 from pipeline.drawing import pose_channels
+from pipeline.errors import InputError
 from pipeline.networks.vgg import features_file, load_features
 from pipeline.progress import Progress
 from pipeline.split import SplitParams, split_frames
@@ -62,12 +63,15 @@ def train_appearance(
     checkpoint under scratch_root and ends in the same weights.
     """
     features = features_file(params.features, features)
+    weights = features_file(params.features, features)
+    if not weights.is_file():
+        raise InputError(f"{weights} must hold the weights of appearance.features, it does not exist. Run: dvc repro fetch_features")
     training = split_frames(track.present, split).training
     clip = TrainingClip(crops, track, training, params)
     description = {
         "network": "appearance generator",
         "params": params.model_dump(),
-        "inputs": {**clip.facts(), "features_sha256": digest_file(features)},
+        "inputs": {**clip.facts(), "features_sha256": digest_file(weights)},
         "crop_scale": float(crops.crop[training[0], 0, 0]),
     }
     with Scratch("train_appearance", fingerprint({**description, "code": _code()}), scratch_root) as scratch:

@@ -8,7 +8,9 @@ from torch import Tensor, nn
 
 from pipeline.errors import InputError
 
+FILES = {"st_vgg16": "vgg_shift_tolerant.pth", "vgg19": "vgg19-dcbb9e9d.pth"}
 WIDTHS = (64, 128, 256, 512, 512)
+FILES = {"st_vgg16": "vgg_shift_tolerant.pth", "vgg19": "vgg19-dcbb9e9d.pth"}
 
 
 class _Blur(nn.Module):
@@ -142,8 +144,13 @@ def load_vgg19(path: str | Path) -> Vgg19:
 
 
 def load_features(name: str, path: str | Path) -> StVgg16 | Vgg19:
-    """The feature network of a name: `st_vgg16` or `vgg19`."""
+    """The feature network of a name, `st_vgg16` or `vgg19`."""
     return load_vgg19(path) if name == "vgg19" else load_st_vgg16(path)
+
+
+def features_file(name: str, path: str | Path) -> Path:
+    """The weights of a feature network: path itself, or its file in the folder path."""
+    return Path(path) / FILES[name] if Path(path).is_dir() else Path(path)
 
 
 def _read(path: str | Path) -> dict[str, Tensor]:

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.appearance.params import AppearanceParams, GenerateParams
+from pipeline.appearance.generate import GenerateParams
+from pipeline.appearance.params import AppearanceParams
 from pipeline.artifacts.crops import open_crops, write_crops
 from pipeline.artifacts.keypoints import Track
 from pipeline.clock import NO_TIME, Clock
@@ -61,15 +62,15 @@ def make_crops(path: Path, track: Track, frames: np.ndarray | None = None):
 
 
 @pytest.fixture(scope="session")
-def features_file(tmp_path_factory) -> Path:
+def features_folder(tmp_path_factory) -> Path:
     """Random weights of the feature network: the laws of training hold for any."""
     torch.manual_seed(0)
     network = StVgg16()
     state = {name: value * 2 if value.ndim == 4 and value.shape[-1] == 3 else value for name, value in network.state_dict().items()}
     state |= {name: torch.full_like(value, 1 / 9) for name, value in state.items() if name.endswith("filt")}
-    path = tmp_path_factory.mktemp("features") / "features.pth"
-    torch.save(state, path)
-    return path
+    folder = tmp_path_factory.mktemp("features")
+    torch.save(state, folder / "vgg_shift_tolerant.pth")
+    return folder
 
 
 SMALL = {
