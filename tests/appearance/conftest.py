@@ -46,7 +46,7 @@ def draw(track: Track) -> tuple[np.ndarray, np.ndarray]:
     frames = np.full((len(track.points), SIZE, SIZE, 3), (20, 90, 40), np.uint8)
     mattes = np.zeros((len(track.points), SIZE, SIZE), np.uint8)
     for t in np.flatnonzero(track.present):
-        start, stop = (tuple(int(round(float(v))) for v in p) for p in track.points[t])
+        start, stop = (tuple(round(float(v)) for v in p) for p in track.points[t])
         frames[t] = cv2.line(frames[t].copy(), start, stop, (230, 140, 20), 5)
         mattes[t] = cv2.line(mattes[t].copy(), start, stop, 255, 5)
     return frames, mattes

@@ -1,0 +1,57 @@
+"""D_q judges frames, D_t judges windows by parallel dilations."""
+
+import torch
+from torch import nn
+
+from pipeline.networks.discriminators import QualityDiscriminator, TemporalDiscriminator
+
+
+def test_quality_judges_each_frame_alone():
+    network = QualityDiscriminator(2, 8, 2, spectral=False).eval()
+    poses, frames = torch.rand(4, 2, 16, 16), torch.rand(4, 3, 32, 32)
+    logits = network(poses, frames)
+    assert logits.shape == (4, 1, 8, 8)
+    torch.testing.assert_close(network(poses[1:2], frames[1:2])[0], logits[1])
+
+
+def test_dilations_stand_in_parallel():
+    """Every branch reads the same trunk and the judge reads every branch: none of them feeds another."""
+    network = TemporalDiscriminator(2, 3, 8, 2, dilations=[1, 2, 4], spectral=False)
+    assert [branch.dilation for branch in network.branches] == [(1, 1), (2, 2), (4, 4)]
+    read: list[torch.Tensor] = []
+    for branch in network.branches:
+        branch.register_forward_hook(lambda module, inputs, output: read.append(inputs[0]))
+    network(torch.rand(1, 3, 2, 16, 16), torch.rand(1, 3, 3, 32, 32)).sum().backward()
+    assert all(x is read[0] for x in read)
+    assert isinstance(network.judge, nn.Conv2d)
+    assert network.judge.in_channels == sum(branch.out_channels for branch in network.branches)
+    assert all(branch.weight.grad.abs().max() > 0 for branch in network.branches)
+
+
+def test_dilations_widen_the_view():
+    """A pixel's slope reaches farther with a dilation of 4 than with 1 alone."""
+
+    def reach(dilations: list[int]) -> int:
+        torch.manual_seed(0)
+        network = TemporalDiscriminator(1, 2, 4, 1, dilations, spectral=False)
+        frames = torch.rand(1, 2, 3, 64, 64, requires_grad=True)
+        network(torch.rand(1, 2, 1, 32, 32), frames)[0, 0, 16, 16].backward()
+        assert frames.grad is not None
+        return int((frames.grad.abs().sum((0, 1, 2, 3)) > 0).sum())
+
+    assert reach([1, 4]) > reach([1, 1])
+
+
+def test_temporal_sees_the_order_of_frames():
+    network = TemporalDiscriminator(1, 3, 8, 2, [1, 2], spectral=True).eval()
+    poses, frames = torch.rand(1, 3, 1, 16, 16), torch.rand(1, 3, 3, 32, 32)
+    assert not torch.allclose(network(poses, frames), network(poses, frames.flip(1)))
+
+
+def test_spectral_norm_bounds_every_convolution():
+    network = QualityDiscriminator(2, 8, 2, spectral=True)
+    for _ in range(30):
+        network(torch.rand(1, 2, 16, 16), torch.rand(1, 3, 32, 32))
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            assert torch.linalg.matrix_norm(module.weight.flatten(1), 2) < 1.05

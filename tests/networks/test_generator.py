@@ -1,0 +1,56 @@
+"""Dense skips reach every decoder directly."""
+
+import pytest
+import torch
+
+from pipeline.networks.generator import Generator, GeneratorShape
+
+
+def small(dense: bool = True, k: int = 3) -> Generator:
+    torch.manual_seed(0)
+    return Generator(GeneratorShape(pose_channels=2, frames=k, base_width=8, levels=4, blocks=1, dense_skips=dense))
+
+
+@pytest.mark.parametrize("k", [1, 3])
+def test_colours_and_matte_logits_for_every_frame(k):
+    colours, logits = small(k=k)(torch.rand(2, k, 2, 32, 32))
+    assert colours.shape == (2, k, 3, 32, 32)
+    assert logits.shape == (2, k, 1, 32, 32)
+    assert colours.dtype == logits.dtype == torch.float32
+    assert colours.abs().max() <= 1
+
+
+@pytest.mark.parametrize("dense", [True, False])
+def test_a_decoder_layer_receives_encoder_layers_directly(dense):
+    """With everything before it detached, decoder layer i has a slope to encoder layers 1..i, or to layer i alone."""
+    network = small(dense)
+    encoded = [x.detach() for x in network.encode(torch.rand(1, 3, 2, 32, 32))]
+    deeper = None
+    for layer in range(4, 0, -1):
+        leaves = [x.clone().requires_grad_() for x in encoded]
+        out = network.decode(layer, deeper, leaves)
+        (out * torch.rand_like(out)).sum().backward()
+        reached = [i + 1 for i, x in enumerate(leaves) if x.grad is not None and x.grad.abs().max() > 0]
+        assert reached == (list(range(1, layer + 1)) if dense else [layer])
+        deeper = out.detach()
+
+
+def test_layers_have_halving_sizes_and_capped_widths():
+    shapes = [tuple(x.shape[1:]) for x in small().encode(torch.rand(1, 3, 2, 32, 32))]
+    assert shapes == [(8, 32, 32), (16, 16, 16), (32, 8, 8), (64, 4, 4)]
+
+
+def test_every_frame_of_the_window_reads_every_pose():
+    poses = torch.rand(1, 3, 2, 32, 32, requires_grad=True)
+    colours, _ = small()(poses)
+    colours[:, 0].sum().backward()
+    assert poses.grad is not None
+    assert (poses.grad.abs().amax((0, 2, 3, 4)) > 0).all()
+
+
+def test_layout_in_memory_changes_nothing():
+    network = small().eval()
+    poses = torch.rand(1, 3, 2, 32, 32)
+    stacked = poses.flatten(1, 2).contiguous(memory_format=torch.channels_last).unflatten(1, (3, 2))
+    with torch.no_grad():
+        torch.testing.assert_close(network(stacked)[0], network(poses)[0], rtol=1e-5, atol=1e-6)

@@ -1,0 +1,158 @@
+"""Seeds, averages, checkpoints and processes."""
+
+import math
+import multiprocessing
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from pipeline.errors import InputError
+from pipeline.training import (
+    Ema,
+    Scratch,
+    World,
+    average_gradients,
+    check_finite,
+    choose_dtype,
+    count_processes,
+    digest_arrays,
+    fingerprint,
+    gather,
+    launch,
+    seed_step,
+    step_generator,
+)
+
+CPU = World(0, 1, torch.device("cpu"))
+
+
+def draws() -> tuple[float, float, float]:
+    return random.random(), float(np.random.rand()), float(torch.rand(()))
+
+
+def test_a_step_draws_the_same_whatever_came_before():
+    seed_step(1, 0, 5)
+    first = draws()
+    seed_step(1, 0, 4)
+    draws()
+    seed_step(1, 0, 5)
+    assert draws() == first
+    seed_step(1, 1, 5)
+    assert draws() != first
+
+
+def test_generators_differ_by_key():
+    a, b, c = (step_generator(*keys).random() for keys in [(1, 2, 3), (1, 2, 3), (1, 2, 4)])
+    assert a == b != c
+
+
+def test_ema_warms_up():
+    network = nn.Linear(1, 1, bias=False)
+    with torch.no_grad():
+        network.weight.fill_(0.0)
+    ema = Ema(network, 0.5)
+    with torch.no_grad():
+        network.weight.fill_(1.0)
+    ema.update(network)  # decay min(0.5, 1/10): 0.1 * 0 + 0.9 * 1
+    assert ema.state["weight"].item() == pytest.approx(0.9)
+    ema.update(network)  # decay min(0.5, 2/11)
+    assert ema.state["weight"].item() == pytest.approx(1 - 0.1 * 2 / 11)
+    copy = Ema(network, 0.5)
+    copy.load_state_dict(ema.state_dict())
+    assert copy.updates == 2
+    assert torch.equal(copy.state["weight"], ema.state["weight"])
+
+
+def test_fingerprint_ignores_order_and_sees_values():
+    assert fingerprint({"a": 1, "b": [2.5]}) == fingerprint({"b": [2.5], "a": 1}) != fingerprint({"a": 1, "b": [2.6]})
+
+
+def test_digest_sees_dtype_shape_and_values():
+    a = np.arange(6, dtype=np.int32)
+    digests = {digest_arrays([x]) for x in (a, a.reshape(2, 3), a.astype(np.int64), a[::-1])}
+    assert len(digests) == 4
+    assert digest_arrays([a]) == digest_arrays([a.copy()])
+
+
+def test_a_loss_that_is_not_finite_is_named():
+    with pytest.raises(FloatingPointError, match="loss pixel is nan at step 7, windows 3"):
+        check_finite({"gw": 0.0, "pixel": math.nan}, 7, "windows 3")
+
+
+def test_precision_is_resolved():
+    assert choose_dtype("float32", CPU.device) == torch.float32
+    assert choose_dtype("bfloat16", CPU.device) == torch.bfloat16
+    assert choose_dtype("auto", CPU.device) in (torch.float32, torch.bfloat16)
+
+
+def test_scratch_keeps_the_last_whole_checkpoint(tmp_path):
+    with Scratch("stage", "abc", tmp_path) as scratch:
+        assert scratch.load() is None
+        scratch.save({"step": 1, "weights": torch.ones(3)})
+        scratch.save({"step": 2, "weights": torch.zeros(3)})
+        (scratch.folder / "checkpoint.pt.part").write_bytes(b"cut off by a kill")
+    with Scratch("stage", "abc", tmp_path) as scratch:
+        state = scratch.load()
+        assert state is not None
+        assert state["step"] == 2
+        scratch.delete()
+        assert not scratch.folder.exists()
+
+
+def test_scratch_belongs_to_one_process(tmp_path):
+    with Scratch("stage", "abc", tmp_path), pytest.raises(InputError, match="locked by another"):
+        Scratch("stage", "abc", tmp_path).__enter__()
+
+
+def test_a_killed_process_leaves_no_lock(tmp_path):
+    code = (
+        "import os, signal, sys; from pathlib import Path; from pipeline.training import Scratch\n"
+        "Scratch('stage', 'abc', Path(sys.argv[1])).__enter__(); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=Path(__file__).parents[1], check=False)
+    with Scratch("stage", "abc", tmp_path) as scratch:
+        assert scratch.load() is None
+
+
+def test_a_cpu_run_is_one_process():
+    if not torch.cuda.is_available():
+        assert count_processes(8) == 1
+
+
+def test_one_process_needs_no_messages():
+    values = torch.rand(2, 3, requires_grad=True)
+    assert gather(values, CPU) is values
+    average_gradients([nn.Parameter(torch.ones(1))], CPU)
+
+
+def _exchange(world: World, folder: Path) -> None:
+    weight = nn.Parameter(torch.ones(2))
+    everyone = gather(weight * (world.rank + 1), world)
+    everyone.sum().backward()
+    average_gradients([weight], world)
+    assert weight.grad is not None
+    torch.save({"everyone": everyone.detach(), "grad": weight.grad}, folder / f"{world.rank}.pt")
+
+
+def _refuse(world: World) -> None:
+    raise InputError(f"two processes must agree, found {world.size}")
+
+
+def test_two_processes_share_values_and_average_slopes(tmp_path):
+    launch(_exchange, (tmp_path,), 2)
+    for rank in (0, 1):
+        found = torch.load(tmp_path / f"{rank}.pt", weights_only=True)
+        assert found["everyone"].tolist() == [1, 1, 2, 2]
+        assert found["grad"].tolist() == [1.5, 1.5]  # each process sees the slope of its own part: (1 + 2) / 2
+    assert not multiprocessing.active_children()
+
+
+def test_a_user_error_in_a_worker_stays_one_line():
+    with pytest.raises(InputError, match=r"^two processes must agree, found 2$"):
+        launch(_refuse, (), 2)
