@@ -29,7 +29,7 @@ FAINT = 1e-3  # keeps a colour where every window's matte is 0
 
 
 class GenerateParams(Section):
-    """Section `generate` of params.yaml; `overlap_stride` k leaves windows disjoint, 1 averages k renderings a frame."""
+    """Section `generate` of params.yaml; `overlap_stride` k or more leaves windows disjoint, 1 averages k renderings a frame."""
 
     overlap_stride: int = Field(ge=1)
     batch_windows: int = Field(ge=1)
@@ -122,10 +122,8 @@ def _frames(
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Every frame of the motion in order, blended from its windows as soon as no later window holds it."""
     k, size, present = model.network.shape.frames, model.size_px, motion.present
-    if params.overlap_stride > k:
-        raise InputError(f"generate.overlap_stride must be at most the model's k = {k}, found {params.overlap_stride}")
     timed = motion.clock.has_time
-    windows = rendering_windows(present, k, params.overlap_stride) if timed else still_windows(np.flatnonzero(present), k)
+    windows = rendering_windows(present, k, min(params.overlap_stride, k)) if timed else still_windows(np.flatnonzero(present), k)
     nothing = np.zeros((size, size, 3), np.uint8), np.zeros((size, size), np.uint8)
     pending: dict[int, _Blend] = {}
     done = 0

@@ -76,7 +76,7 @@ def pot_plan(real: Tensor, fake: Tensor, lambda_: float, projections: int, sinkh
 
     plan = ot.gromov.entropic_gromov_wasserstein(
         real.double().numpy(), fake.double().numpy(), loss_fun="square_loss", epsilon=2 * lambda_,
-        max_iter=projections, tol=1e-12, solver="PGD", numItermax=sinkhorn, stopThr=1e-12,
+        max_iter=projections, tol=1e-12, solver="PGD", numItermax=sinkhorn, stopThr=1e-12, warn=False,
     )  # fmt: skip
     return torch.as_tensor(plan)
 

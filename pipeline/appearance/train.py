@@ -62,7 +62,6 @@ def train_appearance(
     Publishes the generator's moving average after `params.steps` steps. An interrupted run goes on from its last
     checkpoint under scratch_root and ends in the same weights.
     """
-    features = features_file(params.features, features)
     weights = features_file(params.features, features)
     if not weights.is_file():
         raise InputError(f"{weights} must hold the weights of appearance.features, it does not exist. Run: dvc repro fetch_features")
@@ -76,7 +75,7 @@ def train_appearance(
     }
     with Scratch("train_appearance", fingerprint({**description, "code": _code()}), scratch_root) as scratch:
         clip.expand(crops, scratch.folder / "pixels.u8")
-        work = (clip, features, params, scratch, description, out)
+        work = (clip, weights, params, scratch, description, out)
         launch(_train, work, processes or count_processes(params.batch_windows))
         scratch.delete()
     return params.steps

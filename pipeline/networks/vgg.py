@@ -143,19 +143,20 @@ def load_vgg19(path: str | Path) -> Vgg19:
     return network.eval().requires_grad_(False)
 
 
-def load_features(name: str, path: str | Path) -> StVgg16 | Vgg19:
-    """The feature network of a name, `st_vgg16` or `vgg19`."""
-    return load_vgg19(path) if name == "vgg19" else load_st_vgg16(path)
-
-
 def features_file(name: str, path: str | Path) -> Path:
-    """The weights of a feature network: path itself, or its file in the folder path."""
+    """The weights of the feature network of a name: path itself, or its file in the folder path."""
     return Path(path) / FILES[name] if Path(path).is_dir() else Path(path)
+
+
+def load_features(name: str, path: str | Path) -> StVgg16 | Vgg19:
+    """The feature network of a name, `st_vgg16` or `vgg19`, from its file or the folder that fetch_assets filled."""
+    weights = features_file(name, path)
+    return load_vgg19(weights) if name == "vgg19" else load_st_vgg16(weights)
 
 
 def _read(path: str | Path) -> dict[str, Tensor]:
     if not Path(path).is_file():
-        raise InputError(f"{path} must hold the weights of the feature network, it does not exist. Run: dvc repro fetch_assets")
+        raise InputError(f"{path} must hold the weights of the feature network, it does not exist. Run: dvc repro fetch_features")
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:

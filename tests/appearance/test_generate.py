@@ -1,0 +1,124 @@
+"""Rendering a motion: every present frame once, absent frames empty, windows blended."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+import torch
+from drawn_stick import SIZE, make_crops, make_track, small
+
+from pipeline.appearance.generate import (
+    GenerateParams,
+    LoadedGenerator,
+    generate_foreground,
+    load_generator,
+    prepare_generator,
+)
+from pipeline.appearance.train import Outputs, train_appearance
+from pipeline.artifacts.foregrounds import open_foregrounds
+from pipeline.clock import NO_TIME
+from pipeline.errors import InputError
+from pipeline.networks.generator import Generator, GeneratorShape
+from pipeline.skeleton import Skeleton
+from pipeline.split import SplitParams
+
+
+def model(stick: Skeleton, k: int = 3) -> LoadedGenerator:
+    torch.manual_seed(0)
+    network = Generator(GeneratorShape(1, k, 8, 3, 1, True)).eval()
+    return LoadedGenerator(network, small().pose_map, stick, SIZE, "0" * 64)
+
+
+def render(folder, loaded, track, params: GenerateParams):
+    crops = make_crops(folder / "crops.zarr", track)
+    figures = generate_foreground(prepare_generator(loaded, params), track, crops, params, folder / "out.zarr")
+    assert figures["frames"] == len(track.points)
+    assert figures["frames_per_s"] > 0
+    out = open_foregrounds(folder / "out.zarr")
+    return out, np.stack([out.rgb[t] for t in range(len(out))]), np.stack([out.matte[t] for t in range(len(out))])
+
+
+@pytest.mark.parametrize("stride", [1, 2, 3])
+def test_every_present_frame_is_rendered_and_absent_ones_are_empty(tmp_path, stick, generate_params, stride):
+    track = make_track(stick, 12, absent=(0, 4, 11))
+    out, rgb, matte = render(tmp_path, model(stick), track, generate_params.model_copy(update={"overlap_stride": stride}))
+    assert len(out) == 12
+    assert matte[[0, 4, 11]].max() == 0
+    assert rgb[[0, 4, 11]].max() == 0
+    assert (matte[track.present].reshape(9, -1).max(1) > 0).all()
+    assert out.present.tolist() == track.present.tolist()
+    assert out.clock == track.clock
+
+
+def test_a_frame_is_the_blend_of_its_windows(tmp_path, stick, generate_params):
+    """Four frames at stride 1: frame 1 stands in windows 0 1 2 and 1 2 3; its matte is their mean."""
+    track, loaded = make_track(stick, 4), model(stick)
+    _, _, disjoint = render(tmp_path / "a", loaded, track, generate_params)
+    _, _, overlapping = render(tmp_path / "b", loaded, track, generate_params.model_copy(update={"overlap_stride": 1}))
+    assert np.array_equal(disjoint[0], overlapping[0])  # frame 0 stands in the first window only
+    assert np.array_equal(disjoint, overlapping)  # four frames: the last window is shifted back, the same two windows
+    track = make_track(stick, 6)
+    _, _, disjoint = render(tmp_path / "c", loaded, track, generate_params)
+    _, _, overlapping = render(tmp_path / "d", loaded, track, generate_params.model_copy(update={"overlap_stride": 1}))
+    assert not np.array_equal(disjoint[1], overlapping[1])
+
+
+def test_the_number_of_windows_a_pass_changes_nothing(tmp_path, stick, generate_params):
+    track, loaded = make_track(stick, 11, absent=(5,)), model(stick)
+    found = []
+    for size in (1, 2, 7):
+        params = generate_params.model_copy(update={"batch_windows": size, "overlap_stride": 2})
+        found.append(render(tmp_path / str(size), loaded, track, params)[1:])
+    for rgb, matte in found[1:]:
+        assert np.abs(rgb.astype(int) - found[0][0]).max() <= 1
+        assert np.abs(matte.astype(int) - found[0][1]).max() <= 1
+
+
+def test_a_motion_without_the_subject_is_empty(tmp_path, stick, generate_params):
+    track = make_track(stick, 3)
+    crops = make_crops(tmp_path / "crops.zarr", track)
+    motion = make_track(stick, 5, absent=tuple(range(5)))
+    generate_foreground(prepare_generator(model(stick), generate_params), motion, crops, generate_params, tmp_path / "out.zarr")
+    out = open_foregrounds(tmp_path / "out.zarr")
+    assert len(out) == 5
+    assert max(int(out.matte[t].max()) for t in range(5)) == 0
+
+
+@pytest.mark.parametrize("k", [1, 3])
+def test_clips_without_time_and_single_frames_render(tmp_path, stick, generate_params, k):
+    params = generate_params.model_copy(update={"overlap_stride": 1})
+    track = dataclasses.replace(make_track(stick, 4), clock=NO_TIME)
+    _, _, matte = render(tmp_path, model(stick, k), track, params)
+    assert (matte.reshape(4, -1).max(1) > 0).all()
+
+
+def test_the_self_pair_keeps_the_training_crop(tmp_path, stick, generate_params):
+    track = make_track(stick, 4)
+    out, _, _ = render(tmp_path, model(stick), track, generate_params)
+    assert np.array_equal(out.crop, np.tile(np.eye(2, 3), (4, 1, 1)))
+
+
+def test_what_training_publishes_can_be_rendered(tmp_path, stick, features_folder, generate_params):
+    track = make_track(stick, 6)
+    crops = make_crops(tmp_path / "crops.zarr", track)
+    out = Outputs(tmp_path / "m.safetensors", tmp_path / "m.json", tmp_path / "m.tsv")
+    train_appearance(crops, track, features_folder, small(steps=2), SplitParams(hold_out_fraction=0.2), out, tmp_path / ".scratch")
+    loaded = load_generator(out.weights, out.description)
+    render(tmp_path, loaded, track, generate_params)
+    assert open_foregrounds(tmp_path / "out.zarr").attributes["model_sha256"] == loaded.weights_sha256
+    described = json.loads(out.description.read_text())
+    out.description.write_text(json.dumps({**described, "network": "refiner"}))
+    with pytest.raises(InputError, match="must be an appearance generator, found refiner"):
+        load_generator(out.weights, out.description)
+
+
+def test_bad_inputs_are_named(tmp_path, stick, generate_params):
+    track, loaded = make_track(stick, 4), model(stick)
+    crops = make_crops(tmp_path / "crops.zarr", track)
+    other = dataclasses.replace(track, skeleton=dataclasses.replace(stick, name="other"))
+    with pytest.raises(InputError, match="must have the model's skeleton stick, found other"):
+        generate_foreground(loaded, other, crops, generate_params, tmp_path / "out.zarr")
+    with pytest.raises(InputError, match="must have the model's 64 px, found 32"):
+        generate_foreground(dataclasses.replace(loaded, size_px=64), track, crops, generate_params, tmp_path / "out.zarr")
+    assert not (tmp_path / "out.zarr").exists()

@@ -1,0 +1,181 @@
+"""Training of the appearance GAN: what a step touches, what a resume changes, what a model may depend on."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from drawn_stick import SIZE, draw, make_crops, make_track, small
+
+from pipeline.appearance.dataset import TrainingClip
+from pipeline.appearance.gan import Gan
+from pipeline.appearance.generate import load_generator
+from pipeline.appearance.train import Outputs, train_appearance
+from pipeline.artifacts.models import load_model
+from pipeline.artifacts.scores import read_curve
+from pipeline.drawing import pose_channels
+from pipeline.errors import InputError
+from pipeline.networks.vgg import load_features
+from pipeline.split import SplitParams
+from pipeline.training import Scratch, World, prepare_cpu
+
+ALL = SplitParams(hold_out_fraction=0.0)
+CPU = World(0, 1, torch.device("cpu"))
+
+
+def outputs(folder: Path, name: str) -> Outputs:
+    return Outputs(folder / f"{name}.safetensors", folder / f"{name}.json", folder / f"{name}.tsv")
+
+
+def train(folder: Path, name: str, crops, track, features: Path, params, split=ALL, processes=1) -> dict[str, torch.Tensor]:
+    out = outputs(folder, name)
+    train_appearance(crops, track, features, params, split, out, folder / ".scratch", processes)
+    return load_model(out.weights, out.description)[0]
+
+
+def gan_and_batch(folder: Path, skeleton, features: Path, params, has_time: bool = True):
+    prepare_cpu(1)
+    track = make_track(skeleton, 8, has_time=has_time)
+    clip = TrainingClip(make_crops(folder / "crops.zarr", track), track, np.arange(8), params)
+    clip.expand(make_crops(folder / "crops.zarr", track), folder / "pixels")
+    gan = Gan(params, pose_channels(skeleton, params.pose_map), load_features("st_vgg16", features), clip.has_time, CPU)
+    return gan, clip.batch(clip.order(1)[0], 0, 1, CPU.device, 0)
+
+
+def gradients(network: torch.nn.Module) -> list[bool]:
+    return [p.grad is not None for p in network.parameters()]
+
+
+def test_each_player_s_step_leaves_the_other_s_gradients_none(tmp_path, stick, features_folder):
+    gan, batch = gan_and_batch(tmp_path, stick, features_folder, small())
+    rendering = gan.render(batch)
+    found = gan.generator_losses(batch, rendering, [], replay=False)
+    torch.stack([found[n] for n in ("perceptual", "gw", "pixel", "matte", "quality", "temporal")]).sum().backward(retain_graph=True)
+    assert all(gradients(gan.generator))
+    assert not any(gradients(gan.players))
+    gan.generator.zero_grad()
+    gan.discriminator_loss(batch, rendering).backward()
+    assert not any(gradients(gan.generator))
+    assert all(gradients(gan.players))
+
+
+def test_a_replay_trains_the_generator_by_perceptual_and_gw_alone(tmp_path, stick, features_folder):
+    gan, batch = gan_and_batch(tmp_path, stick, features_folder, small())
+    before = [{k: v.clone() for k, v in n.state_dict().items()} for n in (gan.generator, gan.players)]
+    losses, windows = gan.step([batch], 1.0, replay=True)
+    assert (losses != 0).tolist() == [True, True, False, False, False, False, False]
+    assert windows.shape == (2,)
+    assert any(not torch.equal(v, before[0][k]) for k, v in gan.generator.state_dict().items())
+    assert all(torch.equal(v, before[1][k]) for k, v in gan.players.state_dict().items())
+
+
+def test_foregrounds_of_a_batch_are_matte_times_colour(tmp_path, stick, features_folder):
+    _, batch = gan_and_batch(tmp_path, stick, features_folder, small())
+    assert batch.foregrounds.shape == (2, 3, 3, SIZE, SIZE)
+    assert batch.foregrounds[(batch.mattes == 0).expand_as(batch.foregrounds)].abs().max() == 0
+    inside = (batch.mattes > 0.999).expand_as(batch.foregrounds)
+    assert batch.foregrounds[inside].max() > 0.7  # 230 / 127.5 - 1 = 0.80
+    torch.testing.assert_close(batch.halved_poses, torch.nn.functional.avg_pool2d(batch.poses.flatten(0, 1), 2).unflatten(0, (2, 3)))
+
+
+def test_one_window_overfits(tmp_path, stick, features_folder):
+    track = make_track(stick, 3)
+    params = small(
+        steps=160, max_stride=1, batch_windows=1, augment={"share": 0.0}, memory={"enabled": False},
+        optimiser={"generator_rate": 0.005}, losses={"quality": 0.0, "temporal": 0.0, "gw": 0.0},
+    )  # fmt: skip
+    train(tmp_path, "m", make_crops(tmp_path / "crops.zarr", track), track, features_folder, params)
+    curve = read_curve(tmp_path / "m.tsv")
+    assert curve["pixel"][-1] < 0.15 * curve["pixel"][0]
+    assert curve["matte"][-1] < 0.15 * curve["matte"][0]
+
+
+@pytest.mark.parametrize("changes", [{}, {"accumulate": 2, "memory": {"enabled": False}}])
+def test_four_steps_are_two_and_a_resume_and_two(tmp_path, stick, features_folder, monkeypatch, changes):
+    """Bit for bit: the run is killed after its second step's checkpoint, then started again."""
+    track = make_track(stick, 6)
+    crops = make_crops(tmp_path / "crops.zarr", track)
+    params = small(checkpoint_s=0.0, **changes)
+    whole = train(tmp_path / "a", "m", crops, track, features_folder, params)
+
+    save = Scratch.save
+
+    def save_then_die(self, state):
+        save(self, state)
+        if state["step"] == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Scratch, "save", save_then_die)
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path / "b", "m", crops, track, features_folder, params)
+    monkeypatch.setattr(Scratch, "save", save)
+    assert list((tmp_path / "b/.scratch").rglob("checkpoint.pt"))
+    resumed = train(tmp_path / "b", "m", crops, track, features_folder, params)
+    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+    assert (tmp_path / "a/m.tsv").read_bytes() == (tmp_path / "b/m.tsv").read_bytes()
+    assert (tmp_path / "a/m.json").read_bytes() == (tmp_path / "b/m.json").read_bytes()
+    assert not list((tmp_path / "b/.scratch").rglob("checkpoint.pt"))
+
+
+def test_two_processes_equal_one_with_the_same_global_batch(tmp_path, stick, features_folder):
+    track = make_track(stick, 6)
+    crops = make_crops(tmp_path / "crops.zarr", track)
+    params = small(optimiser={"generator_rate": 0.0002})
+    one = train(tmp_path, "one", crops, track, features_folder, params, processes=1)
+    two = train(tmp_path, "two", crops, track, features_folder, params, processes=2)
+    for name in one:
+        torch.testing.assert_close(two[name], one[name], atol=1e-5, rtol=0)
+
+
+def test_held_out_pixels_change_no_byte_of_the_model(tmp_path, stick, features_folder):
+    track, split = make_track(stick, 10), SplitParams(hold_out_fraction=0.3)
+    frames, _ = draw(track)
+    changed = frames.copy()
+    changed[7:] = 255 - changed[7:]
+    for name, pixels in (("a", frames), ("b", changed)):
+        crops = make_crops(tmp_path / f"{name}.zarr", track, pixels)
+        train(tmp_path, name, crops, track, features_folder, small(steps=2), split)
+    for suffix in ("safetensors", "json", "tsv"):
+        assert (tmp_path / f"a.{suffix}").read_bytes() == (tmp_path / f"b.{suffix}").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("changes", "has_time"),
+    [({"k": 1}, True), ({}, False), ({"accumulate": 2}, True), ({"adversarial": "lsgan", "network": {"dense_skips": False}}, True),
+     ({"gw": {"solver": "pot"}, "pose_map": {"style": "rgb"}}, True), ({"losses": {"quality": 0.0, "temporal": 0.0, "pixel": 0.0}}, True)],
+)  # fmt: skip
+def test_every_variant_trains(tmp_path, stick, features_folder, changes, has_time):
+    track = make_track(stick, 7, absent=(3,), has_time=has_time)
+    crops = make_crops(tmp_path / "crops.zarr", track)
+    train(tmp_path, "m", crops, track, features_folder, small(steps=2, **changes))
+    curve = read_curve(tmp_path / "m.tsv")
+    timed = has_time and changes.get("k", 3) > 1 and changes.get("losses", {}).get("temporal", 1.0) > 0
+    assert ("temporal" in curve) == timed
+    model = load_generator(tmp_path / "m.safetensors", tmp_path / "m.json")
+    assert model.size_px == SIZE
+    assert model.network.shape.frames == changes.get("k", 3)
+
+
+def test_two_frames_suffice(tmp_path, stick, features_folder):
+    track = make_track(stick, 2)
+    train(tmp_path, "m", make_crops(tmp_path / "crops.zarr", track), track, features_folder, small(steps=1))
+
+
+def test_bad_inputs_are_named(tmp_path, stick, features_folder):
+    track = make_track(stick, 6)
+    crops = make_crops(tmp_path / "crops.zarr", track)
+    with pytest.raises(InputError, match="multiple of 64 for 7 levels, found 32"):
+        train(tmp_path, "m", crops, track, features_folder, small(network={"levels": 7}))
+    with pytest.raises(InputError, match="the same frames, found 6 and 7"):
+        train(tmp_path, "m", crops, make_track(stick, 7), features_folder, small())
+    with pytest.raises(InputError, match="at least one frame with the subject"):
+        train(tmp_path, "m", crops, make_track(stick, 6, absent=tuple(range(6))), features_folder, small())
+    with pytest.raises(InputError, match="does not exist"):
+        train(tmp_path, "m", crops, track, tmp_path, small())
+
+
+def test_a_loss_that_explodes_is_named_with_its_step(tmp_path, stick, features_folder):
+    track = make_track(stick, 6)
+    params = small(steps=20, losses={"perceptual": 1e38, "gw": 1e38}, optimiser={"generator_rate": 1e30})
+    with pytest.raises(FloatingPointError, match=r"at step \d+, (replayed )?windows \["):
+        train(tmp_path, "m", make_crops(tmp_path / "crops.zarr", track), track, features_folder, params)

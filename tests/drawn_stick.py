@@ -1,0 +1,79 @@
+"""A turning stick of known truth: crops, track and the smallest params that train on it."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from pipeline.appearance.params import AppearanceParams
+from pipeline.artifacts.crops import Crops, open_crops, write_crops
+from pipeline.artifacts.keypoints import Track
+from pipeline.clock import NO_TIME, Clock
+from pipeline.skeleton import Skeleton
+
+SIZE = 32
+
+STICK = {
+    "name": "stick", "joints": ["base", "tip"], "root": "base",
+    "limbs": [{"parent": "base", "child": "tip", "colour": [255, 0, 0], "width": 1.0, "drawn": True}],
+    "mirror": [], "roles": {}, "regions": [], "face_vectors": [],
+}  # fmt: skip
+
+
+def make_track(skeleton: Skeleton, t: int, absent: tuple[int, ...] = (), has_time: bool = True) -> Track:
+    """A stick that turns about the crop's centre; full pixels = crop pixels."""
+    angle = np.linspace(0, np.pi, t)
+    tip = 16 + 10 * np.stack([np.cos(angle), np.sin(angle)], -1)
+    points = np.stack([np.full((t, 2), 16.0), tip], 1).astype(np.float32)
+    score = np.ones((t, 2), np.float32)
+    points[list(absent)], score[list(absent)] = np.nan, 0
+    clock = Clock.regular("25", t) if has_time else NO_TIME
+    return Track(points, score, np.ones((t, 2), np.uint8), skeleton, clock, (SIZE, SIZE), {})
+
+
+def draw(track: Track) -> tuple[np.ndarray, np.ndarray]:
+    """Frames (t s s 3) and mattes (t s s): an orange stick on green."""
+    frames = np.full((len(track.points), SIZE, SIZE, 3), (20, 90, 40), np.uint8)
+    mattes = np.zeros((len(track.points), SIZE, SIZE), np.uint8)
+    for t in np.flatnonzero(track.present):
+        start, stop = (tuple(round(float(v)) for v in p) for p in track.points[t])
+        frames[t] = cv2.line(frames[t].copy(), start, stop, (230, 140, 20), 5)
+        mattes[t] = cv2.line(mattes[t].copy(), start, stop, 255, 5)
+    return frames, mattes
+
+
+def make_crops(path: Path, track: Track, frames: np.ndarray | None = None) -> Crops:
+    drawn, mattes = draw(track)
+    frames = drawn if frames is None else frames
+    crop = np.tile(np.eye(2, 3), (len(frames), 1, 1))
+    plate = np.full((1, SIZE, SIZE, 3), (20, 90, 40), np.uint8)
+    write_crops(path, [(frames, mattes, plate)], crop, track.present, track.clock, SIZE, (SIZE, SIZE))
+    return open_crops(path)
+
+
+SMALL = {
+    "features": "st_vgg16", "k": 3, "max_stride": 2, "steps": 4, "batch_windows": 2, "accumulate": 1, "seed": 7,
+    "threads": 1, "precision": "float32", "compile": False, "checkpoint_s": 1e9,
+    "pose_map": {"style": "limbs", "width": 0.05, "score_threshold": 0.1},
+    "network": {"base_width": 8, "levels": 3, "blocks": 1, "dense_skips": True},
+    "discriminators": {"width": 8, "layers": 2, "dilations": [1, 2], "spectral_norm": True},
+    "losses": {"perceptual": 1.0, "gw": 1.0, "pixel": 10.0, "matte": 1.0, "quality": 0.1, "temporal": 0.1},
+    "adversarial": "log",
+    "perceptual": {"layers": [1.0, 1.0, 0.0, 0.0, 0.0], "shrink": 1},
+    "gw": {"solver": "own", "lambda_gw": 0.01, "projections": 3, "sinkhorn": 5, "layer": 2, "grid": 2},
+    "memory": {
+        "enabled": True, "write": "every", "capacity": 4, "threshold": None, "quantile": 0.5, "random_share": 0.5,
+        "interval_epochs": 1, "replay": 2,
+    },
+    "augment": {"share": 0.5, "scale": 0.25, "rotation_deg": 11.0, "shift": 0.2},
+    "optimiser": {"generator_rate": 0.002, "discriminator_rate": 0.0002, "betas": [0.5, 0.999], "decay_share": 0.5},
+    "ema": 0.9,
+}  # fmt: skip
+
+
+def small(**changes) -> AppearanceParams:
+    """SMALL with whole keys replaced, or sections merged."""
+    merged = {**SMALL}
+    for name, value in changes.items():
+        merged[name] = {**merged[name], **value} if isinstance(value, dict) else value
+    return AppearanceParams.model_validate(merged)
