@@ -1,0 +1,194 @@
+"""A project of its own in a temporary folder: drawn clips of known truth, the real dvc.yaml, the smallest trainings."""
+
+import io
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from figure import Figure, Motion, human, static_background, truth, write_video
+from ruamel.yaml import YAML
+
+from pipeline.artifacts.keypoints import write_keypoints
+
+ROOT = Path(__file__).resolve().parent.parent
+SIZE_HW = (160, 128)
+FRAMES = 30
+STAGE = re.compile(r"Running stage '([\w@-]+)'")
+
+SMALL = {  # what makes a training take seconds; everything else stays as users get it
+    "appearance.steps": 6,
+    "appearance.threads": 1,
+    "appearance.precision": "float32",
+    "appearance.network.base_width": 8,
+    "appearance.network.levels": 3,
+    "appearance.network.blocks": 1,
+    "appearance.discriminators.width": 8,
+    "appearance.checkpoint_s": 0,
+    "generate.threads": 1,
+    "generate.precision": "float32",
+    "crop.size_px": 64,
+    "regions.region_px": 32,
+    "regions.min_side_px": 6,
+    "face_index.size_px": 32,
+    "refine.steps": 4,
+    "refine.threads": 1,
+    "refine.precision": "float32",
+    "refine.width": 8,
+    "refine.discriminator_width": 8,
+    "refine.checkpoint_steps": 1,
+    "report.sheet_frames": 4,
+    "report.video_height_px": 96,
+}
+
+
+@dataclass
+class Project:
+    """A folder in which `dvc repro` runs."""
+
+    folder: Path
+
+    def dvc(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run dvc here; the output is kept."""
+        result = subprocess.run(
+            [sys.executable, "-m", "dvc", *arguments], cwd=self.folder, env=_environment(), capture_output=True, text=True, timeout=1500
+        )
+        if check and result.returncode:
+            raise AssertionError(result.stdout[-4000:] + result.stderr[-4000:])
+        return result
+
+    def repro(self, *targets: str) -> list[str]:
+        """Run `dvc repro`; the stages that ran, in order."""
+        return STAGE.findall(self.dvc("repro", *targets).stdout)
+
+    def set(self, **values: Any) -> None:
+        """Change params by dotted key (dots written as __)."""
+        edit_params(self.folder / "params.yaml", {key.replace("__", "."): value for key, value in values.items()})
+
+    def bytes_of(self, *paths: str) -> dict[str, bytes]:
+        """All files under the paths, by name."""
+        files: dict[str, bytes] = {}
+        for path in map(self.folder.joinpath, paths):
+            assert path.exists(), path
+            for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+                if file.is_file():
+                    files[str(file.relative_to(self.folder))] = file.read_bytes()
+        return files
+
+
+def make_project(folder: Path) -> Project:
+    """Drawn target `ann` and a driver `ben` of other proportions, imported keypoints, mattes by background difference."""
+    folder.mkdir(parents=True)
+    for name in ("pipeline", "stages"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("dvc.yaml", "params.yaml", ".dvcignore", ".gitignore"):
+        shutil.copy(ROOT / name, folder)
+    draw_clip(folder, "ann", Figure(), Motion(travel=0.3))
+    draw_clip(folder, "ben", Figure(proportions={"thigh": 0.8, "shin": 0.8, "torso": 1.1}), Motion(wave=1.5))
+    _bring_weights(folder)
+    edit_params(folder / "params.yaml", {**SMALL, **_cast()})
+    for command in (["git", "init", "-q"], [sys.executable, "-m", "dvc", "init", "-q"]):
+        subprocess.run(command, cwd=folder, check=True, env=_environment())
+    shutil.copy(ROOT / ".dvc" / "config", folder / ".dvc" / "config")
+    return Project(folder)
+
+
+def draw_clip(folder: Path, name: str, figure: Figure, motion: Motion, frames: int = FRAMES) -> None:
+    """Write data/source/<name>.mp4 and its true keypoints beside it."""
+    source = folder / "data" / "source"
+    source.mkdir(parents=True, exist_ok=True)
+    skeleton = human()
+    foot = (SIZE_HW[1] * 0.35, SIZE_HW[0] * 0.93)
+    points = figure.points(frames, foot, motion)
+    images, _ = figure.render(points, static_background(SIZE_HW, seed=len(name)))
+    write_video(source / f"{name}.mp4", images, "25")
+    from figure import JOINTS
+
+    write_keypoints(source / f"{name}.parquet", truth(points, JOINTS, skeleton, SIZE_HW, "25"))
+
+
+def edit_params(path: Path, values: dict[str, Any]) -> None:
+    """Set dotted keys of a params file, comments kept; a key must exist already, unless it names a whole clip, target or pair."""
+    yaml = YAML()
+    tree = yaml.load(path.read_text())
+    for dotted, value in values.items():
+        *parents, last = dotted.split(".")
+        node = tree
+        for part in parents:
+            node = node[part]
+        assert last in node or parents in (["clips"], ["targets"], ["pairs"]) or (parents and parents[0] in ("targets", "pairs")), dotted
+        node[last] = value
+    out = io.StringIO()
+    yaml.dump(tree, out)
+    path.write_text(out.getvalue())
+
+
+def arrays_and_tables(project: Project) -> dict[str, bytes]:
+    """Everything that must come out the same after an interruption: arrays, tables, weights, scores; no times, no mp4."""
+    wanted = ("frames", "keypoints", "mattes", "plates", "crops", "faces", "models", "motions", "foregrounds", "fused", "metrics")
+    files = project.bytes_of(*(f"data/{name}" for name in wanted))
+    return {name: data for name, data in files.items() if not name.startswith("data/metrics/time/")}
+
+
+def differing(a: dict[str, bytes], b: dict[str, bytes]) -> list[str]:
+    """Names whose bytes differ or that stand on one side only."""
+    return sorted(name for name in a.keys() | b.keys() if a.get(name) != b.get(name))
+
+
+def group_of(stages: Sequence[str]) -> set[str]:
+    """Stage names without their keys."""
+    return {stage.split("@")[0] for stage in stages}
+
+
+def _cast() -> dict[str, Any]:
+    clips = {
+        name: {
+            "video": f"data/source/{name}.mp4",
+            "labels": f"data/source/{name}.parquet",
+            "skeleton": "human",
+            "pose": "imported",
+            "refiner": "none",
+            "select": "auto",
+        }
+        for name in ("ann", "ben")
+    }
+    overrides = ("matting", "crop", "appearance", "refine")
+    targets = {"ann": {"clip": "ann", "matte": "background_difference", **{name: {} for name in overrides}}}
+    pairs = {
+        "ann-to-ann": {"driver": "ann", "target": "ann", "redetect": "none", "motion": {"method": "none"}},
+        "ben-to-ann": {"driver": "ben", "target": "ann", "redetect": "none", "motion": {}},
+    }
+    return {"demo": [], "clips": clips, "targets": targets, "pairs": pairs}
+
+
+def _bring_weights(folder: Path) -> None:
+    """Take what was downloaded for this checkout along, so that a walk fetches at most once."""
+    cache = ROOT / ".scratch" / "downloads"
+    if cache.is_dir():
+        shutil.copytree(cache, folder / ".scratch" / "downloads", copy_function=os.link)
+
+
+def _environment() -> dict[str, str]:
+    return {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "OMP_NUM_THREADS": "1",
+        "GIT_CONFIG_GLOBAL": os.devnull,
+    }
+
+
+def read_json(path: Path) -> Any:
+    """A JSON file."""
+    return json.loads(path.read_text())
+
+
+def psnr(a: np.ndarray, b: np.ndarray) -> float:
+    """Peak signal-to-noise ratio of two uint8 images, dB."""
+    return float(10 * np.log10(255**2 / np.mean((a.astype(float) - b.astype(float)) ** 2)))
