@@ -96,10 +96,13 @@ class Gan:
         return gather(total[None], self.world).mean(0), every
 
     def render(self, batch: Batch) -> Rendering:
-        """Generate a batch; the losses see the generated foreground under its own matte, as Eq. 9 will show it."""
+        """Generate a batch; its colours are judged under the true matte.
+
+        Under its own, a colour near the middle of the range could be had by leaving the matte half open.
+        """
         with autocast(self.world.device, self.dtype):
             colours, logits = self._run(batch.poses)
-        return Rendering(colours * torch.sigmoid(logits), logits)
+        return Rendering(colours * batch.mattes, logits)
 
     def generator_losses(
         self, batch: Batch, rendering: Rendering, earlier: list[tuple[Tensor, Tensor]], replay: bool
