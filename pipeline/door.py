@@ -31,12 +31,22 @@ def door_parser(description: str, reads: dict[str, str], writes: dict[str, str],
 
 
 def run_door(main: Callable[[], None]) -> None:
-    """Run a door: no orphan survives a killed dvc, and bad input ends in one line on stderr and exit code 1."""
+    """Run a door: no orphan survives a killed dvc, and bad input ends in one line on stderr and exit code 1.
+
+    A reader that closes its end of a pipe (`--help | head`) ends it without a word.
+    """
     _die_with_parent()
     try:
-        main()
+        try:
+            main()
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()
     except InputError as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        sys.exit(1)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter's last flush would complain
         sys.exit(1)
     except OSError as error:
         if error.errno is None:

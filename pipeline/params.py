@@ -17,7 +17,7 @@ from pipeline.errors import InputError
 class Section(pydantic.BaseModel):
     """Base of every params model: frozen, strict, no unknown keys; fields carry no defaults, since a default hides from DVC."""
 
-    model_config = pydantic.ConfigDict(frozen=True, strict=True, extra="forbid")
+    model_config = pydantic.ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
 
 
 S = TypeVar("S", bound=Section)
@@ -34,10 +34,11 @@ def read_section(path: str | os.PathLike[str], key: str, model: type[S], overrid
     over = _plain(_lookup(tree, override, path)) if override else {}
     if not isinstance(values, dict) or not isinstance(over, dict):
         raise InputError(f"{path}: {key if not isinstance(values, dict) else override} must be a mapping of keys to values.")
+    merged = _merge(values, over)
     try:
-        return model.model_validate(_merge(values, over))
+        return model.model_validate(merged)
     except pydantic.ValidationError as error:
-        raise InputError(_explain(path, key, override, over, error, model)) from None
+        raise InputError(_explain(path, key, override, over, merged, error, model)) from None
 
 
 def read_value(path: str | os.PathLike[str], key: str) -> Any:
@@ -50,7 +51,7 @@ def _load(path: str | os.PathLike[str]) -> Any:
         raise InputError(f"{path} does not exist: run from the project's root, or name the file with --params.")
     try:
         return YAML(typ="safe", pure=True).load(Path(path).read_text(encoding="utf-8"))
-    except YAMLError as error:
+    except (YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
 
 
@@ -84,31 +85,54 @@ def _explain(
     key: str,
     override: str | None,
     over: dict[str, Any],
+    values: dict[str, Any],
     error: pydantic.ValidationError,
     model: type[Section],
 ) -> str:
-    first = error.errors()[0]
-    loc = [str(part) for part in first["loc"]]
-    home = override if override and loc and loc[0] in over else key
+    found = error.errors()
+    first = next((e for e in found if e["type"] == "extra_forbidden"), found[0])  # a typo is an unknown key and a missing one
+    missing = first["type"] == "missing"
+    loc = _keys(first["loc"], values, missing)
+    home = override if override and _holds(over, loc) else key
     place = ".".join([home, *loc])
-    if first["type"] == "extra_forbidden":
-        legal = ", ".join(_legal_keys(model, loc[:-1]))
-        return f"{path}: {place} is not a known key; legal here: {legal}."
-    if first["type"] == "missing":
-        return f"{path}: {place} is missing."
+    if missing or first["type"] == "extra_forbidden":
+        finding = "is missing; needed" if missing else "is not a known key; legal"
+        return f"{path}: {place} {finding} here: {', '.join(_owner(model, loc[:-1]).model_fields)}."
     return f"{path}: {place} is {first['input']!r}: {first['msg'][0].lower()}{first['msg'][1:]}."
 
 
-def _legal_keys(model: type[Section], loc: list[str]) -> list[str]:
+def _keys(loc: tuple[int | str, ...], values: Any, missing: bool) -> list[str]:
+    """The keys of pydantic's location of an error, without the members of unions (`float` of float | None) that it adds."""
+    keys: list[str] = []
     for part in loc:
-        field = model.model_fields.get(part)
-        if field is None:
+        if isinstance(values, dict) and (part in values or missing):
+            values = values.get(part)
+        elif isinstance(values, list) and isinstance(part, int):
+            values = values[part]
+        else:
             break
-        inner = _section_of(field.annotation)
+        keys.append(str(part))
+    return keys
+
+
+def _holds(over: Any, loc: list[str]) -> bool:
+    """Whether an override sets the value at a location itself."""
+    for part in loc:
+        if not isinstance(over, dict) or part not in over:
+            return False
+        over = over[part]
+    return bool(loc)
+
+
+def _owner(model: type[Section], keys: list[str]) -> type[Section]:
+    """The model whose field the key after `keys` is."""
+    for key in keys:
+        field = model.model_fields.get(key)
+        inner = _section_of(field.annotation) if field else None
         if inner is None:
             break
         model = inner
-    return list(model.model_fields)
+    return model
 
 
 def _section_of(annotation: Any) -> type[Section] | None:

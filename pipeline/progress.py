@@ -52,5 +52,5 @@ class Progress:
 def _clock(seconds: float) -> str:
     if seconds == float("inf"):
         return "?"
-    minutes, seconds = divmod(int(round(seconds)), 60)
+    minutes, seconds = divmod(round(seconds), 60)
     return f"{minutes}:{seconds:02d}"

@@ -79,7 +79,7 @@ def load_skeleton(path: str | os.PathLike[str]) -> Skeleton:
         raise InputError(f"{path} does not exist: name a skeleton of pipeline/skeletons, or add its file there.")
     try:
         tree = YAML(typ="safe", pure=True).load(Path(path).read_text(encoding="utf-8"))
-    except YAMLError as error:
+    except (YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
     return _build(tree, str(path))
 
@@ -96,7 +96,7 @@ def _build(tree: Any, where: str) -> Skeleton:
             regions=tuple(_region(region) for region in tree["regions"]),
             face_vectors=tuple((start, end) for start, end in tree["face_vectors"]),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise InputError(f"{where} is not a skeleton: {error!r}; see pipeline/skeletons/human.yaml for the keys.") from None
     _check(skeleton, where)
     return skeleton

@@ -33,6 +33,6 @@ def split_frames(present: np.ndarray, params: SplitParams) -> Split:
     Not in the paper: a random split leaks, since neighbouring frames are nearly equal.
     """
     frames = np.flatnonzero(np.asarray(present))
-    held_out = int(round(len(frames) * params.hold_out_fraction))
+    held_out = round(len(frames) * params.hold_out_fraction)
     border = len(frames) - held_out
     return Split(frames[:border], frames[border:])

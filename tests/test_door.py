@@ -1,0 +1,150 @@
+"""What every door does: one line for bad input, no orphans, its own times."""
+
+import json
+import os
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+
+from pipeline.door import door_parser, stage_clock
+from pipeline.errors import InputError
+
+ROOT = Path(__file__).resolve().parent.parent
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
+
+
+def script(folder: Path, body: str) -> list[str]:
+    path = folder / "door.py"
+    path.write_text(
+        "import sys, time, resource\nfrom pathlib import Path\nfrom pipeline.door import run_door\nfrom pipeline.errors import InputError\n"
+        f"def main():\n{textwrap.indent(textwrap.dedent(body), '    ')}\nrun_door(main)\n"
+    )
+    return [sys.executable, str(path)]
+
+
+def run(folder: Path, body: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(script(folder, body), env=ENVIRONMENT, cwd=folder, capture_output=True, text=True, check=False)
+
+
+def test_a_door_that_works_is_silent(tmp_path):
+    done = run(tmp_path, "print('made')")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "made\n", "")
+
+
+def test_bad_input_is_one_line_and_exit_code_1(tmp_path):
+    done = run(tmp_path, "raise InputError('frames must be there,\\n  found none')")
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "error: frames must be there, found none\n")
+
+
+def test_a_full_disk_is_one_line(tmp_path):
+    if not Path("/dev/full").exists():
+        pytest.skip("no /dev/full here")
+    done = run(tmp_path, "Path('/dev/full').write_bytes(b'x')")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "error: No space left on device: while writing. Nothing half-written was kept.\n"
+
+
+def test_a_file_size_limit_is_one_line(tmp_path):
+    done = run(tmp_path, "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\nPath('big').write_bytes(bytes(5000))")
+    assert done.returncode == 1
+    assert done.stderr == "error: File too large: while writing. Nothing half-written was kept.\n"
+
+
+def test_an_error_of_the_system_names_its_file(tmp_path):
+    done = run(tmp_path, "Path('absent/file').write_text('x')")
+    assert done.returncode == 1
+    assert done.stderr == "error: No such file or directory: absent/file. Nothing half-written was kept.\n"
+
+
+def test_a_defect_keeps_its_traceback(tmp_path):
+    done = run(tmp_path, "return 1 / 0")
+    assert done.returncode == 1
+    assert "ZeroDivisionError" in done.stderr
+    assert "error:" not in done.stderr
+
+
+@pytest.mark.parametrize("body", ["print('x' * 1000000)", "print('x')\ntime.sleep(0.3)", "for _ in range(9999):\n    print('x' * 99)"])
+def test_a_reader_that_leaves_is_no_error(tmp_path, body):
+    with subprocess.Popen(script(tmp_path, body), env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as door:
+        assert door.stdout is not None
+        assert door.stderr is not None
+        door.stdout.close()
+        said = door.stderr.read()
+    assert said == ""
+    assert door.returncode in (0, 1)
+
+
+def test_a_door_dies_with_its_parent(tmp_path):
+    command = script(tmp_path, "Path('started').touch()\ntime.sleep(60)")
+    parent = subprocess.Popen(
+        [sys.executable, "-c", f"import subprocess\np = subprocess.Popen({command!r})\nprint(p.pid, flush=True)\np.wait()"],
+        env=ENVIRONMENT, cwd=tmp_path, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert parent.stdout is not None
+    child = int(parent.stdout.readline())
+    _wait(lambda: (tmp_path / "started").exists())
+    assert _lives(child)
+    parent.kill()
+    parent.wait()
+    _wait(lambda: not _lives(child))
+    parent.stdout.close()
+
+
+def _wait(happened) -> None:
+    for _ in range(600):
+        if happened():
+            return
+        time.sleep(0.05)
+    raise AssertionError("nothing happened in 30 s")
+
+
+def _lives(pid: int) -> bool:
+    """Whether a process runs; one that waits to be buried does not."""
+    try:
+        os.kill(pid, 0)
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except (ProcessLookupError, FileNotFoundError):
+        return False
+
+
+def test_a_clock_writes_what_a_stage_took(tmp_path):
+    path = tmp_path / "time" / "stage.json"
+    with stage_clock(path) as figures:
+        figures["frames"] = 50
+        time.sleep(0.05)
+    written = json.loads(path.read_text())
+    assert sorted(written) == ["frames", "frames_per_s", "peak_memory_mb", "seconds"]
+    assert written["frames"] == 50
+    assert 0.05 <= written["seconds"] < 5
+    assert written["frames_per_s"] == pytest.approx(50 / written["seconds"], rel=0.05)
+    assert 10 < written["peak_memory_mb"] < 1e6
+
+
+def test_a_clock_without_frames_names_no_rate(tmp_path):
+    with stage_clock(tmp_path / "stage.json"):
+        pass
+    assert sorted(json.loads((tmp_path / "stage.json").read_text())) == ["peak_memory_mb", "seconds"]
+
+
+def test_a_failed_stage_leaves_no_time(tmp_path):
+    with pytest.raises(InputError, match="no"), stage_clock(tmp_path / "stage.json"):
+        raise InputError("no")
+    assert not (tmp_path / "stage.json").exists()
+    with stage_clock(None, frames=3):
+        pass
+
+
+def test_options_are_named_after_what_they_hold(capsys):
+    parser = door_parser("Do it.", reads={"frames": "frames"}, writes={"out": "crops"}, optional={"sheet": "a sheet"})
+    args = parser.parse_args(["--frames", "a.zarr", "--out", "b.zarr"])
+    assert (args.frames, args.out, args.sheet) == (Path("a.zarr"), Path("b.zarr"), None)
+    assert (args.params, args.time) == (Path("params.yaml"), None)
+    with pytest.raises(SystemExit):
+        parser.parse_args(["--frames", "a.zarr"])
+    assert "required: --out" in capsys.readouterr().err
+
+
