@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from pipeline.assets.catalogue import assets_of_evaluation, asset_names, read_asset
-from pipeline.assets.fetch import fetch_asset
+from pipeline.assets.catalogue import asset_names, assets_of_evaluation
+from pipeline.assets.fetch import fetch_by_name
 from pipeline.door import door_parser, run_door, stage_clock
 from pipeline.params import read_value
 
@@ -23,11 +23,11 @@ def main() -> None:
     args = parser.parse_args()
     with stage_clock(args.time):
         if args.asset:
-            fetch_asset(read_asset(args.asset), args.out, args.incoming, args.cache)
+            fetch_by_name(args.asset, args.out, args.incoming, args.cache)
         else:
             metrics, flow = (read_value(args.params, f"evaluation.{key}") for key in ("metrics", "flow"))
             for name in assets_of_evaluation(metrics, flow):
-                fetch_asset(read_asset(name), args.out / name, args.incoming, args.cache)
+                fetch_by_name(name, args.out / name, args.incoming, args.cache)
 
 
 if __name__ == "__main__":

@@ -12,12 +12,13 @@ def main() -> None:
         "Make the background without the person, from training frames only: what other frames show, the rest filled.",
         reads={"frames": "frames (Zarr)", "mattes": "mattes (Zarr)", "keypoints": "keypoints (Parquet)"},
         writes={"out": "plate (Zarr, one frame)"},
+        optional={"weights": "folder with the network that fills, if one does"},
     )
     args = parser.parse_args()
     params = read_section(args.params, "background", BackgroundParams)
     split = read_section(args.params, "split", SplitParams)
     with stage_clock(args.time):
-        report = inpaint_background(args.frames, args.mattes, args.keypoints, args.out, params, split)
+        report = inpaint_background(args.frames, args.mattes, args.keypoints, args.out, params, split, args.weights)
     if report["camera_motion"]["moving"]:
         shift = report["camera_motion"]["max_shift_px"]
         print(f"warning: the camera of {args.frames} moves (up to {shift} px): the plate is blurred, and the result with it")

@@ -1,5 +1,7 @@
 """What may be downloaded: one YAML file per asset beside this module, with origin, sha256 and licence."""
 
+import os
+import re
 from pathlib import Path
 
 import pydantic
@@ -28,23 +30,39 @@ class Wheel(_Entry):
 
 
 class Origin(_Entry):
-    """Where a file comes from: a wheel, or addresses that are tried in turn."""
+    """Where a file comes from: a wheel, addresses that are tried in turn, or the id of a file that Google Drive shares."""
 
     wheel: Wheel | None = None
     url: list[str] | None = None
+    drive: str | None = None
 
     @pydantic.model_validator(mode="after")
     def _one_of(self) -> "Origin":
-        if (self.wheel is None) == (not self.url):
-            raise ValueError("give either wheel or url")
+        if sum(map(bool, (self.wheel, self.url, self.drive))) != 1:
+            raise ValueError("give one of wheel, url, drive")
         return self
+
+    @property
+    def addresses(self) -> list[str]:
+        """Addresses that should answer with the file itself."""
+        if self.drive:
+            return [f"https://drive.usercontent.google.com/download?id={self.drive}&export=download&confirm=t"]
+        return self.url or []
+
+    @property
+    def page(self) -> str:
+        """Where a person finds the file."""
+        return f"https://drive.google.com/file/d/{self.drive}/view" if self.drive else " or ".join(self.url or [])
 
 
 class AssetFile(_Entry):
-    """One file; sha256 is its digest or the first digits of it, size its bytes (for the check of free space)."""
+    """One file; sha256 is its digest or the first digits of it, size its bytes (for the check of free space).
+
+    Without a published digest sha256 is null until the first fetch writes it into the YAML file (`pin_digests`).
+    """
 
     name: str
-    sha256: str = pydantic.Field(pattern=SHA256_HEX)
+    sha256: str | None = pydantic.Field(pattern=SHA256_HEX)
     size: int
     origin: Origin = pydantic.Field(alias="from")
 
@@ -78,6 +96,27 @@ def read_asset(name: str, folder: Path = FOLDER) -> Asset:
     if asset.name != name:
         raise InputError(f"{path}: name must be {name}, found {asset.name}.")
     return asset
+
+
+def pin_digests(name: str, digests: dict[str, str], folder: Path = FOLDER) -> list[str]:
+    """Write the digests {file: sha256} of an asset's files where its YAML has null; returns the files it was done for.
+
+    The file is under version control: from then on, every fetch gets the very same bytes.
+    """
+    pinned = [file.name for file in read_asset(name, folder).files if file.sha256 is None]
+    if not pinned:
+        return []
+    path = folder / f"{name}.yaml"
+    text = path.read_text(encoding="utf-8")
+    for file in pinned:
+        line = rf"(- name: {re.escape(file)}\n +sha256: )null\b[^\n]*"
+        text, found = re.subn(line, rf"\g<1>{digests[file]}  # as first fetched", text)
+        if found != 1:
+            raise InputError(f"{path} must have the line `sha256: null` right below `name: {file}`: write sha256: {digests[file]} there")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(text, encoding="utf-8")
+    os.replace(temporary, path)
+    return pinned
 
 
 def assets_of_evaluation(metrics: list[str], flow: str) -> list[str]:

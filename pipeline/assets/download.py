@@ -11,6 +11,7 @@ import sys
 import tempfile
 import urllib.error
 import urllib.request
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -38,9 +39,34 @@ def cached_wheel(wheel: Wheel, cache: Path, incoming: Path) -> Path:
     return _cached(wheel.sha256, cache, wheel.file, lambda part: _pip_download(wheel, part, by_hand))
 
 
-def cached_url(urls: list[str], sha256: str, cache: Path, name: str, incoming: Path) -> Path:
-    """Return the file's path in the cache; downloads from the first address that answers, and resumes."""
-    return _cached(sha256, cache, name, lambda part: _url_download(urls, part, sha256, name, incoming))
+def cached_url(urls: list[str], sha256: str | None, cache: Path, name: str, incoming: Path, page: str | None = None) -> Path:
+    """Return the file's path in the cache; downloads from the first address that answers, and resumes.
+
+    page: where a person finds the file, for the message when nothing answers. sha256 None: not known yet; then the
+    file is downloaded anew, and refused when it is a web page or a torch file whose end is missing.
+    """
+    page = page or " or ".join(urls)
+    if sha256 is None:
+        return _first_time(urls, cache, name, incoming, page)
+    return _cached(sha256, cache, name, lambda part: _url_download(urls, part, sha256, name, incoming, page))
+
+
+def _first_time(urls: list[str], cache: Path, name: str, incoming: Path, page: str) -> Path:
+    cache.mkdir(parents=True, exist_ok=True)
+    part = cache / f"first-{name}.part"
+    with _locked(cache / f"first-{name}.lock"):
+        _url_download(urls, part, "", name, incoming, page)
+        with part.open("rb") as stream:
+            start = stream.read(64).lstrip()
+        if start.startswith(b"<") or (start.startswith(b"PK") and not zipfile.is_zipfile(part)) or not start:
+            part.unlink()
+            raise InputError(
+                f"{name} must be a file of weights, {urls[0]} answered with {'a web page' if start.startswith(b'<') else 'a part of it'}. "
+                f"Get it from {page} with a browser and put it into {incoming}/"
+            )
+        whole = cache / sha256_of(part)
+        os.replace(part, whole)
+    return whole
 
 
 def _cached(sha256: str, cache: Path, name: str, fill: Callable[[Path], None]) -> Path:
@@ -76,7 +102,7 @@ def _pip_download(wheel: Wheel, part: Path, by_hand: str) -> None:
         os.replace(path, part)
 
 
-def _url_download(urls: list[str], part: Path, sha256: str, name: str, incoming: Path) -> None:
+def _url_download(urls: list[str], part: Path, sha256: str, name: str, incoming: Path, page: str) -> None:
     why = ""
     for url in urls:
         for _ in range(TRIES):
@@ -92,7 +118,7 @@ def _url_download(urls: list[str], part: Path, sha256: str, name: str, incoming:
             except (OSError, http.client.HTTPException) as error:
                 why = str(getattr(error, "reason", error)) or type(error).__name__
     raise InputError(
-        f"{name} could not be fetched from {' or '.join(urls)} ({why}). Check the network and try again, or get the "
+        f"{name} could not be fetched from {page} ({why}). Check the network and try again, or get the "
         f"file on any machine and put it into {incoming}/"
     )
 

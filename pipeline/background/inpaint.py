@@ -31,19 +31,27 @@ class BackgroundParams(Section):
     max_samples: int = Field(ge=5, le=500)
     dilate_share: float = Field(ge=0.0, le=0.2)
     min_samples: int = Field(ge=1, le=100)
-    fill: Literal["telea"]
+    fill: Literal["telea", "deepfill"]
 
 
 def inpaint_background(
-    frames_path: Path, mattes_path: Path, keypoints_path: Path, out: Path, params: BackgroundParams, split: SplitParams
+    frames_path: Path,
+    mattes_path: Path,
+    keypoints_path: Path,
+    out: Path,
+    params: BackgroundParams,
+    split: SplitParams,
+    weights: Path | None = None,
 ) -> dict[str, Any]:
     """Write the plate (1 h w 3) uint8; returns its report {revealed_share, filled_share, samples, camera_motion}.
 
     Reads at most `max_samples` training frames, evenly spread (500 MB at once). revealed_share: pixels
-    that the subject hides in the middle sample and other samples show. Raises InputError when the inputs disagree or no frame trains.
+    that the subject hides in the middle sample and other samples show. weights: folder with the network that fills, if one does.
+    Raises InputError when the inputs disagree, no frame trains, or the network is missing.
     """
     frames, mattes, keypoints = open_frames(frames_path), open_mattes(mattes_path), read_keypoints(keypoints_path)
     _require_same_clip(frames, frames_path, mattes, mattes_path, keypoints, keypoints_path)
+    fill = _load_fill(params.fill, weights)  # first of all: a missing network should not cost a minute of reading
     training = split_frames(keypoints.track().present, split).training
     if not len(training):
         raise InputError(f"{keypoints_path} must show the subject in some training frame, found none in {len(frames)} frames.")
@@ -57,7 +65,7 @@ def inpaint_background(
     revealed = usual & ~hole if params.reveal == "temporal_median" else np.zeros_like(hole)
     report["filled_share"] = round(float(hole.mean()), 6)
     report["revealed_share"] = round(float(revealed.mean()), 6)
-    plate = _load_fill(params.fill)(plate, hole)
+    plate = fill(plate, hole)
     with create_frames(out, NO_TIME, frames.size_hw, {"inpainting": report}, kind="plates") as writer:
         writer.append(plate[None])
     return report
@@ -73,14 +81,20 @@ def _reveal(samples: np.ndarray, hidden: np.ndarray, params: BackgroundParams) -
     return median.round().clip(0, 255).astype(np.uint8), hole
 
 
-def _load_fill(name: str) -> Fill:
+def _load_fill(name: str, weights: Path | None) -> Fill:
     match name:
         case "telea":
             from pipeline.background.backends.telea import load
 
             return load()
+        case "deepfill":
+            from pipeline.background.backends.deepfill import load as load_deepfill
+
+            if weights is None:
+                raise InputError("fill: deepfill needs its network: give the door --weights FOLDER. Run: dvc repro fetch_fill_weights")
+            return load_deepfill(weights)
         case _:
-            raise InputError(f"background.fill is {name!r}; legal: telea.")
+            raise InputError(f"background.fill is {name!r}; legal: telea, deepfill.")
 
 
 def _reach_px(keypoints: Keypoints, training: np.ndarray, share: float) -> int:
