@@ -45,9 +45,7 @@ def holed_image(which: str) -> tuple[torch.Tensor, torch.Tensor]:
 @pytest.mark.parametrize("layout", ["pt", "tf"])
 def test_golden_keys_and_shapes_are_those_of_the_published_file(layout):
     state = DeepFill(layout).state_dict()
-    assert [(k, tuple(v.shape), str(v.dtype)) for k, v in state.items()] == [
-        (k, s, f"torch.{d}") for k, s, d in spec(f"deepfill_{layout}")
-    ]
+    assert [(k, tuple(v.shape), str(v.dtype)) for k, v in state.items()] == [(k, s, f"torch.{d}") for k, s, d in spec(f"deepfill_{layout}")]
 
 
 def test_golden_layouts_pair_up_by_position():
