@@ -1,8 +1,10 @@
 """Door: the result of a pair and its driver → scores of the imitation."""
 
+from pathlib import Path
+
 from pipeline.artifacts.foregrounds import open_foregrounds
 from pipeline.artifacts.frames import open_frames
-from pipeline.artifacts.keypoints import read_keypoints
+from pipeline.artifacts.keypoints import Track, read_keypoints
 from pipeline.artifacts.scores import write_scores
 from pipeline.door import door_parser, run_door, stage_clock
 from pipeline.evaluation.imitation import evaluate_imitation
@@ -36,11 +38,17 @@ def main() -> None:
             open_frames(args.driver_frames),
             read_keypoints(args.driver_keypoints).track(),
             read_keypoints(args.motion, "motions").track(),
-            None if args.redetected is None else read_keypoints(args.redetected).track(),
+            _seen_again(args.redetected),
             params,
             load_flow(params.flow, args.weights),
         )
         write_scores(args.out, scores)
+
+
+def _seen_again(path: Path | None) -> Track | None:
+    """The poses seen in the result; None when nobody looked (backend none), so that no score claims that nobody was seen."""
+    keypoints = None if path is None else read_keypoints(path)
+    return None if keypoints is None or keypoints.attributes.get("backend") == "none" else keypoints.track()
 
 
 if __name__ == "__main__":
