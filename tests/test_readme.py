@@ -1,0 +1,118 @@
+"""README says what is there: stages, files, params, commands."""
+
+import re
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+ROOT = Path(__file__).resolve().parent.parent
+TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+PARAMS = YAML(typ="safe", pure=True).load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+STAGES = YAML(typ="safe", pure=True).load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+MADE_BY_STAGES = {line.strip("/").split("/")[1] for line in (ROOT / ".gitignore").read_text().splitlines() if line.startswith("/data/")}
+SECTIONS = set(PARAMS) - {"demo", "clips", "targets", "pairs"}
+
+
+def _block(start: str) -> str:
+    """The fenced block whose fence is followed by `start`."""
+    match = re.search(rf"```{start}(.*?)```", TEXT, re.S)
+    assert match, start
+    return match[1]
+
+
+def _tree() -> list[str]:
+    """Paths of the tree, from the indentation of its lines."""
+    paths, folders = [], [""]
+    for line in _block("\nREADME.md").splitlines()[1:]:
+        depth = (len(line) - len(line.lstrip())) // 2
+        name = line.split()[0]
+        folders[depth + 1 :] = [f"{folders[depth]}{name}"]
+        paths.append(folders[depth] + name)
+    return paths
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_every_stage_is_in_the_drawing(stage):
+    assert re.search(rf"\b{stage}\b", _block("mermaid"))
+
+
+def test_the_drawing_has_no_other_stage():
+    drawn = set(re.findall(r"\b[a-z]+(?:_[a-z]+)+\b", _block("mermaid")))
+    assert drawn <= set(STAGES)
+
+
+def test_every_section_is_in_the_table_of_reruns():
+    table = re.search(r"<!-- reruns -->(.*)<!-- /reruns -->", TEXT, re.S)
+    assert table
+    assert not {name for name in SECTIONS if f"`{name}" not in table[1]}
+
+
+def test_what_the_tree_names_exists():
+    assert not [path for path in _tree() if not (ROOT / path).exists()]
+
+
+def test_the_tree_leaves_nothing_out():
+    named = {path.rstrip("/").split("/")[0] for path in ["README.md", *_tree()]}
+    rooms = {path.rstrip("/") for path in _tree()}
+    here = {p.name for p in ROOT.iterdir() if not p.name.startswith(".") and p.suffix != ".egg-info"}
+    assert here - named <= {"dvc.lock", "build"}
+    inside = {f"pipeline/{p.name}" for p in (ROOT / "pipeline").iterdir() if not p.name.startswith("__")}
+    assert not inside - rooms
+
+
+def test_params_in_backticks_exist():
+    named = set(re.findall(r"`((?:%s)(?:\.\w+)+)(?::[^`]*)?`" % "|".join(sorted(SECTIONS)), TEXT))
+    assert len(named) > 10
+    for key in named:
+        node = PARAMS
+        for part in key.split("."):
+            assert isinstance(node, dict), f"{key}: no such parameter"
+            assert part in node, f"{key}: no such parameter"
+            node = node[part]
+
+
+def test_folders_of_data_are_those_of_the_stages():
+    named = set(re.findall(r"`data/(\w+)/", TEXT))
+    assert named <= MADE_BY_STAGES | {"source", "incoming", "metrics"}
+
+
+def test_example_params_have_the_keys_of_the_real_ones():
+    example = YAML(typ="safe", pure=True).load(_block("yaml"))
+    for kind, entries in ((k, v) for k, v in example.items() if k != "demo"):
+        keys = set(next(iter(PARAMS[kind].values())))
+        assert all(set(entry) == keys for entry in entries.values()), kind
+    assert all(pair == f"{p['driver']}-to-{p['target']}" for pair, p in example["pairs"].items())
+    assert {f"{target}-to-{target}" for target in example["targets"]} <= set(example["pairs"])
+
+
+@pytest.mark.parametrize("word", [r"\.\./shared", r"\bissues?\b", r"/work/", r"/home/", r"/root/", r"/tmp/", r"\bhelpers?\b"])
+def test_nothing_of_the_workshop_is_told(word):
+    assert not re.search(word, TEXT, re.I)
+
+
+@pytest.mark.parametrize("block", ["reruns", "results", "speed", "memory"])
+def test_blocks_that_are_filled_in_are_marked(block):
+    assert TEXT.count(f"<!-- {block} -->") == TEXT.count(f"<!-- /{block} -->") == 1
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "python3 -m venv .venv && . .venv/bin/activate && pip install -e . && dvc repro",
+        "pip install -e '.[test]' && pytest",
+    ],
+)
+def test_the_two_commands_stand_there(command):
+    assert f"    {command}\n" in TEXT
+
+
+def test_links_inside_the_page_lead_somewhere():
+    heads = {re.sub(r"[^\w\- ]", "", head.lower()).strip().replace(" ", "-") for head in re.findall(r"^#+ (.+)$", TEXT, re.M)}
+    assert set(re.findall(r"\]\(#([^)]+)\)", TEXT)) <= heads
+
+
+@pytest.mark.parametrize("script", ["speed", "memory"])
+def test_benchmarks_named_exist(script):
+    assert f"python tests/benchmarks/{script}.py" in TEXT
+    assert (ROOT / "tests" / "benchmarks" / f"{script}.py").is_file()
