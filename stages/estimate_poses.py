@@ -20,6 +20,7 @@ def main() -> None:
         writes={"out": "keypoints (Parquet)"},
         optional={
             "weights": "folder of the backend's networks",
+            "refiner-weights": "folder of the refiner's network",
             "labels": "labels for the backend imported (.parquet or DeepLabCut .csv)",
             "sheet": "contact sheet (PNG) written when a person must be chosen; default .scratch/tracks/<clip>.png",
         },
@@ -31,7 +32,7 @@ def main() -> None:
     params = read_section(args.params, "pose", PoseParams)
     key = f"pairs.{args.redetect}.redetect" if args.redetect else f"clips.{args.clip}.pose"
     refiner = "none" if args.redetect else str(read_value(args.params, f"clips.{args.clip}.refiner"))
-    sources = Sources(str(read_value(args.params, key)), refiner, args.weights, args.labels)
+    sources = Sources(str(read_value(args.params, key)), refiner, args.weights, args.refiner_weights, args.labels)
     name = args.redetect or args.clip
     key = f"clips.{name}.select"
     select = "auto" if args.redetect else read_select(read_value(args.params, key), f"{args.params}: {key}")

@@ -12,7 +12,8 @@ from pipeline.artifacts.keypoints import ORIGINS, Keypoints
 from pipeline.clock import Clock
 from pipeline.errors import InputError
 from pipeline.params import Section
-from pipeline.pose.people import Backend, People, Refiner, person_boxes
+from pipeline.pose.people import Backend, People, Refiner, people_of_table
+from pipeline.pose.refining import refine_track
 from pipeline.pose.repair import RepairParams, fill_gaps, find_jumps, find_long_limbs, track_height, usual_lengths
 from pipeline.pose.select import Gates, Select, needs_choice, select_person
 from pipeline.pose.sheet import write_track_sheet
@@ -47,11 +48,12 @@ class PoseParams(Section):
 
 @dataclass(frozen=True)
 class Sources:
-    """Where a backend and a refiner find what they need: their names, the folder of networks, the labels file."""
+    """Where a backend and a refiner find what they need: their names, the folders of networks, the labels file."""
 
     backend: str
     refiner: str
     weights: Path | None
+    refiner_weights: Path | None
     labels: Path | None
 
 
@@ -75,7 +77,8 @@ def estimate_poses(frames: Frames, skeleton: Skeleton, sources: Sources, subject
     Raises InputError: see select_person and the backends.
     """
     limbs = skeleton.limb_indices(drawn_only=True) or skeleton.limb_indices()
-    people, colours = _see_clip(frames, limbs, load_backend(frames, skeleton, sources, params), load_refiner(sources))
+    refiner = load_refiner(sources, skeleton, params)  # what is missing is said before the backend's long work
+    people, colours = _see_clip(frames, limbs, load_backend(frames, skeleton, sources, params))
     tracks = link_people(people, colours, params.tracking)
     gates = Gates(0.0 if subject.redetect else params.min_present_fraction, empty_allowed=subject.redetect)
     if subject.sheet and not subject.redetect and (subject.select != "auto" or needs_choice(tracks)):
@@ -84,7 +87,13 @@ def estimate_poses(frames: Frames, skeleton: Skeleton, sources: Sources, subject
     seen_as = IMPORTED if sources.backend == "imported" else MEASURED
     points, score, origin = tracks.points.copy(), tracks.score.copy(), np.where(np.isfinite(tracks.points[..., 0]), seen_as, MISSING)
     if selected is not None:
-        repaired = repair_track(points[:, selected], score[:, selected], seen_as, frames.clock, skeleton, subject.split, params)
+        own, own_score, own_seen_as = points[:, selected], score[:, selected], np.full(score[:, selected].shape, seen_as)
+        if refiner is not None:
+            present = np.isfinite(own[..., 0]).any(axis=1)
+            _, border = fillable_frames(present, subject.split, params.repair.max_absence_frames)
+            own, own_score, refined = refine_track(frames, own, own_score, border, refiner)
+            own_seen_as[refined] = REFINED
+        repaired = repair_track(own, own_score, own_seen_as, frames.clock, skeleton, subject.split, params)
         points[:, selected], score[:, selected], origin[:, selected] = repaired
     return Keypoints(
         points=points.astype(np.float32),
@@ -111,32 +120,52 @@ def load_backend(frames: Frames, skeleton: Skeleton, sources: Sources, params: P
             from pipeline.pose.backends.imported import load
 
             return load(sources.labels, skeleton.joints, params.joint_map, len(frames), frames.attributes.get("images"))
+        case "openpose":
+            import torch
+
+            from pipeline.pose.backends.openpose import FILES, load
+
+            if sources.weights is None:
+                raise InputError("pose backend openpose needs its networks, found no folder; name it with --weights")
+            torch.set_num_threads(params.threads)
+            torch.set_flush_denormal(True)
+            networks = {role: sources.weights / name for role, name in FILES.items()}
+            see = load(networks, "cuda" if torch.cuda.is_available() else "cpu", joints=skeleton.joints)
+            return lambda block: [people_of_table(table) for table in see(block)]
         case "none":
             from pipeline.pose.backends.none import load
 
             return load(skeleton.joints)
         case other:
-            raise InputError(f"the pose backend must be blazepose, imported or none, found {other!r}; correct it in params.yaml")
+            raise InputError(f"the pose backend must be blazepose, openpose, imported or none, found {other!r}; correct it in params.yaml")
 
 
-def load_refiner(sources: Sources) -> Refiner:
-    """Return the refiner of this name; InputError names the legal ones."""
+def load_refiner(sources: Sources, skeleton: Skeleton, params: PoseParams) -> Refiner | None:
+    """Return the refiner of this name, None for none; InputError names the legal ones."""
     match sources.refiner:
         case "none":
             from pipeline.pose.refiners.none import load
 
             return load()
+        case "dcpose":
+            import torch
+
+            from pipeline.pose.refiners.dcpose import load
+
+            if sources.refiner_weights is None:
+                raise InputError("pose refiner dcpose needs its network, found no folder; name it with --refiner-weights")
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+            return load(sources.refiner_weights, device, skeleton.joints, params.threads)
         case other:
-            raise InputError(f"the pose refiner must be none, found {other!r}; correct it in params.yaml")
+            raise InputError(f"the pose refiner must be none or dcpose, found {other!r}; correct it in params.yaml")
 
 
-def _see_clip(frames: Frames, limbs: list[tuple[int, int]], backend: Backend, refiner: Refiner) -> tuple[list[People], list[np.ndarray]]:
+def _see_clip(frames: Frames, limbs: list[tuple[int, int]], backend: Backend) -> tuple[list[People], list[np.ndarray]]:
     people: list[People] = []
     colours: list[np.ndarray] = []
     with Progress(len(frames), "estimate_poses") as progress:
         for _, block in frames.blocks(BLOCK_FRAMES):
             seen = backend(block)
-            seen = refiner(block, [person_boxes(group.points) for group in seen], seen)
             people += seen
             colours += limb_colours(block, seen, limbs)
             progress.advance(len(block))
@@ -146,13 +175,15 @@ def _see_clip(frames: Frames, limbs: list[tuple[int, int]], backend: Backend, re
 def repair_track(
     points: np.ndarray,
     score: np.ndarray,
-    seen_as: int,
+    seen_as: int | np.ndarray,
     clock: Clock,
     skeleton: Skeleton,
     split: SplitParams | None,
     params: PoseParams,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return points (t j 2), score (t j) and origin (t j) of one person's points (t j 2) and score (t j), seen as MEASURED or IMPORTED.
+    """Return points (t j 2), score (t j) and origin (t j) of one person's points (t j 2) and score (t j).
+
+    seen_as: the origin of all, or of each (t j): MEASURED, IMPORTED or REFINED.
 
     Sides that were exchanged are put right (origin refined), doubtful joints dropped, the rest smoothed, short gaps filled.
 

@@ -24,13 +24,19 @@ class People:
 
 # A backend is called with consecutive blocks (n h w 3) uint8 RGB of a clip, from its first frame on, and may remember.
 Backend = Callable[[np.ndarray], list[People]]
-# A refiner is called with the same block, the boxes (p 4) xyxy of the people in each frame, and the people; it returns better people.
-Refiner = Callable[[np.ndarray, list[np.ndarray], list[People]], list[People]]
+# A refiner is called with frames (n h w 3) and for each frame boxes (p 4) xyxy, NaN = not wanted; it returns for each frame
+# x, y, score (p j 3), NaN where it has nothing better. It looks at the neighbours among the frames it is given.
+Refiner = Callable[[np.ndarray, np.ndarray], list[np.ndarray]]
 
 
 def nobody(joints: int) -> People:
     """Return an empty frame for a skeleton of so many joints."""
     return People(np.zeros((0, joints, 2)), np.zeros((0, joints)))
+
+
+def people_of_table(table: np.ndarray) -> People:
+    """Return the people of an array (p j 3) of x, y and score, NaN where a joint is not seen; scores are clipped to 0..1."""
+    return People(table[..., :2], np.clip(np.nan_to_num(table[..., 2]), 0.0, 1.0))
 
 
 def person_boxes(points: np.ndarray) -> np.ndarray:

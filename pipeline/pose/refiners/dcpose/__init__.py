@@ -1,0 +1,100 @@
+"""DCPose as a refiner: a person's joints seen anew, with the help of the frames before and after (§3.1).
+
+Liu et al. 2021, trained on PoseTrack.
+"""
+
+import pickle
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from pipeline.errors import InputError
+from pipeline.pose.refiners.dcpose.fold import fold_normalisation
+from pipeline.pose.refiners.dcpose.network import DCPose
+from pipeline.pose.refiners.dcpose.preprocess import CHANNELS, crop_frame, crop_of_box, read_joints
+
+FILE = "PoseTrack17_DCPose.pth"
+BATCH = 4  # people a pass; each is three crops of 384 x 288
+STEPS_TO_NEIGHBOURS = (1, 1)
+
+
+def load(
+    weights: Path, device: str | torch.device = "cpu", joints: Sequence[str] = CHANNELS, threads: int | None = None
+) -> Callable[[np.ndarray, Sequence[np.ndarray] | np.ndarray], list[np.ndarray]]:
+    """Return f(frames (t h w 3) uint8 RGB, boxes_xyxy) → for each frame x, y, score (p j 3) float64 in full pixels.
+
+    boxes_xyxy: for each frame half-open boxes (p 4), or (4) for one person. Joints are in the order of `joints`; those that
+    DCPose has not, or does not see, are NaN with score 0, as all are of a box that is NaN. A frame's neighbours are those in
+    `frames`; at either end the frame itself stands in. weights: the official checkpoint, or the folder that holds it.
+    Raises InputError when it is missing or another network's.
+    """
+    if threads:
+        torch.set_num_threads(threads)
+    torch.set_flush_denormal(True)
+    network = fold_normalisation(read_checkpoint(Path(weights))).to(device, memory_format=torch.channels_last)
+    margin = torch.tensor([STEPS_TO_NEIGHBOURS], device=device)
+
+    @torch.inference_mode()
+    def refine(frames: np.ndarray, boxes_xyxy: Sequence[np.ndarray] | np.ndarray) -> list[np.ndarray]:
+        people = [np.asarray(boxes, float).reshape(-1, 4) for boxes in boxes_xyxy]
+        if len(people) != len(frames):
+            raise InputError(f"boxes must be given for every frame, found {len(people)} for {len(frames)} frames")
+        refined = [_unseen((len(boxes), len(joints))) for boxes in people]
+        wanted = [(t, p) for t, boxes in enumerate(people) for p in range(len(boxes)) if np.isfinite(boxes[p]).all()]
+        for start in range(0, len(wanted), BATCH):
+            some = wanted[start : start + BATCH]
+            crops = [crop_of_box(people[t][p]) for t, p in some]
+            shown = torch.from_numpy(np.stack([_three_crops(frames, t, crop) for (t, _), crop in zip(some, crops, strict=True)]))
+            shown = shown.to(device).contiguous(memory_format=torch.channels_last)
+            maps = network(shown, margin.expand(len(some), 2)).float().cpu().numpy()
+            for (t, p), crop, found in zip(some, crops, maps, strict=True):
+                refined[t][p] = _in_order(read_joints(found, crop), joints)
+        return refined
+
+    return refine
+
+
+def read_checkpoint(path: Path) -> DCPose:
+    """Return the network with the weights of an official checkpoint; nothing in the file is executed."""
+    path = path / FILE if path.is_dir() else path
+    if not path.is_file():
+        raise InputError(f"pose refiner dcpose needs its checkpoint {path}, found none. Run: dvc repro fetch_refiner_weights")
+    try:
+        stored = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        raise InputError(f"{path} must be DCPose's checkpoint, found no tensors ({str(error).splitlines()[0]}); fetch it again") from None
+    state = stored.get("state_dict", stored) if isinstance(stored, dict) else {}
+    state = {str(key).removeprefix("module."): value for key, value in state.items()}
+    network = DCPose()
+    expected = network.state_dict()
+    wrong = [key for key in expected if not torch.is_tensor(state.get(key)) or state[key].shape != expected[key].shape]
+    wrong += sorted(set(state) - set(expected))
+    if wrong:
+        raise InputError(f"{path} must hold DCPose's {len(expected)} tensors, {len(wrong)} keys or shapes differ, first {wrong[0]}; fetch it")
+    network.load_state_dict(state)
+    return network.eval()
+
+
+def _three_crops(frames: np.ndarray, t: int, crop: np.ndarray) -> np.ndarray:
+    """The current, the previous and the next frame through one crop, (9 h w); the current one stands in beyond the ends."""
+    before, after = max(t - 1, 0), min(t + 1, len(frames) - 1)
+    return np.concatenate([crop_frame(frames[i], crop) for i in (t, before, after)])
+
+
+def _in_order(found: np.ndarray, joints: Sequence[str]) -> np.ndarray:
+    """The channels (17 3) by the joints' names; the neck is midway between the shoulders, as in COCO-18."""
+    ordered = _unseen((len(joints),))
+    for index, joint in enumerate(joints):
+        if joint in CHANNELS:
+            ordered[index] = found[CHANNELS.index(joint)]
+        elif joint == "neck":
+            shoulders = found[[CHANNELS.index("left_shoulder"), CHANNELS.index("right_shoulder")]]
+            ordered[index] = *shoulders[:, :2].mean(0), shoulders[:, 2].min()
+    return ordered
+
+
+def _unseen(shape: tuple[int, ...]) -> np.ndarray:
+    """x, y, score (... 3) of joints that nobody sees."""
+    return np.concatenate([np.full((*shape, 2), np.nan), np.zeros((*shape, 1))], -1)
