@@ -58,7 +58,7 @@ class Project:
     def dvc(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run dvc here; the output is kept."""
         result = subprocess.run(
-            [sys.executable, "-m", "dvc", *arguments], cwd=self.folder, env=_environment(), capture_output=True, text=True, timeout=1500
+            [sys.executable, "-m", "dvc", *arguments], cwd=self.folder, env=environment(), capture_output=True, text=True, timeout=1500
         )
         if check and result.returncode:
             raise AssertionError(result.stdout[-4000:] + result.stderr[-4000:])
@@ -93,9 +93,9 @@ def make_project(folder: Path) -> Project:
     draw_clip(folder, "ann", Figure(), Motion(travel=0.3))
     draw_clip(folder, "ben", Figure(proportions={"thigh": 0.8, "shin": 0.8, "torso": 1.1}), Motion(wave=1.5))
     _bring_weights(folder)
-    edit_params(folder / "params.yaml", {**SMALL, **_cast()})
+    edit_params(folder / "params.yaml", {**SMALL, **cast()})
     for command in (["git", "init", "-q"], [sys.executable, "-m", "dvc", "init", "-q"]):
-        subprocess.run(command, cwd=folder, check=True, env=_environment())
+        subprocess.run(command, cwd=folder, check=True, env=environment())
     shutil.copy(ROOT / ".dvc" / "config", folder / ".dvc" / "config")
     return Project(folder)
 
@@ -147,7 +147,8 @@ def group_of(stages: Sequence[str]) -> set[str]:
     return {stage.split("@")[0] for stage in stages}
 
 
-def _cast() -> dict[str, Any]:
+def cast() -> dict[str, Any]:
+    """Clips, targets and pairs of the drawn project, as params."""
     clips = {
         name: {
             "video": f"data/source/{name}.mp4",
@@ -175,7 +176,8 @@ def _bring_weights(folder: Path) -> None:
         shutil.copytree(cache, folder / ".scratch" / "downloads", copy_function=os.link)
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
+    """Environment of every command in the project."""
     return {
         **os.environ,
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",

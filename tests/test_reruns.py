@@ -1,0 +1,192 @@
+"""Which stages a change of params reruns: the table in README, held against dvc.yaml as DVC itself resolves it.
+
+tests/test_walk.py runs some of the rows for real.
+"""
+
+import copy
+import fnmatch
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+from walking import ROOT, cast, edit_params, environment
+
+EXAMPLE = {"<clip>": "ben", "<target>": "ann", "<pair>": "ben-to-ann", "<new>": "eve", "<new pair>": "eve-to-ann"}
+
+# change → stages; a `name` in the second column stands for all stages of that row
+RERUNS = {
+    "`report`": "report",
+    "`evaluation`": "evaluate, evaluate_reconstruction, `report`",
+    "`evaluation.metrics`, `evaluation.flow`": "fetch_metric_weights, `evaluation`",
+    "`fuse`": "fuse, redetect_poses, `evaluation`",
+    "`refine`": "train_refiner, refine_regions, `fuse`",
+    "`face`": "enhance_faces, `refine`",
+    "`face_index`": "index_faces, `face`",
+    "`regions`": "index_faces, `face`",
+    "`generate`": "generate_foreground, `face`",
+    "`appearance`": "train_appearance, `generate`",
+    "`crop`": "crop_person, `appearance`",
+    "`background`": "inpaint_background, `crop`",
+    "`matting`": "segment_person, index_faces, `background`",
+    "`split`": "estimate_poses, retarget_motion, `matting`",
+    "`pose`": "estimate_poses, retarget_motion, `matting`",
+    "`frames`": "extract_frames, `pose`",
+    "`motion`": "retarget_motion, generate_foreground, enhance_faces, refine_regions, fuse, redetect_poses, `evaluation`",
+    "`targets.<target>.matte`": "fetch_matte_weights@<target>, `matting`",
+    "`targets.<target>.matting`": "`matting`",
+    "`targets.<target>.crop`": "`crop`",
+    "`targets.<target>.appearance`": "`appearance`",
+    "`targets.<target>.refine`": "`refine`",
+    "`pairs.<pair>.motion`": "retarget_motion@<pair>, generate_foreground@<pair>, enhance_faces@<pair>, refine_regions@<pair>, fuse@<pair>, "
+    "redetect_poses@<pair>, evaluate@<pair>, report",
+    "`pairs.<pair>.redetect`": "fetch_redetection_weights@<pair>, redetect_poses@<pair>, evaluate@<pair>, report",
+    "`clips.<clip>.select` of a driver": "estimate_poses@<clip>, `pairs.<pair>.motion`",
+    "`clips.<clip>.video` of a driver": "extract_frames@<clip>, estimate_poses@<clip>, `pairs.<pair>.motion`",
+    "a new driver and its pair": "*@<new>, *@<new pair>, report",
+    "comments, the order of keys": "",
+}
+EDITS: dict[str, dict[str, Any]] = {
+    "`report`": {"report.sheet_frames": 5},
+    "`evaluation`": {"evaluation.dilate_px": 3},
+    "`fuse`": {"fuse.crf": 20},
+    "`refine`": {"refine.seed": 2},
+    "`face`": {"face.alpha": 0.3},
+    "`face_index`": {"face_index.size_px": 40},
+    "`regions`": {"regions.hand_side": 1.2},
+    "`generate`": {"generate.batch_windows": 2},
+    "`appearance`": {"appearance.seed": 2},
+    "`crop`": {"crop.margin": 1.3},
+    "`background`": {"background.max_samples": 20},
+    "`matting`": {"matting.smoothing": 0.4},
+    "`split`": {"split.hold_out_fraction": 0.3},
+    "`pose`": {"pose.smoothing_s": 0.05},
+    "`frames`": {"frames.max_height_px": 144},
+    "`motion`": {"motion.limb_percentile": 80},
+    "`targets.<target>.matte`": {"targets.ann.matte": "blazepose"},
+    "`targets.<target>.matting`": {"targets.ann.matting": {"smoothing": 0.4}},
+    "`targets.<target>.crop`": {"targets.ann.crop": {"margin": 1.3}},
+    "`targets.<target>.appearance`": {"targets.ann.appearance": {"seed": 2}},
+    "`targets.<target>.refine`": {"targets.ann.refine": {"seed": 2}},
+    "`pairs.<pair>.motion`": {"pairs.ben-to-ann.motion": {"limb_percentile": 80}},
+    "`pairs.<pair>.redetect`": {"pairs.ben-to-ann.redetect": "blazepose"},
+    "`clips.<clip>.select` of a driver": {"clips.ben.select": {"track": 0}},
+    "`clips.<clip>.video` of a driver": {"clips.ben.video": "data/source/eve.mp4"},
+    "a new driver and its pair": {
+        "clips.eve": {**cast()["clips"]["ben"], "video": "data/source/eve.mp4", "labels": "data/source/eve.parquet"},
+        "pairs.eve-to-ann": {"driver": "eve", "target": "ann", "redetect": "none", "motion": {}},
+    },
+}
+# The graph alone cannot show where unchanged bytes stop a rerun; test_walk runs these rows.
+RUN_ONLY = {"`evaluation.metrics`, `evaluation.flow`", "`motion`", "comments, the order of keys"}
+
+
+def stages_of(row: str) -> list[str]:
+    """Patterns of the stages a row of RERUNS names, with the drawn project's names for <clip>, <target>, <pair>."""
+    patterns: list[str] = []
+    for token in filter(None, (part.strip() for part in RERUNS[row].split(","))):
+        if token.startswith("`"):
+            patterns += stages_of(token)
+        else:
+            for placeholder, name in EXAMPLE.items():
+                token = token.replace(placeholder, name)
+            patterns += [token] if "@" in token else [token, f"{token}@*"]
+    return patterns
+
+
+def expected(row: str, stages: set[str]) -> set[str]:
+    """The stages of the project that a row names."""
+    return {stage for stage in stages if any(fnmatch.fnmatchcase(stage, pattern) for pattern in stages_of(row))}
+
+
+def resolve(folder: Path) -> dict[str, dict[str, Any]]:
+    """Stages of the folder's dvc.yaml, resolved by DVC, each with the values of its params."""
+    from dvc.parsing import DataResolver
+    from dvc.repo import Repo
+
+    tree = YAML(typ="safe").load((folder / "params.yaml").read_text())
+    with Repo(str(folder)) as repo:
+        plan = YAML(typ="safe").load((folder / "dvc.yaml").read_text())
+        stages = copy.deepcopy(DataResolver(repo, str(folder), plan).resolve()["stages"])
+    for stage in stages.values():
+        stage["values"] = {key: _value(tree, key) for key in stage.get("params", [])}
+    return stages
+
+
+def affected(before: dict[str, dict[str, Any]], after: dict[str, dict[str, Any]]) -> set[str]:
+    """Stages of `after` whose command, paths or params changed, and all stages downstream of them."""
+    found = {name for name, stage in after.items() if stage != before.get(name)}
+    while True:
+        written = [path for name in found for path in _paths(after[name], "outs", "metrics", "plots")]
+        more = {name for name, stage in after.items() if any(_meets(dep, out) for dep in _paths(stage, "deps") for out in written)}
+        if more <= found:
+            return found
+        found |= more
+
+
+def _value(tree: Any, key: str) -> Any:
+    for part in key.split("."):
+        tree = tree[part]
+    return tree
+
+
+def _paths(stage: dict[str, Any], *kinds: str) -> list[str]:
+    return [next(iter(entry)) if isinstance(entry, dict) else entry for kind in kinds for entry in stage.get(kind, [])]
+
+
+def _meets(a: str, b: str) -> bool:
+    return a == b or a.startswith(f"{b}/") or b.startswith(f"{a}/")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder with dvc.yaml and the drawn project's params, without any data."""
+    folder = tmp_path_factory.mktemp("plan")
+    for name in ("dvc.yaml", "params.yaml"):
+        (folder / name).write_text((ROOT / name).read_text())
+    edit_params(folder / "params.yaml", cast())
+    subprocess.run([sys.executable, "-m", "dvc", "init", "-q", "--no-scm"], cwd=folder, env=environment(), check=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def unchanged(folder):
+    """The stages before any change."""
+    return resolve(folder)
+
+
+@pytest.mark.parametrize("row", [row for row in RERUNS if row not in RUN_ONLY])
+def test_a_change_reaches_exactly_these_stages(row, folder, unchanged):
+    params = folder / "params.yaml"
+    text = params.read_text()
+    try:
+        edit_params(params, EDITS[row])
+        after = resolve(folder)
+    finally:
+        params.write_text(text)
+    assert affected(unchanged, after) == expected(row, set(after))
+
+
+def test_every_section_of_params_has_a_row():
+    sections = set(YAML(typ="safe").load((ROOT / "params.yaml").read_text())) - {"demo"}
+    named = {re.split(r"[.`]", row)[1] for row in RERUNS if row.startswith("`")}
+    assert named == sections
+
+
+def test_evaluating_renders_nothing_and_fusing_trains_nothing():
+    making = {"train_appearance@ann", "train_refiner@ann", "generate_foreground@ben-to-ann", "refine_regions@ben-to-ann"}
+    assert not expected("`evaluation.metrics`, `evaluation.flow`", {*making, "fuse@ben-to-ann"})
+    assert not expected("`fuse`", making)
+    assert not {stage for stage in expected("a new driver and its pair", {*making, "train_appearance@eve"}) if "@ann" in stage}
+
+
+def test_readme_prints_this_table():
+    text = (ROOT / "README.md").read_text() if (ROOT / "README.md").is_file() else ""
+    table = re.search(r"<!-- reruns -->\n(.*?)<!-- /reruns -->", text, re.DOTALL)
+    if table is None:
+        pytest.skip("README has no table between <!-- reruns --> and <!-- /reruns -->")
+    rows = [[cell.strip() for cell in line.strip().strip("|").split("|")] for line in table[1].strip().splitlines()[2:]]
+    assert {change: stages.replace("nothing", "") for change, stages in rows} == RERUNS
