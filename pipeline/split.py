@@ -28,11 +28,11 @@ class Split:
 
 
 def split_frames(present: np.ndarray, params: SplitParams) -> Split:
-    """Hold out the last fraction in time of the frames in which the subject is present (t) bool.
+    """Hold out the last fraction in time of the frames in which the subject is present (t) bool; one at least is for training.
 
     Not in the paper: a random split leaks, since neighbouring frames are nearly equal.
     """
     frames = np.flatnonzero(np.asarray(present))
     held_out = round(len(frames) * params.hold_out_fraction)
-    border = len(frames) - held_out
+    border = max(len(frames) - held_out, min(len(frames), 1))
     return Split(frames[:border], frames[border:])

@@ -42,6 +42,13 @@ def test_nothing_held_out_is_legal():
     assert (np.arange(7) < parts.border).all()
 
 
+@pytest.mark.parametrize("t", [1, 2, 3, 4])
+def test_a_very_short_clip_keeps_a_frame_for_training(t):
+    parts = split(np.ones(t), 0.9)
+    assert parts.training.tolist() == [0]
+    assert len(parts.held_out) == t - 1
+
+
 @pytest.mark.parametrize("t", [0, 5])
 def test_nobody_there_is_in_neither(t):
     parts = split(np.zeros(t), 0.2)

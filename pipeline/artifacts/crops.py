@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.artifacts.store import ArrayReader, ArrayWriter, create_group, open_group, read_array, write_array
+from pipeline.artifacts.store import ArrayReader, ArrayWriter, create_group, open_group, read_array, readable, write_array
 from pipeline.clock import Clock
 
 REMEDY = "Run: dvc repro crop_person"
@@ -70,15 +70,16 @@ def write_crops(
 def open_crops(path: str | os.PathLike[str]) -> Crops:
     """Open crops; InputError when missing, of another kind or damaged."""
     group, attributes = open_group(path, ("crops",), REMEDY)
-    read = {name: read_array(group, name, path, REMEDY) for name in ("frames", "mattes", "plate", "crop", "present")}
-    return Crops(
-        frames=read["frames"],
-        mattes=read["mattes"],
-        plate=read["plate"],
-        crop=read["crop"][:],
-        present=read["present"][:].astype(bool),
-        clock=Clock.from_attributes(attributes),
-        size_px=int(attributes["size_px"]),
-        size_hw=(int(attributes["size_hw"][0]), int(attributes["size_hw"][1])),
-        attributes=attributes,
-    )
+    with readable(path, "crops artifact", REMEDY):
+        read = {name: read_array(group, name, path, REMEDY) for name in ("frames", "mattes", "plate", "crop", "present")}
+        return Crops(
+            frames=read["frames"],
+            mattes=read["mattes"],
+            plate=read["plate"],
+            crop=read["crop"][:],
+            present=read["present"][:].astype(bool),
+            clock=Clock.from_attributes(attributes),
+            size_px=int(attributes["size_px"]),
+            size_hw=(int(attributes["size_hw"][0]), int(attributes["size_hw"][1])),
+            attributes=attributes,
+        )

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.artifacts.store import VERSION, ArrayReader, ArrayWriter, create_group, open_group, publish, read_array
+from pipeline.artifacts.store import VERSION, ArrayReader, ArrayWriter, create_group, open_group, publish, read_array, readable
 from pipeline.errors import InputError
 
 REMEDY = "Run: dvc repro index_faces"
@@ -93,17 +93,20 @@ def open_faces(table: str | os.PathLike[str], crops: str | os.PathLike[str]) -> 
     """Open a face index; InputError when a part is missing, damaged, or the two do not belong together."""
     if not Path(table).is_file():
         raise InputError(f"{table} does not exist. {REMEDY}")
-    try:
+    with readable(table, "face index", REMEDY):
         rows = pq.read_table(table, page_checksum_verification=True)
         attributes = json.loads((rows.schema.metadata or {})[b"motion_copy"])
-    except (pa.ArrowException, OSError, KeyError, ValueError) as error:
-        raise InputError(f"{table} is not a readable face index: {error}. {REMEDY}") from error
     if attributes.get("kind") != "faces" or attributes.get("version") != VERSION:
         raise InputError(f"{table} must be faces version {VERSION}, found {attributes.get('kind')}. {REMEDY}")
     group, _ = open_group(crops, ("faces",), REMEDY)
     pictures, mattes = (read_array(group, name, crops, REMEDY) for name in ("crops", "mattes"))
     if not len(pictures) == len(mattes) == rows.num_rows:
         raise InputError(f"{crops} has {len(pictures)} faces, {table} has {rows.num_rows}. {REMEDY}")
+    with readable(table, "face index", REMEDY):
+        return _from_table(rows, attributes, pictures, mattes)
+
+
+def _from_table(rows: pa.Table, attributes: dict[str, Any], pictures: ArrayReader, mattes: ArrayReader) -> FaceIndex:
     names = tuple(attributes["landmarks"])
     return FaceIndex(
         frame=rows.column("frame").to_numpy().astype(np.int64),

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.artifacts.store import ArrayReader, ArrayWriter, create_group, open_group, read_array, write_array
+from pipeline.artifacts.store import ArrayReader, ArrayWriter, create_group, open_group, read_array, readable, write_array
 from pipeline.clock import Clock
 
 REMEDY = "Run: dvc repro generate_foreground"
@@ -78,14 +78,15 @@ def create_foregrounds(
 def open_foregrounds(path: str | os.PathLike[str]) -> Foregrounds:
     """Open foregrounds; InputError when missing, of another kind or damaged."""
     group, attributes = open_group(path, ("foregrounds",), REMEDY)
-    read = {name: read_array(group, name, path, REMEDY) for name in ("rgb", "matte", "crop", "present")}
-    return Foregrounds(
-        rgb=read["rgb"],
-        matte=read["matte"],
-        crop=read["crop"][:],
-        present=read["present"][:].astype(bool),
-        clock=Clock.from_attributes(attributes),
-        size_px=int(attributes["size_px"]),
-        size_hw=(int(attributes["size_hw"][0]), int(attributes["size_hw"][1])),
-        attributes=attributes,
-    )
+    with readable(path, "foregrounds artifact", REMEDY):
+        read = {name: read_array(group, name, path, REMEDY) for name in ("rgb", "matte", "crop", "present")}
+        return Foregrounds(
+            rgb=read["rgb"],
+            matte=read["matte"],
+            crop=read["crop"][:],
+            present=read["present"][:].astype(bool),
+            clock=Clock.from_attributes(attributes),
+            size_px=int(attributes["size_px"]),
+            size_hw=(int(attributes["size_hw"][0]), int(attributes["size_hw"][1])),
+            attributes=attributes,
+        )

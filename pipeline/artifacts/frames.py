@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.artifacts.store import ArrayReader, ArrayWriter, create_group, open_group, read_array
+from pipeline.artifacts.store import ArrayReader, ArrayWriter, create_group, open_group, read_array, readable
 from pipeline.clock import Clock
 
 KINDS = ("frames", "plates", "mattes", "fused")
@@ -59,6 +59,9 @@ def create_frames(
         writer.group = group  # type: ignore[attr-defined]
         yield writer
         writer.flush()
+        pts = group.attrs["pts"]
+        if isinstance(pts, list) and len(pts) != writer.length:
+            raise ValueError(f"{writer.length} frames, {len(pts)} timestamps")
 
 
 def replace_clock(writer: ArrayWriter, clock: Clock, extra: dict[str, Any] | None = None) -> None:
@@ -69,4 +72,5 @@ def replace_clock(writer: ArrayWriter, clock: Clock, extra: dict[str, Any] | Non
 def open_frames(path: str | os.PathLike[str], kind: str = "frames") -> Frames:
     """Open frames, plates, mattes or fused crops; InputError when missing, of another kind or damaged."""
     group, attributes = open_group(path, (kind,), REMEDY[kind])
-    return Frames(read_array(group, kind, path, REMEDY[kind]), attributes)
+    with readable(path, f"{kind} artifact", REMEDY[kind]):
+        return Frames(read_array(group, kind, path, REMEDY[kind]), attributes)

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.artifacts.store import VERSION, publish
+from pipeline.artifacts.store import VERSION, publish, readable
 from pipeline.clock import Clock
 from pipeline.errors import InputError
 from pipeline.skeleton import Skeleton
@@ -133,18 +133,21 @@ def read_keypoints(path: str | os.PathLike[str], kind: str = "keypoints") -> Key
     """Read a table of kind `keypoints` or `motions`; InputError when missing, of another kind or damaged."""
     if not Path(path).is_file():
         raise InputError(f"{path} does not exist. {REMEDY[kind]}")
-    try:
+    with readable(path, f"{kind} table", REMEDY[kind]):
         table = pq.read_table(path, page_checksum_verification=True)
         attributes = json.loads((table.schema.metadata or {})[b"motion_copy"])
-    except (pa.ArrowException, OSError, KeyError, ValueError) as error:
-        raise InputError(f"{path} is not a readable {kind} table: {error}. {REMEDY[kind]}") from error
     if attributes.get("kind") != kind or attributes.get("version") != VERSION:
         found = f"{attributes.get('kind')} version {attributes.get('version')}"
         raise InputError(f"{path} must be {kind} version {VERSION}, found {found}. {REMEDY[kind]}")
+    with readable(path, f"{kind} table", REMEDY[kind]):
+        return _from_table(table, attributes, path, REMEDY[kind])
+
+
+def _from_table(table: pa.Table, attributes: dict[str, Any], path: str | os.PathLike[str], remedy: str) -> Keypoints:
     skeleton = Skeleton.from_json(json.dumps(attributes.pop("skeleton")))
     t, p, j = attributes.pop("shape")
     if table.num_rows != t * p * j:
-        raise InputError(f"{path} has {table.num_rows} rows, its attributes say {t} × {p} × {j}. {REMEDY[kind]}")
+        raise InputError(f"{path} has {table.num_rows} rows, its attributes say {t} × {p} × {j}. {remedy}")
     column = {name: table.column(name).combine_chunks() for name in ("x", "y", "score", "origin")}
     xy = np.stack([column["x"].to_numpy(zero_copy_only=False), column["y"].to_numpy(zero_copy_only=False)], axis=-1)
     origin = column["origin"]

@@ -6,12 +6,13 @@ import os
 from pathlib import Path
 from typing import Any
 
-import safetensors
 import safetensors.torch
 import torch
 
-from pipeline.artifacts.store import VERSION, publish
+from pipeline.artifacts.store import VERSION, publish, readable
 from pipeline.errors import InputError
+
+REMEDY = "Run: dvc repro"
 
 
 def save_model(
@@ -33,15 +34,15 @@ def load_model(
     """Read weights and description; InputError when one is missing, damaged, or they do not belong together."""
     for path in (weights, description_path):
         if not Path(path).is_file():
-            raise InputError(f"{path} does not exist. Run: dvc repro")
-    try:
+            raise InputError(f"{path} does not exist. {REMEDY}")
+    blob = Path(weights).read_bytes()
+    with readable(description_path, "description of a model", REMEDY):
         description = json.loads(Path(description_path).read_text(encoding="utf-8"))
-        blob = Path(weights).read_bytes()
+        expected = description["weights_sha256"]
+    with readable(weights, "safetensors file", REMEDY):
         state = safetensors.torch.load(blob)
-    except (ValueError, safetensors.SafetensorError) as error:
-        raise InputError(f"{weights} or {description_path} is damaged: {error}. Run: dvc repro") from error
     if description.get("kind") != "model" or description.get("version") != VERSION:
-        raise InputError(f"{description_path} does not describe a model of version {VERSION}. Run: dvc repro")
-    if hashlib.sha256(blob).hexdigest() != description["weights_sha256"]:
-        raise InputError(f"{weights} is not the file that {description_path} describes. Run: dvc repro")
+        raise InputError(f"{description_path} does not describe a model of version {VERSION}. {REMEDY}")
+    if hashlib.sha256(blob).hexdigest() != expected:
+        raise InputError(f"{weights} is not the file that {description_path} describes. {REMEDY}")
     return state, description

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.artifacts.store import ArrayReader, ArrayWriter, create_group, open_group, read_array, write_array
+from pipeline.artifacts.store import ArrayReader, ArrayWriter, create_group, open_group, read_array, readable, write_array
 from pipeline.clock import Clock
 
 REMEDY = "Run: dvc repro enhance_faces refine_regions"
@@ -89,15 +89,16 @@ def create_residuals(
 def open_residuals(path: str | os.PathLike[str]) -> Residuals:
     """Open residuals; InputError when missing, of another kind or damaged."""
     group, attributes = open_group(path, ("residuals",), REMEDY)
-    regions = tuple(attributes["regions"])
-    return Residuals(
-        regions=regions,
-        boxes={name: read_array(group, f"{name}_box", path, REMEDY)[:] for name in regions},
-        patches={name: read_array(group, name, path, REMEDY) for name in regions},
-        skipped=attributes["skipped"],
-        region_px=int(attributes["region_px"]),
-        clock=Clock.from_attributes(attributes),
-        size_hw=(int(attributes["size_hw"][0]), int(attributes["size_hw"][1])),
-        length=int(attributes["length"]),
-        attributes=attributes,
-    )
+    with readable(path, "residuals artifact", REMEDY):
+        regions = tuple(attributes["regions"])
+        return Residuals(
+            regions=regions,
+            boxes={name: read_array(group, f"{name}_box", path, REMEDY)[:] for name in regions},
+            patches={name: read_array(group, name, path, REMEDY) for name in regions},
+            skipped=attributes["skipped"],
+            region_px=int(attributes["region_px"]),
+            clock=Clock.from_attributes(attributes),
+            size_hw=(int(attributes["size_hw"][0]), int(attributes["size_hw"][1])),
+            length=int(attributes["length"]),
+            attributes=attributes,
+        )

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.artifacts.store import publish
+from pipeline.artifacts.store import publish, readable
 from pipeline.errors import InputError
 
 DECIMALS = 6
@@ -27,10 +27,8 @@ def read_scores(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Read scores; InputError when missing or damaged."""
     if not Path(path).is_file():
         raise InputError(f"{path} does not exist. Run: dvc repro evaluate")
-    try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(f"{path} is not valid JSON: {error}. Run: dvc repro evaluate") from error
+    with readable(path, "JSON of scores", "Run: dvc repro evaluate"):
+        return dict(json.loads(Path(path).read_text(encoding="utf-8")))
 
 
 def write_curve(path: str | os.PathLike[str], rows: Sequence[Mapping[str, float]]) -> None:
@@ -45,9 +43,10 @@ def read_curve(path: str | os.PathLike[str]) -> dict[str, list[float]]:
     """Read a table written by write_curve: column name → values."""
     if not Path(path).is_file():
         raise InputError(f"{path} does not exist. Run: dvc repro")
-    header, *lines = Path(path).read_text(encoding="utf-8").splitlines()
-    rows = [[float(value) for value in line.split("\t")] for line in lines]
-    return {name: [row[i] for row in rows] for i, name in enumerate(header.split("\t"))}
+    with readable(path, "table", "Run: dvc repro"):
+        header, *lines = Path(path).read_text(encoding="utf-8").splitlines()
+        rows = [[float(value) for value in line.split("\t")] for line in lines]
+        return {name: [row[i] for row in rows] for i, name in enumerate(header.split("\t"))}
 
 
 def _rounded(value: Any) -> Any:

@@ -1,6 +1,7 @@
 """Whole-or-absent publishing, and the one way arrays are laid out: Zarr v3, a chunk a frame, sharded, checksummed."""
 
 import contextlib
+import math
 import os
 import shutil
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from pipeline.errors import InputError
 VERSION = 1
 SHARD_FRAMES = 64
 SHARD_BYTES = 256 * 2**20
+WRITE_ALL = {"write_empty_chunks": True}  # zeros too, so that an absent file is always a loss, never black frames
 
 
 @contextlib.contextmanager
@@ -32,6 +34,23 @@ def publish(path: str | os.PathLike[str]) -> Iterator[Path]:
         os.replace(temporary, final)
     finally:
         remove(temporary)
+
+
+@contextlib.contextmanager
+def readable(path: str | os.PathLike[str], what: str, remedy: str) -> Iterator[None]:
+    """Turn whatever a damaged or foreign file makes its reader raise into InputError."""
+    try:
+        yield
+    except (InputError, MemoryError):
+        raise
+    except Exception as error:  # Zarr, Parquet, JSON and safetensors each raise many kinds, and a lost key a KeyError
+        raise InputError(f"{path} is not a readable {what}: {_said(error)}. {remedy}") from error
+
+
+def _said(error: Exception) -> str:
+    """An error in one line, with its kind where the text alone would be a mere name (KeyError: 'fps')."""
+    text = " ".join(str(error).split()).rstrip(".")
+    return f"{type(error).__name__} {text}" if len(text) < 30 else text
 
 
 def remove(path: Path) -> None:
@@ -79,6 +98,7 @@ class ArrayWriter:
                 zarr.codecs.Crc32cCodec(),
             ],
             fill_value=0,
+            config=WRITE_ALL,
         )
 
     def append(self, block: np.ndarray) -> None:
@@ -166,7 +186,17 @@ def read_array(group: zarr.Group, name: str, path: str | os.PathLike[str], remed
         raise InputError(f"{path} has no readable array {name}: {error}. {remedy}") from error
     if not isinstance(array, zarr.Array):
         raise InputError(f"{path}: {name} is not an array. {remedy}")
+    if absent := _absent_file(Path(path) / name, array):
+        raise InputError(f"{path} is damaged: {absent} is missing. {remedy}")
     return ArrayReader(array, Path(path), remedy)
+
+
+def _absent_file(folder: Path, array: zarr.Array) -> str | None:
+    """The first file that an array should have along its time axis and has not; Zarr would read it as zeros."""
+    step = (array.shards or array.chunks)[0] if array.ndim else 1
+    rest = "/0" * (array.ndim - 1)
+    names = (f"c/{i}{rest}" for i in range(math.ceil(array.shape[0] / step) if array.size else 0))
+    return next((f"{folder.name}/{name}" for name in names if not (folder / name).is_file()), None)
 
 
 def write_array(group: zarr.Group, name: str, values: np.ndarray) -> None:
@@ -179,5 +209,6 @@ def write_array(group: zarr.Group, name: str, values: np.ndarray) -> None:
         dtype=values.dtype,
         compressors=[zarr.codecs.BloscCodec(cname="zstd", clevel=1, shuffle="bitshuffle"), zarr.codecs.Crc32cCodec()],
         fill_value=0,
+        config=WRITE_ALL,
     )
     array[...] = values
