@@ -62,7 +62,7 @@ def test_the_tree_leaves_nothing_out():
 
 
 def test_params_in_backticks_exist():
-    named = set(re.findall(r"`((?:%s)(?:\.\w+)+)(?::[^`]*)?`" % "|".join(sorted(SECTIONS)), TEXT))
+    named = {key for key in re.findall(r"`(\w+(?:\.\w+)+)(?::[^`]*)?`", TEXT) if key.split(".")[0] in SECTIONS}
     assert len(named) > 10
     for key in named:
         node = PARAMS
@@ -116,3 +116,14 @@ def test_links_inside_the_page_lead_somewhere():
 def test_benchmarks_named_exist(script):
     assert f"python tests/benchmarks/{script}.py" in TEXT
     assert (ROOT / "tests" / "benchmarks" / f"{script}.py").is_file()
+
+
+def test_every_backend_is_told():
+    backends = {p.name for kind in ("backends", "refiners") for p in (ROOT / "pipeline").glob(f"*/{kind}/[a-z]*") if p.is_dir()}
+    assert not {name for name in backends if not re.search(rf"\b{name}\b", TEXT)}
+
+
+def test_every_licence_is_told():
+    for asset in (ROOT / "pipeline" / "assets").glob("*.yaml"):
+        licence = YAML(typ="safe", pure=True).load(asset.read_text(encoding="utf-8"))["licence"]
+        assert licence.split(" (")[0].split("'")[0] in TEXT or licence in ("none stated", "that of this project"), asset.name

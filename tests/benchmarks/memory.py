@@ -27,7 +27,8 @@ DOORS = {  # in the order of the stages; paths relative to the temporary folder
     "--out keypoints.parquet",
     "segment_person": "--target ann --frames frames.zarr --keypoints keypoints.parquet --out mattes.zarr",
     "inpaint_background": "--frames frames.zarr --mattes mattes.zarr --keypoints keypoints.parquet --out plate.zarr",
-    "crop_person": "--target ann --frames frames.zarr --mattes mattes.zarr --keypoints keypoints.parquet --plate plate.zarr --out crops.zarr",
+    "crop_person": "--target ann --frames frames.zarr --mattes mattes.zarr --keypoints keypoints.parquet --plate plate.zarr "
+    "--out crops.zarr",
     "train_appearance": "--target ann --crops crops.zarr --keypoints keypoints.parquet --features features --out model.safetensors "
     "--description model.json --curve curve.tsv",
     "retarget_motion": "--pair ann-to-ann --driver-keypoints keypoints.parquet --target-keypoints keypoints.parquet "
@@ -94,6 +95,7 @@ def _prepare(folder: Path, frames: int) -> None:
     from fractions import Fraction
 
     import av
+    import cv2
     import numpy as np
     from figure import JOINTS, Figure, Motion, human, static_background, truth
     from walking import edit_params
@@ -101,7 +103,7 @@ def _prepare(folder: Path, frames: int) -> None:
     from pipeline.artifacts.keypoints import write_keypoints
 
     figure = Figure(height_px=0.75 * SIZE_HW[0])
-    background = static_background(SIZE_HW)
+    background = cv2.GaussianBlur(static_background(SIZE_HW), (0, 0), 2.0)  # grain would fill the disk
     once = figure.points(PERIOD, (0.5 * SIZE_HW[1], 0.93 * SIZE_HW[0]), Motion(period=PERIOD / 2))
     pictures = [av.VideoFrame.from_ndarray(figure.render(pose[None], background)[0][0], format="rgb24") for pose in once]
     with av.open(str(folder / "clip.mp4"), "w") as container:
