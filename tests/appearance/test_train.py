@@ -118,9 +118,13 @@ def test_four_steps_are_two_and_a_resume_and_two(tmp_path, stick, features_folde
 
 
 def test_two_processes_equal_one_with_the_same_global_batch(tmp_path, stick, features_folder):
+    """Adam turns a rounding error in a slope near 0 into a step of the learning rate, hence a small one.
+
+    Processes that did not share slopes, features or memory would differ by about 4 x 5e-5.
+    """
     track = make_track(stick, 6)
     crops = make_crops(tmp_path / "crops.zarr", track)
-    params = small(optimiser={"generator_rate": 0.0002})
+    params = small(optimiser={"generator_rate": 0.00005})
     one = train(tmp_path, "one", crops, track, features_folder, params, processes=1)
     two = train(tmp_path, "two", crops, track, features_folder, params, processes=2)
     for name in one:
