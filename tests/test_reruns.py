@@ -41,8 +41,8 @@ RERUNS = {
     "`targets.<target>.crop`": "`crop`",
     "`targets.<target>.appearance`": "`appearance`",
     "`targets.<target>.refine`": "`refine`",
-    "`pairs.<pair>.motion`": "retarget_motion@<pair>, generate_foreground@<pair>, enhance_faces@<pair>, refine_regions@<pair>, fuse@<pair>, "
-    "redetect_poses@<pair>, evaluate@<pair>, report",
+    "`pairs.<pair>.motion`": "retarget_motion@<pair>, generate_foreground@<pair>, enhance_faces@<pair>, refine_regions@<pair>, "
+    "fuse@<pair>, redetect_poses@<pair>, evaluate@<pair>, report",
     "`pairs.<pair>.redetect`": "fetch_redetection_weights@<pair>, redetect_poses@<pair>, evaluate@<pair>, report",
     "`clips.<clip>.select` of a driver": "estimate_poses@<clip>, `pairs.<pair>.motion`",
     "`clips.<clip>.video` of a driver": "extract_frames@<clip>, estimate_poses@<clip>, `pairs.<pair>.motion`",

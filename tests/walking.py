@@ -8,12 +8,12 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from figure import Figure, Motion, human, static_background, truth, write_video
+from figure import JOINTS, Figure, Motion, human, static_background, truth, write_video
 from ruamel.yaml import YAML
 
 from pipeline.artifacts.keypoints import write_keypoints
@@ -54,6 +54,7 @@ class Project:
     """A folder in which `dvc repro` runs."""
 
     folder: Path
+    ran: list[str] = field(default_factory=list)  # stages of the first run
 
     def dvc(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run dvc here; the output is kept."""
@@ -67,6 +68,22 @@ class Project:
     def repro(self, *targets: str) -> list[str]:
         """Run `dvc repro`; the stages that ran, in order."""
         return STAGE.findall(self.dvc("repro", *targets).stdout)
+
+    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
+        """Start dvc here and leave it running; its output goes to dvc.log."""
+        with open(self.folder / "dvc.log", "wb") as log:
+            command = [sys.executable, "-m", "dvc", *arguments]
+            return subprocess.Popen(command, cwd=self.folder, env=environment(), stdout=log, stderr=subprocess.STDOUT)
+
+    def door(self, stage: str, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+        """Run one door as dvc would."""
+        command = [sys.executable, "-m", f"stages.{stage}", *arguments]
+        return subprocess.run(command, cwd=self.folder, env={**environment(), **environ}, capture_output=True, text=True, timeout=300)
+
+    def copy(self, folder: Path) -> "Project":
+        """A project of its own with the same files; what is never written in place is linked."""
+        shutil.copytree(self.folder, folder, copy_function=_copy_or_link, ignore=shutil.ignore_patterns("tmp"))
+        return Project(folder)
 
     def set(self, **values: Any) -> None:
         """Change params by dotted key (dots written as __)."""
@@ -90,8 +107,8 @@ def make_project(folder: Path) -> Project:
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("dvc.yaml", "params.yaml", ".dvcignore", ".gitignore"):
         shutil.copy(ROOT / name, folder)
-    draw_clip(folder, "ann", Figure(), Motion(travel=0.3))
-    draw_clip(folder, "ben", Figure(proportions={"thigh": 0.8, "shin": 0.8, "torso": 1.1}), Motion(wave=1.5))
+    draw_ann(folder)
+    draw_clip(folder, "ben.mp4", Figure(proportions={"thigh": 0.8, "shin": 0.8, "torso": 1.1}), Motion(wave=1.5))
     _bring_weights(folder)
     edit_params(folder / "params.yaml", {**SMALL, **cast()})
     for command in (["git", "init", "-q"], [sys.executable, "-m", "dvc", "init", "-q"]):
@@ -100,18 +117,24 @@ def make_project(folder: Path) -> Project:
     return Project(folder)
 
 
-def draw_clip(folder: Path, name: str, figure: Figure, motion: Motion, frames: int = FRAMES) -> None:
-    """Write data/source/<name>.mp4 and its true keypoints beside it."""
+def draw_ann(folder: Path) -> dict[str, np.ndarray]:
+    """Draw the target's clip."""
+    return draw_clip(folder, "ann.mkv", Figure(), Motion(travel=0.3))
+
+
+def draw_clip(folder: Path, name: str, figure: Figure, motion: Motion, frames: int = FRAMES) -> dict[str, np.ndarray]:
+    """Write data/source/<name> and its true keypoints beside it; returns the true frames, mattes, points, background."""
     source = folder / "data" / "source"
     source.mkdir(parents=True, exist_ok=True)
     skeleton = human()
     foot = (SIZE_HW[1] * 0.35, SIZE_HW[0] * 0.93)
     points = figure.points(frames, foot, motion)
-    images, _ = figure.render(points, static_background(SIZE_HW, seed=len(name)))
-    write_video(source / f"{name}.mp4", images, "25")
-    from figure import JOINTS
-
-    write_keypoints(source / f"{name}.parquet", truth(points, JOINTS, skeleton, SIZE_HW, "25"))
+    background = static_background(SIZE_HW, seed=len(name))
+    images, mattes = figure.render(points, background)
+    lossless = name.endswith(".mkv")  # a frame may then change without a trace in its neighbours
+    write_video(source / name, images, "25", "ffv1" if lossless else "libx264")
+    write_keypoints((source / name).with_suffix(".parquet"), truth(points, JOINTS, skeleton, SIZE_HW, "25"))
+    return {"frames": images, "mattes": mattes, "points": points, "background": background}
 
 
 def edit_params(path: Path, values: dict[str, Any]) -> None:
@@ -147,18 +170,35 @@ def group_of(stages: Sequence[str]) -> set[str]:
     return {stage.split("@")[0] for stage in stages}
 
 
+_built: dict[str, Project] = {}
+
+
+def built(base: Path) -> Project:
+    """The drawn project after its first `dvc repro`, made once per test session; copy it before changing anything."""
+    if "project" not in _built:
+        project = make_project(base / "walk")
+        _built["project"] = project
+        project.ran = project.repro()
+    return _built["project"]
+
+
+def _copy_or_link(source: str, target: str) -> None:
+    linked = any(part in source for part in ("/.dvc/cache/", "/.scratch/downloads/", "/data/weights/"))
+    (os.link if linked else shutil.copy2)(source, target)
+
+
 def cast() -> dict[str, Any]:
     """Clips, targets and pairs of the drawn project, as params."""
     clips = {
         name: {
-            "video": f"data/source/{name}.mp4",
+            "video": f"data/source/{name}{suffix}",
             "labels": f"data/source/{name}.parquet",
             "skeleton": "human",
             "pose": "imported",
             "refiner": "none",
             "select": "auto",
         }
-        for name in ("ann", "ben")
+        for name, suffix in (("ann", ".mkv"), ("ben", ".mp4"))
     }
     overrides = ("matting", "crop", "appearance", "refine")
     targets = {"ann": {"clip": "ann", "matte": "background_difference", **{name: {} for name in overrides}}}
