@@ -1,0 +1,60 @@
+"""From an image to the networks' input, and from their small maps back to maps of the image's size (as the PyTorch port does it)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+STRIDE = 8
+NET_HEIGHT_PX = 368  # of the image at scale 1
+PAD_VALUE = 128
+
+
+def network_input(image: np.ndarray, scale: float) -> tuple[np.ndarray, tuple[int, int]]:
+    """Return the input (3 h w) float32 for an image (h w 3) uint8 RGB, and its height and width before padding.
+
+    The image is resized (cubic) by scale * 368 / height; channels are BGR / 256 - 0.5; 128 fills up right and bottom to multiples of 8.
+    """
+    factor = scale * NET_HEIGHT_PX / image.shape[0]
+    small = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC)
+    height, width = small.shape[:2]
+    padded = np.full((-(-height // STRIDE) * STRIDE, -(-width // STRIDE) * STRIDE, 3), PAD_VALUE, np.uint8)
+    padded[:height, :width] = small
+    return np.ascontiguousarray(padded[..., ::-1].transpose(2, 0, 1)).astype(np.float32) / 256 - 0.5, (height, width)
+
+
+@dataclass(frozen=True)
+class SmallMaps:
+    """A network's maps (c h/8 w/8) float32 of one image at one scale, and the input's height and width before padding."""
+
+    maps: np.ndarray
+    input_hw: tuple[int, int]
+
+
+class FullMaps:
+    """Maps of the image's size, made one channel at a time: the mean over the scales of each enlarged map.
+
+    A whole frame's 57 maps would take 470 MB at 1920 x 1080. (The port's mean of the heat maps counts earlier scales
+    more than once; here it is the mean for any list of scales.)
+    """
+
+    def __init__(self, scales: Sequence[SmallMaps], image_hw: tuple[int, int]) -> None:
+        self._scales, self.image_hw = scales, image_hw
+
+    def __len__(self) -> int:
+        return len(self._scales[0].maps)
+
+    def __getitem__(self, channel: int) -> np.ndarray:
+        """Return map (h w) of a channel: float32 for one scale, float64 for several."""
+        enlarged = [self._enlarge(small, channel) for small in self._scales]
+        return enlarged[0] if len(enlarged) == 1 else np.asarray(np.mean(enlarged, axis=0, dtype=np.float64))
+
+    def sample(self, channel: int, ys: np.ndarray, xs: np.ndarray) -> np.ndarray:
+        """Return a channel's values at rows and columns, float64."""
+        return self[channel][ys, xs].astype(np.float64)
+
+    def _enlarge(self, small: SmallMaps, channel: int) -> np.ndarray:
+        height, width = small.input_hw
+        padded = cv2.resize(small.maps[channel], None, fx=STRIDE, fy=STRIDE, interpolation=cv2.INTER_CUBIC)
+        return cv2.resize(padded[:height, :width], self.image_hw[::-1], interpolation=cv2.INTER_CUBIC)
