@@ -3,6 +3,7 @@
 Stands for the paper's Mask R-CNN step (§3.1, §4.1.2).
 """
 
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,15 +13,17 @@ import cv2
 import numpy as np
 from pydantic import Field
 
-from pipeline.artifacts.frames import Frames, open_frames
+from pipeline.artifacts.frames import Frames, open_frames, replace_clock
 from pipeline.artifacts.keypoints import Keypoints, read_keypoints
 from pipeline.artifacts.mattes import create_mattes
 from pipeline.artifacts.store import Appends, require_free_bytes
 from pipeline.errors import InputError
 from pipeline.framing import body_boxes
+from pipeline.matting.bridge import Misses, bridge
 from pipeline.matting.difference import Background, fit_background, hide_boxes
 from pipeline.matting.edges import refine_edges
 from pipeline.matting.extremities import Extremities
+from pipeline.matting.flicker import Flicker
 from pipeline.matting.person import own_pixels
 from pipeline.matting.steady import Moment, steady
 from pipeline.params import Section
@@ -28,13 +31,14 @@ from pipeline.progress import Progress
 from pipeline.split import Split, SplitParams, split_frames
 from pipeline.stillness import hidden_by, samples_that_fit, spread_evenly
 
-MatteBackend = Literal["blazepose", "background_difference"]
+MatteBackend = Literal["blazepose", "background_difference", "maskrcnn", "maskrcnn_v2", "detectron2"]
 Backend = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
 BLOCK_FRAMES = 16
 COARSE_BODY_PX = 288
 HIDE_GROW = 0.15
 HIDE_SHARE = 0.03
+ONE_PERSON = ("maskrcnn", "maskrcnn_v2", "detectron2")  # backends that tell people apart by themselves
 
 
 class MattingParams(Section):
@@ -73,7 +77,8 @@ def segment_person(
 ) -> int:
     """Write mattes (t h w) uint8 of the selected person, 0 where it is absent; returns the number of frames.
 
-    Mattes of training frames are the same whatever the held-out frames show. Raises InputError when frames and keypoints
+    Mattes of training frames are the same whatever the held-out frames show. Frames in which the backend misses the person are
+    bridged; the mattes' attributes bridged_frames, guessed_frames and flicker say so. Raises InputError when frames and keypoints
     disagree, nobody is selected, or the backend's network is missing.
     """
     frames, keypoints = open_frames(frames_path), read_keypoints(keypoints_path)
@@ -84,15 +89,21 @@ def segment_person(
     require_free_bytes(out, len(frames) * frames.size_hw[0] * frames.size_hw[1] // 20)
     find, coarse, background = _load_backend(backend, frames, keypoints, subject, parts, params, weights)
     linked = _linked(track.present, parts)
+    misses, flicker = Misses(), (Flicker(linked), Flicker(linked))
     with create_mattes(out, frames.clock, frames.size_hw, {"backend": backend}) as writer:
         found = _found(frames, subject, find)
         if coarse:
             small_hw = _small_hw(frames.size_hw, subject.usual_px)
             extremities = Extremities(track, background, small_hw, params.sensitivity, params.floor_levels)
-            finished = _finished(found, small_hw, subject, linked, params, extremities)
+            small = _small(found, small_hw, subject, extremities, keep_whole=backend in ONE_PERSON)
+            whole = bridge(small, track.present, linked, lambda t: _about_limbs(t, small_hw, frames.size_hw, subject), misses)
+            finished = _finished(flicker[0].watch(whole), flicker[1], subject, linked, params)
         else:
             finished = ((t, _without_rivals(matte, t, subject)) for t, _, matte in found)
         _write(writer, finished, len(frames))
+        if coarse:
+            replace_clock(writer, frames.clock, _facts(misses, *flicker))
+    _say(misses, backend, len(frames))
     return len(frames)
 
 
@@ -119,15 +130,21 @@ def _load_backend(
         case "blazepose":
             from pipeline.matting.backends.blazepose import load as load_blazepose
 
-            if weights is None:
-                raise InputError("matte: blazepose needs its network: give the door --weights FOLDER. Run: dvc repro fetch_assets")
             skeleton = keypoints.skeleton
-            people = load_blazepose(weights, params.threads, skeleton.indices("hips"), skeleton.indices("shoulders"))
-            if params.extremities == "none":
-                return people, True, None
-            samples = np.stack([frames[int(t)] for t in chosen])
-            mattes = people(samples, subject.boxes[chosen], subject.points[chosen])
-            return people, True, fit_background(samples, np.stack([hidden_by(matte, reach) for matte in mattes]))
+            folder = _folder(name, weights)
+            people = load_blazepose(folder, params.threads, skeleton.indices("hips"), skeleton.indices("shoulders"))
+        case "maskrcnn":
+            from pipeline.matting.backends.maskrcnn import load as load_maskrcnn
+
+            people = _by_box(load_maskrcnn(_folder(name, weights), threads=params.threads))
+        case "maskrcnn_v2":
+            from pipeline.matting.backends.maskrcnn_v2 import load as load_maskrcnn_v2
+
+            people = _by_box(load_maskrcnn_v2(_folder(name, weights), threads=params.threads))
+        case "detectron2":
+            from pipeline.matting.backends.detectron2 import load as load_detectron2
+
+            people = _by_box(load_detectron2(_folder(name, weights), threads=params.threads))
         case "background_difference":
             from pipeline.matting.backends.background_difference import load as load_difference
 
@@ -138,7 +155,23 @@ def _load_backend(
             mattes = load_difference(background, params.sensitivity, params.floor_levels)(samples, boxes)
             background = fit_background(samples, rivals | np.stack([hidden_by(matte, reach) for matte in mattes]))
             difference = load_difference(background, params.sensitivity, params.floor_levels)
-            return lambda block, boxes, _: difference(block, boxes), False, background
+            return _by_box(difference), False, background
+    if params.extremities == "none":
+        return people, True, None
+    samples = np.stack([frames[int(t)] for t in chosen])
+    mattes = people(samples, subject.boxes[chosen], subject.points[chosen])
+    return people, True, fit_background(samples, np.stack([hidden_by(matte, reach) for matte in mattes]))
+
+
+def _folder(name: MatteBackend, weights: Path | None) -> Path:
+    if weights is None:
+        raise InputError(f"matte: {name} needs its network: give the door --weights FOLDER. Run: dvc repro fetch_matte_weights")
+    return weights
+
+
+def _by_box(segment: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Backend:
+    """A backend that has no use for the joints."""
+    return lambda block, boxes, _: segment(block, boxes)
 
 
 def _found(frames: Frames, subject: _Subject, find: Backend) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
@@ -150,30 +183,51 @@ def _found(frames: Frames, subject: _Subject, find: Backend) -> Iterator[tuple[i
             yield start + i, block[i], mattes[i]
 
 
-def _finished(
+def _small(
     found: Iterator[tuple[int, np.ndarray, np.ndarray]],
     small_hw: tuple[int, int],
     subject: _Subject,
-    linked: np.ndarray,
-    params: MattingParams,
     extremities: Extremities,
+    keep_whole: bool,
+) -> Iterator[Moment]:
+    """Coarse mattes at the size they are worked on; kept to the selected person's own pixels unless keep_whole."""
+    for t, image, matte in found:
+        small = cv2.resize(image, small_hw[::-1], interpolation=cv2.INTER_AREA)
+        opaque = cv2.resize(matte, small_hw[::-1], interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+        if opaque.any():
+            if not keep_whole:
+                opaque *= _about_limbs(t, small_hw, image.shape[:2], subject)
+            opaque = extremities.recovered(t, small, opaque, subject.body_px[t])
+        yield Moment(t, image, cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), opaque)
+
+
+def _about_limbs(t: int, small_hw: tuple[int, int], size_hw: tuple[int, ...], subject: _Subject) -> np.ndarray:
+    """Weights (h w) float32 in 0..1 at the small size: which pixels may be the person's by its joints and everybody else's."""
+    scale = np.array([small_hw[1] / size_hw[1], small_hw[0] / size_hw[0]])
+    points, others = (_scaled(p[t], scale) for p in (subject.points, subject.others))
+    return own_pixels(small_hw, points, others, subject.limbs, subject.body_px[t] * scale[1])
+
+
+def _finished(
+    moments: Iterator[Moment], flicker: Flicker, subject: _Subject, linked: np.ndarray, params: MattingParams
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """Coarse mattes kept to the selected person, made steady and brought to the image's edges: (t, matte (h w) uint8)."""
-
-    def moments() -> Iterator[Moment]:
-        for t, image, matte in found:
-            small = cv2.resize(image, small_hw[::-1], interpolation=cv2.INTER_AREA)
-            opaque = cv2.resize(matte, small_hw[::-1], interpolation=cv2.INTER_AREA).astype(np.float32) / 255
-            if opaque.any():
-                scale = np.array([small_hw[1] / image.shape[1], small_hw[0] / image.shape[0]])
-                points, others = (_scaled(p[t], scale) for p in (subject.points, subject.others))
-                opaque *= own_pixels(small_hw, points, others, subject.limbs, subject.body_px[t] * scale[1])
-                opaque = extremities.recovered(t, small, opaque, subject.body_px[t])
-            yield Moment(t, image, cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), opaque)
-
+    """Coarse mattes made steady and brought to the image's edges: (t, matte (h w) uint8); flicker measures what is left of it."""
     radius = round(params.edge_radius * subject.usual_px)
-    for moment in steady(moments(), params.smoothing, linked):
+    for moment in flicker.watch(steady(moments, params.smoothing, linked)):
         yield moment.t, _at_full_size(moment, radius, params.edge_epsilon)
+
+
+def _facts(misses: Misses, found: Flicker, smoothed: Flicker) -> dict[str, object]:
+    """What the mattes' attributes say: frames without an instance, and flicker (§3.1 has neither) before and after smoothing."""
+    flicker = {"found": round(found.share, 6), "smoothed": round(smoothed.share, 6)}
+    return {"bridged_frames": sorted(misses.bridged), "guessed_frames": sorted(misses.guessed), "flicker": flicker}
+
+
+def _say(misses: Misses, backend: str, total: int) -> None:
+    for frames, how in ((misses.bridged, "bridged from their neighbours"), (misses.guessed, "guessed from the joints alone")):
+        if frames:
+            some = ", ".join(map(str, sorted(frames)[:10])) + (" ..." if len(frames) > 10 else "")
+            print(f"{backend} did not find the person in {len(frames)} of {total} frames ({some}): {how}", file=sys.stderr)
 
 
 def _small_hw(size_hw: tuple[int, int], body_px: float) -> tuple[int, int]:

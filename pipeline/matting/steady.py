@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 ALIKE_LEVELS = 12.0
+FLOW_LEAST_PX = 16
 
 
 @dataclass
@@ -50,9 +51,9 @@ def _beside(before: Moment | None, current: Moment, after: Moment | None, linked
 
 def _mixed(current: Moment, neighbours: list[Moment], weight: float, flow: cv2.DISOpticalFlow) -> Moment:
     total, count = current.matte.copy(), np.ones_like(current.matte)
-    if weight > 0 and min(current.grey.shape) >= 16:
+    if weight > 0 and min(current.grey.shape) >= FLOW_LEAST_PX:
         for other in neighbours:
-            moved, image = _carried(current, other, flow)
+            moved, image = carried_along(current, other, flow)
             # Where the flow is wrong the images differ, and the neighbour is left out.
             alike = np.exp(-(((image.astype(np.float32) - current.grey) / ALIKE_LEVELS) ** 2))
             share = weight * cv2.blur(alike, (3, 3))
@@ -61,8 +62,10 @@ def _mixed(current: Moment, neighbours: list[Moment], weight: float, flow: cv2.D
     return Moment(current.t, current.image, current.grey, total / count)
 
 
-def _carried(current: Moment, other: Moment, flow: cv2.DISOpticalFlow) -> tuple[np.ndarray, np.ndarray]:
-    """The other's matte and grey image as they would look at the current moment."""
+def carried_along(current: Moment, other: Moment, flow: cv2.DISOpticalFlow) -> tuple[np.ndarray, np.ndarray]:
+    """Return the other's matte and grey image as they would look at the current moment; unmoved in pictures too small for the flow."""
+    if min(current.grey.shape) < FLOW_LEAST_PX:
+        return other.matte, other.grey
     field = flow.calc(current.grey, other.grey, None)  # type: ignore[call-overload]
     h, w = current.grey.shape
     x, y = np.meshgrid(np.arange(w, dtype=np.float32), np.arange(h, dtype=np.float32))

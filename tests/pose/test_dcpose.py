@@ -11,12 +11,13 @@ from reference.oracle_weights import fill
 from pipeline.artifacts.frames import create_frames, open_frames
 from pipeline.clock import Clock
 from pipeline.errors import InputError
+from pipeline.params import read_section
 from pipeline.pose.estimate import PoseParams, Sources, load_refiner
 from pipeline.pose.refiners import dcpose
+from pipeline.pose.refiners.dcpose.checkpoint import FILE
 from pipeline.pose.refiners.dcpose.network import DCPose
 from pipeline.pose.refiners.dcpose.preprocess import CHANNELS, MEAN, STD, crop_frame, crop_of_box, read_joints
 from pipeline.pose.refining import refine_track
-from pipeline.params import read_section
 from pipeline.skeleton import load_skeleton
 
 ROOT = Path(__file__).parents[2]
@@ -148,10 +149,10 @@ def test_every_frame_sees_its_neighbours_but_never_across_the_border(clip) -> No
 def test_wrong_weights_say_so(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"dcpose needs its checkpoint .*PoseTrack17_DCPose.pth, found none. Run: dvc repro"):
         dcpose.load(tmp_path)
-    (tmp_path / dcpose.FILE).write_bytes(b"no tensors")
+    (tmp_path / FILE).write_bytes(b"no tensors")
     with pytest.raises(InputError, match="must be DCPose's checkpoint, found no tensors"):
         dcpose.load(tmp_path)
-    torch.save({"state_dict": {"module.conv1.weight": torch.zeros(3)}, "begin_epoch": 3}, tmp_path / dcpose.FILE)
+    torch.save({"state_dict": {"module.conv1.weight": torch.zeros(3)}, "begin_epoch": 3}, tmp_path / FILE)
     with pytest.raises(InputError, match="must hold DCPose's 2215 tensors, 2216 keys or shapes differ, first rough_pose_estimation_net"):
         dcpose.load(tmp_path)
 
@@ -161,7 +162,7 @@ def test_a_pickle_that_would_run_something_is_refused(tmp_path: Path) -> None:
         def __reduce__(self):
             return (Path.touch, (tmp_path / "ran",))
 
-    torch.save({"state_dict": Evil()}, tmp_path / dcpose.FILE)
+    torch.save({"state_dict": Evil()}, tmp_path / FILE)
     with pytest.raises(InputError, match="found no tensors"):
         dcpose.load(tmp_path)
     assert not (tmp_path / "ran").exists()
@@ -181,7 +182,7 @@ def test_image_in_keypoints_out_equals_a_naive_chain(tmp_path: Path) -> None:
     network = DCPose().eval()
     spec = [(key, tuple(value.shape), str(value.dtype).removeprefix("torch.")) for key, value in network.state_dict().items()]
     state = {key: torch.from_numpy(np.asarray(value)) for key, value in fill(spec, overrides={"final_layer.weight": _small}).items()}
-    torch.save({"state_dict": {f"module.{key}": value for key, value in state.items()}, "begin_epoch": 20}, tmp_path / dcpose.FILE)
+    torch.save({"state_dict": {f"module.{key}": value for key, value in state.items()}, "begin_epoch": 20}, tmp_path / FILE)
     frames = np.stack([picture(seed=t) // 2 + static_background((200, 150), seed=t) // 2 for t in range(2)])
     boxes = [np.stack([BOX, np.full(4, np.nan)]), np.zeros((0, 4))]
     refine = dcpose.load(tmp_path, "cpu")

@@ -3,7 +3,6 @@
 Liu et al. 2021, trained on PoseTrack.
 """
 
-import pickle
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -11,11 +10,10 @@ import numpy as np
 import torch
 
 from pipeline.errors import InputError
+from pipeline.pose.refiners.dcpose.checkpoint import read_checkpoint
 from pipeline.pose.refiners.dcpose.fold import fold_normalisation
-from pipeline.pose.refiners.dcpose.network import DCPose
 from pipeline.pose.refiners.dcpose.preprocess import CHANNELS, crop_frame, crop_of_box, read_joints
 
-FILE = "PoseTrack17_DCPose.pth"
 BATCH = 4  # people a pass; each is three crops of 384 x 288
 STEPS_TO_NEIGHBOURS = (1, 1)
 
@@ -54,27 +52,6 @@ def load(
         return refined
 
     return refine
-
-
-def read_checkpoint(path: Path) -> DCPose:
-    """Return the network with the weights of an official checkpoint; nothing in the file is executed."""
-    path = path / FILE if path.is_dir() else path
-    if not path.is_file():
-        raise InputError(f"pose refiner dcpose needs its checkpoint {path}, found none. Run: dvc repro fetch_refiner_weights")
-    try:
-        stored = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        raise InputError(f"{path} must be DCPose's checkpoint, found no tensors ({str(error).splitlines()[0]}); fetch it again") from None
-    state = stored.get("state_dict", stored) if isinstance(stored, dict) else {}
-    state = {str(key).removeprefix("module."): value for key, value in state.items()}
-    network = DCPose()
-    expected = network.state_dict()
-    wrong = [key for key in expected if not torch.is_tensor(state.get(key)) or state[key].shape != expected[key].shape]
-    wrong += sorted(set(state) - set(expected))
-    if wrong:
-        raise InputError(f"{path} must hold DCPose's {len(expected)} tensors, {len(wrong)} keys or shapes differ, first {wrong[0]}; fetch it")
-    network.load_state_dict(state)
-    return network.eval()
 
 
 def _three_crops(frames: np.ndarray, t: int, crop: np.ndarray) -> np.ndarray:

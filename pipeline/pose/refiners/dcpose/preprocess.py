@@ -39,10 +39,9 @@ def crop_frame(frame: np.ndarray, crop: np.ndarray) -> np.ndarray:
 
 def read_joints(maps: np.ndarray, crop: np.ndarray) -> np.ndarray:
     """Return x, y, score (j 3) in full pixels from heat maps (j h w) of a crop; without a positive value x and y are NaN, score 0."""
-    joints, height, width = maps.shape
-    best = maps.reshape(joints, -1).argmax(1)
-    y, x = np.divmod(best, width)
-    score = maps.reshape(joints, -1).max(1).astype(np.float64)
+    flat = maps.reshape(len(maps), -1)
+    y, x = np.divmod(flat.argmax(1), maps.shape[2])
+    score = flat.max(1).astype(np.float64)
     at = np.stack([x, y], 1) + 0.25 * _uphill(maps, x, y)
     points = (STRIDE * at - crop[:, 2]) / np.diag(crop)
     seen = np.isfinite(score) & (score > 0)

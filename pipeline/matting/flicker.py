@@ -1,0 +1,31 @@
+"""How much mattes flicker: what changes from frame to frame beyond the picture's own motion."""
+
+from collections.abc import Iterable, Iterator
+
+import cv2
+import numpy as np
+
+from pipeline.matting.steady import Moment, carried_along
+
+
+class Flicker:
+    """Adds up over the moments that pass: `share` = changed opacity / opacity, 0 = none; only between linked frames."""
+
+    def __init__(self, linked: np.ndarray) -> None:
+        self._linked, self._changed, self._opaque = linked, 0.0, 0.0
+        self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
+
+    @property
+    def share(self) -> float:
+        return self._changed / self._opaque if self._opaque else 0.0
+
+    def watch(self, moments: Iterable[Moment]) -> Iterator[Moment]:
+        """Yield the moments as they are, measuring each against the one before, moved along the optical flow."""
+        before: Moment | None = None
+        for moment in moments:
+            if before is not None and self._linked[moment.t]:
+                expected = carried_along(moment, before, self._flow)[0]
+                self._changed += float(np.abs(moment.matte - expected).sum())
+                self._opaque += float(moment.matte.sum())
+            before = moment
+            yield moment
