@@ -1,37 +1,41 @@
 """BlazePose against mediapipe itself, on frames of the demo (made by make_blazepose_reference.py)."""
 
 import json
-import os
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
 
+from pipeline.assets.catalogue import read_asset
+from pipeline.assets.fetch import fetch_asset
+from pipeline.errors import InputError
 from pipeline.networks.blazepose import DetectorNet, LandmarkNet, roi_from_alignment
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = Path(__file__).parent / "data" / "blazepose_reference.json"
-FOLDERS = [ROOT / "data", *([Path(os.environ["MOTION_COPY_DEMO"])] if "MOTION_COPY_DEMO" in os.environ else [])]
+DEMO = {"Single": "demo_single_cam02", "Multi": "demo_multi_cam04"}
 
 
-def find_file(parts: tuple[str, ...]) -> Path:
-    """Return the first file under the demo folders whose path ends so; skip the test when there is none."""
-    for folder in FOLDERS:
-        for path in sorted(folder.rglob(parts[-1])):
-            if all(any(part in piece.lower() for piece in path.parts) for part in parts[:-1]):
-                return path
-    pytest.skip(f"{'/'.join(parts)} is not there: dvc repro fetch_assets, or name its folder in MOTION_COPY_DEMO")
+@pytest.fixture(scope="module")
+def assets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Networks and demo footage, fetched as a user's first command does; skipped where no index can be reached."""
+    folder = tmp_path_factory.mktemp("assets")
+    for name in ("blazepose", *DEMO.values()):
+        try:
+            fetch_asset(read_asset(name), folder / name, ROOT / "data" / "incoming", ROOT / ".scratch" / "downloads")
+        except InputError as error:
+            pytest.skip(f"{name} cannot be fetched here: {error}")
+    return folder
 
 
 @pytest.mark.slow
-def test_landmarks_equal_mediapipes_within_two_pixels() -> None:
-    weights = find_file(("pose_landmark_full.tflite",)).parent
-    detector, landmarks = DetectorNet(weights, 1), LandmarkNet(weights, 1)
+def test_landmarks_equal_mediapipes_within_two_pixels(assets: Path) -> None:
+    detector, landmarks = DetectorNet(assets / "blazepose", 1), LandmarkNet(assets / "blazepose", 1)
     reference, errors = json.loads(REFERENCE.read_text()), []
     for name, frames in reference["videos"].items():
-        kind = "single" if "Single" in name else "multi"
-        with av.open(str(find_file((kind, Path(name).name)))) as container:
+        demo = next(asset for kind, asset in DEMO.items() if kind in name)
+        with av.open(str(assets / demo / Path(name).name)) as container:
             for index, frame in enumerate(container.decode(video=0)):
                 if str(index) in frames:
                     image = frame.to_ndarray(format="rgb24")
