@@ -91,7 +91,7 @@ def test_frames_mattes_and_plate_are_the_drawn_ones(first, truth):
     assert frames.shape == truth["frames"].shape
     assert psnr(_grey(frames), _grey(truth["frames"])) > 38  # colours are stored at half the resolution
     found, true = zarr.open(data / "mattes/ann.zarr")["mattes"][:] > 127, truth["mattes"] > 127
-    assert (found & true).sum() / (found | true).sum() > 0.85
+    assert (found & true).sum() / (found | true).sum() > 0.8
     plate = zarr.open(data / "plates/ann.zarr")
     plate = next(array for _, array in plate.arrays())[0]
     assert psnr(_grey(plate), _grey(truth["background"])) > 32
