@@ -86,14 +86,14 @@ def test_a_missing_file(project):
 
 def test_text_renamed_to_mp4(project):
     (project.folder / "data/source/letter.mp4").write_text("Dear reader,\n" * 200)
-    extract(project, "letter.mp4", "data/source/letter.mp4", "must be a video")
+    extract(project, "letter.mp4", "data/source/letter.mp4", "not a video", "Put a file there")
 
 
 @pytest.mark.parametrize("clip", ["ben.mp4", "ann.mkv"])
 def test_a_truncated_video(clip, project):
     path = project.folder / "data/source" / clip
     path.with_name(f"cut_{clip}").write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
-    extract(project, f"cut_{clip}", f"data/source/cut_{clip}", "opy it again")
+    extract(project, f"cut_{clip}", f"data/source/cut_{clip}", "cut short", "again")
 
 
 def test_a_video_without_frames(project):
