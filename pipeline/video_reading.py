@@ -155,7 +155,8 @@ def _why_unreadable(path: Path, error: Exception) -> str:
         return f"{path} holds no frames. Record or copy it again."
     if head[4:8] == b"ftyp":
         return f"{path} starts as an MP4/MOV file, but its index is missing: it was cut short. Copy or record it again."
-    return f"{path} is not a video or image that FFmpeg can read ({error.strerror if isinstance(error, OSError) else error}). Put a file there that plays."
+    why = error.strerror if isinstance(error, OSError) else error
+    return f"{path} is not a video or image that FFmpeg can read ({why}). Put a file there that plays."
 
 
 def _video_stream(container: InputContainer, path: Path) -> av.VideoStream:
