@@ -163,6 +163,20 @@ def test_the_mean_over_scales_is_the_mean() -> None:
     np.testing.assert_allclose(same[0], FullMaps(small[:1], (90, 70))[0], atol=1e-6)
 
 
+@pytest.mark.parametrize("image_hw", [(300, 500), (60, 50)])
+def test_a_few_pixels_of_a_map_are_those_of_the_whole(image_hw: tuple[int, int]) -> None:
+    rng = np.random.default_rng(6)
+    sizes = {(23, 20): (181, 155), (12, 10): (90, 78)}
+    small = [SmallMaps(rng.random((1, *cells), dtype=np.float32), input_hw) for cells, input_hw in sizes.items()]
+    maps = FullMaps(small, image_hw)
+    ys, xs = rng.integers(0, image_hw[0], (3, 25)), rng.integers(0, image_hw[1], (3, 25))
+    ys[0, :2], xs[0, :2] = (0, image_hw[0] - 1), (0, image_hw[1] - 1)
+    assert ys.size * 16 < image_hw[0] * image_hw[1]
+    np.testing.assert_allclose(maps.sample(0, ys, xs), maps[0][ys, xs], atol=2e-6)
+    every = np.mgrid[: image_hw[0], : image_hw[1]]
+    np.testing.assert_array_equal(maps.sample(0, *every), maps[0])
+
+
 # --- whole chains -----------------------------------------------------------------------------------------------------
 
 

@@ -9,6 +9,7 @@ import numpy as np
 STRIDE = 8
 NET_HEIGHT_PX = 368  # of the image at scale 1
 PAD_VALUE = 128
+CUBIC, CUBIC_TAPS = -0.75, 4  # OpenCV's cubic kernel
 
 
 def network_input(image: np.ndarray, scale: float) -> tuple[np.ndarray, tuple[int, int]]:
@@ -51,10 +52,34 @@ class FullMaps:
         return enlarged[0] if len(enlarged) == 1 else np.asarray(np.mean(enlarged, axis=0, dtype=np.float64))
 
     def sample(self, channel: int, ys: np.ndarray, xs: np.ndarray) -> np.ndarray:
-        """Return a channel's values at rows and columns, float64."""
-        return self[channel][ys, xs].astype(np.float64)
+        """Return a channel's values at rows and columns, float64, to about 1e-6 of its largest; few pixels cost little."""
+        if ys.size * CUBIC_TAPS**2 > self.image_hw[0] * self.image_hw[1]:
+            return self[channel][ys, xs].astype(np.float64)
+        return np.mean([self._enlarge_at(small, channel, ys, xs) for small in self._scales], axis=0)
 
     def _enlarge(self, small: SmallMaps, channel: int) -> np.ndarray:
-        height, width = small.input_hw
-        padded = cv2.resize(small.maps[channel], None, fx=STRIDE, fy=STRIDE, interpolation=cv2.INTER_CUBIC)
-        return cv2.resize(padded[:height, :width], self.image_hw[::-1], interpolation=cv2.INTER_CUBIC)
+        return cv2.resize(_unpadded(small, channel), self.image_hw[::-1], interpolation=cv2.INTER_CUBIC)
+
+    def _enlarge_at(self, small: SmallMaps, channel: int, ys: np.ndarray, xs: np.ndarray) -> np.ndarray:
+        rows, row_weights = _cubic_taps(ys, small.input_hw[0], self.image_hw[0])
+        columns, column_weights = _cubic_taps(xs, small.input_hw[1], self.image_hw[1])
+        values = _unpadded(small, channel)[rows[..., :, None], columns[..., None, :]].astype(np.float64)
+        return np.einsum("...ij,...i,...j->...", values, row_weights, column_weights)
+
+
+def _unpadded(small: SmallMaps, channel: int) -> np.ndarray:
+    """Return a channel (h w) at the size of the network's input, without its padding."""
+    height, width = small.input_hw
+    return cv2.resize(small.maps[channel], None, fx=STRIDE, fy=STRIDE, interpolation=cv2.INTER_CUBIC)[:height, :width]
+
+
+def _cubic_taps(at: np.ndarray, small: int, full: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return which four pixels (... 4) of a line so small OpenCV's cubic resize reads for pixels of the full line, and their weights."""
+    position = (at + 0.5) * (small / full) - 0.5
+    low = np.floor(position).astype(int)
+    x = (position - low)[..., None]
+    near, far = np.concatenate([x, 1 - x], axis=-1), np.concatenate([1 + x, 2 - x], axis=-1)
+    inner = ((CUBIC + 2) * near - (CUBIC + 3)) * near**2 + 1
+    outer = ((CUBIC * far - 5 * CUBIC) * far + 8 * CUBIC) * far - 4 * CUBIC
+    weights = np.stack([outer[..., 0], inner[..., 0], inner[..., 1], outer[..., 1]], axis=-1)
+    return np.clip(low[..., None] + np.arange(-1, CUBIC_TAPS - 1), 0, small - 1), weights
