@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 import torch
 from figure import Figure, Motion, static_background
+from reference.oracle_weights import fill
+from torchvision.models import detection
 
 from pipeline.errors import InputError
 from pipeline.matting.backends import detectron2, maskrcnn, maskrcnn_v2
@@ -212,6 +214,21 @@ def test_detectron2_s_configuration_stands_in_the_address(tmp_path: Path) -> Non
         detectron2._find_file(tmp_path)
 
 
+def save_weights(backend, folder: Path, person: float) -> tuple[torch.nn.Module, dict[str, torch.Tensor]]:
+    """Write a file of filled weights; the class scores come from the bias alone, so that all or none is a person."""
+    make = detection.maskrcnn_resnet50_fpn if backend is maskrcnn else detection.maskrcnn_resnet50_fpn_v2
+    whole = make(weights=None, weights_backbone=None).eval()
+    state = whole.state_dict()
+    assert len(state) == (360 if backend is maskrcnn else 432)
+    bias = np.zeros(91)
+    bias[1] = person
+    spec = [(key, tuple(value.shape), str(value.dtype).removeprefix("torch.")) for key, value in state.items()]
+    filled = fill(spec, 0.5, {"cls_score.weight": np.zeros_like, "box_predictor.cls_score.bias": lambda draw: bias})
+    weights = {key: torch.from_numpy(np.asarray(value)) for key, value in filled.items()}
+    torch.save(weights, folder / backend.FILE)
+    return whole, weights
+
+
 @pytest.mark.slow
 def test_detectron2_keeps_the_contract(tmp_path: Path) -> None:
     pytest.importorskip("detectron2", reason="the package detectron2 is not installed")
@@ -233,20 +250,7 @@ def test_detectron2_keeps_the_contract(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("backend", [maskrcnn, maskrcnn_v2])
 def test_the_real_architectures_take_their_files_and_keep_the_contract(backend, tmp_path: Path) -> None:
-    from reference.oracle_weights import fill
-    from torchvision.models import detection
-
-    make = detection.maskrcnn_resnet50_fpn if backend is maskrcnn else detection.maskrcnn_resnet50_fpn_v2
-    whole = make(weights=None, weights_backbone=None).eval()
-    state = whole.state_dict()
-    assert len(state) == (360 if backend is maskrcnn else 432)
-    # A person everywhere: the class scores come from the bias alone, so that instances are found whatever the weights mean.
-    strong = np.zeros(91)
-    strong[1] = 6
-    spec = [(key, tuple(value.shape), str(value.dtype).removeprefix("torch.")) for key, value in state.items()]
-    weights = fill(spec, 0.5, {"cls_score.weight": np.zeros_like, "cls_score.bias": lambda draw: strong})
-    weights = {key: torch.from_numpy(np.asarray(value)) for key, value in weights.items()}
-    torch.save(weights, tmp_path / backend.FILE)
+    whole, weights = save_weights(backend, tmp_path, person=6.0)  # a person everywhere
     figure = Figure(height_px=90)
     points = figure.points(2, (60, 110), Motion())
     frames, _ = figure.render(points, static_background((128, 128)))
@@ -268,3 +272,28 @@ def test_the_real_architectures_take_their_files_and_keep_the_contract(backend, 
     assert overlap.max() >= 0.25
     expected = found["masks"][people][int(overlap.argmax()), 0].numpy()
     assert np.abs(mattes[0] / 255 - expected).mean() < 0.02
+
+
+@pytest.mark.slow
+def test_a_clip_s_mattes_say_what_was_missed_and_how_much_they_flicker(tmp_path: Path) -> None:
+    from matting.test_segment import PARAMS, SPLIT, on_human, store
+
+    from pipeline.artifacts.mattes import open_mattes
+    from pipeline.matting.segment import segment_person
+    from pipeline.skeleton import load_skeleton
+
+    save_weights(maskrcnn_v2, tmp_path, person=-20.0)  # nobody is ever seen
+    figure = Figure(height_px=90)
+    points = figure.points(5, (60, 110), Motion())
+    frames, true = figure.render(points, static_background((128, 128)))
+    human = load_skeleton(Path("pipeline/skeletons/human.yaml"))
+    paths = store(tmp_path, frames, [on_human(points, figure.joints)], human)
+    params = PARAMS.model_copy(update={"extremities": "none"})
+    segment_person(*paths, tmp_path / "m.zarr", "maskrcnn_v2", params, SPLIT, tmp_path)
+    mattes = open_mattes(tmp_path / "m.zarr")
+    assert mattes.attributes["bridged_frames"] == []
+    assert mattes.attributes["guessed_frames"] == [0, 1, 2, 3, 4]
+    assert set(mattes.attributes["flicker"]) == {"found", "smoothed"}
+    guessed = mattes[0:5]
+    assert guessed[true > 127].mean() > 100  # about the limbs, for want of better
+    assert guessed[true < 10].mean() < 120
