@@ -89,7 +89,7 @@ def estimate_poses(frames: Frames, skeleton: Skeleton, sources: Sources, subject
     if selected is not None:
         own, own_score, own_seen_as = points[:, selected], score[:, selected], np.full(score[:, selected].shape, seen_as)
         if refiner is not None:
-            present = np.isfinite(own[..., 0]).any(axis=1)
+            present = np.asarray(np.isfinite(own[..., 0]).any(axis=1))
             _, border = fillable_frames(present, subject.split, params.repair.max_absence_frames)
             own, own_score, refined = refine_track(frames, own, own_score, border, refiner)
             own_seen_as[refined] = REFINED

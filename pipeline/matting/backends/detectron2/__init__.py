@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -73,9 +74,9 @@ def _config_of(path: Path) -> str:
     return f"{match[1]}.yaml"
 
 
-def _build(config: str, tensors: Path, source: Path, place: torch.device) -> torch.nn.Module:
+def _build(config: str, tensors: Path, source: Path, place: torch.device) -> Any:
     try:
-        from detectron2 import model_zoo  # pyright: ignore[reportMissingImports]
+        from detectron2 import model_zoo  # pyright: ignore[reportMissingImports, reportAttributeAccessIssue]
         from detectron2.modeling import build_model  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise InputError(

@@ -31,7 +31,7 @@ def load(
     if threads:
         torch.set_num_threads(threads)
     torch.set_flush_denormal(True)
-    network = fold_normalisation(read_checkpoint(Path(weights))).to(device, memory_format=torch.channels_last)
+    network = fold_normalisation(read_checkpoint(Path(weights))).to(memory_format=torch.channels_last).to(device)  # type: ignore[call-overload]
     margin = torch.tensor([STEPS_TO_NEIGHBOURS], device=device)
 
     @torch.inference_mode()
