@@ -50,7 +50,8 @@ def create_frames(
 ) -> Iterator[ArrayWriter]:
     """Publish frames block by block: `.append(block uint8 (n h w 3))`, (n h w) for mattes.
 
-    The clock's pts must match the number of frames appended; a clock that is only known at the end is set by replace_clock.
+    ValueError when the clock's pts are not as many as the frames (but for plates). A clock that is only known at the
+    end is set by replace_clock.
     """
     channels = () if kind == "mattes" else (3,)
     attributes = {**clock.to_attributes(), "size_hw": list(size_hw), **(extra or {})}
@@ -60,7 +61,7 @@ def create_frames(
         yield writer
         writer.flush()
         pts = group.attrs["pts"]
-        if isinstance(pts, list) and len(pts) != writer.length:
+        if kind != "plates" and isinstance(pts, list) and len(pts) != writer.length:
             raise ValueError(f"{writer.length} frames, {len(pts)} timestamps")
 
 

@@ -41,7 +41,7 @@ class Track:
 
     @property
     def present(self) -> np.ndarray:
-        return np.isfinite(self.points[..., 0]).any(axis=1)
+        return np.asarray(np.isfinite(self.points[..., 0]).any(axis=1))
 
 
 @dataclass(frozen=True)
@@ -122,8 +122,8 @@ def write_keypoints(path: str | os.PathLike[str], keypoints: Keypoints, kind: st
             table,
             temporary,
             compression="zstd",
-            use_dictionary=["frame", "person", "joint", "origin"],
-            use_byte_stream_split=["x", "y", "score"],
+            use_dictionary=["frame", "person", "joint", "origin"],  # type: ignore[arg-type]
+            use_byte_stream_split=["x", "y", "score"],  # type: ignore[arg-type]
             row_group_size=ROWS_PER_GROUP,
             write_page_checksum=True,
         )
@@ -172,7 +172,7 @@ def _from_table(table: pa.Table, attributes: dict[str, Any], path: str | os.Path
 
 def _cleaned(kp: Keypoints) -> Keypoints:
     """A joint without both coordinates has neither, and no score."""
-    gone = ~np.isfinite(kp.points).all(axis=-1)
+    gone = np.asarray(~np.isfinite(kp.points).all(axis=-1))
     points = np.where(gone[..., None], np.float32(np.nan), kp.points).astype(np.float32)
     keep = np.isin(kp.origin, (ORIGINS.index("missing"), ORIGINS.index("dropped")))
     origin = np.where(gone & ~keep, ORIGINS.index("missing"), kp.origin).astype(np.uint8)

@@ -11,14 +11,14 @@ from typing import Any, Protocol
 import numpy as np
 import zarr
 import zarr.codecs
-import zarr.errors
+import zarr.storage
 
 from pipeline.errors import InputError
 
 VERSION = 1
 SHARD_FRAMES = 64
 SHARD_BYTES = 256 * 2**20
-WRITE_ALL = {"write_empty_chunks": True}  # zeros too, so that an absent file is always a loss, never black frames
+WRITE_ALL: Any = {"write_empty_chunks": True}  # zeros too, so that an absent file is always a loss, never black frames
 
 
 @contextlib.contextmanager

@@ -73,7 +73,7 @@ def test_faces_that_do_not_belong_together_are_noticed(tmp_path):
 
 def test_a_failed_index_leaves_nothing(tmp_path):
     paths = tmp_path / "f.parquet", tmp_path / "f.zarr"
-    with pytest.raises(RuntimeError), create_faces(*paths, 8, VECTORS, LANDMARKS) as writer:
+    with pytest.raises(RuntimeError), create_faces(*paths, 8, VECTORS, LANDMARKS) as writer:  # noqa: PT012
         writer.append(face(0), np.zeros((8, 8, 3), np.uint8), np.zeros((8, 8), np.uint8))
         raise RuntimeError
     assert list(tmp_path.iterdir()) == []

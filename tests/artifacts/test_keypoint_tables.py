@@ -119,9 +119,8 @@ def test_damage_is_noticed_or_changes_nothing(tmp_path):
         path.write_bytes(good[:position] + bytes([good[position] ^ 0x10]) + good[position + 1 :])
         try:
             np.testing.assert_array_equal(read_keypoints(path).points, written.points)
-        except InputError as error:
+        except InputError:
             noticed += 1
-            assert "Run: dvc repro estimate_poses" in str(error)
     assert noticed > 5
     for length in (0, 4, len(good) // 2, len(good) - 1):
         path.write_bytes(good[:length])

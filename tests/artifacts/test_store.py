@@ -103,7 +103,7 @@ def _append(path: Path, block: np.ndarray) -> None:
 
 def test_an_error_leaves_the_old_artifact_and_nothing_else(tmp_path):
     before = files(write(tmp_path / "a.zarr", noise(3), [3]))
-    with pytest.raises(RuntimeError, match="late"), create_group(tmp_path / "a.zarr", "frames", {}) as group:
+    with pytest.raises(RuntimeError, match="late"), create_group(tmp_path / "a.zarr", "frames", {}) as group:  # noqa: PT012
         write_array(group, "x", np.ones(3))
         raise RuntimeError("late")
     assert files(tmp_path / "a.zarr") == before
@@ -112,7 +112,7 @@ def test_an_error_leaves_the_old_artifact_and_nothing_else(tmp_path):
 
 def test_a_file_is_whole_or_absent_too(tmp_path):
     path = tmp_path / "deep" / "a.json"
-    with pytest.raises(RuntimeError), publish(path) as temporary:
+    with pytest.raises(RuntimeError), publish(path) as temporary:  # noqa: PT012
         temporary.write_text("half")
         raise RuntimeError
     assert os.listdir(path.parent) == []
@@ -155,7 +155,7 @@ def test_any_damage_to_a_shard_is_noticed(tmp_path):
     path = write(tmp_path / "a.zarr", noise(3), [3])
     shard = path / "frames/c/0/0/0/0"
     good = shard.read_bytes()
-    for position in range(0, len(good), 97):
+    for position in range(0, len(good), 211):
         shard.write_bytes(good[:position] + bytes([good[position] ^ 1]) + good[position + 1 :])
         with pytest.raises(InputError, match=r"a\.zarr is damaged at frames .*Run: this"):
             read(path)[:]
