@@ -102,7 +102,7 @@ def _predict(refiner: Refiner, patches: np.ndarray, mattes: np.ndarray) -> np.nd
 
 def _load_refiners(model: tuple[str | os.PathLike[str], str | os.PathLike[str]], regions: RegionParams) -> dict[str, Refiner]:
     state, description = load_model(*model)
-    if description["regions"] != regions.model_dump():
+    if description.get("regions") != regions.model_dump():
         raise InputError(f"{model[1]} was trained with other regions than params.yaml has. Run: dvc repro train_refiner")
     refiners = {}
     for name in description["regions_trained"]:

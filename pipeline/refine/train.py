@@ -39,7 +39,6 @@ from pipeline.training import (
 )
 
 STAGE = "train_refiner"
-WINDOW_REACH = 2  # a rendered window may show this many frames beyond its own: those at the border saw held-out poses
 FEATURE_DEPTH = 3
 FEATURE_SHARE = 2  # the features see one patch in so many: they dominate the time
 
@@ -202,7 +201,7 @@ def _read_pairs(
     frames, mattes = open_frames(inputs["frames"]), open_mattes(inputs["mattes"])
     track = read_keypoints(inputs["keypoints"]).track()
     _check_lengths(inputs, generated, enhanced, frames, mattes, track)
-    chosen = _training_frames(track, split, params.most_frames)
+    chosen = _training_frames(track, split, params.most_frames, int(generated.attributes.get("k", 1)) - 1)
     border = split_frames(track.present, split).border
     boxes, _ = drop_unusable(region_boxes(track.points, track.skeleton, regions, border), track.size_hw, regions.min_side_px)
     check_boxes(enhanced, boxes, regions.region_px)
@@ -210,10 +209,13 @@ def _read_pairs(
     return training_pairs(chosen, boxes, generated, enhanced, frames, mattes, regions.region_px, spare)
 
 
-def _training_frames(track: Track, split: SplitParams, most: int) -> np.ndarray:
-    """Training frames, at most `most` evenly spaced, without the last ones before the held-out part."""
+def _training_frames(track: Track, split: SplitParams, most: int, reach: int) -> np.ndarray:
+    """Training frames, at most `most` evenly spaced, without the last `reach` before the held-out part.
+
+    Those may have been rendered in one window with held-out frames, and so have seen their poses.
+    """
     parts = split_frames(track.present, split)
-    training = parts.training[: len(parts.training) - WINDOW_REACH] if len(parts.held_out) else parts.training
+    training = parts.training[: max(len(parts.training) - reach, 0)] if len(parts.held_out) else parts.training
     if not len(training):
         raise InputError("No training frame is left for the refiners: lower split.hold_out_fraction or film more.")
     return training[np.unique(np.linspace(0, len(training) - 1, min(most, len(training))).round().astype(int))]
