@@ -213,7 +213,8 @@ def _open_network(path: Path, threads: int) -> Any:
     from ai_edge_litert.interpreter import Interpreter
 
     if not path.is_file():
-        raise InputError(f"BlazePose needs the network {path}, which is not there; run: dvc repro fetch_assets, or put it there")
+        stages = "fetch_pose_weights fetch_matte_weights"
+        raise InputError(f"BlazePose needs the network {path}, which is not there; run: dvc repro {stages}, or put it there")
     try:
         network = Interpreter(model_path=str(path), num_threads=threads)
     except ValueError as error:
