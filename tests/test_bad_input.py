@@ -2,7 +2,6 @@
 
 import json
 import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -16,7 +15,7 @@ from walking import FRAMES, SIZE_HW, Project, edit_params, make_project
 
 from pipeline.artifacts.frames import create_frames
 from pipeline.artifacts.keypoints import read_keypoints, write_keypoints
-from pipeline.clock import Clock
+from pipeline.clock import NO_TIME, Clock
 
 pytestmark = pytest.mark.slow
 EARLIER = "an earlier result"
@@ -48,9 +47,10 @@ def write_frames(path: Path, frames: int, kind: str = "frames") -> None:
         writer.append(np.random.default_rng(1).integers(0, 255, shape, dtype=np.uint8))
 
 
-def limit_file_size(size: int):
-    """Let no file grow beyond so many bytes, as if the disk were full there."""
-    return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+def write_plate(path: Path) -> None:
+    """Write a black plate."""
+    with create_frames(path, NO_TIME, SIZE_HW, {}, "plates") as writer:
+        writer.append(np.zeros((1, *SIZE_HW, 3), np.uint8))
 
 
 def refused(project: Project, stage: str, options: dict[str, str], *says: str, **environ: str) -> str:
@@ -181,23 +181,32 @@ def test_two_people_and_no_choice(project):
 
 def test_a_clip_of_two_frames(project):
     change_labels(project, lambda points, score: (points[:2], score[:2]))
-    path = project.folder / "data/source/ann.parquet"
-    table = read_keypoints(path)
-    short = type(table)(table.points, table.score, table.origin, human(), Clock.regular("25", 2), table.size_hw, selected=0)
+    table = read_keypoints(project.folder / "data/source/ann.parquet")
+    clock = Clock.regular("25", 2)
+    short = type(table)(table.points, table.score, table.origin, human(), clock, table.size_hw, selected=0)
     write_keypoints(project.folder / "data/keypoints/short.parquet", short)
     write_frames(project.folder / "data/frames/short.zarr", 2)
-    options = {
-        "target": "ann",
-        "frames": "data/frames/short.zarr",
-        "keypoints": "data/keypoints/short.parquet",
-        "out": "data/mattes/x.zarr",
+    write_frames(project.folder / "data/mattes/short.zarr", 2, "mattes")
+    write_plate(project.folder / "data/plates/ann.zarr")
+    options = {name: path.replace("ann.", "short.") for name, path in CROP.items() if name != "plate"}
+    says = ("at least 3 frames", "found 2 of 2 in data/keypoints/short.parquet", "use a longer clip")
+    refused(project, "crop_person", {**options, "plate": CROP["plate"]}, *says)
+    driver = {
+        "pair": "ben-to-ann",
+        "driver-keypoints": "data/keypoints/short.parquet",
+        "target-keypoints": "data/keypoints/ann.parquet",
+        "driver-frames": "data/frames/short.zarr",
+        "target-frames": "data/frames/ann.zarr",
+        "sheet": "data/motions/x.png",
+        "out": "data/motions/x.parquet",
     }
-    refused(project, "segment_person", options, "short.zarr", "2 frames")
+    refused(project, "retarget_motion", driver, "confident frames", "motion.")
 
 
 # --- artifacts --------------------------------------------------------------------------------------------------------
 
 SEGMENT = {"target": "ann", "frames": "data/frames/ann.zarr", "keypoints": "data/keypoints/ann.parquet", "out": "data/mattes/x.zarr"}
+CROP = {**SEGMENT, "mattes": "data/mattes/ann.zarr", "plate": "data/plates/ann.zarr", "out": "data/crops/x.zarr"}
 INPAINT = {**{k: v for k, v in SEGMENT.items() if k != "target"}, "mattes": "data/mattes/ann.zarr", "out": "data/plates/x.zarr"}
 
 
@@ -237,10 +246,8 @@ def test_frames_and_mattes_of_different_length(project):
     refused(project, "inpaint_background", INPAINT, *says)
     refused(project, "index_faces", {**INPAINT, "out": "data/faces/x.parquet", "out-crops": "data/faces/x.zarr"}, "29", "30", "dvc repro")
     (project.folder / "data/faces/x.parquet").unlink()
-    crop = {**INPAINT, "target": "ann", "plate": "data/plates/ann.zarr", "out": "data/crops/x.zarr"}
-    with create_frames(project.folder / crop["plate"], Clock.regular("25", 1), SIZE_HW, {}, "plates") as writer:
-        writer.append(np.zeros((1, *SIZE_HW, 3), np.uint8))
-    refused(project, "crop_person", crop, *says)
+    write_plate(project.folder / CROP["plate"])
+    refused(project, "crop_person", CROP, *says)
 
 
 # --- params -----------------------------------------------------------------------------------------------------------
@@ -249,10 +256,10 @@ def test_frames_and_mattes_of_different_length(project):
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        ("max_height_px: null", "max_heigth_px: null", ("frames.max_heigth_px", "max_height_px")),
-        ("max_height_px: null", "max_height_px: high", ("frames.max_height_px", "high")),
-        ("max_height_px: null", "max_height_px: 8", ("frames.max_height_px", "16")),
-        ("images_fps: null", "images_fps: fast", ("frames.images_fps", "fast")),
+        ("max_height_px:", "max_heigth_px:", ("frames.max_heigth_px", "max_height_px")),
+        ("max_height_px:", "max_height_px: high", ("frames.max_height_px", "high")),
+        ("max_height_px:", "max_height_px: 8", ("frames.max_height_px", "16")),
+        ("images_fps:", "images_fps: fast", ("frames.images_fps", "fast")),
         ("\nframes:", "\nfrmes:", ("frames is missing",)),
         ("\nframes:", "\nframes: [", ("params.yaml is not valid YAML",)),
     ],
