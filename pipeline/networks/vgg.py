@@ -156,7 +156,8 @@ def load_features(name: str, path: str | Path) -> StVgg16 | Vgg19:
 
 def _read(path: str | Path) -> dict[str, Tensor]:
     if not Path(path).is_file():
-        raise InputError(f"{path} must hold the weights of the feature network, it does not exist. Run: dvc repro fetch_features fetch_metric_weights")
+        stages = "fetch_features fetch_metric_weights"
+        raise InputError(f"{path} must hold the weights of the feature network, it does not exist. Run: dvc repro {stages}")
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
