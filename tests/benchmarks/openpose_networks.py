@@ -1,7 +1,8 @@
 """Frames per second and peak memory of OpenPose's networks as the backend runs them, beside the same modules in eager float32, contiguous.
 
 Run by hand: PYTHONPATH=.:tests python tests/benchmarks/openpose_networks.py. Prints a Markdown table. The body's input is that of a 16:9
-frame at scale 0.5, the hand's that of scale 1; weights by the fill rule of the oracles. Timings take turns; memory is that of a process of its own.
+frame at scale 0.5, the hand's that of scale 1; weights by the fill rule of the oracles. Timings take turns; memory is
+that of a process of its own.
 """
 
 import argparse

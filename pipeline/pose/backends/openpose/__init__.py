@@ -8,7 +8,7 @@ import torch
 
 from pipeline.errors import InputError
 from pipeline.pose.backends.openpose.decode import PARTS, find_people
-from pipeline.pose.backends.openpose.hands import ARMS, POINTS, hand_box, hand_points
+from pipeline.pose.backends.openpose.hands import ARMS, POINTS, see_hands
 from pipeline.pose.backends.openpose.infer import DTYPES, MapMaker
 from pipeline.pose.backends.openpose.network import BodyNet, HandNet, read_network
 from pipeline.skeleton import load_skeleton
@@ -50,20 +50,20 @@ def load(
     paths = {role: Path(path) for role, name in FILES.items() if (path := weights.get(role, weights.get(name))) is not None}
     if "body" not in paths:
         raise InputError(f"weights must name the file {FILES['body']} (or the role body), found {sorted(weights) or 'nothing'}")
-    see_bodies = MapMaker(read_network(BodyNet, paths["body"]), device, precision)
-    see_hands = MapMaker(read_network(HandNet, paths["hand"]), device, precision) if "hand" in paths else None
+    body_maps = MapMaker(read_network(BodyNet, paths["body"]), device, precision)
+    hand_maps = MapMaker(read_network(HandNet, paths["hand"]), device, precision) if "hand" in paths else None
     rows = _rows(joints if joints is not None else load_skeleton(SKELETON).joints)
 
     def see_people(frames: np.ndarray) -> list[np.ndarray]:
         if frames.ndim != 4 or frames.shape[3] != 3 or frames.dtype != np.uint8:
             raise InputError(f"frames must be (t h w 3) uint8, RGB, found {frames.shape} {frames.dtype}")
         seen = []
-        for image, (fields, heats) in zip(frames, see_bodies(frames, scales), strict=True):
+        for image, (fields, heats) in zip(frames, body_maps(frames, scales), strict=True):
             parts = find_people(heats.__getitem__, fields.sample, image.shape[0]).points()
             every = np.full((len(parts), PARTS + len(ARMS) * POINTS + 1, 3), np.nan)
             every[:, :PARTS] = parts
-            if see_hands:
-                _add_hands(every, image, hand_scales, see_hands)
+            if hand_maps:
+                every[:, PARTS:-1] = see_hands(parts, image, hand_scales, hand_maps).reshape(len(parts), len(ARMS) * POINTS, 3)
             seen.append(every[:, rows])
         return seen
 
@@ -74,18 +74,3 @@ def _rows(joints: Sequence[str]) -> list[int]:
     """Return for each joint its row: the body's parts, the points of either hand, and a last row that is never filled."""
     known = [*BODY_JOINTS, *(f"{side}_{point}" for side in ARMS for point in HAND_JOINTS)]
     return [known.index(joint) if joint in known else len(known) for joint in joints]
-
-
-def _add_hands(people: np.ndarray, image: np.ndarray, scales: Sequence[float], see_hands: MapMaker) -> None:
-    """Fill the hands' rows of people (p rows 3) from the image about their hands, where these can be told."""
-    places, crops, corners = [], [], []
-    for person, points in enumerate(people):
-        for number, side in enumerate(ARMS):
-            if box := hand_box(points[:PARTS], side, (image.shape[0], image.shape[1])):
-                left, top, size = box
-                first = PARTS + number * POINTS
-                places.append((person, slice(first, first + POINTS)))
-                crops.append(image[top : top + size, left : left + size])
-                corners.append((left, top, 0))
-    for place, corner, (maps,) in zip(places, corners, see_hands(crops, scales), strict=True):
-        people[place] = hand_points(maps) + corner

@@ -1,9 +1,12 @@
 """Hands: where to look, from wrist, elbow and shoulder, and 21 points from the hand network's maps (as the published code does)."""
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 from scipy.ndimage import label
 
+from pipeline.pose.backends.openpose.infer import MapMaker
 from pipeline.pose.backends.openpose.maps import FullMaps
 from pipeline.pose.backends.openpose.peaks import gaussian_kernel
 
@@ -12,6 +15,22 @@ ARMS = {"left": (5, 6, 7), "right": (2, 3, 4)}
 POINTS = 21  # wrist; thumb, index, middle, ring, pinky from the palm outwards
 MIN_SIDE_PX, MIN_HEAT = 20, 0.05
 BEYOND_WRIST, ARM_SIDES, UPPER_ARM_SHARE = 0.33, 1.5, 0.9
+
+
+def see_hands(people: np.ndarray, image: np.ndarray, scales: Sequence[float], hand_maps: MapMaker) -> np.ndarray:
+    """Return x, y and score (p 2 21 3) in full pixels of the hands, left and right, of people (p 18 3) in an image; NaN = unseen."""
+    hands = np.full((len(people), len(ARMS), POINTS, 3), np.nan)
+    places, corners, crops = [], [], []
+    for person, points in enumerate(people):
+        for number, side in enumerate(ARMS):
+            if box := hand_box(points, side, (image.shape[0], image.shape[1])):
+                left, top, size = box
+                places.append((person, number))
+                corners.append((left, top, 0))
+                crops.append(image[top : top + size, left : left + size])
+    for place, corner, (maps,) in zip(places, corners, hand_maps(crops, scales), strict=True):
+        hands[place] = hand_points(maps) + corner
+    return hands
 
 
 def hand_box(points: np.ndarray, side: str, image_hw: tuple[int, int]) -> tuple[int, int, int] | None:
