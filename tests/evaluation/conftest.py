@@ -46,7 +46,9 @@ class Scene:
         return sample_crop(image, self.crop[t], SIZE, border)
 
     def write_fused(self, images: np.ndarray, name: str = "fused") -> None:
-        write_frames(self.folder / f"{name}.zarr", images, "fused", self.track.clock)
+        clock = self.track.clock
+        pts = None if clock.pts is None else clock.pts[: len(images)]
+        write_frames(self.folder / f"{name}.zarr", images, "fused", Clock(clock.fps, clock.time_base, pts))
 
     def write_residuals(self, name: str, value: int, regions: tuple[str, ...], params: RegionParams, border: int) -> None:
         boxes = region_boxes(self.track.points, self.track.skeleton, params, border)

@@ -34,7 +34,7 @@ def by_rule(key: str, draw: np.ndarray, gain: float) -> np.ndarray:
         return draw.astype(np.float32) * np.float32(gain / np.sqrt(np.prod(draw.shape[1:])))
     if key.endswith("running_mean"):
         return np.zeros(draw.shape, np.float32)
-    if key.endswith("running_var") or key.endswith("weight"):
+    if key.endswith(("running_var", "weight")):
         return np.ones(draw.shape, np.float32)
     return draw.astype(np.float32) * np.float32(0.01)
 
