@@ -13,6 +13,7 @@ from pipeline.evaluation.temporal import Flow, consistency, flicker, flow_and_ma
 from pipeline.framing import training_crop
 from pipeline.geometry import apply_affine, sample_crop
 from pipeline.progress import Progress
+from pipeline.skeleton import Skeleton
 
 SEEN = tuple(ORIGINS.index(name) for name in ("measured", "refined", "smoothed", "imported"))
 BLOCK = 8
@@ -57,7 +58,8 @@ def evaluate_imitation(
         "motion_consistency": "mean of exp(-|E / E(driver) - 1|), each video under its own flow and mask, the driver seen "
         f"through the {_mode(foregrounds)} square about its track, margin {params.driver_margin:g}",
         "pose": "median distance in crop px between the motion's joints and those detected again in the result, over all "
-        "joints seen in both; detected: share of the motion's frames with a joint seen again",
+        "joints seen in both, sides exchanged in frames where the limbs lie nearer so; detected: share of the motion's "
+        "frames with a joint seen again",
         "not_computed": _missing(params, method, redetected),
     }
     return {**({"imitation": scores} if scores else {}), "settings": settings}
@@ -66,19 +68,42 @@ def evaluate_imitation(
 def pose_scores(motion: Track, crop: np.ndarray, redetected: Track) -> dict[str, float]:
     """pose_error_px and pose_detected of a result: motion in full px, crop (t 2 3) full → crop, redetected in crop px.
 
-    Joints are matched by name; only joints that were seen count, none that was interpolated. The error has no key
-    when nothing was seen again.
+    Joints are matched by name; only joints that were seen count, none that was interpolated. A detector that takes a
+    front for a back calls left what is right: where the limbs lie nearer with all sides exchanged, they are compared so,
+    and pose_sides_exchanged is the share of such frames. No error key when nothing was seen again.
     """
     shared = [joint for joint in motion.joints if joint in redetected.joints]
     a, b = ([track.skeleton.index(joint) for joint in shared] for track in (motion, redetected))
     wanted = np.stack([apply_affine(m, p) for m, p in zip(crop, motion.points[:, a], strict=True)])
     seen: np.ndarray = np.isin(redetected.origin, SEEN) & np.isfinite(redetected.points).all(axis=-1)
-    error = np.linalg.norm(wanted - redetected.points[:, b].astype(np.float64), axis=-1)
-    error = error[seen[:, b] & np.isfinite(error)]
-    scores = {"pose_error_px": float(np.median(error))} if len(error) else {}
+    other = [redetected.skeleton.index(_opposite(joint, redetected.skeleton)) for joint in shared]
+    straight, exchanged = (_distances(wanted, redetected.points[:, i], seen[:, i]) for i in (b, other))
+    turned = _mean(exchanged) < _mean(straight)
+    error = np.where(turned[:, None], exchanged, straight)
+    found = np.isfinite(error)
+    scores = {}
+    if found.any():
+        scores["pose_error_px"] = float(np.median(error[found]))
+        scores["pose_sides_exchanged"] = float(turned[found.any(axis=1)].mean())
     if motion.present.any():
         scores["pose_detected"] = float(np.any(seen[motion.present], axis=1).mean())
     return scores
+
+
+def _opposite(joint: str, skeleton: Skeleton) -> str:
+    """The same joint of the other side; itself in the middle."""
+    return next((b if joint == a else a for a, b in skeleton.mirror if joint in (a, b)), joint)
+
+
+def _distances(wanted: np.ndarray, points: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """Distances (t j) in px, NaN where a joint was not wanted or not seen."""
+    return np.where(seen, np.linalg.norm(wanted - points.astype(np.float64), axis=-1), np.nan)
+
+
+def _mean(error: np.ndarray) -> np.ndarray:
+    """Mean over the finite joints (t j) of each frame, infinite where there is none."""
+    count = np.isfinite(error).sum(axis=1)
+    return np.where(count, np.nansum(error, axis=1) / np.maximum(count, 1), np.inf)
 
 
 def _check(

@@ -34,7 +34,7 @@ def redetected_in(scene, shift=(0.0, 0.0)) -> Track:
 def test_a_video_imitates_itself(scene, params):
     # the result is the driver seen through the same crop, so both warping errors are equal
     scores = evaluate(scene, params, redetected_in(scene))["imitation"]
-    assert set(scores) == {"motion_consistency", "e_warp", "flicker", "pose_error_px", "pose_detected"}
+    assert set(scores) == {"motion_consistency", "e_warp", "flicker", "pose_error_px", "pose_detected", "pose_sides_exchanged"}
     assert scores["motion_consistency"] == pytest.approx(1)
     assert scores["pose_error_px"] == pytest.approx(0, abs=1e-4)
     assert scores["pose_detected"] == 1
@@ -66,6 +66,19 @@ def test_a_known_shift_is_the_pose_error(scene):
     # 3 right and 4 down in crop px: 5
     scores = pose_scores(scene.track, scene.crop, redetected_in(scene, (3.0, 4.0)))
     assert scores["pose_error_px"] == pytest.approx(5, abs=1e-4)
+
+
+def test_a_front_taken_for_a_back_is_no_error_but_is_told(scene):
+    found = redetected_in(scene)
+    order = list(range(len(found.joints)))
+    for left, right in found.skeleton.mirror:
+        a, b = found.skeleton.index(left), found.skeleton.index(right)
+        order[a], order[b] = b, a
+    points = found.points.copy()
+    points[:5] = points[:5, order]
+    scores = pose_scores(scene.track, scene.crop, replace(found, points=points))
+    assert scores["pose_error_px"] == pytest.approx(0, abs=1e-4)
+    assert scores["pose_sides_exchanged"] == pytest.approx(5 / len(points))
 
 
 def test_only_seen_joints_count(scene):
