@@ -142,6 +142,13 @@ def digest_file(path: str | os.PathLike[str]) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def digest_code(room: Path) -> dict[str, str]:
+    """sha256 of the sources that a training runs on: its room's, the networks', this file. A checkpoint of other code is not taken up."""
+    here = Path(__file__)
+    sources = [*room.glob("*.py"), *(here.parent / "networks").glob("*.py"), here]
+    return {path.name: digest_file(path) for path in sorted(sources)}
+
+
 # --- checkpoints ------------------------------------------------------------------------------------------------------
 
 

@@ -26,6 +26,7 @@ from pipeline.training import (
     World,
     check_finite,
     count_processes,
+    digest_code,
     digest_file,
     fingerprint,
     launch,
@@ -73,7 +74,7 @@ def train_appearance(
         "inputs": {**clip.facts(), "features_sha256": digest_file(weights)},
         "crop_scale": float(crops.crop[training[0], 0, 0]),
     }
-    with Scratch("train_appearance", fingerprint({**description, "code": _code()}), scratch_root) as scratch:
+    with Scratch("train_appearance", fingerprint({**description, "code": digest_code(Path(__file__).parent)}), scratch_root) as scratch:
         clip.expand(crops, scratch.folder / "pixels.u8")
         work = (clip, weights, params, scratch, description, out)
         launch(_train, work, processes or count_processes(params.batch_windows))
@@ -166,10 +167,3 @@ def _rows(history: torch.Tensor, params: AppearanceParams, steps_per_epoch: int)
 
 def _shape(params: AppearanceParams, channels: int) -> dict[str, Any]:
     return vars(generator_shape(params, channels))
-
-
-def _code() -> dict[str, str]:
-    """Digests of the sources of this room and of the networks: a checkpoint of other code is not taken up."""
-    here = Path(__file__).parent
-    sources = [*here.glob("*.py"), *(here.parent / "networks").glob("*.py"), here.parent / "training.py"]
-    return {path.name: digest_file(path) for path in sorted(sources)}

@@ -33,6 +33,7 @@ from pipeline.training import (
     choose_device,
     choose_dtype,
     digest_arrays,
+    digest_code,
     fingerprint,
     prepare_cpu,
     step_generator,
@@ -64,7 +65,7 @@ def train_refiner(
     device = choose_device()
     psi = _load_features(features, params, device) if pairs else None
     facts = {"params": params.model_dump(), "regions": regions.model_dump(), "data": _digests(pairs, psi)}
-    with Scratch(STAGE, fingerprint(facts), scratch) as folder:
+    with Scratch(STAGE, fingerprint({**facts, "code": digest_code(Path(__file__).parent)}), scratch) as folder:
         state, rows = _run(pairs, params, regions.region_px, psi, device, folder)
         save_model(weights, description, state, {**facts, "regions_trained": list(pairs), "width": params.width})
         write_curve(curve, rows)

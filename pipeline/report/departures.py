@@ -1,10 +1,11 @@
 """Where this project leaves the paper, or settles what the paper leaves open, in words for the report."""
 
 DEPARTURES = (
-    "Poses come from BlazePose or are imported; the paper uses OpenPose and DCPose.",
-    "Mattes come from BlazePose's segmentation or from the difference to the plate, refined to full resolution; the paper uses Mask R-CNN.",
-    "The plate is the median of what other frames show of the background, the rest is filled by Telea's method; "
-    "the paper inpaints with gated convolutions.",
+    "Poses come from BlazePose by default, or are imported; the paper uses OpenPose and DCPose, which params.yaml can choose.",
+    "Mattes come from BlazePose's segmentation by default, or from the difference to the still background, refined to full resolution; "
+    "the paper uses Mask R-CNN, which params.yaml can choose.",
+    "The plate is the median of what other frames show of the background, the rest is filled by Telea's method by default; "
+    "the paper inpaints with gated convolutions (background.fill: deepfill).",
     "Eq. 9 needs a matte for poses that were never filmed, so the generator predicts one beside the colours.",
     "Perceptual features come from a shift-tolerant VGG16 unless params.yaml asks for vgg19, the paper's.",
     "Distances in Gromov-Wasserstein are L1 over pooled features divided by their dimension, so that the entropic weight "
