@@ -21,7 +21,7 @@ def read_generator(path: Path, fuse: bool | None = None) -> DeepFill:
     """
     file = _only_file(path)
     state = _generator_state(file)
-    layout = next((name for name, key in FIRST_KEY.items() if key in state), None)
+    layout: Layout | None = next((name for name, key in FIRST_KEY.items() if key in state), None)
     if layout is None:
         raise InputError(
             f"{file} must hold DeepFill v2 as states_pt_*.pth or states_tf_*.pth do (key {' or '.join(FIRST_KEY.values())}), "

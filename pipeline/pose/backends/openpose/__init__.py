@@ -58,7 +58,7 @@ def load(
         if frames.ndim != 4 or frames.shape[3] != 3 or frames.dtype != np.uint8:
             raise InputError(f"frames must be (t h w 3) uint8, RGB, found {frames.shape} {frames.dtype}")
         seen = []
-        for image, (fields, heats) in zip(frames, body_maps(frames, scales), strict=True):
+        for image, (fields, heats) in zip(frames, body_maps(list(frames), scales), strict=True):
             parts = find_people(heats.__getitem__, fields.sample, image.shape[0]).points()
             every = np.full((len(parts), PARTS + len(ARMS) * POINTS + 1, 3), np.nan)
             every[:, :PARTS] = parts
