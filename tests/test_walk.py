@@ -153,7 +153,7 @@ def test_another_stage_of_polish_is_fused_again(walked):
 
 def test_another_way_of_retargeting_trains_nothing(walked):
     restore(walked)
-    walked.set(motion__limb_percentile=70)
+    walked.set(motion__method="ankle_height")
     ran = set(walked.repro())
     assert ran <= expected("`motion`", stages_of_project(walked))
     assert {"retarget_motion@ben-to-ann", "generate_foreground@ben-to-ann", "fuse@ben-to-ann", "report"} <= ran
