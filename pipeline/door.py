@@ -16,6 +16,8 @@ from pathlib import Path
 from pipeline.errors import InputError
 
 PR_SET_PDEATHSIG = 1
+SHELLS = {"sh", "dash", "bash", "ash", "busybox", "zsh", "ksh"}
+WATCH_S = 0.1
 
 
 def door_parser(description: str, reads: dict[str, str], writes: dict[str, str], optional: dict[str, str] | None = None):
@@ -91,10 +93,30 @@ class _PeakMemory:
 
 
 def _die_with_parent() -> None:
-    """Ask Linux to kill this process when its parent dies: an orphan would go on writing beside the next run."""
+    """Have Linux kill this process when dvc dies: an orphan would go on writing beside the next run."""
     if not sys.platform.startswith("linux") or threading.current_thread() is not threading.main_thread():
         return
     parent = os.getppid()
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # the parent died before the call took effect
         os.kill(os.getpid(), signal.SIGKILL)
+    if _is_command_shell(parent):
+        threading.Thread(target=_die_with_grandparent, args=(parent,), daemon=True).start()
+
+
+def _is_command_shell(pid: int) -> bool:
+    """Whether a process is a shell with one command (`sh -c`): dvc starts stages by one, and some stay as a process between."""
+    words = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+    return Path(words[0]).name in SHELLS and "-c" in words
+
+
+def _die_with_grandparent(shell: int) -> None:
+    """Kill this process once the shell above it has another parent than now."""
+    grandparent = _parent_of(shell)
+    while _parent_of(shell) == grandparent:
+        time.sleep(WATCH_S)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _parent_of(pid: int) -> str:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1]

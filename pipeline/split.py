@@ -1,11 +1,12 @@
 """Which frames of a target are learnt from and which are held out."""
 
+import os
 from dataclasses import dataclass
 
 import numpy as np
 from pydantic import Field
 
-from pipeline.params import Section
+from pipeline.params import Section, read_section, read_value
 
 
 class SplitParams(Section):
@@ -36,3 +37,11 @@ def split_frames(present: np.ndarray, params: SplitParams) -> Split:
     held_out = round(len(frames) * params.hold_out_fraction)
     border = max(len(frames) - held_out, min(len(frames), 1))
     return Split(frames[:border], frames[border:])
+
+
+def self_split(params: str | os.PathLike[str], pair: str) -> SplitParams | None:
+    """The split of a self pair, whose driver is the target's own clip; None for any other pair."""
+    target = read_value(params, f"pairs.{pair}.target")
+    if read_value(params, f"pairs.{pair}.driver") != read_value(params, f"targets.{target}.clip"):
+        return None
+    return read_section(params, "split", SplitParams)

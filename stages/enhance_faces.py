@@ -1,12 +1,10 @@
 """Door: generated foregrounds, a motion and a face index → residuals of the enhanced faces."""
 
-from pathlib import Path
-
 from pipeline.door import door_parser, run_door, stage_clock
 from pipeline.face.enhance import FaceParams, enhance_faces
-from pipeline.params import read_section, read_value
+from pipeline.params import read_section
 from pipeline.regions import RegionParams
-from pipeline.split import SplitParams
+from pipeline.split import self_split
 
 
 def main() -> None:
@@ -26,18 +24,10 @@ def main() -> None:
     args = parser.parse_args()
     params = read_section(args.params, "face", FaceParams)
     regions = read_section(args.params, "regions", RegionParams)
-    split = _self_split(args.params, args.pair)
+    split = self_split(args.params, args.pair)
     paths = args.generated, args.motion, args.faces, args.face_crops, args.out
     with stage_clock(args.time) as figures:
         figures["frames"] = enhance_faces(*paths, params, regions, split, args.features)
-
-
-def _self_split(params: Path, pair: str) -> SplitParams | None:
-    """The split of a self pair, whose driver is the target's own clip; None for any other pair."""
-    target = read_value(params, f"pairs.{pair}.target")
-    if read_value(params, f"pairs.{pair}.driver") != read_value(params, f"targets.{target}.clip"):
-        return None
-    return read_section(params, "split", SplitParams)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,11 @@
 """Door: generated foregrounds, enhancement and refiners → the final residuals of each region."""
 
-from pathlib import Path
-
 from pipeline.door import door_parser, run_door, stage_clock
 from pipeline.params import read_section, read_value
 from pipeline.refine.apply import refine_regions
 from pipeline.refine.params import RefineParams
 from pipeline.regions import RegionParams
-from pipeline.split import SplitParams
+from pipeline.split import self_split
 
 
 def main() -> None:
@@ -28,19 +26,10 @@ def main() -> None:
     target = read_value(args.params, f"pairs.{args.pair}.target")
     params = read_section(args.params, "refine", RefineParams, f"targets.{target}.refine")
     regions = read_section(args.params, "regions", RegionParams)
-    split = _self_split(args.params, args.pair, target)
+    split = self_split(args.params, args.pair)
     model = args.model, args.model_description
     with stage_clock(args.time) as figures:
-        figures["frames"] = refine_regions(
-            args.generated, args.enhanced, args.motion, model, args.out, params, regions, split
-        )
-
-
-def _self_split(params: Path, pair: str, target: str) -> SplitParams | None:
-    """The split of a self pair, whose driver is the target's own clip; None for any other pair."""
-    if read_value(params, f"pairs.{pair}.driver") != read_value(params, f"targets.{target}.clip"):
-        return None
-    return read_section(params, "split", SplitParams)
+        figures["frames"] = refine_regions(args.generated, args.enhanced, args.motion, model, args.out, params, regions, split)
 
 
 if __name__ == "__main__":

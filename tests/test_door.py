@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 import textwrap
@@ -78,20 +79,18 @@ def test_a_reader_that_leaves_is_no_error(tmp_path, body):
     assert door.returncode in (0, 1)
 
 
-def test_a_door_dies_with_its_parent(tmp_path):
-    command = script(tmp_path, "Path('started').touch()\ntime.sleep(60)")
-    parent = subprocess.Popen(
-        [sys.executable, "-c", f"import subprocess\np = subprocess.Popen({command!r})\nprint(p.pid, flush=True)\np.wait()"],
-        env=ENVIRONMENT, cwd=tmp_path, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    assert parent.stdout is not None
-    child = int(parent.stdout.readline())
+@pytest.mark.parametrize("between", ["{}", "exec {}", "{}; true"], ids=["a shell", "a shell's own process", "a shell that stays"])
+def test_a_door_dies_with_dvc(between, tmp_path):
+    command = script(tmp_path, "import os\nPath('pid').write_text(str(os.getpid()))\nPath('pid').rename('started')\ntime.sleep(120)")
+    start = f"import subprocess\nsubprocess.run({between.format(shlex.join(command))!r}, shell=True)"
+    dvc = subprocess.Popen([sys.executable, "-c", start], env=ENVIRONMENT, cwd=tmp_path)
     _wait(lambda: (tmp_path / "started").exists())
-    assert _lives(child)
-    parent.kill()
-    parent.wait()
-    _wait(lambda: not _lives(child))
-    parent.stdout.close()
+    door = int((tmp_path / "started").read_text())
+    assert _lives(door)
+    time.sleep(0.3)  # the shell above is looked at once the door has begun
+    dvc.kill()
+    dvc.wait()
+    _wait(lambda: not _lives(door))
 
 
 def _wait(happened) -> None:
@@ -146,5 +145,3 @@ def test_options_are_named_after_what_they_hold(capsys):
     with pytest.raises(SystemExit):
         parser.parse_args(["--frames", "a.zarr"])
     assert "required: --out" in capsys.readouterr().err
-
-

@@ -73,7 +73,10 @@ class Project:
         """Start dvc here and leave it running; its output goes to dvc.log."""
         with open(self.folder / "dvc.log", "wb") as log:
             command = [sys.executable, "-m", "dvc", *arguments]
-            return subprocess.Popen(command, cwd=self.folder, env=environment(), stdout=log, stderr=subprocess.STDOUT)
+            # no SHELL, as in a container: dvc then takes /bin/sh, which may stay between it and the stage
+            return subprocess.Popen(
+                command, cwd=self.folder, env={**environment(), "SHELL": "/bin/sh"}, stdout=log, stderr=subprocess.STDOUT
+            )
 
     def door(self, stage: str, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
         """Run one door as dvc would."""

@@ -1,5 +1,6 @@
 """One person's matte out of all instances that a detector finds in a frame."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -33,6 +34,15 @@ def matte_of(people: Instances, box_xyxy: np.ndarray, size_hw: tuple[int, int]) 
     if overlap[best] >= MIN_IOU:
         paste(people.masks[best], people.boxes_xyxy[best], matte)
     return matte
+
+
+def mattes_of(find: Callable[[np.ndarray], Instances], frames: np.ndarray, boxes_xyxy: np.ndarray) -> np.ndarray:
+    """Return mattes (t h w) uint8 of frames (t h w 3) uint8 RGB; find sees only frames whose box (t 4) is there."""
+    mattes = np.zeros(frames.shape[:3], np.uint8)
+    for matte, frame, box in zip(mattes, frames, boxes_xyxy, strict=True):
+        if np.isfinite(box).all():
+            matte[:] = matte_of(find(frame), np.asarray(box, float), frame.shape[:2])
+    return mattes
 
 
 def iou(boxes_xyxy: np.ndarray, other_xyxy: np.ndarray) -> np.ndarray:

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import torch
 
 from pipeline.errors import InputError
 from pipeline.matting.backends.detectron2.checkpoint import converted, read_tensors
-from pipeline.matting.instances import Instances, matte_of
+from pipeline.matting.instances import Instances, mattes_of
 
 SHORT_SIDE_PX, LONG_SIDE_PX = 800, 1333
 PERSON = 0
@@ -41,15 +42,10 @@ def load(
     network = _build(config or _config_of(path), converted(path, cache), path, place)
 
     @torch.inference_mode()
-    def segment(frames: np.ndarray, boxes_xyxy: np.ndarray) -> np.ndarray:
-        mattes = np.zeros(frames.shape[:3], np.uint8)
-        for matte, frame, box in zip(mattes, frames, boxes_xyxy, strict=True):
-            if np.isfinite(box).all():
-                found = network.inference([_shown(frame)], do_postprocess=False)[0]
-                matte[:] = matte_of(_people(found, frame.shape[:2]), np.asarray(box, float), frame.shape[:2])
-        return mattes
+    def find(frame: np.ndarray) -> Instances:
+        return _people(network.inference([_shown(frame)], do_postprocess=False)[0], frame.shape[:2])
 
-    return segment
+    return partial(mattes_of, find)
 
 
 def _find_file(path: Path) -> Path:

@@ -2,6 +2,7 @@
 
 import pickle
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,15 +11,13 @@ from torchvision.models.detection import MaskRCNN, maskrcnn_resnet50_fpn_v2
 from torchvision.models.detection.transform import resize_boxes
 
 from pipeline.errors import InputError
-from pipeline.matting.instances import Instances, matte_of
+from pipeline.matting.instances import Instances, mattes_of
 
 FILE = "maskrcnn_resnet50_fpn_v2_coco-73cbd019.pth"
 CLASSES, PERSON = 91, 1
 
 
-def load(
-    weights: Path, device: str | None = None, threads: int | None = None
-) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+def load(weights: Path, device: str | None = None, threads: int | None = None) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
     """Return f(frames (t h w 3) uint8 RGB, boxes_xyxy (t 4)) → mattes (t h w) uint8, 255 = person, soft at the outline.
 
     boxes are the half-open boxes of the person's joints, NaN where it is absent; the matte is then 0, as it is where no
@@ -32,15 +31,11 @@ def load(
     network = _read_network(Path(weights)).to(place)
 
     @torch.inference_mode()
-    def segment(frames: np.ndarray, boxes_xyxy: np.ndarray) -> np.ndarray:
-        mattes = np.zeros(frames.shape[:3], np.uint8)
-        for matte, frame, box in zip(mattes, frames, boxes_xyxy, strict=True):
-            if np.isfinite(box).all():
-                image = torch.from_numpy(np.ascontiguousarray(frame)).to(place).permute(2, 0, 1).float() / 255
-                matte[:] = matte_of(_people(network([image])[0]), np.asarray(box, float), frame.shape[:2])
-        return mattes
+    def find(frame: np.ndarray) -> Instances:
+        image = torch.from_numpy(np.ascontiguousarray(frame)).to(place).permute(2, 0, 1).float() / 255
+        return _people(network([image])[0])
 
-    return segment
+    return partial(mattes_of, find)
 
 
 def _read_network(path: Path) -> MaskRCNN:
