@@ -4,6 +4,7 @@ A run is a function of its parameters and inputs: each step draws from generator
 interrupted and resumed draws what an undisturbed one would, and the processes of one run draw alike.
 """
 
+import contextlib
 import fcntl
 import hashlib
 import json
@@ -27,6 +28,7 @@ from torch.multiprocessing.spawn import ProcessRaisedException, spawn
 from pipeline.errors import InputError
 
 Precision = Literal["auto", "bfloat16", "float32"]
+ABANDONED_DAYS = 14  # an interrupted training may wait that long to be taken up
 
 
 # --- device and precision ---------------------------------------------------------------------------------------------
@@ -160,20 +162,25 @@ class Scratch(AbstractContextManager["Scratch"]):
         self._lock: IO[str] | None = None
 
     def __enter__(self) -> "Scratch":
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self._lock = open(self.folder / "lock", "w")
         for _ in range(20):  # a killed run's process may need a moment to end
-            try:
-                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._lock = _take_lock(self.folder)
+            if self._lock is not None:
+                self._forget_abandoned()
                 return self
-            except BlockingIOError:
-                time.sleep(0.1)
-        self._lock.close()
+            time.sleep(0.1)
         raise InputError(f"one process may train in a scratch folder, {self.folder} is locked by another: wait for it or end it")
 
     def __exit__(self, *exception: object) -> None:
         if self._lock is not None:
             self._lock.close()
+
+    def _forget_abandoned(self) -> None:
+        """Remove what runs of other params left and nobody took up again in ABANDONED_DAYS."""
+        for folder in self.folder.parent.iterdir():
+            latest = max((path.stat().st_mtime for path in [folder, *folder.glob("*")]), default=0.0)
+            if folder != self.folder and time.time() - latest > ABANDONED_DAYS * 86400 and (lock := _take_lock(folder)):
+                shutil.rmtree(folder, ignore_errors=True)
+                lock.close()
 
     def __getstate__(self) -> dict[str, object]:
         return {"folder": self.folder, "_lock": None}  # the lock stays with the process that took it
@@ -204,6 +211,19 @@ class Scratch(AbstractContextManager["Scratch"]):
     def delete(self) -> None:
         """Remove the folder: the run's results are published."""
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _take_lock(folder: Path) -> IO[str] | None:
+    """The lock of a scratch folder, made where it is missing; None while another process holds it or has just removed it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "lock"
+    file = open(path, "w")  # noqa: SIM115 - the lock is held as long as the file is open
+    with contextlib.suppress(BlockingIOError, FileNotFoundError):
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.path.samestat(os.fstat(file.fileno()), path.stat()):
+            return file
+    file.close()
+    return None
 
 
 # --- processes --------------------------------------------------------------------------------------------------------

@@ -1,10 +1,13 @@
 """Seeds, averages, checkpoints and processes."""
 
+import fcntl
 import math
 import multiprocessing
+import os
 import random
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +17,7 @@ from torch import nn
 
 from pipeline.errors import InputError
 from pipeline.training import (
+    ABANDONED_DAYS,
     Ema,
     Scratch,
     World,
@@ -108,6 +112,25 @@ def test_scratch_keeps_the_last_whole_checkpoint(tmp_path):
 def test_scratch_belongs_to_one_process(tmp_path):
     with Scratch("stage", "abc", tmp_path), pytest.raises(InputError, match="locked by another"):
         Scratch("stage", "abc", tmp_path).__enter__()
+
+
+def test_a_lock_whose_file_was_removed_is_no_lock(tmp_path):
+    with Scratch("stage", "abc", tmp_path) as first:
+        first.delete()
+        with Scratch("stage", "abc", tmp_path), pytest.raises(InputError, match="locked by another"):
+            Scratch("stage", "abc", tmp_path).__enter__()
+
+
+def test_what_nobody_took_up_again_is_removed_in_the_end(tmp_path):
+    for name, days in (("old", ABANDONED_DAYS + 1), ("recent", ABANDONED_DAYS - 1), ("running", ABANDONED_DAYS + 1)):
+        with Scratch("stage", name, tmp_path) as scratch:
+            scratch.save({"step": 1})
+        for path in (scratch.folder, *scratch.folder.iterdir()):
+            os.utime(path, times=(time.time() - days * 86400,) * 2)
+    with (tmp_path / "stage/running/lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with Scratch("stage", "new", tmp_path):
+            assert sorted(path.name for path in (tmp_path / "stage").iterdir()) == ["new", "recent", "running"]
 
 
 def test_a_killed_process_leaves_no_lock(tmp_path):

@@ -32,6 +32,7 @@ class GenerateParams(Section):
     """Section `generate` of params.yaml; `overlap_stride` k or more leaves windows disjoint, 1 averages k renderings a frame."""
 
     overlap_stride: int = Field(ge=1)
+    matte_contrast: float = Field(ge=1.0, le=16.0)
     batch_windows: int = Field(ge=1)
     threads: int = Field(ge=1)
     precision: Precision
@@ -53,10 +54,14 @@ class _Blend:
         self.mattes += other.mattes
         self.count += other.count
 
-    def finish(self) -> tuple[np.ndarray, np.ndarray]:
-        """Straight colour (s s 3) and matte (s s), uint8."""
+    def finish(self, contrast: float) -> tuple[np.ndarray, np.ndarray]:
+        """Straight colour (s s 3) and matte (s s), uint8.
+
+        What the network predicts of a matte is the chance that a pixel is the subject's, flat where the pose leaves it open;
+        contrast about one half makes an edge of it again.
+        """
         colours = ((self.colours / self.weights + 1) * 127.5).clamp(0, 255).round().byte()
-        mattes = (self.mattes / self.count * 255).clamp(0, 255).round().byte()
+        mattes = (((self.mattes / self.count - 0.5) * contrast + 0.5) * 255).clamp(0, 255).round().byte()
         return colours.permute(1, 2, 0).cpu().numpy(), mattes[0].cpu().numpy()
 
 
@@ -136,7 +141,7 @@ def _frames(
                 pending[frame] = blend
         following = windows[start + len(batch), 0] if start + len(batch) < len(windows) else len(present)
         for frame in range(done, following):
-            yield pending.pop(frame).finish() if frame in pending else nothing
+            yield pending.pop(frame).finish(params.matte_contrast) if frame in pending else nothing
         done = max(done, int(following))
     for _ in range(done, len(present)):
         yield nothing

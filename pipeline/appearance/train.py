@@ -70,7 +70,7 @@ def train_appearance(
     clip = TrainingClip(crops, track, training, params)
     description = {
         "network": "appearance generator",
-        "params": params.model_dump(),
+        "params": params.model_dump(exclude={"checkpoint_s"}),  # how often it saves changes no result
         "inputs": {**clip.facts(), "features_sha256": digest_file(weights)},
         "crop_scale": float(crops.crop[training[0], 0, 0]),
     }

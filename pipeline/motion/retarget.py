@@ -29,7 +29,7 @@ def retarget(driver: Track, target: Track, split: SplitParams, params: MotionPar
     matched = _match(driver, target)
     present = np.asarray(np.isfinite(matched[0][..., 0]).any(axis=1))
     training = split_frames(target.present, split).training
-    _check(driver, target, present, training, params)
+    _check(driver, target, matched[0], training, params)
     same = driver.points.shape == target.points.shape and np.array_equal(driver.points, target.points, equal_nan=True)
     measured = np.isin(np.flatnonzero(present), training) if same else np.ones(int(present.sum()), bool)
     own = _body(matched[0], matched[1], present, measured, target, params)
@@ -99,16 +99,16 @@ def _match(driver: Track, target: Track) -> tuple[np.ndarray, np.ndarray, np.nda
     return points, score, origin
 
 
-def _check(driver: Track, target: Track, present: np.ndarray, training: np.ndarray, params: MotionParams) -> None:
+def _check(driver: Track, target: Track, moving: np.ndarray, training: np.ndarray, params: MotionParams) -> None:
     shared = [joint for joint in target.joints if joint in driver.joints]
     if len(shared) < 2:
         raise InputError(
             f"Driver and target must share joints: skeleton {driver.skeleton.name} and skeleton {target.skeleton.name} "
             f"have {len(shared)} names in common. Give both clips the same skeleton in params.yaml, or add the names"
         )
-    if not present.any():
+    if not np.isfinite(moving[..., 0]).any():
         raise InputError(
-            f"The driver must be seen in at least one frame, found in none of {len(present)}: choose another person with "
+            f"The driver must be seen in at least one frame, found in none of {len(moving)}: choose another person with "
             "clips.<driver>.select, or another clip"
         )
     confident = target.score[training] >= params.score_threshold
@@ -118,6 +118,13 @@ def _check(driver: Track, target: Track, present: np.ndarray, training: np.ndarr
             f"The target must be seen in at least {params.min_frames} training frames with two joints scoring "
             f"{params.score_threshold} or more (motion.min_frames, motion.score_threshold), found {frames} of "
             f"{len(training)}: use a longer clip, or lower motion.score_threshold"
+        )
+    seen = [np.isfinite(points[..., 0]).any(axis=0) for points in (moving, target.points[training])]
+    if not (seen[0] & seen[1]).any():
+        names = [", ".join(np.array(target.joints)[some]) for some in seen]
+        raise InputError(
+            f"Driver and target must show a joint that the other shows too, found {names[0]} in the driver and {names[1]} in the "
+            "target's training frames: use clips that show more of the body, or another split"
         )
 
 

@@ -64,7 +64,8 @@ def train_refiner(
     pairs = _read_pairs(inputs, params, regions, split) if params.enabled else {}
     device = choose_device()
     psi = _load_features(features, params, device) if pairs else None
-    facts = {"params": params.model_dump(), "regions": regions.model_dump(), "data": _digests(pairs, psi)}
+    told = params.model_dump(exclude={"checkpoint_steps"})  # how often it saves changes no result
+    facts = {"params": told, "regions": regions.model_dump(), "data": _digests(pairs, psi)}
     with Scratch(STAGE, fingerprint({**facts, "code": digest_code(Path(__file__).parent)}), scratch) as folder:
         state, rows = _run(pairs, params, regions.region_px, psi, device, folder)
         save_model(weights, description, state, {**facts, "regions_trained": list(pairs), "width": params.width})

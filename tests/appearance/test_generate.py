@@ -64,6 +64,16 @@ def test_a_frame_is_the_blend_of_its_windows(tmp_path, stick, generate_params):
     assert not np.array_equal(disjoint[1], overlapping[1])
 
 
+def test_contrast_steepens_mattes_about_one_half_and_leaves_colours(tmp_path, stick, generate_params):
+    track, loaded = make_track(stick, 6), model(stick)
+    _, rgb, matte = render(tmp_path / "a", loaded, track, generate_params)
+    _, steep_rgb, steep = render(tmp_path / "b", loaded, track, generate_params.model_copy(update={"matte_contrast": 3.0}))
+    expected = np.clip((matte / 255 - 0.5) * 3 + 0.5, 0, 1) * 255
+    assert expected.std() > matte.std()
+    assert np.abs(steep - expected).max() <= 2.5  # the first was rounded before its slope was tripled
+    assert np.array_equal(rgb, steep_rgb)
+
+
 def test_the_number_of_windows_a_pass_changes_nothing(tmp_path, stick, generate_params):
     track, loaded = make_track(stick, 11, absent=(5,)), model(stick)
     found = []

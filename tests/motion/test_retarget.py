@@ -267,6 +267,10 @@ def test_errors_say_what_to_do():
     animal = truth(worm(2).points(9, (50, 50)), worm(2).joints, worm_skeleton(2), (99, 99)).track()
     with pytest.raises(InputError, match=r"must share joints: skeleton worm and skeleton human have 0 names in common"):
         run(animal, target)
+    head = np.isin(np.array(target.joints), ["nose", "right_eye", "left_eye"])[:, None]
+    above, below = (replace(track, points=np.where(some, track.points, np.nan)) for track, some in ((driver, head), (target, ~head)))
+    with pytest.raises(InputError, match=r"must show a joint that the other shows too, found nose, .* in the driver and .*ankle"):
+        run(above, below)
     with pytest.raises(InputError, match=r"needs a limb that driver and target both show in 5 confident frames, found none"):
         run(replace(driver, score=driver.score * 0.1), target)
 
