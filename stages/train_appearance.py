@@ -6,6 +6,7 @@ from pipeline.artifacts.crops import open_crops
 from pipeline.artifacts.keypoints import read_keypoints
 from pipeline.door import door_parser, run_door, stage_clock
 from pipeline.params import read_section
+from pipeline.scratch import scratch_root
 from pipeline.split import SplitParams
 
 
@@ -23,7 +24,7 @@ def main() -> None:
     crops, track = open_crops(args.crops), read_keypoints(args.keypoints).track()
     out = Outputs(args.out, args.description, args.curve)
     with stage_clock(args.time) as figures:
-        figures["steps"] = train_appearance(crops, track, args.features, params, split, out)
+        figures["steps"] = train_appearance(crops, track, args.features, params, split, out, scratch_root())
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from pipeline.params import read_section
 from pipeline.refine.params import RefineParams
 from pipeline.refine.train import train_refiner
 from pipeline.regions import RegionParams
+from pipeline.scratch import scratch_root
 from pipeline.split import SplitParams
 
 READS = {
@@ -36,7 +37,7 @@ def main() -> None:
     inputs = {name: getattr(args, name) for name in READS}
     with stage_clock(args.time) as figures:
         figures["regions"] = train_refiner(
-            inputs, args.out, args.out_description, args.out_curve, params, regions, split, args.features
+            inputs, args.out, args.out_description, args.out_curve, params, regions, split, args.features, scratch_root()
         )
 
 
