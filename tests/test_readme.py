@@ -74,7 +74,7 @@ def test_params_in_backticks_exist():
 
 def test_folders_of_data_are_those_of_the_stages():
     named = set(re.findall(r"`data/(\w+)/", TEXT))
-    assert named <= MADE_BY_STAGES | {"source", "incoming", "metrics"}
+    assert named <= MADE_BY_STAGES | {"source", "incoming", "metrics", "experiments"}
 
 
 def test_example_params_have_the_keys_of_the_real_ones():

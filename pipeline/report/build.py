@@ -6,6 +6,7 @@ from pathlib import Path
 from pipeline.drawing import PoseMapParams
 from pipeline.report import facts, metrics
 from pipeline.report.departures import DEPARTURES
+from pipeline.report.experiments import experiment_sections
 from pipeline.report.page import bullets, code, document, folded, heading, links, paragraph
 from pipeline.report.params import ReportParams
 from pipeline.report.sections import Run, clip_section, pair_section, target_section
@@ -36,13 +37,16 @@ def build_report(
     body += [part for name in clips for part in clip_section(run, name)]
     anchors = [(f"pair-{name}", f"{driver} → {target}") for name, (driver, target) in ordered]
     anchors += [(f"target-{name}", f"target {name}") for name in targets] + [(f"clip-{name}", f"clip {name}") for name in clips]
+    tables = experiment_sections(data / "experiments")
+    anchors += [("experiments", "experiments")] if tables else []
     anchors += [("time", "time and memory"), ("licences", "licences"), ("paper", "the paper"), ("params", "params")]
     head = [
         heading(1, TITLE),
         paragraph("Every video here marked result or reconstruction is generated: it shows what nobody did.", "soft"),
         links(anchors),
     ]
-    return document(TITLE, [*head, *body, *_ending(run, params_text)])
+    compared = [heading(2, "Experiments", "experiments"), *tables] if tables else []
+    return document(TITLE, [*head, *body, *compared, *_ending(run, params_text)])
 
 
 def _ending(run: Run, params_text: str) -> list[str]:

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
+from pipeline.artifacts.experiments import write_experiments
 from pipeline.errors import InputError
 from pipeline.report.departures import DEPARTURES
 
@@ -70,6 +71,15 @@ def test_facts_are_told(run_folder: Path, build: Build) -> None:
     assert "fuse@bob-to-ann" in page
     for sentence in DEPARTURES:
         assert sentence.split("'")[0] in page
+
+
+def test_tables_of_experiments_have_a_place_of_their_own(run_folder: Path, build: Build) -> None:
+    assert "Experiments" not in build(run_folder)
+    about = {"name": "ablations", "question": "?", "target": "ann", "base": {}, "metrics": [], "docs": {}, "paper": {}, "notes": []}
+    write_experiments(run_folder / "experiments/ablations.parquet", [], about)
+    page = build(run_folder)
+    assert '<a href="#experiments">' in page
+    assert ">ablations</h3>" in page
 
 
 def test_everything_is_escaped(run_folder: Path, build: Build) -> None:

@@ -1,9 +1,12 @@
 import math
 import re
+from pathlib import Path
 
 import numpy as np
 
+from pipeline.artifacts.experiments import write_experiments
 from pipeline.report.curves import POINTS, charts
+from pipeline.report.experiments import experiment_sections
 from pipeline.report.facts import camera_warning, ranges, skipped_regions
 from pipeline.report.metrics import imitation_table, paper_table, reconstruction_table, regions_table, settings_lines
 from pipeline.report.page import table
@@ -76,3 +79,34 @@ def test_table_escapes_and_marks_numbers() -> None:
     assert "x &amp; y" in html
     assert '<td class="number">1.5</td>' in html
     assert '<td class="number">–</td>' in html
+
+
+def experiment(row: str, metric: str, mean: float, **known: object) -> dict[str, object]:
+    nothing = {"spread": math.nan, "seeds": [1], "by_seed": [mean], "against": None, "difference": math.nan, "standard_error": math.nan}
+    return {"row": row, "metric": metric, "mean": mean, **nothing, "pairs": 0, "left_out": 0, "verdict": "", **known}
+
+
+def test_tables_of_experiments_are_shown(tmp_path: Path) -> None:
+    found = {"spread": 0.25, "against": "all", "difference": -0.5, "standard_error": 0.125, "verdict": "lower"}
+    records = [
+        experiment("all", "psnr", 21.5, verdict="reference"),
+        experiment("all", "training_s", 60.0),
+        experiment("less", "psnr", 21.0, **found),
+        experiment("late", "psnr", math.nan, against="all", verdict="missing"),
+    ]
+    about = {"name": "mine", "question": "Does <it> help?", "target": "ann", "base": {"crop.size_px": "64"}, "reference": "all"}
+    about |= {"metrics": ["psnr"], "docs": {"all": "everything"}, "paper": {"all": "2"}, "notes": ["WARNING: other code.", "Paired."]}
+    write_experiments(tmp_path / "mine.parquet", records, about)
+    html = "".join(experiment_sections(tmp_path))
+    assert row(html, "all") == ["all", "everything", "2", "21.5", "60", "–"]
+    assert row(html, "less") == ["less", "baseline", "–", "21 ± 0.25", "–", "–"]
+    assert "<td>lower (-0.5, se 0.12)</td>" in html
+    assert "<td>missing</td>" in html
+    assert "Does &lt;it&gt; help?" in html
+    assert '<p class="warn">WARNING: other code.</p>' in html
+    assert "All rows: target ann, crop.size_px: 64." in html
+    assert html.count("WARNING") == 1
+
+
+def test_no_tables_no_section(tmp_path: Path) -> None:
+    assert experiment_sections(tmp_path / "experiments") == []

@@ -1,0 +1,118 @@
+"""The lists that are committed fit params.yaml; one that does not says where."""
+
+import copy
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from pipeline.errors import InputError
+from pipeline.experiments.lists import HERE, experiments, list_names, read_list
+
+PARAMS = Path(__file__).resolve().parents[2] / "params.yaml"
+LIST = {
+    "question": "?",
+    "target": "man",
+    "stage": "evaluate_reconstruction@{target}",
+    "base": {"crop.size_px": 64},
+    "seeds": [1, 2],
+    "metrics": ["psnr"],
+    "reference": "all",
+    "baselines": ["plate"],
+    "rows": {"few": {"doc": "", "set": {"face.vectors": 2}, "against": "some"}, "all": {"doc": ""}, "some": {"doc": ""}},
+}
+
+
+def write(folder: Path, **changes) -> Path:
+    with (folder / "mine.yaml").open("w") as file:
+        YAML().dump({**copy.deepcopy(LIST), **changes}, file)
+    return folder
+
+
+def of(folder: Path, name: str = "mine"):
+    return experiments(name, read_list(name, folder), PARAMS, folder)
+
+
+def test_there_are_lists():
+    assert {"ablations", "baselines"} <= set(list_names())
+
+
+def test_every_key_of_the_ablations_is_in_params():
+    made = experiments("ablations", read_list("ablations"), PARAMS)
+    assert len({e.name for e in made}) == len(made) >= 60
+
+
+def test_the_ablations_are_those_of_the_paper():
+    rows = read_list("ablations").rows
+    changed = [row.set for row in rows.values() if row.paper and row.set]
+    assert {"appearance.network.dense_skips": False} in changed
+    assert {"appearance.memory.enabled": False} in changed
+    assert {"refine.enabled": False} in changed
+    assert {"face.similarity": "image_features"} in changed
+    assert [c["face.vectors"] for c in changed if "face.vectors" in c] == [2, 3, 4, 5, 6]
+    assert [c["face.candidates"] for c in changed if "face.candidates" in c] == [1, 2, 3]
+    losses = [set(c) for c in changed if any("losses" in key for key in c)]
+    assert len(losses) == 5
+    assert sum("appearance.losses.pixel" in keys for keys in losses) == 3
+
+
+def test_presets_of_the_baselines_are_there():
+    presets = YAML(typ="safe", pure=True).load((HERE / "presets.yaml").read_text())
+    assert {row.preset for row in read_list("baselines").rows.values() if row.preset} == set(presets)
+
+
+def test_rows_that_others_are_compared_with_come_first(tmp_path):
+    assert [e.row for e in of(write(tmp_path))] == ["all", "all", "some", "some", "few", "few"]
+
+
+def test_a_row_has_base_seed_and_what_it_sets(tmp_path):
+    few = of(write(tmp_path))[-1]
+    assert few.set == {"crop.size_px": 64, "face.vectors": 2, "appearance.seed": 2, "refine.seed": 2}
+    assert few.stage == "evaluate_reconstruction@man"
+    assert few.name.startswith("mine-few-s2-")
+
+
+def test_the_name_follows_what_is_set(tmp_path):
+    before = {e.row: e.name for e in of(write(tmp_path))}
+    after = {
+        e.row: e.name for e in of(write(tmp_path, rows={**LIST["rows"], "some": {"doc": "told otherwise", "set": {"face.alpha": 0.1}}}))
+    }
+    assert {row for row in before if before[row] != after[row]} == {"some"}
+
+
+def test_a_preset_goes_over_the_target_and_the_pairs_of_other_drivers(tmp_path):
+    preset = {"doc": "", "target": {"appearance": {"k": 1, "losses": {"gw": 0}}}, "pair": {"motion": {"method": "ankle_height"}}}
+    with (tmp_path / "presets.yaml").open("w") as file:
+        YAML().dump({"theirs": preset}, file)
+    made = of(write(tmp_path, rows={"all": {"doc": "", "preset": "theirs"}}))
+    assert made[0].added == {
+        "targets.man.appearance.k": 1,
+        "targets.man.appearance.losses.gw": 0,
+        "pairs.woman-to-man.motion.method": "ankle_height",
+    }
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"base": {"crop.size": 64}}, r"rows\.all: params\.yaml has no crop\.size; crop has: mode, margin, size_px"),
+        ({"base": {"crop": 3}}, r"crop must be a single value"),
+        ({"target": "eve"}, r"params\.yaml has no targets\.eve"),
+        ({"reference": "none"}, r"reference is 'none', no row has that name"),
+        ({"seeds": [1, 1]}, "seeds and names must differ"),
+        ({"baselines": ["all"]}, "seeds and names must differ"),
+        ({"metric": []}, r"mine\.yaml: metric: Extra inputs"),
+        ({"rows": {"all": {"doc": "", "preset": "gone"}}}, r"presets\.yaml has no preset gone; it has: theirs"),
+        ({"rows": {"all": {"doc": "", "against": "gone"}}}, r"rows\.all\.against is 'gone'"),
+        ({"rows": {"all": {"doc": ""}, "a b": {"doc": ""}}}, "a name is made of"),
+    ],
+)
+def test_a_list_that_does_not_fit_says_where(changes, said, tmp_path):
+    (tmp_path / "presets.yaml").write_text("theirs: {doc: '', target: {}, pair: {}}\n")
+    with pytest.raises(InputError, match=said):
+        of(write(tmp_path, **changes))
+
+
+def test_an_unknown_list_names_those_there_are(tmp_path):
+    with pytest.raises(InputError, match="called yours; there are: mine"):
+        read_list("yours", write(tmp_path))
