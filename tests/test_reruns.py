@@ -15,6 +15,8 @@ import pytest
 from ruamel.yaml import YAML
 from walking import ROOT, cast, edit_params, environment
 
+from pipeline.closure import CHOSEN
+
 EXAMPLE = {"<clip>": "ben", "<target>": "ann", "<pair>": "ben-to-ann", "<new>": "eve", "<new pair>": "eve-to-ann"}
 
 # change → stages; a `name` in the second column stands for all stages of that row
@@ -31,6 +33,7 @@ RERUNS = {
     "`appearance`": "train_appearance, `generate`",
     "`crop`": "crop_person, `appearance`",
     "`background`": "inpaint_background, `crop`",
+    "`background.fill`": "fetch_fill_weights, `background`",
     "`matting`": "segment_person, index_faces, `background`",
     "`split`": "estimate_poses, retarget_motion, `matting`",
     "`pose`": "estimate_poses, retarget_motion, `matting`",
@@ -45,6 +48,8 @@ RERUNS = {
     "fuse@<pair>, redetect_poses@<pair>, evaluate@<pair>, report",
     "`pairs.<pair>.redetect`": "fetch_redetection_weights@<pair>, redetect_poses@<pair>, evaluate@<pair>, report",
     "`clips.<clip>.select` of a driver": "estimate_poses@<clip>, `pairs.<pair>.motion`",
+    "`clips.<clip>.pose` of a driver": "fetch_pose_weights@<clip>, estimate_poses@<clip>, `pairs.<pair>.motion`",
+    "`clips.<clip>.refiner` of a driver": "fetch_refiner_weights@<clip>, estimate_poses@<clip>, `pairs.<pair>.motion`",
     "`clips.<clip>.video` of a driver": "extract_frames@<clip>, estimate_poses@<clip>, `pairs.<pair>.motion`",
     "a new driver and its pair": "*@<new>, *@<new pair>, report",
     "comments, the order of keys": "",
@@ -61,6 +66,7 @@ EDITS: dict[str, dict[str, Any]] = {
     "`appearance`": {"appearance.seed": 2},
     "`crop`": {"crop.margin": 1.3},
     "`background`": {"background.max_samples": 20},
+    "`background.fill`": {"background.fill": "deepfill"},
     "`matting`": {"matting.smoothing": 0.4},
     "`split`": {"split.hold_out_fraction": 0.3},
     "`pose`": {"pose.smoothing_s": 0.05},
@@ -74,6 +80,8 @@ EDITS: dict[str, dict[str, Any]] = {
     "`pairs.<pair>.motion`": {"pairs.ben-to-ann.motion": {"limb_percentile": 80}},
     "`pairs.<pair>.redetect`": {"pairs.ben-to-ann.redetect": "blazepose"},
     "`clips.<clip>.select` of a driver": {"clips.ben.select": {"track": 0}},
+    "`clips.<clip>.pose` of a driver": {"clips.ben.pose": "openpose"},
+    "`clips.<clip>.refiner` of a driver": {"clips.ben.refiner": "dcpose"},
     "`clips.<clip>.video` of a driver": {"clips.ben.video": "data/source/eve.mp4"},
     "a new driver and its pair": {
         "clips.eve": {**cast()["clips"]["ben"], "video": "data/source/eve.mp4", "labels": "data/source/eve.parquet"},
@@ -168,6 +176,34 @@ def test_a_change_reaches_exactly_these_stages(row, folder, unchanged):
     finally:
         params.write_text(text)
     assert affected(unchanged, after) == expected(row, set(after))
+
+
+def test_code_of_a_backend_that_is_not_chosen_is_nobodys_concern(unchanged):
+    interchangeable = {path.relative_to(ROOT).as_posix() for folder in CHOSEN for path in (ROOT / folder).iterdir() if path.is_dir()}
+    met = {path for path in interchangeable for stage in unchanged.values() if any(_meets(dep, path) for dep in _paths(stage, "deps"))}
+    assert met == {
+        "pipeline/pose/backends/imported",
+        "pipeline/pose/backends/none",  # looks at the result again
+        "pipeline/pose/refiners/none",
+        "pipeline/matting/backends/background_difference",
+        "pipeline/background/backends/telea",
+    }
+
+
+@pytest.mark.parametrize(("key", "name"), [("pose", "openpose"), ("refiner", "dcpose")])
+def test_the_targets_own_clip_seen_otherwise_is_segmented_and_learnt_anew(key, name, folder, unchanged):
+    params = folder / "params.yaml"
+    text = params.read_text()
+    try:
+        edit_params(params, {f"clips.ann.{key}": name})
+        after = resolve(folder)
+    finally:
+        params.write_text(text)
+    kinds = {"pose": "backends", "refiner": "refiners"}
+    assert f"pipeline/pose/{kinds[key]}/{name}" in _paths(after["estimate_poses@ann"], "deps")
+    before_poses = {stage for stage in after if stage.split("@")[0].startswith(("fetch_", "extract_"))} - {f"fetch_{key}_weights@ann"}
+    of_ben = {"estimate_poses@ben"}
+    assert affected(unchanged, after) == set(after) - before_poses - of_ben
 
 
 def test_every_section_of_params_has_a_row():

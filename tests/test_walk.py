@@ -123,7 +123,8 @@ def test_comments_order_and_unchosen_backends_rerun_nothing(walked):
     lines = (walked.folder / "params.yaml").read_text().splitlines()
     at = next(i for i, line in enumerate(lines) if line.startswith("report:"))
     (walked.folder / "params.yaml").write_text("\n".join(["# a comment", *lines[at:], *lines[:at]]) + "\n")
-    for unchosen in ("pose/backends/blazepose", "matting/backends/blazepose"):  # both clips are imported
+    unchosen_packages = ("pose/backends/openpose", "pose/refiners/dcpose", "matting/backends/maskrcnn", "background/backends/deepfill")
+    for unchosen in ("pose/backends/blazepose", "matting/backends/blazepose", *unchosen_packages):  # both clips are imported
         with open(walked.folder / "pipeline" / unchosen / "__init__.py", "a") as file:
             file.write("\n# a comment\n")
     assert walked.repro() == []
