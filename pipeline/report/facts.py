@@ -73,6 +73,20 @@ def camera_warning(attributes: Mapping[str, Any]) -> str:
     return f"The camera moves (up to {motion['max_shift_px']} px): the plate is blurred, and the result with it."
 
 
+def matte_table(attributes: Mapping[str, Any]) -> str:
+    """Which backend made the mattes, in which frames it missed the person, and how much the mattes flicker."""
+    rows = [["backend", attributes.get("backend")]]
+    for key, how in (("bridged_frames", "bridged from their neighbours"), ("guessed_frames", "guessed from the joints alone")):
+        if key in attributes:
+            frames = attributes[key]
+            rows.append([f"missed, {how}", f"{len(frames)} (frames {ranges(np.array(frames))})" if frames else "none"])
+    flicker = attributes.get("flicker", {})
+    for key, when in (("found", "as found"), ("smoothed", "after smoothing")):
+        if key in flicker:
+            rows.append([f"flicker {when}", f"{100 * flicker[key]:.2f} % of the opacity changes beyond the motion"])
+    return table(["mattes", ""], rows)
+
+
 def attribute_table(attributes: Mapping[str, Any], leave_out: tuple[str, ...] = ()) -> str:
     """What an artifact says of itself, without the clock and with long lists cut."""
     gone = ("kind", "version", "pts", "fps", "time_base", "skeleton", *leave_out)

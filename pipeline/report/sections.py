@@ -181,6 +181,8 @@ def _target_sheets(run: Run, name: str, clip: str, track: Track | None, crops: C
     if frames is not None and mattes is not None and track is not None:
         at = pictures.chosen(track.present, run.params.sheet_frames)
         parts.append(image(pictures.mattes_on_frames(frames, mattes, track, at), "Mattes: what lies outside the person is grey"))
+    if mattes is not None:
+        parts.append(facts.matte_table(mattes.attributes))
     plates = run.open(f"plates/{name}.zarr", partial(open_frames, kind="plates"))
     if plates is not None:
         parts.append(image(pictures.plate(plates), "Plate: the background without the person, from training frames only"))

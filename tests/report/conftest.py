@@ -29,6 +29,7 @@ POSE_MAP = PoseMapParams(style="limbs", width=0.015, score_threshold=0.1)
 PARAMS = ReportParams(video_height_px=96, video_crf=30, video_max_frames=15, sheet_frames=4, worst_frames=2)
 CROP = np.tile(np.array([[S / H, 0, 10.0], [0, S / H, 0.0]]), (T, 1, 1))
 RETARGETED = {"retargeting": {"figures": {"height_px": 80.0}, "warnings": ["feet slide"]}}
+MATTES = {"backend": "maskrcnn_v2", "bridged_frames": [3, 4], "guessed_frames": [], "flicker": {"found": 0.02, "smoothed": 0.01}}
 PLATE = {"inpainting": {"camera_motion": {"moving": True, "max_shift_px": 7.5}}}
 
 
@@ -77,7 +78,7 @@ def run_folder(tmp_path: Path) -> Path:
             out.append(frames)
         (data / "keypoints").mkdir(exist_ok=True)
         write_keypoints(data / f"keypoints/{clip}.parquet", kp)
-    with create_mattes(data / "mattes/ann.zarr", CLOCK, (H, W)) as out:
+    with create_mattes(data / "mattes/ann.zarr", CLOCK, (H, W), MATTES) as out:
         out.append(mattes)
     with create_frames(data / "plates/ann.zarr", CLOCK, (H, W), PLATE, "plates") as out:
         out.append(frames[:1])

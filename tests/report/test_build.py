@@ -65,6 +65,8 @@ def test_facts_are_told(run_folder: Path, build: Build) -> None:
     assert "left_ankle, dropped: frames 9" in page
     assert "face: 1 of 20 frames: its joints are missing" in page
     assert "The camera moves (up to 7.5 px)" in page
+    assert "<td>maskrcnn_v2</td>" in page
+    assert "2 (frames 3-4)" in page
     assert "tcm: not computed: add tcm to evaluation.metrics" in page
     assert '<p class="warn">feet slide</p>' in page
     assert "retargeting.figures.height px" in page

@@ -7,7 +7,7 @@ import numpy as np
 from pipeline.artifacts.experiments import write_experiments
 from pipeline.report.curves import POINTS, charts
 from pipeline.report.experiments import experiment_sections
-from pipeline.report.facts import camera_warning, ranges, skipped_regions
+from pipeline.report.facts import camera_warning, matte_table, ranges, skipped_regions
 from pipeline.report.metrics import imitation_table, paper_table, reconstruction_table, regions_table, settings_lines
 from pipeline.report.page import table
 
@@ -110,3 +110,16 @@ def test_tables_of_experiments_are_shown(tmp_path: Path) -> None:
 
 def test_no_tables_no_section(tmp_path: Path) -> None:
     assert experiment_sections(tmp_path / "experiments") == []
+
+
+def test_mattes_say_what_was_missed_and_how_much_they_flicker() -> None:
+    attributes = {"backend": "maskrcnn", "bridged_frames": [3, 4, 9], "guessed_frames": [], "flicker": {"found": 0.0234, "smoothed": 0.01}}
+    html = matte_table(attributes)
+    assert row(html, "backend")[1] == "maskrcnn"
+    assert row(html, "missed, bridged from their neighbours")[1] == "3 (frames 3-4, 9)"
+    assert row(html, "missed, guessed from the joints alone")[1] == "none"
+    assert row(html, "flicker as found")[1].startswith("2.34 %")
+    assert row(html, "flicker after smoothing")[1].startswith("1.00 %")
+    alone = matte_table({"backend": "background_difference"})  # it misses nobody by itself, and is measured by nobody
+    assert "missed" not in alone
+    assert "flicker" not in alone
