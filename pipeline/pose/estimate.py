@@ -3,6 +3,7 @@
 import itertools
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import Field
@@ -31,6 +32,16 @@ MISSING, MEASURED, REFINED, INTERPOLATED, SMOOTHED, IMPORTED, DROPPED = (
 )
 
 
+Scale = Annotated[float, Field(gt=0, le=4)]
+
+
+class OpenPoseParams(Section):
+    """Section `pose.openpose`."""
+
+    scales: list[Scale] = Field(min_length=1, max_length=8)
+    hand_scales: list[Scale] = Field(max_length=8)
+
+
 class PoseParams(Section):
     """Section `pose` of params.yaml."""
 
@@ -41,6 +52,8 @@ class PoseParams(Section):
     min_score: float = Field(ge=0, lt=1)
     min_present_fraction: float = Field(ge=0, le=1)
     smoothing_s: float = Field(ge=0, le=1)
+    openpose: OpenPoseParams
+    precision: Literal["float32", "bfloat16"]
     joint_map: dict[str, str | None]
     tracking: TrackingParams
     repair: RepairParams
@@ -130,7 +143,8 @@ def load_backend(frames: Frames, skeleton: Skeleton, sources: Sources, params: P
             torch.set_num_threads(params.threads)
             torch.set_flush_denormal(True)
             networks = {role: sources.weights / name for role, name in FILES.items()}
-            see = load(networks, "cuda" if torch.cuda.is_available() else "cpu", joints=skeleton.joints)
+            device, wanted = "cuda" if torch.cuda.is_available() else "cpu", params.openpose
+            see = load(networks, device, wanted.scales, wanted.hand_scales, skeleton.joints, params.precision)
             return lambda block: [people_of_table(table) for table in see(block)]
         case "none":
             from pipeline.pose.backends.none import load
@@ -155,7 +169,7 @@ def load_refiner(sources: Sources, skeleton: Skeleton, params: PoseParams) -> Re
             if sources.refiner_weights is None:
                 raise InputError("pose refiner dcpose needs its network, found no folder; name it with --refiner-weights")
             device = "cuda" if torch.cuda.is_available() else "cpu"
-            return load(sources.refiner_weights, device, skeleton.joints, params.threads)
+            return load(sources.refiner_weights, device, skeleton.joints, params.threads, params.precision)
         case other:
             raise InputError(f"the pose refiner must be none or dcpose, found {other!r}; correct it in params.yaml")
 

@@ -26,7 +26,7 @@ from pipeline.pose.backends.openpose.hands import hand_box, see_hands
 from pipeline.pose.backends.openpose.infer import MapMaker
 from pipeline.pose.backends.openpose.maps import FullMaps, SmallMaps, network_input
 from pipeline.pose.backends.openpose.network import BodyNet, HandNet, read_network
-from pipeline.pose.estimate import PoseParams, Sources, load_backend
+from pipeline.pose.estimate import OpenPoseParams, PoseParams, Sources, load_backend
 from pipeline.pose.people import people_of_table
 from pipeline.skeleton import load_skeleton
 
@@ -315,18 +315,26 @@ def test_joints_come_in_the_order_asked_for(checkpoints: dict[str, Path]) -> Non
 
 
 @pytest.mark.slow
-def test_the_stage_sees_people_through_openpose(checkpoints: dict[str, Path], tmp_path: Path) -> None:
-    with create_frames(tmp_path / "frames.zarr", NO_TIME, (150, 110), {}) as writer:
-        writer.append(picture(1, 150, 110)[None])
+def test_the_stage_sees_people_through_openpose_as_params_say(checkpoints: dict[str, Path], tmp_path: Path) -> None:
+    with create_frames(tmp_path / "frames.zarr", NO_TIME, (150, 121), {}) as writer:
+        writer.append(picture(2, 150, 121)[None])
     params = read_section(ROOT / "params.yaml", "pose", PoseParams)
     folder = checkpoints[FILES["body"]].parent
     frames = open_frames(tmp_path / "frames.zarr")
     sources = Sources(backend="openpose", refiner="none", weights=folder, refiner_weights=None, labels=None)
-    (people,) = load_backend(frames, HUMAN, sources, params)(frames[0:1])
-    assert len(people)
-    assert people.points.shape[1:] == (len(HUMAN.joints), 2)
-    assert ((people.score >= 0) & (people.score <= 1)).all()
-    assert (people.score[np.isnan(people.points[..., 0])] == 0).all()
+
+    def seen(precision: str = "float32", **openpose) -> np.ndarray:
+        changed = {"openpose": OpenPoseParams(**{"scales": [0.2], "hand_scales": [], **openpose}), "precision": precision}
+        (people,) = load_backend(frames, HUMAN, sources, params.model_copy(update=changed))(frames[0:1])
+        return np.concatenate([people.points, people.score[..., None]], axis=2)
+
+    hand = HUMAN.index("left_index_tip"), HUMAN.index("right_index_tip")
+    people = seen()
+    assert np.isfinite(people[..., 0]).any()
+    assert np.isnan(people[:, hand, 0]).all()
+    assert np.isfinite(seen(hand_scales=[0.1])[:, hand, 0]).any()
+    for other in (seen(scales=[0.25]), seen("bfloat16")):
+        assert other.shape != people.shape or not np.array_equal(other, people, equal_nan=True)
 
 
 def test_people_of_a_table_score_nothing_where_unseen() -> None:
@@ -380,6 +388,7 @@ def test_nothing_in_a_checkpoint_is_executed(tmp_path: Path) -> None:
     [
         ({"scales": ()}, "one or more positive"),
         ({"hand_scales": (0.5, -1.0)}, "one or more positive"),
+        ({"scales": (0.5, 0.0)}, "one or more positive"),
         ({"precision": "half"}, "float32 or bfloat16"),
     ],
 )

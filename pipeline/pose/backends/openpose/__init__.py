@@ -39,19 +39,19 @@ def load(
     """Return the function from frames (t h w 3) uint8 RGB to an array (person joint 3) float64 a frame: x, y, score; NaN = unseen.
 
     Points are whole full pixels; the score is the height of the heat map there, usually 0..1. weights: files by role (body, hand)
-    or by file name; without a hand network the hands stay unseen. scales, hand_scales: of a height of 368 px, averaged.
+    or by file name; without a hand network or hand_scales the hands stay unseen. scales, hand_scales: of a height of 368 px, averaged.
     joints: whose order is wanted (None: skeleton human); those OpenPose lacks stay NaN. precision: float32, or bfloat16,
     whose maps differ by up to 5 % of their largest value. Raises InputError: a file missing or unfit, a value out of range.
     """
     if precision not in DTYPES:
         raise InputError(f"precision must be {' or '.join(DTYPES)}, found {precision!r}")
-    if not all((len(some) and min(some) > 0) for some in (scales, hand_scales)):
+    if not scales or min([*scales, *hand_scales]) <= 0:
         raise InputError(f"scales must be one or more positive numbers, found {list(scales)} for the body, {list(hand_scales)} for hands")
     paths = {role: Path(path) for role, name in FILES.items() if (path := weights.get(role, weights.get(name))) is not None}
     if "body" not in paths:
         raise InputError(f"weights must name the file {FILES['body']} (or the role body), found {sorted(weights) or 'nothing'}")
     body_maps = MapMaker(read_network(BodyNet, paths["body"]), device, precision)
-    hand_maps = MapMaker(read_network(HandNet, paths["hand"]), device, precision) if "hand" in paths else None
+    hand_maps = MapMaker(read_network(HandNet, paths["hand"]), device, precision) if hand_scales and "hand" in paths else None
     rows = _rows(joints if joints is not None else load_skeleton(SKELETON).joints)
 
     def see_people(frames: np.ndarray) -> list[np.ndarray]:

@@ -14,20 +14,28 @@ from pipeline.pose.refiners.dcpose.checkpoint import read_checkpoint
 from pipeline.pose.refiners.dcpose.fold import fold_normalisation
 from pipeline.pose.refiners.dcpose.preprocess import CHANNELS, crop_frame, crop_of_box, read_joints
 
+PRECISIONS = ("float32", "bfloat16")
 BATCH = 4  # people a pass; each is three crops of 384 x 288
 STEPS_TO_NEIGHBOURS = (1, 1)
 
 
 def load(
-    weights: Path, device: str | torch.device = "cpu", joints: Sequence[str] = CHANNELS, threads: int | None = None
+    weights: Path,
+    device: str | torch.device = "cpu",
+    joints: Sequence[str] = CHANNELS,
+    threads: int | None = None,
+    precision: str = "float32",
 ) -> Callable[[np.ndarray, Sequence[np.ndarray] | np.ndarray], list[np.ndarray]]:
     """Return f(frames (t h w 3) uint8 RGB, boxes_xyxy) → for each frame x, y, score (p j 3) float64 in full pixels.
 
     boxes_xyxy: for each frame half-open boxes (p 4), or (4) for one person. Joints are in the order of `joints`; those that
     DCPose has not, or does not see, are NaN with score 0, as all are of a box that is NaN. A frame's neighbours are those in
     `frames`; at either end the frame itself stands in. weights: the official checkpoint, or the folder that holds it.
-    Raises InputError when it is missing or another network's.
+    precision: float32, or bfloat16 for all but the deformable convolutions. Raises InputError when the file is missing or another
+    network's, or the precision has another name.
     """
+    if precision not in PRECISIONS:
+        raise InputError(f"precision must be {' or '.join(PRECISIONS)}, found {precision!r}")
     if threads:
         torch.set_num_threads(threads)
     torch.set_flush_denormal(True)
@@ -46,7 +54,8 @@ def load(
             crops = [crop_of_box(people[t][p]) for t, p in some]
             shown = torch.from_numpy(np.stack([_three_crops(frames, t, crop) for (t, _), crop in zip(some, crops, strict=True)]))
             shown = shown.to(device).contiguous(memory_format=torch.channels_last)
-            maps = network(shown, margin.expand(len(some), 2)).float().cpu().numpy()
+            with torch.autocast(shown.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
+                maps = network(shown, margin.expand(len(some), 2)).float().cpu().numpy()
             for (t, p), crop, found in zip(some, crops, maps, strict=True):
                 refined[t][p] = _in_order(read_joints(found, crop), joints)
         return refined

@@ -116,7 +116,10 @@ class DCPose(nn.Module):
 
     def _corrected(self, merged: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
         layers = zip(self.modulated_deform_conv_list, self.offsets_list, self.masks_list, strict=True)
-        return torch.stack([convolve(merged, offset(features), mask(features)) for convolve, offset, mask in layers]).mean(0)
+        # Not every device has the deformable convolution in anything narrower than float32.
+        merged = merged.float()
+        maps = [convolve(merged, offset(features).float(), mask(features).float()) for convolve, offset, mask in layers]
+        return torch.stack(maps).mean(0)
 
 
 def _dilated(width: int, dilation: int) -> nn.Sequential:
