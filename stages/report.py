@@ -26,9 +26,10 @@ def main() -> None:
         name: (target["clip"], read_section(args.params, "split", SplitParams))
         for name, target in read_value(args.params, "targets").items()
     }
+    external = {name: (other["driver"], other["target"]) for name, other in read_value(args.params, "external").items()}
     with stage_clock(args.time):
         text = Path(args.params).read_text(encoding="utf-8")
-        page = build_report(args.data, pairs, targets, params, pose_map, text)
+        page = build_report(args.data, pairs, targets, params, pose_map, text, external)
         with publish(args.out) as temporary:
             temporary.write_text(page, encoding="utf-8")
 

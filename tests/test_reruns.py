@@ -17,12 +17,12 @@ from walking import ROOT, cast, edit_params, environment
 
 from pipeline.closure import CHOSEN
 
-EXAMPLE = {"<clip>": "ben", "<target>": "ann", "<pair>": "ben-to-ann", "<new>": "eve", "<new pair>": "eve-to-ann"}
+EXAMPLE = {"<clip>": "ben", "<target>": "ann", "<pair>": "ben-to-ann", "<new>": "eve", "<new pair>": "eve-to-ann", "<system>": "fsv2v"}
 
 # change → stages; a `name` in the second column stands for all stages of that row
 RERUNS = {
     "`report`": "report",
-    "`evaluation`": "evaluate, evaluate_reconstruction, `report`",
+    "`evaluation`": "evaluate, evaluate_reconstruction, evaluate_external, `report`",
     "`evaluation.metrics`, `evaluation.flow`": "fetch_metric_weights, `evaluation`",
     "`fuse`": "fuse, redetect_poses, `evaluation`",
     "`refine`": "train_refiner, refine_regions, `fuse`",
@@ -52,6 +52,7 @@ RERUNS = {
     "`clips.<clip>.refiner` of a driver": "fetch_refiner_weights@<clip>, estimate_poses@<clip>, `pairs.<pair>.motion`",
     "`clips.<clip>.video` of a driver": "extract_frames@<clip>, estimate_poses@<clip>, `pairs.<pair>.motion`",
     "a new driver and its pair": "*@<new>, *@<new pair>, report",
+    "`external.<system>`": "evaluate_external@<system>, report",
     "comments, the order of keys": "",
 }
 EDITS: dict[str, dict[str, Any]] = {
@@ -86,6 +87,9 @@ EDITS: dict[str, dict[str, Any]] = {
     "a new driver and its pair": {
         "clips.eve": {**cast()["clips"]["ben"], "video": "data/source/eve.mp4", "labels": "data/source/eve.parquet"},
         "pairs.eve-to-ann": {"driver": "eve", "target": "ann", "redetect": "none", "motion": {}},
+    },
+    "`external.<system>`": {
+        "external": {"fsv2v": {"driver": "ann", "target": "ann", "video": "data/source/fsv2v.mp4", "shows": "full", "first_frame": 0}}
     },
 }
 # The graph alone cannot show where unchanged bytes stop a rerun; test_walk runs these rows.
@@ -204,6 +208,19 @@ def test_the_targets_own_clip_seen_otherwise_is_segmented_and_learnt_anew(key, n
     before_poses = {stage for stage in after if stage.split("@")[0].startswith(("fetch_", "extract_"))} - {f"fetch_{key}_weights@ann"}
     of_ben = {"estimate_poses@ben"}
     assert affected(unchanged, after) == set(after) - before_poses - of_ben
+
+
+def test_another_systems_video_is_read_by_its_own_scoring_only(folder):
+    params = folder / "params.yaml"
+    text = params.read_text()
+    try:
+        edit_params(params, EDITS["`external.<system>`"])
+        stages = resolve(folder)
+    finally:
+        params.write_text(text)
+    readers = {name for name, stage in stages.items() if "data/source/fsv2v.mp4" in _paths(stage, "deps")}
+    assert readers == {"evaluate_external@fsv2v"}
+    assert not [name for name, stage in stages.items() if "data/source/fsv2v.mp4" in _paths(stage, "outs", "metrics", "plots")]
 
 
 def test_every_section_of_params_has_a_row():

@@ -1,5 +1,6 @@
 """Imitation of a driver: no true frame exists, so steadiness is judged beside the driver's and the pose is detected again."""
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ from pipeline.artifacts.foregrounds import Foregrounds
 from pipeline.artifacts.frames import Frames
 from pipeline.artifacts.keypoints import ORIGINS, Track
 from pipeline.errors import InputError
+from pipeline.evaluation.external import External
 from pipeline.evaluation.settings import IMITATION, EvaluationParams, finite_mean, listed, not_computed, temporal_settings, window_of
 from pipeline.evaluation.temporal import Flow, consistency, flicker, flow_and_mask, warping_error, window_borders
 from pipeline.framing import training_crop
@@ -34,9 +36,59 @@ def evaluate_imitation(
     A motion retargeted by the method `none` shares the driver's pixels and so allows TCM. Without `redetected` the pose
     has no keys. InputError when the artifacts differ in length.
     """
-    _check(fused, foregrounds, driver_frames, driver, motion, redetected)
+    _check(foregrounds, driver_frames, driver, motion, fused, redetected)
+    images = (image for _, block in fused.blocks(BLOCK) for image in block)
+    scores, settings = _steadiness(images, foregrounds, driver_frames, driver, motion, params, flow)
+    if redetected is None:
+        settings["not_computed"].setdefault("pose", "the poses of the result were not detected again: set redetect for this pair")
+    elif "pose" in params.metrics:
+        scores |= pose_scores(motion, foregrounds.crop, redetected)
+    return {**({"imitation": scores} if scores else {}), "settings": settings}
+
+
+def evaluate_external_imitation(
+    external: External,
+    foregrounds: Foregrounds,
+    driver_frames: Frames,
+    driver: Track,
+    motion: Track,
+    params: EvaluationParams,
+    flow: Flow,
+) -> dict[str, Any]:
+    """Score another system's video of a pair by the same protocol: nested scores with `external.<name>` and `settings`.
+
+    Frames without a counterpart are left out and counted, since no true frame is compared. InputError when no frame has one.
+    """
+    _check(foregrounds, driver_frames, driver, motion)
+    missing = 0
+
+    def images() -> Iterator[np.ndarray | None]:
+        nonlocal missing
+        for t, image in enumerate(external.frames(range(len(foregrounds)))):
+            missing += image is None and bool(motion.present[t])
+            yield image
+
+    scores, settings = _steadiness(images(), foregrounds, driver_frames, driver, motion, params, flow)
+    if missing == motion.present.sum() > 0:
+        where = f"external.{external.name}.first_frame"
+        raise InputError(f"{external.video} must show the driver's motion, found nothing within half a frame of its frames: see {where}")
+    settings["not_computed"].setdefault("pose", "the poses of another system's result are not detected again")
+    settings["external"] = {**external.settings(), "frames_without_counterpart": missing}
+    return {**({"external": {external.name: scores}} if scores else {}), "settings": settings}
+
+
+def _steadiness(
+    images: Iterable[np.ndarray | None],
+    foregrounds: Foregrounds,
+    driver_frames: Frames,
+    driver: Track,
+    motion: Track,
+    params: EvaluationParams,
+    flow: Flow,
+) -> tuple[dict[str, float], dict[str, Any]]:
+    """Scores of a result, one image (s s 3) a frame, beside the driver's; and how they were computed."""
     window, method = window_of(foregrounds), str(motion.attributes.get("retargeting", {}).get("method", "unknown"))
-    pairs, border = _pairs(fused, foregrounds, driver_frames, driver, motion, window, method, params, flow)
+    pairs, border = _pairs(images, foregrounds, driver_frames, driver, motion, window, method, params, flow)
     errors = {name: [pair.get(name, np.nan) for pair in pairs] for name in ("result", "driver", "result_shared", "driver_shared")}
     agreement, left_out = consistency(errors["result"], errors["driver"], params.static_below)
     values = {
@@ -45,9 +97,6 @@ def evaluate_imitation(
         "flicker": flicker(errors["result"], border),
         "tcm": consistency(errors["result_shared"], errors["driver_shared"], params.static_below)[0],
     }
-    scores = listed(values, params)
-    if redetected is not None and "pose" in params.metrics:
-        scores |= pose_scores(motion, foregrounds.crop, redetected)
     settings = {
         "frames": int(motion.present.sum()),
         "pairs": len(pairs),
@@ -60,9 +109,9 @@ def evaluate_imitation(
         "pose": "median distance in crop px between the motion's joints and those detected again in the result, over all "
         "joints seen in both, sides exchanged in frames where the limbs lie nearer so; detected: share of the motion's "
         "frames with a joint seen again",
-        "not_computed": _missing(params, method, redetected),
+        "not_computed": _missing(params, method),
     }
-    return {**({"imitation": scores} if scores else {}), "settings": settings}
+    return listed(values, params), settings
 
 
 def pose_scores(motion: Track, crop: np.ndarray, redetected: Track) -> dict[str, float]:
@@ -107,10 +156,15 @@ def _mean(error: np.ndarray) -> np.ndarray:
 
 
 def _check(
-    fused: Frames, foregrounds: Foregrounds, driver_frames: Frames, driver: Track, motion: Track, redetected: Track | None
+    foregrounds: Foregrounds,
+    driver_frames: Frames,
+    driver: Track,
+    motion: Track,
+    fused: Frames | None = None,
+    redetected: Track | None = None,
 ) -> None:
     lengths = {
-        "fused crops": len(fused),
+        **({} if fused is None else {"fused crops": len(fused)}),
         "foregrounds": len(foregrounds),
         "driver frames": len(driver_frames),
         "driver keypoints": len(driver.points),
@@ -120,7 +174,7 @@ def _check(
     if len(set(lengths.values())) > 1:
         found = ", ".join(f"{name} {n}" for name, n in lengths.items())
         raise InputError(f"The artifacts of one pair must have as many frames, found {found}. Run: dvc repro")
-    if redetected is not None and redetected.size_hw != fused.size_hw:
+    if fused is not None and redetected is not None and redetected.size_hw != fused.size_hw:
         raise InputError(
             f"Poses must be detected again in the fused crops of {fused.size_hw}, found keypoints of {redetected.size_hw}. "
             "Run: dvc repro redetect_poses"
@@ -128,7 +182,7 @@ def _check(
 
 
 def _pairs(
-    fused: Frames,
+    images: Iterable[np.ndarray | None],
     foregrounds: Foregrounds,
     driver_frames: Frames,
     driver: Track,
@@ -140,24 +194,23 @@ def _pairs(
 ) -> tuple[list[dict[str, float]], list[bool]]:
     """Warping errors per pair of frames with both people: result and driver under their own flows, both under the driver's."""
     both = motion.present & driver.present
-    if not fused.clock.has_time or not both.any() or not {"motion_consistency", "e_warp", "flicker", "tcm"} & set(params.metrics):
+    if not foregrounds.clock.has_time or not both.any() or not {"motion_consistency", "e_warp", "flicker", "tcm"} & set(params.metrics):
         return [], []
     rows = training_crop(driver.points, driver.present, _mode(foregrounds), params.driver_margin, foregrounds.size_px)
     aligned = _shares_pixels(params, method, driver, foregrounds)
     borders = window_borders(motion.present, window)
     pairs, crossing = [], []
     before: list[np.ndarray] = []
-    with Progress(len(fused), "evaluate") as progress:
-        for start, block in fused.blocks(BLOCK):
-            full = driver_frames[start : start + len(block)]
-            for t in range(start, start + len(block)):
-                seen = [rows[t], foregrounds.crop[t]] if aligned else [rows[t]]
-                now = [block[t - start], *(sample_crop(full[t - start], row, foregrounds.size_px) for row in seen)]
-                if t > 0 and both[t] and both[t - 1]:
-                    pairs.append(_errors(before, now, params, flow))
-                    crossing.append(bool(borders[t]))
-                before = now
-            progress.advance(len(block))
+    driver_images = (image for _, block in driver_frames.blocks(BLOCK) for image in block)
+    with Progress(len(foregrounds), "evaluate") as progress:
+        for t, (image, full) in enumerate(zip(images, driver_images, strict=True)):
+            seen = [rows[t], foregrounds.crop[t]] if aligned else [rows[t]]
+            now = [] if image is None else [image, *(sample_crop(full, row, foregrounds.size_px) for row in seen)]
+            if before and now and both[t] and both[t - 1]:
+                pairs.append(_errors(before, now, params, flow))
+                crossing.append(bool(borders[t]))
+            before = now
+            progress.advance(1)
     return pairs, crossing
 
 
@@ -181,10 +234,8 @@ def _shares_pixels(params: EvaluationParams, method: str, driver: Track, foregro
     return "tcm" in params.metrics and method == "none" and driver.size_hw == foregrounds.size_hw
 
 
-def _missing(params: EvaluationParams, method: str, redetected: Track | None) -> dict[str, str]:
+def _missing(params: EvaluationParams, method: str) -> dict[str, str]:
     missing = not_computed(params, IMITATION, ("fid", "is"))
     if method != "none":
         missing["tcm"] = f"the motion was retargeted ({method}), so result and driver share no pixels: see motion_consistency"
-    if redetected is None and "pose" not in missing:
-        missing["pose"] = "the poses of the result were not detected again: set redetect for this pair"
     return missing

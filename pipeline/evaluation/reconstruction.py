@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from pipeline.artifacts.frames import Frames
 from pipeline.artifacts.keypoints import Track
 from pipeline.errors import InputError
 from pipeline.evaluation.baselines import LEAST_SHARED, nearest_pose
+from pipeline.evaluation.external import External
 from pipeline.evaluation.fidelity import person_pixels, psnr, ssim
 from pipeline.evaluation.perceptual import Distance
 from pipeline.evaluation.settings import (
@@ -31,9 +33,15 @@ from pipeline.progress import Progress
 from pipeline.split import Split, SplitParams, split_frames
 
 METHODS = ("reconstruction", "nearest_pose", "plate")
+Predict = Callable[[list[int]], dict[str, np.ndarray]]  # frames, in growing order → what each method shows (n s s 3) uint8
 BLOCK = 8
 SAME_CROP_PX = 0.5
 SINGLE = ("psnr", "psnr_person", "ssim")
+PIXELS = "uint8 crops composited by Eq. 9, before video coding"
+NEAREST_POSE = (
+    "training frame of least mean joint distance in crop px, unaligned, over joints finite in both, "
+    f"at least {LEAST_SHARED:g} of the query's; pasted by its matte on the plate"
+)
 
 
 @dataclass
@@ -67,11 +75,41 @@ def evaluate_reconstruction(
     _check(fused, generated, crops, track)
     window = window_of(generated)
     split = split_frames(track.present, split_params)
-    measured = _measure(fused, crops, track, split, window, params, distances, flow)
+    nearest = _nearest_training_frames(crops, track, split)
+    measured = _measure(partial(_predictions, fused, crops, nearest), crops, track, split, window, params, distances, flow)
     scores: dict[str, Any] = {method: _summary(measured, method, params) for method in METHODS}
     scores["reference"] = _reference_summary(measured, params)
     scores = {name: values for name, values in scores.items() if values}
-    return {**scores, "settings": _settings(measured, crops, split, window, params, split_params)}, measured.rows
+    settings = _settings(measured, crops, split, window, params, split_params)
+    if len(split.held_out):
+        settings |= {"pixels": PIXELS, "nearest_pose": NEAREST_POSE}
+    return {**scores, "settings": settings}, measured.rows
+
+
+def evaluate_external_reconstruction(
+    external: External,
+    generated: Foregrounds,
+    crops: Crops,
+    track: Track,
+    params: EvaluationParams,
+    split_params: SplitParams,
+    distances: Mapping[str, Distance],
+    flow: Flow,
+) -> dict[str, Any]:
+    """Score another system's video of the self pair on the same held-out frames: nested scores with `external.<name>`.
+
+    InputError when a held-out frame has no counterpart in the video.
+    """
+    window, split = window_of(generated), split_frames(track.present, split_params)
+    images = external.required([int(t) for t in split.held_out])
+
+    def predict(frames: list[int]) -> dict[str, np.ndarray]:
+        return {external.name: np.stack([next(images) for _ in frames])}
+
+    measured = _measure(predict, crops, track, split, window, params, distances, flow)
+    values = _summary(measured, external.name, params)
+    settings = _settings(measured, crops, split, window, params, split_params)
+    return {**({"external": {external.name: values}} if values else {}), "settings": {**settings, "external": external.settings()}}
 
 
 def _check(fused: Frames, generated: Foregrounds, crops: Crops, track: Track) -> None:
@@ -91,7 +129,7 @@ def _check(fused: Frames, generated: Foregrounds, crops: Crops, track: Track) ->
 
 
 def _measure(
-    fused: Frames,
+    predict: Predict,
     crops: Crops,
     track: Track,
     split: Split,
@@ -100,16 +138,15 @@ def _measure(
     distances: Mapping[str, Distance],
     flow: Flow,
 ) -> Measured:
-    nearest = _nearest_training_frames(crops, track, split)
     borders = window_borders(track.present, window)
     measured = Measured()
-    paired = fused.clock.has_time and any(name in params.metrics for name in ("tcm", "e_warp", "flicker"))
+    paired = crops.clock.has_time and any(name in params.metrics for name in ("tcm", "e_warp", "flicker"))
     before: tuple[int, np.ndarray, dict[str, np.ndarray]] | None = None
     with Progress(len(split.held_out), "evaluate") as progress:
         for start in range(0, len(split.held_out), BLOCK):
             frames = [int(t) for t in split.held_out[start : start + BLOCK]]
             true = np.stack([crops.frames[t] for t in frames])
-            pred = _predictions(fused, crops, frames, nearest)
+            pred = predict(frames)
             person = [person_pixels(crops.mattes[t], params.dilate_px) for t in frames]
             measured.rows += _frame_rows(frames, true, pred, person, params, distances)
             for i, t in enumerate(frames):
@@ -129,7 +166,7 @@ def _nearest_training_frames(crops: Crops, track: Track, split: Split) -> dict[i
     return {t: -1 if i < 0 else int(split.training[i]) for t, i in found.items()}
 
 
-def _predictions(fused: Frames, crops: Crops, frames: list[int], nearest: dict[int, int]) -> dict[str, np.ndarray]:
+def _predictions(fused: Frames, crops: Crops, nearest: dict[int, int], frames: list[int]) -> dict[str, np.ndarray]:
     """What each method shows, (n s s 3) uint8; without a comparable pose the nearest one is the bare plate."""
     plates = np.stack([crops.plate_at(t) for t in frames])
     pasted = [
@@ -210,14 +247,11 @@ def _settings(
         "first_frame": int(split.held_out[0]),
         "last_frame": int(split.held_out[-1]),
         "size_px": crops.size_px,
-        "pixels": "uint8 crops composited by Eq. 9, before video coding",
         "pairs": len(measured.pairs),
         "pairs_left_out": left_out,
         "window": window,
         **fidelity_settings(params),
         **temporal_settings(params),
         "tcm": "mean of exp(-|E / E(reference) - 1|), all under the flow of the true frames",
-        "nearest_pose": "training frame of least mean joint distance in crop px, unaligned, over joints finite in both, "
-        f"at least {LEAST_SHARED:g} of the query's; pasted by its matte on the plate",
         "not_computed": missing,
     }

@@ -22,13 +22,14 @@ def build_report(
     params: ReportParams,
     pose_map: PoseMapParams,
     params_text: str,
+    external: Mapping[str, tuple[str, str]] | None = None,
 ) -> str:
     """Build the page from what lies under `data`: HTML that opens from disk, with pictures and videos inside.
 
-    pairs: driver clip and target by pair; targets: clip and split by target. Artifacts that are missing are listed at
-    the end; damaged ones raise InputError.
+    pairs: driver clip and target by pair; targets: clip and split by target; external: driver and target by other system.
+    Artifacts that are missing are listed at the end; damaged ones raise InputError.
     """
-    run = Run(data, params, pose_map, [])
+    run = Run(data, params, pose_map, [], external or {})
     clips = list(dict.fromkeys([*(clip for clip, _ in targets.values()), *(driver for driver, _ in pairs.values())]))
     # A pair of two people is what one came for; the pairs with oneself come after.
     ordered = sorted(pairs.items(), key=lambda item: item[1][0] == targets.get(item[1][1], (item[1][1], None))[0])

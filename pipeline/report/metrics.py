@@ -40,23 +40,29 @@ BETTER = {
 STAGES = ("generated", "enhanced", "refined")
 
 
-def reconstruction_table(scores: Mapping[str, Any]) -> str:
-    """Our scores on held-out frames, the baselines' and, for metrics of the same name, the paper's."""
-    methods = [name for name in METHODS if isinstance(scores.get(name), Mapping)]
-    metrics = sorted({metric for name in methods for metric in scores[name]}, key=_order)
+Others = Mapping[str, Mapping[str, Any]]  # other systems' scores by name
+
+
+def reconstruction_table(scores: Mapping[str, Any], others: Others | None = None) -> str:
+    """Our scores on held-out frames, the baselines', other systems' and, for metrics of the same name, the paper's."""
+    columns = {METHODS[name]: scores[name] for name in METHODS if isinstance(scores.get(name), Mapping)}
+    return _beside(columns, others) or paragraph("Reconstruction was not scored.", "soft")
+
+
+def imitation_table(scores: Mapping[str, Any], others: Others | None = None) -> str:
+    """Scores of a pair, where no true frame exists, and other systems' of the same pair."""
+    columns = {"ours": scores["imitation"]} if isinstance(scores.get("imitation"), Mapping) else {}
+    return _beside(columns, others) or paragraph("Imitation was not scored.", "soft")
+
+
+def _beside(columns: Others, others: Others | None) -> str:
+    """One row a metric, one column a method; empty when there is no score."""
+    columns = {**columns, **{f"external: {name}": values for name, values in (others or {}).items()}}
+    metrics = sorted({metric for values in columns.values() for metric in values}, key=_order)
     if not metrics:
-        return paragraph("Reconstruction was not scored.", "soft")
-    rows = [[metric, BETTER.get(metric, ""), *(scores[name].get(metric) for name in methods), _paper(metric)] for metric in metrics]
-    return table(["metric", "better", *(METHODS[name] for name in methods), "the paper, other data"], rows)
-
-
-def imitation_table(scores: Mapping[str, Any]) -> str:
-    """Scores of a pair, where no true frame exists."""
-    values = scores.get("imitation")
-    if not isinstance(values, Mapping) or not values:
-        return paragraph("Imitation was not scored.", "soft")
-    rows = [[metric, BETTER.get(metric, ""), value, _paper(metric)] for metric, value in sorted(values.items())]
-    return table(["metric", "better", "ours", "the paper, other data"], rows)
+        return ""
+    rows = [[metric, BETTER.get(metric, ""), *(values.get(metric) for values in columns.values()), _paper(metric)] for metric in metrics]
+    return table(["metric", "better", *columns, "the paper, other data"], rows)
 
 
 def regions_table(scores: Mapping[str, Any]) -> str:
@@ -85,6 +91,17 @@ def settings_lines(scores: Mapping[str, Any]) -> str:
     return told + (bullets(lines) if lines else "")
 
 
+def scores_of(others: Others) -> dict[str, Mapping[str, Any]]:
+    """The numbers in other systems' score files, by name."""
+    return {name: scores.get("external", {}).get(name, {}) for name, scores in others.items()}
+
+
+def settings_of(others: Others) -> str:
+    """How each other system's video was brought beside ours, folded; empty when there is none."""
+    rows = [[name, *line] for name, scores in others.items() for line in flat(scores.get("settings", {}).get("external", {}))]
+    return folded("How the other systems' videos were taken", table(["system", "", ""], rows)) if rows else ""
+
+
 def paper_table() -> str:
     """All the numbers of the paper's Table 1 that the report refers to."""
     rows = [
@@ -97,6 +114,7 @@ def paper_table() -> str:
 
 
 def _order(metric: str) -> tuple[int, str]:
+    """As BETTER lists them, then by name."""
     return (list(BETTER).index(metric) if metric in BETTER else len(BETTER), metric)
 
 

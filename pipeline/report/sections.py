@@ -1,10 +1,10 @@
 """The sections of the page: a pair, a target, a clip; whatever is not there is named and left out."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -30,12 +30,16 @@ WORST_BY = (("reconstruction_psnr_person", "dB about the person"), ("reconstruct
 
 @dataclass(frozen=True)
 class Run:
-    """Where the run's artifacts lie, how they are shown, and what was looked for in vain (path by path)."""
+    """Where the run's artifacts lie, how they are shown, and what was looked for in vain (path by path).
+
+    external: other systems' entries in params, name → driver and target.
+    """
 
     data: Path
     params: ReportParams
     pose_map: PoseMapParams
     absent: list[str]
+    external: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
     def open(self, relative: str, opener: Callable[[Path], T]) -> T | None:
         """The artifact, or None when the run has not made it; a damaged one raises InputError."""
@@ -45,6 +49,12 @@ class Run:
         if str(path) not in self.absent:
             self.absent.append(str(path))
         return None
+
+    def others(self, driver: str, target: str) -> dict[str, dict[str, Any]]:
+        """Score files of the other systems that showed this pair, by name."""
+        names = [name for name, pair in self.external.items() if pair == (driver, target)]
+        opened = {name: self.open(f"metrics/external/{name}.json", read_scores) for name in names}
+        return {name: scores for name, scores in opened.items() if scores is not None}
 
 
 def pair_section(run: Run, name: str, driver: str, target: str) -> list[str]:
@@ -56,8 +66,10 @@ def pair_section(run: Run, name: str, driver: str, target: str) -> list[str]:
     parts = [heading(2, f"{driver} → {target}", f"pair-{name}")]
     parts += _pair_video(run, name, frames, track)
     scores = run.open(f"metrics/{name}.json", read_scores)
-    if scores is not None:
-        parts += [heading(3, "Imitation"), metrics.imitation_table(scores), metrics.settings_lines(scores)]
+    others = run.others(driver, target) if driver != target else {}
+    if scores is not None or others:
+        parts += [heading(3, "Imitation"), metrics.imitation_table(scores or {}, metrics.scores_of(others))]
+        parts += [metrics.settings_lines(scores or {}), metrics.settings_of(others)]
     parts += _retargeting(run, name, track)
     if generated is not None and track is not None:
         at = pictures.chosen(track.present, run.params.sheet_frames)
@@ -87,9 +99,10 @@ def target_section(run: Run, name: str, clip: str, split: SplitParams) -> list[s
         held_out = split_frames(track.present if track else crops.present, split).held_out
         parts += _reconstruction_video(run, crops, fused, held_out)
     scores = run.open(f"metrics/{name}.json", read_scores)
-    if scores is not None:
-        parts += [heading(3, "Reconstruction of held-out frames"), metrics.reconstruction_table(scores)]
-        parts += [metrics.regions_table(scores), metrics.settings_lines(scores)]
+    others = run.others(clip, name)
+    if scores is not None or others:
+        parts += [heading(3, "Reconstruction of held-out frames"), metrics.reconstruction_table(scores or {}, metrics.scores_of(others))]
+        parts += [metrics.regions_table(scores or {}), metrics.settings_lines(scores or {}), metrics.settings_of(others)]
     if crops is not None and fused is not None:
         parts += _worst(run, name, crops, fused)
     parts += _curves(run, name)

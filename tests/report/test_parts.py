@@ -8,7 +8,15 @@ from pipeline.artifacts.experiments import write_experiments
 from pipeline.report.curves import POINTS, charts
 from pipeline.report.experiments import experiment_sections
 from pipeline.report.facts import camera_warning, matte_table, ranges, skipped_regions
-from pipeline.report.metrics import imitation_table, paper_table, reconstruction_table, regions_table, settings_lines
+from pipeline.report.metrics import (
+    imitation_table,
+    paper_table,
+    reconstruction_table,
+    regions_table,
+    scores_of,
+    settings_lines,
+    settings_of,
+)
 from pipeline.report.page import table
 
 
@@ -37,6 +45,18 @@ def test_scores_that_are_not_there_are_said() -> None:
     assert regions_table({}) == ""
     assert settings_lines({}) == ""
     assert "fid: not computed: needs a file" in settings_lines({"settings": {"not_computed": {"fid": "needs a file"}}})
+
+
+def test_other_systems_stand_beside_ours() -> None:
+    files = {"fsv2v": {"external": {"fsv2v": {"psnr": 24.25}}, "settings": {"external": {"video": "a.mp4"}}}}
+    html = reconstruction_table({"reconstruction": {"psnr": 26.5}, "plate": {"psnr": 17.45}}, scores_of(files))
+    assert row(html, "psnr")[2:5] == ["26.50", "17.45", "24.25"]
+    assert "external: fsv2v" in html
+    html = imitation_table({"imitation": {"flicker": 1.5}}, {"fsv2v": {"flicker": 1.25, "tcm": 0.5}})
+    assert row(html, "flicker")[2:4] == ["1.5", "1.25"]
+    assert row(html, "tcm")[2:4] == ["–", "0.5"]
+    assert "a.mp4" in settings_of(files)
+    assert settings_of({}) == ""
 
 
 def test_regions_stand_in_the_order_of_the_stages() -> None:

@@ -1,0 +1,55 @@
+"""Door: another system's video of a pair → its scores by the protocol that ours are scored by."""
+
+from pipeline.artifacts.crops import open_crops
+from pipeline.artifacts.foregrounds import open_foregrounds
+from pipeline.artifacts.frames import open_frames
+from pipeline.artifacts.keypoints import read_keypoints
+from pipeline.artifacts.scores import write_scores
+from pipeline.door import door_parser, run_door, stage_clock
+from pipeline.evaluation.external import External, ExternalParams
+from pipeline.evaluation.imitation import evaluate_external_imitation
+from pipeline.evaluation.perceptual import load_distances
+from pipeline.evaluation.reconstruction import evaluate_external_reconstruction
+from pipeline.evaluation.settings import EvaluationParams
+from pipeline.evaluation.temporal import load_flow
+from pipeline.params import read_section
+from pipeline.split import SplitParams
+
+
+def main() -> None:
+    """Parse paths and params, score, publish."""
+    parser = door_parser(
+        "Score another system's video of a pair: on the held-out frames if it is the target's own pair, else as an imitation.",
+        reads={
+            "video": "video file or folder of frames; it is only read",
+            "generated": "our generated foregrounds of the pair, for its crop and windows (Zarr)",
+            "motion": "the pair's motion (Parquet)",
+            "driver-frames": "the driver's frames (Zarr)",
+            "driver-keypoints": "the driver's keypoints (Parquet)",
+            "crops": "the target's crops (Zarr)",
+            "weights": "folder with a folder per fetched asset",
+        },
+        writes={"out": "scores (JSON)"},
+    )
+    parser.add_argument("--name", required=True, help="its key in params `external`")
+    args = parser.parse_args()
+    params = read_section(args.params, "evaluation", EvaluationParams)
+    shown = read_section(args.params, f"external.{args.name}", ExternalParams)
+    generated, crops = open_foregrounds(args.generated), open_crops(args.crops)
+    driver, flow = read_keypoints(args.driver_keypoints).track(), load_flow(params.flow, args.weights)
+    itself = shown.driver == shown.target
+    rows = crops.crop if itself else generated.crop
+    with stage_clock(args.time, frames=len(generated)):
+        external = External(args.name, args.video, shown, generated.clock, rows, generated.size_px, generated.size_hw)
+        if itself:
+            split = read_section(args.params, "split", SplitParams)
+            distances = load_distances(params.metrics, args.weights)
+            scores = evaluate_external_reconstruction(external, generated, crops, driver, params, split, distances, flow)
+        else:
+            motion = read_keypoints(args.motion, "motions").track()
+            scores = evaluate_external_imitation(external, generated, open_frames(args.driver_frames), driver, motion, params, flow)
+        write_scores(args.out, scores)
+
+
+if __name__ == "__main__":
+    run_door(main)
