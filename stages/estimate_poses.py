@@ -7,6 +7,7 @@ from pipeline.artifacts.keypoints import write_keypoints
 from pipeline.door import door_parser, run_door, stage_clock
 from pipeline.params import read_section, read_value
 from pipeline.pose.estimate import PoseParams, Sources, Subject, estimate_poses
+from pipeline.pose.naming import UNNAMED, read_naming
 from pipeline.pose.select import read_select
 from pipeline.skeleton import load_skeleton
 from pipeline.split import SplitParams
@@ -21,18 +22,19 @@ def main() -> None:
         optional={
             "weights": "folder of the backend's networks",
             "refiner-weights": "folder of the refiner's network",
-            "labels": "labels for the backend imported (.parquet or DeepLabCut .csv)",
+            "labels": "labels for the backend imported: file or folder",
             "sheet": "contact sheet (PNG) written when a person must be chosen; default .scratch/tracks/<clip>.png",
         },
     )
     about = parser.add_mutually_exclusive_group(required=True)
-    about.add_argument("--clip", metavar="NAME", help="clip whose select, pose and refiner are read")
+    about.add_argument("--clip", metavar="NAME", help="clip whose entry in clips is read")
     about.add_argument("--redetect", metavar="PAIR", help="pair whose result is looked at again, by the backend in pairs.PAIR.redetect")
     args = parser.parse_args()
     params = read_section(args.params, "pose", PoseParams)
     key = f"pairs.{args.redetect}.redetect" if args.redetect else f"clips.{args.clip}.pose"
     refiner = "none" if args.redetect else str(read_value(args.params, f"clips.{args.clip}.refiner"))
-    sources = Sources(str(read_value(args.params, key)), refiner, args.weights, args.refiner_weights, args.labels)
+    naming = UNNAMED if args.redetect else read_naming(args.params, args.clip)
+    sources = Sources(str(read_value(args.params, key)), refiner, args.weights, args.refiner_weights, args.labels, naming)
     name = args.redetect or args.clip
     key = f"clips.{name}.select"
     select = "auto" if args.redetect else read_select(read_value(args.params, key), f"{args.params}: {key}")

@@ -11,7 +11,7 @@ from pipeline.clock import NO_TIME, Clock
 from pipeline.params import Section
 from pipeline.progress import Progress
 from pipeline.sound import extract_sound
-from pipeline.video_reading import probe, read_video
+from pipeline.video_reading import image_files, probe, read_video
 
 # Zstandard keeps about half of natural video's bytes; a clip whose length is not declared is taken for a minute's.
 STORED_SHARE = 0.6
@@ -36,7 +36,9 @@ def extract_frames(video: Path, out: Path, params: FramesParams) -> int:
     if params.max_height_px is not None and height > params.max_height_px:
         height, width = params.max_height_px, max(1, round(width * params.max_height_px / height))
     require_free_bytes(out, int(expected * height * width * 3 * STORED_SHARE))
-    facts = {"source": video.name, "codec": info.codec, "pixel_format": info.pixel_format, "audio": info.audio}
+    facts: dict[str, object] = {"source": video.name, "codec": info.codec, "pixel_format": info.pixel_format, "audio": info.audio}
+    if images := image_files(video):
+        facts["images"] = [image.name for image in images]  # labels may name pictures
     pts: list[int] = []
     length = 0
     with (

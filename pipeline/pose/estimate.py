@@ -13,6 +13,7 @@ from pipeline.artifacts.keypoints import ORIGINS, Keypoints
 from pipeline.clock import Clock
 from pipeline.errors import InputError
 from pipeline.params import Section
+from pipeline.pose.naming import Naming
 from pipeline.pose.people import Backend, People, Refiner, people_of_table
 from pipeline.pose.refining import refine_track
 from pipeline.pose.repair import RepairParams, fill_gaps, find_jumps, find_long_limbs, track_height, usual_lengths
@@ -54,20 +55,20 @@ class PoseParams(Section):
     smoothing_s: float = Field(ge=0, le=1)
     openpose: OpenPoseParams
     precision: Literal["float32", "bfloat16"]
-    joint_map: dict[str, str | None]
     tracking: TrackingParams
     repair: RepairParams
 
 
 @dataclass(frozen=True)
 class Sources:
-    """Where a backend and a refiner find what they need: their names, the folders of networks, the labels file."""
+    """Where a backend and a refiner find what they need: their names, the folders of networks, the labels and how they are named."""
 
     backend: str
     refiner: str
     weights: Path | None
     refiner_weights: Path | None
     labels: Path | None
+    naming: Naming
 
 
 @dataclass(frozen=True)
@@ -132,7 +133,17 @@ def load_backend(frames: Frames, skeleton: Skeleton, sources: Sources, params: P
         case "imported":
             from pipeline.pose.backends.imported import load
 
-            return load(sources.labels, skeleton.joints, params.joint_map, len(frames), frames.attributes.get("images"))
+            about = frames.attributes
+            naming = sources.naming
+            return load(
+                sources.labels,
+                skeleton.joints,
+                naming.joint_map,
+                naming.joint_names,
+                len(frames),
+                about.get("images"),
+                str(about.get("source", "")),
+            )
         case "openpose":
             import torch
 

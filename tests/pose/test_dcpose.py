@@ -13,6 +13,7 @@ from pipeline.clock import Clock
 from pipeline.errors import InputError
 from pipeline.params import read_section
 from pipeline.pose.estimate import PoseParams, Sources, load_refiner
+from pipeline.pose.naming import UNNAMED
 from pipeline.pose.refiners import dcpose
 from pipeline.pose.refiners.dcpose.checkpoint import FILE
 from pipeline.pose.refiners.dcpose.network import DCPose
@@ -170,11 +171,11 @@ def test_a_pickle_that_would_run_something_is_refused(tmp_path: Path) -> None:
 
 def test_the_refiner_is_chosen_by_name() -> None:
     human, params = load_skeleton(ROOT / "pipeline/skeletons/human.yaml"), read_section(ROOT / "params.yaml", "pose", PoseParams)
-    assert load_refiner(Sources("none", "none", None, None, None), human, params) is None
+    assert load_refiner(Sources("none", "none", None, None, None, UNNAMED), human, params) is None
     with pytest.raises(InputError, match="dcpose needs its network, found no folder; name it with --refiner-weights"):
-        load_refiner(Sources("none", "dcpose", None, None, None), human, params)
+        load_refiner(Sources("none", "dcpose", None, None, None, UNNAMED), human, params)
     with pytest.raises(InputError, match="must be none or dcpose, found 'x'"):
-        load_refiner(Sources("none", "x", None, None, None), human, params)
+        load_refiner(Sources("none", "x", None, None, None, UNNAMED), human, params)
 
 
 @pytest.mark.slow

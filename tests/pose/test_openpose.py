@@ -27,6 +27,7 @@ from pipeline.pose.backends.openpose.infer import MapMaker
 from pipeline.pose.backends.openpose.maps import FullMaps, SmallMaps, network_input
 from pipeline.pose.backends.openpose.network import BodyNet, HandNet, read_network
 from pipeline.pose.estimate import OpenPoseParams, PoseParams, Sources, load_backend
+from pipeline.pose.naming import UNNAMED
 from pipeline.pose.people import people_of_table
 from pipeline.skeleton import load_skeleton
 
@@ -321,7 +322,7 @@ def test_the_stage_sees_people_through_openpose_as_params_say(checkpoints: dict[
     params = read_section(ROOT / "params.yaml", "pose", PoseParams)
     folder = checkpoints[FILES["body"]].parent
     frames = open_frames(tmp_path / "frames.zarr")
-    sources = Sources(backend="openpose", refiner="none", weights=folder, refiner_weights=None, labels=None)
+    sources = Sources(backend="openpose", refiner="none", weights=folder, refiner_weights=None, labels=None, naming=UNNAMED)
 
     def seen(precision: str = "float32", **openpose) -> np.ndarray:
         changed = {"openpose": OpenPoseParams(**{"scales": [0.2], "hand_scales": [], **openpose}), "precision": precision}

@@ -1,0 +1,102 @@
+"""DeepLabCut's tables: csv, and the project folder that holds them (labeled-data/<video>/CollectedData_<scorer>.csv)."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.errors import InputError
+from pipeline.pose.backends.imported.labels import Labels
+
+COORDINATES = ("x", "y", "likelihood")
+UNSHARED = "single"  # DeepLabCut's name for points that belong to no animal, as corners of the cage
+
+
+def find_csv(folder: Path, source: str) -> Path:
+    """Return the one CollectedData_*.csv of a folder of pictures, or of labeled-data/<source> in a project folder.
+
+    Raises InputError when there is none, or more than one scorer's.
+    """
+    stem = Path(source).stem
+    places = (folder, folder / "labeled-data" / source, folder / "labeled-data" / stem)
+    for place in places:
+        found = sorted(place.glob("CollectedData_*.csv"))
+        if len(found) == 1:
+            return found[0]
+        if found:
+            names = ", ".join(path.name for path in found)
+            raise InputError(f"{place} must hold one CollectedData_<scorer>.csv, found {names}; name one of them in clips.<clip>.labels")
+    videos = ", ".join(sorted(path.name for path in (folder / "labeled-data").glob("*") if path.is_dir())) or "nothing"
+    raise InputError(
+        f"{folder} must hold a CollectedData_<scorer>.csv, labeled-data/{stem} with one (it has: {videos}), or OpenPose's .json files, "
+        "found none of them; name the right folder or file in clips.<clip>.labels"
+    )
+
+
+def read_csv(path: Path) -> Labels:
+    """Read a csv with the header rows scorer, bodyparts, coords, or, for several animals, scorer, individuals, bodyparts, coords.
+
+    Empty cells are missing; without likelihood a point's score is 1.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            lines = [line for line in csv.reader(file) if line]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path} must be a DeepLabCut csv, found no text table ({error}); export it again") from error
+    heads = [line[0] for line in lines[:4]]
+    depth = 4 if heads == ["scorer", "individuals", "bodyparts", "coords"] else 3
+    if len(lines) <= depth or heads[depth - 2 : depth] != ["bodyparts", "coords"] or heads[0] != "scorer":
+        found = ", ".join(heads[:3]) or "nothing"
+        raise InputError(f"{path} must start with the rows scorer, bodyparts, coords (DeepLabCut), then a row a frame; found: {found}")
+    first = next((i for i, kind in enumerate(lines[depth - 1]) if kind in COORDINATES), 1)
+    columns = [(animal, part, kind) for animal, part, kind in zip(_animals(lines, depth), *lines[depth - 2 : depth])][first:]
+    values = np.array(
+        [[_number(path, t + depth, line, i) for i in range(first, first + len(columns))] for t, line in enumerate(lines[depth:])]
+    )
+    return labels_of_columns(path, columns, values, _rows(path, [line[:first] for line in lines[depth:]], depth))
+
+
+def labels_of_columns(path: Path, columns: list[tuple[str, str, str]], values: np.ndarray, rows: list[int] | list[str]) -> Labels:
+    """Sort values (n c), whose columns are (animal, body part, x | y | likelihood), into labels; animals keep their identity."""
+    place = {column: i for i, column in enumerate(columns) if column[2] in COORDINATES and column[0] != UNSHARED}
+    animals = list(dict.fromkeys(animal for animal, _, _ in place))
+    names = list(dict.fromkeys(part for _, part, _ in place))
+    if not names:
+        raise InputError(f"{path} must have columns x and y for each body part, found none; export it again")
+    points, score = np.full((len(values), len(animals), len(names), 2), np.nan), np.zeros((len(values), len(animals), len(names)))
+    for (animal, part, kind), i in place.items():
+        p, j = animals.index(animal), names.index(part)
+        if kind == "likelihood":
+            score[:, p, j] = values[:, i]
+            continue
+        points[:, p, j, "xy".index(kind)] = values[:, i]
+        if (animal, part, "likelihood") not in place:
+            score[:, p, j] = 1.0
+    return Labels(names, points, score, rows, followed=True)
+
+
+def _animals(lines: list[list[str]], depth: int) -> list[str]:
+    return lines[1] if depth == 4 else [""] * len(lines[1])
+
+
+def _rows(path: Path, cells: list[list[str]], depth: int) -> list[int] | list[str]:
+    """The frame's number where all rows have one; else the picture's name, whole in one cell or spread over three."""
+    if all(len(cell) == 1 and cell[0].strip().isdigit() for cell in cells):
+        return [int(cell[0]) for cell in cells]
+    names = ["/".join(part for part in cell if part) for cell in cells]
+    if not all("." in name for name in names):
+        bad = next(t for t, name in enumerate(names) if "." not in name)
+        raise InputError(
+            f"{path} must start its rows with a frame's number or a picture's name, found {names[bad]!r} in line {bad + depth + 1}"
+        )
+    return names
+
+
+def _number(path: Path, row: int, line: list[str], column: int) -> float:
+    if column >= len(line) or line[column].strip() == "":
+        return float("nan")
+    try:
+        return float(line[column])
+    except ValueError:
+        where = f"line {row + 1}, column {column + 1}"
+        raise InputError(f"{path} must hold numbers, found {line[column]!r} in {where}; correct the cell") from None

@@ -1,0 +1,115 @@
+"""Labels as a file holds them, and how they are brought into a clip's frames and a skeleton's joints."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.errors import InputError
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Points (n p j 2) float64 full pixels, NaN = missing, and score (n p j) in 0..1 of the joints `names`, in n labelled frames.
+
+    rows names those frames: by their numbers in the video, or by the file names of their pictures. followed says that a
+    person keeps its place p throughout; otherwise p only counts the people of a frame.
+    """
+
+    names: list[str]
+    points: np.ndarray
+    score: np.ndarray
+    rows: Sequence[int] | Sequence[str]
+    followed: bool
+
+
+@dataclass(frozen=True)
+class Clip:
+    """What labels are matched to: the clip's length, the names of its pictures when it is a folder, and its own file name."""
+
+    frames: int
+    images: list[str] | None
+    source: str
+
+
+def match_frames(path: Path, labels: Labels, clip: Clip) -> tuple[np.ndarray, np.ndarray]:
+    """Return points (t p j 2) and score (t p j) of all frames of the clip; a frame that the labels leave out shows nobody.
+
+    Rows with numbers stand for those frames. Rows with file names stand for the pictures of a folder; of a video, for the
+    frames that the names' last numbers count, or, when there is a row for each frame, for the frames in natural order.
+    InputError when a row fits no frame or two fit one.
+    """
+    wanted = _frames_of_names(path, [str(row) for row in labels.rows], clip) if _named(labels.rows) else [int(row) for row in labels.rows]
+    outside = [(t, row) for t, row in zip(wanted, labels.rows, strict=True) if t is not None and not 0 <= t < clip.frames]
+    if outside:
+        found = f"found {len(labels.rows)} for {clip.frames} frames, one of them for frame {outside[0][0]} ({outside[0][1]})"
+        raise InputError(f"{path} must have at most one pose a frame, {found}; label this very clip or cut the video")
+    known = [t for t in wanted if t is not None]
+    if len(set(known)) < len(known):
+        twice = next(t for t in known if known.count(t) > 1)
+        raise InputError(f"{path} must have at most one row a frame, found frame {twice} twice; take one of them out")
+    points = np.full((clip.frames, *labels.points.shape[1:]), np.nan)
+    score = np.zeros((clip.frames, *labels.score.shape[1:]))
+    there = [row for row, t in enumerate(wanted) if t is not None]
+    points[known], score[known] = labels.points[there], labels.score[there]
+    return points, score
+
+
+def _named(rows: Sequence[int] | Sequence[str]) -> bool:
+    return any(isinstance(row, str) for row in rows)
+
+
+def _frames_of_names(path: Path, rows: list[str], clip: Clip) -> list[int | None]:
+    """The frame of each row; None for a picture that is not the clip's."""
+    files = [row.replace("\\", "/").rsplit("/", 1)[-1] for row in rows]
+    if clip.images is not None:
+        place = {Path(image).name: t for t, image in enumerate(clip.images)}
+        place = {**{Path(name).stem: t for name, t in place.items()}, **place}  # some formats name pictures without suffix
+        wanted = [place.get(file) for file in files]
+        if all(t is None for t in wanted):
+            found = f"{clip.images[0]} … against {rows[0]} …"
+            raise InputError(f"{path} must label the clip's images, found none of them in it ({found}); name the right file")
+        return wanted
+    if len(rows) == clip.frames:  # as many pictures as frames: the video was made of them
+        order = sorted(range(len(rows)), key=lambda row: _natural(files[row]))
+        return [order.index(row) for row in range(len(rows))]
+    numbers = [re.findall(r"\d+", file.rsplit(".", 1)[0]) for file in files]
+    if not all(numbers):
+        bare = files[numbers.index([])]
+        raise InputError(
+            f"{path} must name pictures by their frame's number (img0123.png), found {bare}; make the folder of pictures the clip"
+        )
+    return [int(found[-1]) for found in numbers]
+
+
+def _natural(name: str) -> list[tuple[int, int, str]]:
+    return [(1, int(part), part) if part.isdigit() else (0, 0, part.lower()) for part in re.split(r"(\d+)", name)]
+
+
+def match_joints(
+    path: Path, names: list[str], points: np.ndarray, score: np.ndarray, joints: tuple[str, ...], joint_map: dict[str, str | None]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Put joints in the skeleton's order by name, as joint_map renames them; those that the labels lack are NaN."""
+    lacking = [name for name in joint_map if name not in names]
+    if lacking:
+        raise InputError(
+            f"{path} has the joints {', '.join(names)}; joint_map names {', '.join(lacking)}, which it lacks: correct joint_map"
+        )
+    renamed = [joint_map.get(name, name) for name in names]
+    unknown = [name for name, joint in zip(names, renamed, strict=True) if joint is not None and joint not in joints]
+    known = [joint for joint in renamed if joint is not None]
+    if unknown or not known or len(set(known)) < len(known):
+        reason = f"{', '.join(unknown)} are not joints of the skeleton" if unknown else "no joint, or one twice, is left"
+        raise InputError(
+            f"{path} has the joints {', '.join(names)}; the skeleton has {', '.join(joints)}: {reason}. "
+            "Rename in the clip's joint_map (null leaves a joint out)"
+        )
+    shape = (*points.shape[:2], len(joints))
+    ordered, ordered_score = np.full((*shape, 2), np.nan), np.zeros(shape)
+    for column, joint in enumerate(renamed):
+        if joint is not None:
+            ordered[:, :, joints.index(joint)], ordered_score[:, :, joints.index(joint)] = points[:, :, column], score[:, :, column]
+    seen = np.isfinite(ordered[..., 0]) & np.isfinite(ordered[..., 1])
+    return np.where(seen[..., None], ordered, np.nan), np.where(seen, np.clip(np.nan_to_num(ordered_score), 0.0, 1.0), 0.0)

@@ -1,0 +1,40 @@
+"""How a clip's imported labels are named: the two entries of a clip that only imported labels need, and may be left out."""
+
+import os
+from collections.abc import Mapping
+
+from pydantic import ValidationError
+
+from pipeline.errors import InputError
+from pipeline.params import Section, read_value
+
+NEEDED = ("video", "labels", "skeleton", "pose", "refiner", "select")
+OPTIONAL = ("joint_map", "joint_names")
+
+
+class Naming(Section):
+    """joint_map: the labels' joint name → the skeleton's, None leaves it out; joint_names: the joints of an array, in order."""
+
+    joint_map: dict[str, str | None]
+    joint_names: list[str] | None
+
+
+UNNAMED = Naming(joint_map={}, joint_names=None)
+
+
+def read_naming(params: str | os.PathLike[str], clip: str) -> Naming:
+    """Return clips.<clip>.joint_map and .joint_names; InputError for an unknown key of the clip or a value of the wrong kind.
+
+    The whole entry of a clip is a dependency of its stage, so that a key left out is one that DVC sees appear.
+    """
+    entry = read_value(params, f"clips.{clip}")
+    known = (*NEEDED, *OPTIONAL)
+    for key in entry if isinstance(entry, Mapping) else ():
+        if key not in known:
+            raise InputError(f"{params}: clips.{clip}.{key} is not a known key; legal here: {', '.join(known)}.")
+    try:
+        return Naming.model_validate({"joint_map": entry.get("joint_map", {}), "joint_names": entry.get("joint_names")})
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise InputError(f"{params}: clips.{clip}.{where} is {first['input']!r}: {first['msg'][0].lower()}{first['msg'][1:]}.") from None
