@@ -121,3 +121,13 @@ def test_a_file_that_is_missing_or_broken(tmp_path):
 
 def test_region_kinds_are_those_of_the_paper():
     assert REGION_KINDS == ("face", "hand", "foot")
+
+
+@pytest.mark.parametrize(("name", "joints"), [("fish", 9), ("mouse", 4)])
+def test_the_animals_are_whole_and_have_no_parts_of_their_own(name, joints):
+    animal = load_skeleton(Path(__file__).resolve().parent.parent / f"pipeline/skeletons/{name}.yaml")
+    assert (animal.name, len(animal.joints), len(animal.limbs)) == (name, joints, joints - 1)
+    assert len({limb.colour for limb in animal.limbs}) == joints - 1
+    assert not animal.regions
+    assert not animal.face_vectors
+    assert all(animal.indices(role) for role in animal.roles)

@@ -47,7 +47,7 @@ def retarget(driver: Track, target: Track, split: SplitParams, params: MotionPar
     weights = contact_weights(own.points, own.skeleton, seconds, own.height, params.contact_speed)
     facts |= _figures(moved, own, other, weights, target.size_hw)
     missing = [joint for i, joint in enumerate(target.joints) if not np.isfinite(matched[0][:, i]).any()]
-    facts |= {"method": params.method, "roll_degrees": roll, "joints_missing": missing, "warnings": _warnings(facts, target.size_hw)}
+    facts |= {"method": params.method, "roll_degrees": roll, "joints_missing": missing, "warnings": _warnings(facts, target)}
     return motion_of(_track(points, matched[1], matched[2], driver, target), retargeting=facts)
 
 
@@ -166,17 +166,20 @@ def _figures(points: np.ndarray, driver: Body, target: Body, weights: np.ndarray
     return {"figures": {**numbers, **{name: value for name, value in slides if np.isfinite(value)}}}
 
 
-def _warnings(facts: dict[str, Any], size_hw: tuple[int, int]) -> list[str]:
+def _warnings(facts: dict[str, Any], target: Track) -> list[str]:
+    """What a user should look at; nothing about feet where the skeleton has none, as a fish's or one seen from above."""
+    height, walks = target.size_hw[0], bool(target.skeleton.indices("ankles"))
     figures, placement = facts["figures"], facts.get("placement", {})
     lines = []
     if figures["outside_share"] > 0.05:
         lines.append(f"{figures['outside_share']:.0%} of the joints lie outside the target's frame")
-    if figures["height_px"] > size_hw[0]:
-        lines.append(f"the body is {figures['height_px']:.0f} px tall, the target's frame {size_hw[0]} px")
+    if figures["height_px"] > height:
+        lines.append(f"the body is {figures['height_px']:.0f} px tall, the target's frame {height} px")
     if not 0.6 < figures["height_ratio"] < 1.6:
         lines.append(f"the body appears {figures['height_ratio']:.2f} times as tall as the target")
     if placement.get("way_kept", 1.0) < 1.0:
-        lines.append(f"the way was shortened to {placement['way_kept']:.0%} to stay in the picture: feet slide")
-    if placement.get("anchor", "ankles") != "ankles":
+        slide = ": feet slide" if walks else ""
+        lines.append(f"the way was shortened to {placement['way_kept']:.0%} to stay in the picture{slide}")
+    if walks and placement.get("anchor", "ankles") != "ankles":
         lines.append(f"no ankles in both clips: heights were matched by {placement['anchor']}")
     return lines

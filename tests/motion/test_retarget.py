@@ -304,3 +304,11 @@ def test_a_limb_foreshortened_on_one_side_takes_its_twins_ratio():
     full = length(target, "left_elbow", "left_wrist")
     assert length(run(driver, target), "left_elbow", "left_wrist") == pytest.approx(0.6 * full, rel=0.02)
     assert length(run(driver, target, symmetric=False), "left_elbow", "left_wrist") == pytest.approx(full, rel=0.02)
+
+
+def test_nothing_is_said_of_feet_where_the_skeleton_has_none():
+    skeleton = worm_skeleton(3)
+    small, large = worm(3, 20), worm(3, 40)
+    driver = truth(large.points(40, (60, 60)), large.joints, skeleton, (200, 200)).track()
+    target = truth(small.points(40, (60, 60)), small.joints, skeleton, (200, 200)).track()
+    assert facts(run(driver, target))["warnings"] == []
