@@ -116,3 +116,13 @@ def test_a_list_that_does_not_fit_says_where(changes, said, tmp_path):
 def test_an_unknown_list_names_those_there_are(tmp_path):
     with pytest.raises(InputError, match="called yours; there are: mine"):
         read_list("yours", write(tmp_path))
+
+
+@pytest.mark.parametrize("name", list_names())
+def test_metrics_of_the_lists_are_computed(name):
+    """By frame under the metric's own name, else under a dotted one whose last part is asked for."""
+    asked = YAML(typ="safe", pure=True).load(PARAMS.read_text())["evaluation"]["metrics"]
+    by_frame = ("psnr", "psnr_person", "ssim", "st_lpips")
+    for metric in read_list(name).metrics:
+        assert metric.split(".")[-1] in asked, metric
+        assert ("." in metric) != (metric in by_frame), metric
