@@ -2,12 +2,14 @@
 
 from pathlib import Path
 
+from pipeline.artifacts.crops import open_crops
 from pipeline.artifacts.foregrounds import open_foregrounds
 from pipeline.artifacts.frames import open_frames
 from pipeline.artifacts.keypoints import Track, read_keypoints
 from pipeline.artifacts.scores import write_scores
 from pipeline.door import door_parser, run_door, stage_clock
 from pipeline.evaluation.imitation import evaluate_imitation
+from pipeline.evaluation.inception import load_inception_metrics
 from pipeline.evaluation.settings import EvaluationParams
 from pipeline.evaluation.temporal import load_flow
 from pipeline.params import read_section
@@ -23,6 +25,7 @@ def main() -> None:
             "motion": "the pair's motion (Parquet)",
             "driver-frames": "the driver's frames (Zarr)",
             "driver-keypoints": "the driver's keypoints (Parquet)",
+            "crops": "the target's crops, whose true frames FID compares with (Zarr)",
             "weights": "folder with a folder per fetched asset",
         },
         writes={"out": "scores (JSON)"},
@@ -41,6 +44,8 @@ def main() -> None:
             _seen_again(args.redetected),
             params,
             load_flow(params.flow, args.weights),
+            open_crops(args.crops),
+            load_inception_metrics(params.metrics, args.weights),
         )
         write_scores(args.out, scores)
 

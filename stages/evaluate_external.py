@@ -8,6 +8,7 @@ from pipeline.artifacts.scores import write_scores
 from pipeline.door import door_parser, run_door, stage_clock
 from pipeline.evaluation.external import External, ExternalParams
 from pipeline.evaluation.imitation import evaluate_external_imitation
+from pipeline.evaluation.inception import load_inception_metrics
 from pipeline.evaluation.perceptual import load_distances
 from pipeline.evaluation.reconstruction import evaluate_external_reconstruction
 from pipeline.evaluation.settings import EvaluationParams
@@ -41,13 +42,15 @@ def main() -> None:
     rows = crops.crop if itself else generated.crop
     with stage_clock(args.time, frames=len(generated)):
         external = External(args.name, args.video, shown, generated.clock, rows, generated.size_px, generated.size_hw)
+        inception = load_inception_metrics(params.metrics, args.weights)
         if itself:
             split = read_section(args.params, "split", SplitParams)
             distances = load_distances(params.metrics, args.weights)
-            scores = evaluate_external_reconstruction(external, generated, crops, driver, params, split, distances, flow)
+            scores = evaluate_external_reconstruction(external, generated, crops, driver, params, split, distances, flow, inception)
         else:
             motion = read_keypoints(args.motion, "motions").track()
-            scores = evaluate_external_imitation(external, generated, open_frames(args.driver_frames), driver, motion, params, flow)
+            inputs = external, generated, open_frames(args.driver_frames), driver, motion
+            scores = evaluate_external_imitation(*inputs, params, flow, crops, inception)
         write_scores(args.out, scores)
 
 

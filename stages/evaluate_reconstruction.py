@@ -9,6 +9,7 @@ from pipeline.artifacts.keypoints import read_keypoints
 from pipeline.artifacts.residuals import open_residuals
 from pipeline.artifacts.scores import write_curve, write_scores
 from pipeline.door import door_parser, run_door, stage_clock
+from pipeline.evaluation.inception import load_inception_metrics
 from pipeline.evaluation.perceptual import load_distances
 from pipeline.evaluation.reconstruction import evaluate_reconstruction
 from pipeline.evaluation.region_scores import score_regions
@@ -53,6 +54,7 @@ def main() -> None:
             split,
             distances,
             load_flow(params.flow, args.weights),
+            load_inception_metrics(params.metrics, args.weights),
         )
         scores["regions"], scores["settings"]["regions"] = score_regions(
             open_frames(args.frames),

@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SOURCES = sorted(p.relative_to(ROOT).as_posix() for folder in ("pipeline", "stages") for p in (ROOT / folder).rglob("*.py"))
 NOT_ROOMS = {"networks", "artifacts", "skeletons"}
 ROOMS = sorted({s.split("/")[1] for s in SOURCES if s.count("/") > 1 and s.startswith("pipeline/")} - NOT_ROOMS)
-MODEL_PACKAGES = {"ai_edge_litert", "detectron2", "torchvision", "lpips", "mediapipe"}
+MODEL_PACKAGES = {"ai_edge_litert", "detectron2", "torchvision", "lpips", "mediapipe", "torch_fidelity"}
 
 
 def _kind(path: str) -> str:

@@ -5,11 +5,13 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.artifacts.crops import Crops
 from pipeline.artifacts.foregrounds import Foregrounds
 from pipeline.artifacts.frames import Frames
 from pipeline.artifacts.keypoints import ORIGINS, Track
 from pipeline.errors import InputError
 from pipeline.evaluation.external import External
+from pipeline.evaluation.inception import Gallery, Inception
 from pipeline.evaluation.settings import IMITATION, EvaluationParams, finite_mean, listed, not_computed, temporal_settings, window_of
 from pipeline.evaluation.temporal import Flow, consistency, flicker, flow_and_mask, warping_error, window_borders
 from pipeline.framing import training_crop
@@ -30,15 +32,18 @@ def evaluate_imitation(
     redetected: Track | None,
     params: EvaluationParams,
     flow: Flow,
+    crops: Crops | None = None,
+    inception: Inception | None = None,
 ) -> dict[str, Any]:
     """Score a pair: nested scores with `imitation` and `settings`.
 
     A motion retargeted by the method `none` shares the driver's pixels and so allows TCM. Without `redetected` the pose
-    has no keys. InputError when the artifacts differ in length.
+    has no keys. FID is that to all of the target's true crops with the subject. InputError when the artifacts differ in length.
     """
     _check(foregrounds, driver_frames, driver, motion, fused, redetected)
     images = (image for _, block in fused.blocks(BLOCK) for image in block)
-    scores, settings = _steadiness(images, foregrounds, driver_frames, driver, motion, params, flow)
+    gallery = _true_gallery(crops, inception)
+    scores, settings = _steadiness(images, foregrounds, driver_frames, driver, motion, params, flow, gallery)
     if redetected is None:
         settings["not_computed"].setdefault("pose", "the poses of the result were not detected again: set redetect for this pair")
     elif "pose" in params.metrics:
@@ -54,6 +59,8 @@ def evaluate_external_imitation(
     motion: Track,
     params: EvaluationParams,
     flow: Flow,
+    crops: Crops | None = None,
+    inception: Inception | None = None,
 ) -> dict[str, Any]:
     """Score another system's video of a pair by the same protocol: nested scores with `external.<name>` and `settings`.
 
@@ -68,7 +75,8 @@ def evaluate_external_imitation(
             missing += image is None and bool(motion.present[t])
             yield image
 
-    scores, settings = _steadiness(images(), foregrounds, driver_frames, driver, motion, params, flow)
+    gallery = _true_gallery(crops, inception)
+    scores, settings = _steadiness(images(), foregrounds, driver_frames, driver, motion, params, flow, gallery)
     if missing == motion.present.sum() > 0:
         where = f"external.{external.name}.first_frame"
         raise InputError(f"{external.video} must show the driver's motion, found nothing within half a frame of its frames: see {where}")
@@ -85,10 +93,14 @@ def _steadiness(
     motion: Track,
     params: EvaluationParams,
     flow: Flow,
+    gallery: Gallery,
 ) -> tuple[dict[str, float], dict[str, Any]]:
     """Scores of a result, one image (s s 3) a frame, beside the driver's; and how they were computed."""
     window, method = window_of(foregrounds), str(motion.attributes.get("retargeting", {}).get("method", "unknown"))
+    images = _hung(images, motion.present, gallery)
     pairs, border = _pairs(images, foregrounds, driver_frames, driver, motion, window, method, params, flow)
+    for _ in images:  # what no pair asked for still belongs to FID and to the count of what is missing
+        pass
     errors = {name: [pair.get(name, np.nan) for pair in pairs] for name in ("result", "driver", "result_shared", "driver_shared")}
     agreement, left_out = consistency(errors["result"], errors["driver"], params.static_below)
     values = {
@@ -96,6 +108,7 @@ def _steadiness(
         "e_warp": finite_mean(errors["result"]),
         "flicker": flicker(errors["result"], border),
         "tcm": consistency(errors["result_shared"], errors["driver_shared"], params.static_below)[0],
+        **gallery.scores("result", "true"),
     }
     settings = {
         "frames": int(motion.present.sum()),
@@ -109,9 +122,27 @@ def _steadiness(
         "pose": "median distance in crop px between the motion's joints and those detected again in the result, over all "
         "joints seen in both, sides exchanged in frames where the limbs lie nearer so; detected: share of the motion's "
         "frames with a joint seen again",
+        **gallery.settings("result", "true", "true frames of the target, which has other poses there"),
         "not_computed": _missing(params, method),
     }
     return listed(values, params), settings
+
+
+def _true_gallery(crops: Crops | None, inception: Inception | None) -> Gallery:
+    """All of the target's true crops with the subject."""
+    gallery = Gallery(inception)
+    if crops is not None and inception is not None:
+        for t in np.flatnonzero(crops.present):
+            gallery.add("true", crops.frames[int(t)][None])
+    return gallery
+
+
+def _hung(images: Iterable[np.ndarray | None], present: np.ndarray, gallery: Gallery) -> Iterator[np.ndarray | None]:
+    """Pass images on, those with the subject hung in the gallery."""
+    for t, image in enumerate(images):
+        if image is not None and present[t]:
+            gallery.add("result", image[None])
+        yield image
 
 
 def pose_scores(motion: Track, crop: np.ndarray, redetected: Track) -> dict[str, float]:
@@ -235,7 +266,7 @@ def _shares_pixels(params: EvaluationParams, method: str, driver: Track, foregro
 
 
 def _missing(params: EvaluationParams, method: str) -> dict[str, str]:
-    missing = not_computed(params, IMITATION, ("fid", "is"))
+    missing = not_computed(params, IMITATION)
     if method != "none":
         missing["tcm"] = f"the motion was retargeted ({method}), so result and driver share no pixels: see motion_consistency"
     return missing

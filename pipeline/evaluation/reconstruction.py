@@ -15,6 +15,7 @@ from pipeline.errors import InputError
 from pipeline.evaluation.baselines import LEAST_SHARED, nearest_pose
 from pipeline.evaluation.external import External
 from pipeline.evaluation.fidelity import person_pixels, psnr, ssim
+from pipeline.evaluation.inception import Gallery, Inception
 from pipeline.evaluation.perceptual import Distance
 from pipeline.evaluation.settings import (
     RECONSTRUCTION,
@@ -49,8 +50,11 @@ class Measured:
     """What a pass over the held-out frames found.
 
     rows: one per frame, `frame` and `<method>_<metric>`; pairs: one per pair of consecutive frames, the warping error
-    of each method and of the reference; border: which pairs cross the border of a window.
+    of each method and of the reference; border: which pairs cross the border of a window; gallery: the frames of each
+    method and of the reference, as FID and IS see them.
     """
+
+    gallery: Gallery
 
     rows: list[dict[str, float]] = field(default_factory=list)
     pairs: list[dict[str, float]] = field(default_factory=list)
@@ -66,6 +70,7 @@ def evaluate_reconstruction(
     split_params: SplitParams,
     distances: Mapping[str, Distance],
     flow: Flow,
+    inception: Inception | None = None,
 ) -> tuple[dict[str, Any], list[dict[str, float]]]:
     """Score the self pair's fused crops on the held-out frames: nested scores, and a row of scores per frame.
 
@@ -76,7 +81,8 @@ def evaluate_reconstruction(
     window = window_of(generated)
     split = split_frames(track.present, split_params)
     nearest = _nearest_training_frames(crops, track, split)
-    measured = _measure(partial(_predictions, fused, crops, nearest), crops, track, split, window, params, distances, flow)
+    measured = Measured(Gallery(inception))
+    _measure(measured, partial(_predictions, fused, crops, nearest), crops, track, split, window, params, distances, flow)
     scores: dict[str, Any] = {method: _summary(measured, method, params) for method in METHODS}
     scores["reference"] = _reference_summary(measured, params)
     scores = {name: values for name, values in scores.items() if values}
@@ -95,6 +101,7 @@ def evaluate_external_reconstruction(
     split_params: SplitParams,
     distances: Mapping[str, Distance],
     flow: Flow,
+    inception: Inception | None = None,
 ) -> dict[str, Any]:
     """Score another system's video of the self pair on the same held-out frames: nested scores with `external.<name>`.
 
@@ -106,7 +113,8 @@ def evaluate_external_reconstruction(
     def predict(frames: list[int]) -> dict[str, np.ndarray]:
         return {external.name: np.stack([next(images) for _ in frames])}
 
-    measured = _measure(predict, crops, track, split, window, params, distances, flow)
+    measured = Measured(Gallery(inception))
+    _measure(measured, predict, crops, track, split, window, params, distances, flow)
     values = _summary(measured, external.name, params)
     settings = _settings(measured, crops, split, window, params, split_params)
     return {**({"external": {external.name: values}} if values else {}), "settings": {**settings, "external": external.settings()}}
@@ -129,6 +137,7 @@ def _check(fused: Frames, generated: Foregrounds, crops: Crops, track: Track) ->
 
 
 def _measure(
+    measured: Measured,
     predict: Predict,
     crops: Crops,
     track: Track,
@@ -137,9 +146,8 @@ def _measure(
     params: EvaluationParams,
     distances: Mapping[str, Distance],
     flow: Flow,
-) -> Measured:
+) -> None:
     borders = window_borders(track.present, window)
-    measured = Measured()
     paired = crops.clock.has_time and any(name in params.metrics for name in ("tcm", "e_warp", "flicker"))
     before: tuple[int, np.ndarray, dict[str, np.ndarray]] | None = None
     with Progress(len(split.held_out), "evaluate") as progress:
@@ -149,6 +157,8 @@ def _measure(
             pred = predict(frames)
             person = [person_pixels(crops.mattes[t], params.dilate_px) for t in frames]
             measured.rows += _frame_rows(frames, true, pred, person, params, distances)
+            for name, images in {"reference": true, **pred}.items():
+                measured.gallery.add(name, images)
             for i, t in enumerate(frames):
                 now = {method: images[i] for method, images in pred.items()}
                 if before is not None and before[0] == t - 1 and paired:
@@ -156,7 +166,6 @@ def _measure(
                     measured.border.append(bool(borders[t]))
                 before = (t, true[i], now)
             progress.advance(len(frames))
-    return measured
 
 
 def _nearest_training_frames(crops: Crops, track: Track, split: Split) -> dict[int, int]:
@@ -223,18 +232,19 @@ def _summary(measured: Measured, method: str, params: EvaluationParams) -> dict[
     values["e_warp"] = finite_mean(errors)
     values["flicker"] = flicker(errors, measured.border)
     values["tcm"] = consistency(errors, reference, params.static_below)[0]
-    return listed(values, params)
+    return listed(values | measured.gallery.scores(method, "reference"), params)
 
 
 def _reference_summary(measured: Measured, params: EvaluationParams) -> dict[str, float]:
     errors = [pair["reference"] for pair in measured.pairs]
-    return listed({"e_warp": finite_mean(errors), "flicker": flicker(errors, measured.border)}, params)
+    values = {"e_warp": finite_mean(errors), "flicker": flicker(errors, measured.border)}
+    return listed(values | {"is": measured.gallery.scores("reference", "reference").get("is", np.nan)}, params)
 
 
 def _settings(
     measured: Measured, crops: Crops, split: Split, window: int, params: EvaluationParams, split_params: SplitParams
 ) -> dict[str, Any]:
-    missing = not_computed(params, RECONSTRUCTION, ("fid", "is"))
+    missing = not_computed(params, RECONSTRUCTION)
     if not len(split.held_out):
         why = "no frame is held out: set split.hold_out_fraction above 0"
         return {"frames": 0, "not_computed": {"reconstruction": why, **missing}}
@@ -253,5 +263,6 @@ def _settings(
         **fidelity_settings(params),
         **temporal_settings(params),
         "tcm": "mean of exp(-|E / E(reference) - 1|), all under the flow of the true frames",
+        **measured.gallery.settings("reference", "reference", "true held-out frames"),
         "not_computed": missing,
     }

@@ -13,19 +13,29 @@ from pipeline.evaluation.temporal import MaskParams
 from pipeline.params import Section
 
 Metric = Literal[
-    "psnr", "psnr_person", "ssim", "st_lpips", "lpips_alex", "lpips_vgg", "tcm", "e_warp", "flicker", "motion_consistency", "pose"
+    "psnr",
+    "psnr_person",
+    "ssim",
+    "st_lpips",
+    "lpips_alex",
+    "lpips_vgg",
+    "fid",
+    "is",
+    "tcm",
+    "e_warp",
+    "flicker",
+    "motion_consistency",
+    "pose",
 ]
-RECONSTRUCTION = ("psnr", "psnr_person", "ssim", "st_lpips", "lpips_alex", "lpips_vgg", "tcm", "e_warp", "flicker")
-IMITATION = ("motion_consistency", "e_warp", "flicker", "pose")
+RECONSTRUCTION = ("psnr", "psnr_person", "ssim", "st_lpips", "lpips_alex", "lpips_vgg", "fid", "is", "tcm", "e_warp", "flicker")
+IMITATION = ("motion_consistency", "e_warp", "flicker", "fid", "is", "pose")
 DISTANCES = ("st_lpips", "lpips_alex", "lpips_vgg")
 NEEDS = {  # file by name, or where it comes from
     "st_lpips": "vgg_shift_tolerant.pth",
     "lpips_alex": "alexnet-owt-7be5be79.pth and the package lpips",
     "lpips_vgg": "vgg16-397923af.pth and the package lpips",
-}
-UNREAD = {  # metrics of the paper without a reader here
-    "fid": "needs the Inception network pt_inception-2015-12-05-6726825d.pth, which this version does not read",
-    "is": "needs the Inception network pt_inception-2015-12-05-6726825d.pth, which this version does not read",
+    "fid": "pt_inception-2015-12-05-6726825d.pth and the package torch-fidelity (extra `fid`)",
+    "is": "pt_inception-2015-12-05-6726825d.pth and the package torch-fidelity (extra `fid`)",
 }
 
 
@@ -48,13 +58,10 @@ def window_of(generated: Foregrounds) -> int:
     return k
 
 
-def not_computed(params: EvaluationParams, metrics: tuple[str, ...], unread: tuple[str, ...]) -> dict[str, str]:
-    """What an unlisted metric of `metrics` needs, and why the paper's `unread` ones are absent: name → sentence."""
+def not_computed(params: EvaluationParams, metrics: tuple[str, ...]) -> dict[str, str]:
+    """What each unlisted metric of `metrics` needs: name → sentence."""
     needs = {name: f", needs {NEEDS[name]}" if name in NEEDS else "" for name in metrics if name not in params.metrics}
-    return {
-        **{name: f"add {name} to evaluation.metrics{file}" for name, file in needs.items()},
-        **{name: UNREAD[name] for name in unread},
-    }
+    return {name: f"add {name} to evaluation.metrics{file}" for name, file in needs.items()}
 
 
 def finite_mean(values: Sequence[float]) -> float:

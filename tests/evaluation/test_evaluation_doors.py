@@ -45,7 +45,7 @@ def reconstruct(folder, **options):
 
 def imitate(folder):
     inputs = {"fused": "fused.zarr", "generated": "generated.zarr", "motion": "motion.parquet", "weights": "weights"}
-    driver = {"driver_frames": "frames.zarr", "driver_keypoints": "keypoints.parquet"}
+    driver = {"driver_frames": "frames.zarr", "driver_keypoints": "keypoints.parquet", "crops": "crops.zarr"}
     return run("evaluate", folder, **inputs, **driver, out="man-to-man.json")
 
 
@@ -78,8 +78,8 @@ def test_a_listed_metric_without_its_network_ends_in_one_line(folder):
 
 
 def test_an_unknown_metric_names_the_legal_ones(folder):
-    (folder / "params.yaml").write_text(PARAMS.replace("[psnr,", "[fid, psnr,"))
+    (folder / "params.yaml").write_text(PARAMS.replace("[psnr,", "[niqe, psnr,"))
     done = imitate(folder)
     assert done.returncode == 1
-    assert "evaluation.metrics.0 is 'fid'" in done.stderr
+    assert "evaluation.metrics.0 is 'niqe'" in done.stderr
     assert "'motion_consistency'" in done.stderr
