@@ -4,15 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from figure import static_background
-from reference.oracle_weights import fill
+from filled import write_deepfill
 
 from pipeline.artifacts.frames import create_frames, open_frames
 from pipeline.artifacts.keypoints import Keypoints, write_keypoints
 from pipeline.artifacts.mattes import create_mattes
 from pipeline.background.backends.deepfill import load
-from pipeline.background.backends.deepfill.network import DeepFill
 from pipeline.background.inpaint import BackgroundParams, inpaint_background
 from pipeline.clock import Clock
 from pipeline.errors import InputError
@@ -43,10 +41,9 @@ def clip(tmp_path: Path) -> tuple[Path, Path, Path]:
 
 
 def test_the_network_paints_the_hole_of_the_plate(clip, tmp_path):
-    spec = [(key, tuple(value.shape), "float32") for key, value in DeepFill("tf").state_dict().items()]
     folder = tmp_path / "weights"
     folder.mkdir()
-    torch.save({"G": {key: torch.from_numpy(value) for key, value in fill(spec, 2.0).items()}}, folder / "states_tf_places2.pth")
+    write_deepfill(folder, "tf")
     report = inpaint_background(*clip, tmp_path / "plate.zarr", PARAMS, SplitParams(hold_out_fraction=0.2), folder)
     plate, frame = open_frames(tmp_path / "plate.zarr", kind="plates")[0], open_frames(clip[0])[0]
     hole = np.zeros((48, 64), bool)

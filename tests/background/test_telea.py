@@ -22,12 +22,6 @@ def test_holes_are_filled_from_around_and_nothing_else_changes(size, hole):
     assert (holed == before).all()
 
 
-def test_all_or_nothing():
-    image = static_background((30, 40))
-    assert (load()(image, np.zeros((30, 40), bool)) == image).all()
-    assert (load()(image, np.ones((30, 40), bool)) == image).all()
-
-
 def test_hole_that_touches_the_border_and_many_specks():
     image = static_background((300, 300))
     mask = np.random.default_rng(0).random((300, 300)) < 0.02

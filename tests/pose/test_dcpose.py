@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from figure import static_background
-from reference.oracle_weights import fill
+from filled import write_dcpose
 
 from pipeline.artifacts.frames import create_frames, open_frames
 from pipeline.clock import Clock
@@ -181,9 +181,7 @@ def test_the_refiner_is_chosen_by_name() -> None:
 @pytest.mark.slow
 def test_image_in_keypoints_out_equals_a_naive_chain(tmp_path: Path) -> None:
     network = DCPose().eval()
-    spec = [(key, tuple(value.shape), str(value.dtype).removeprefix("torch.")) for key, value in network.state_dict().items()]
-    state = {key: torch.from_numpy(np.asarray(value)) for key, value in fill(spec, overrides={"final_layer.weight": _small}).items()}
-    torch.save({"state_dict": {f"module.{key}": value for key, value in state.items()}, "begin_epoch": 20}, tmp_path / FILE)
+    stored = torch.load(write_dcpose(tmp_path), weights_only=True)["state_dict"]
     frames = np.stack([picture(seed=t) // 2 + static_background((200, 150), seed=t) // 2 for t in range(2)])
     boxes = [np.stack([BOX, np.full(4, np.nan)]), np.zeros((0, 4))]
     refine = dcpose.load(tmp_path, "cpu")
@@ -191,7 +189,7 @@ def test_image_in_keypoints_out_equals_a_naive_chain(tmp_path: Path) -> None:
     assert [f.shape for f in found] == [(2, 17, 3), (0, 17, 3)]
     assert np.isnan(found[0][1, :, :2]).all()
     assert (found[0][1, :, 2] == 0).all()
-    network.load_state_dict(state)
+    network.load_state_dict({key.removeprefix("module."): value for key, value in stored.items()})
     shown = np.concatenate([naive_crop(frames[t], BOX) for t in (0, 0, 1)])[None]  # at the clip's start the current frame twice
     with torch.inference_mode():
         maps = network(torch.from_numpy(shown.astype(np.float32)), torch.tensor([[1, 1]]))[0].numpy()
@@ -205,7 +203,3 @@ def test_image_in_keypoints_out_equals_a_naive_chain(tmp_path: Path) -> None:
     shoulders = found[0][0, [CHANNELS.index("left_shoulder"), CHANNELS.index("right_shoulder")]]
     np.testing.assert_allclose(named[skeleton.index("neck"), :2], shoulders[:, :2].mean(0))
     assert np.isnan(named[skeleton.index("left_ear"), 0])
-
-
-def _small(draw: np.ndarray) -> np.ndarray:
-    return draw.astype(np.float32) * np.float32(2.0**-11 / np.sqrt(np.prod(draw.shape[1:])))

@@ -1,4 +1,4 @@
-"""OpenPose as a backend: networks against the oracles, maps back to the image, whole chains against a naive reference, the contract."""
+"""OpenPose as a backend: networks against the oracles, maps back to the image, whole chains against a naive reference."""
 
 import json
 import zipfile
@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from filled import write_openpose
 from reference import openpose_decoder
 from reference.openpose_scene import draw, standing
 from reference.oracle_folder import oracle
@@ -60,19 +61,13 @@ def with_weights(role: str, weights: dict[str, np.ndarray]) -> torch.nn.Module:
 @pytest.fixture(scope="module")
 def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Checkpoints in the official layout, filled by the oracles' rule: the results mean nothing, but everything runs."""
-    folder = tmp_path_factory.mktemp("openpose")
-    for role, name in FILES.items():
-        torch.save({key.split(".", 1)[1]: torch.from_numpy(value) for key, value in filled(role).items()}, folder / name)
-    return {name: folder / name for name in FILES.values()}
+    return {FILES[role]: path for role, path in write_openpose(tmp_path_factory.mktemp("openpose")).items()}
 
 
 @pytest.fixture(scope="module")
 def zeros(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Networks that see nothing anywhere."""
-    paths = {role: tmp_path_factory.mktemp("zeros") / name for role, name in FILES.items()}
-    for role, path in paths.items():
-        torch.save({key.split(".", 1)[1]: torch.zeros(1).expand(value.shape) for key, value in meta_state(role).items()}, path)
-    return paths
+    return write_openpose(tmp_path_factory.mktemp("zeros"), sees=False)
 
 
 def picture(seed: int, height: int, width: int) -> np.ndarray:
@@ -274,45 +269,7 @@ def test_a_frames_hands_fill_the_hand_joints_by_name(checkpoints: dict[str, Path
         assert np.isfinite(hands[:, number]).any()
 
 
-# --- the contract -----------------------------------------------------------------------------------------------------
-
-
-def test_an_empty_frame_has_no_people_and_no_frames_give_nothing(zeros: dict[str, Path]) -> None:
-    see = load(zeros, scales=(0.1,))
-    (people,) = see(np.zeros((1, 60, 80, 3), np.uint8))
-    assert (people.shape, people.dtype) == ((0, len(HUMAN.joints), 3), np.float64)
-    assert see(np.zeros((0, 60, 80, 3), np.uint8)) == []
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_the_contract_of_a_pose_backend(checkpoints: dict[str, Path], precision: str) -> None:
-    frames = np.stack([picture(seed, 150, 121) for seed in (0, 1, 2)])
-    before = frames.copy()
-    see = load({"body": checkpoints[FILES["body"]]}, scales=(0.2,), precision=precision)
-    together = see(frames)
-    alone = [see(frame[None])[0] for frame in frames]
-    np.testing.assert_array_equal(frames, before)
-    assert any(len(people) > 1 for people in together)
-    for some, one in zip(together, alone, strict=True):
-        assert (some.dtype, some.shape[1:]) == (np.float64, (len(HUMAN.joints), 3))
-        np.testing.assert_array_equal(some, one)
-        missing = np.isnan(some)
-        np.testing.assert_array_equal(missing.all(axis=2), missing.any(axis=2))
-        assert ((some[..., 0] < 121) & (some[..., 1] < 150))[~missing[..., 0]].all()
-    swapped = see(frames[..., ::-1])  # BGR is another picture
-    assert any(a.shape != b.shape or not np.array_equal(a, b, equal_nan=True) for a, b in zip(together, swapped, strict=True))
-
-
-@pytest.mark.slow
-def test_joints_come_in_the_order_asked_for(checkpoints: dict[str, Path]) -> None:
-    frames, weights = picture(0, 150, 121)[None], {"body": checkpoints[FILES["body"]]}
-    (human,) = load(weights, scales=(0.2,))(frames)
-    (few,) = load(weights, scales=(0.2,), joints=("left_wrist", "tail", "nose"))(frames)
-    assert len(human) > 1
-    np.testing.assert_array_equal(few[:, 0], human[:, HUMAN.index("left_wrist")])
-    np.testing.assert_array_equal(few[:, 2], human[:, HUMAN.index("nose")])
-    assert np.isnan(few[:, 1]).all()
+# --- in the stage ------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.slow
