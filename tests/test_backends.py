@@ -142,7 +142,10 @@ def imported_case(folder: Path) -> PoseCase:
     nobody = truth(np.full((1, len(Figure().joints), 2), np.nan), Figure().joints, HUMAN, SIZE_HW)
     write_keypoints(folder / "two.parquet", table)
     write_keypoints(folder / "nobody.parquet", dataclasses.replace(nobody, selected=None))
-    makes = [lambda joints, n=n, t=t: load(folder / f"{n}.parquet", tuple(joints), {}, t, None) for n, t in (("two", 3), ("nobody", 1))]
+    makes = [
+        lambda joints, n=n, t=t: load(folder / f"{n}.parquet", tuple(joints), {}, None, t, None, "ann.mkv")
+        for n, t in (("two", 3), ("nobody", 1))
+    ]
     return PoseCase(*makes, frames, frames[:1], looks=False)
 
 
