@@ -65,16 +65,21 @@ def test_a_killed_experiment_goes_on_and_ends_alike(project, undisturbed):
     assert "1 running without a worker" in said(project, "queue", "toy")
     assert "0 of 1 done, 0 queued now" in said(project, "queue", "toy")
     start_worker(project)
-    assert until(lambda: "1 of 1 done, 0 queued now" in said(project, "queue", "toy")), project.dvc("queue", "status").stdout
+    assert until(lambda: finished(project)), project.dvc("queue", "status").stdout
+    assert "1 of 1 done, 0 queued now" in said(project, "queue", "toy")
     assert until(lambda: not processes(project))
 
-    revision = git(project, "for-each-ref", "--format=%(objectname)", "refs/exps/*/*/toy-all-s5-*").strip()
-    lock = YAML(typ="safe").load(git(project, "show", f"{revision}:dvc.lock"))["stages"]["train_appearance@ann"]
+    lock = YAML(typ="safe").load(git(project, "show", f"{finished(project)}:dvc.lock"))["stages"]["train_appearance@ann"]
     digest = next(out["md5"] for out in lock["outs"] if out["path"].endswith(".safetensors"))
     assert (project.folder / ".dvc/cache/files/md5" / digest[:2] / digest[2:]).read_bytes() == undisturbed
     assert steps_after_the_kill(project) < STEPS
     assert not list(checkpoints.glob("*"))
     assert git(project, "diff", "HEAD", "--stat") == ""
+
+
+def finished(project: Project) -> str:
+    """The ref of the finished experiment, empty before."""
+    return git(project, "for-each-ref", "--format=%(refname)", "refs/exps/*/*/toy-all-s5-*").strip()
 
 
 def start_worker(project: Project) -> None:
@@ -92,7 +97,7 @@ def said(project: Project, *arguments: str) -> str:
 
 def steps_after_the_kill(project: Project) -> int:
     """Steps that the last run trained, by its own last line."""
-    name = git(project, "for-each-ref", "--format=%(refname:lstrip=-1)", "refs/exps/*/*/toy-all-s5-*").strip()
+    name = finished(project).rsplit("/", 1)[1]
     return int(re.findall(r"train_appearance: (\d+)/\1 steps", project.dvc("queue", "logs", name).stdout)[-1])
 
 
@@ -119,5 +124,5 @@ def until(look: Callable[[], object]) -> object:
     while time.monotonic() < end:
         if found := look():
             return found
-        time.sleep(0.02)
+        time.sleep(0.05)
     return None
