@@ -6,6 +6,12 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
+from pipeline.appearance.params import AppearanceParams
+from pipeline.crop.crop import CropParams
+from pipeline.params import read_section
+from pipeline.refine.params import RefineParams
+from pipeline.skeleton import load_skeleton
+
 ROOT = Path(__file__).resolve().parent.parent
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 PARAMS = YAML(typ="safe", pure=True).load((ROOT / "params.yaml").read_text(encoding="utf-8"))
@@ -84,6 +90,23 @@ def test_example_params_have_the_keys_of_the_real_ones():
         assert all(set(entry) == keys for entry in entries.values()), kind
     assert all(pair == f"{p['driver']}-to-{p['target']}" for pair, p in example["pairs"].items())
     assert {f"{target}-to-{target}" for target in example["targets"]} <= set(example["pairs"])
+
+
+def test_the_animals_example_is_read_as_it_stands(tmp_path):
+    example = YAML(typ="safe", pure=True).load(re.findall(r"```yaml\n(.*?)```", TEXT, re.S)[1])
+    for name, clip in example["clips"].items():
+        assert set(clip) - {"joint_map"} == set(next(iter(PARAMS["clips"].values())))
+        joints = load_skeleton(ROOT / f"pipeline/skeletons/{clip['skeleton']}.yaml").joints
+        assert {joint for joint in clip.get("joint_map", {}).values() if joint} <= set(joints), name
+    for kind in ("targets", "pairs"):
+        assert all(set(entry) == set(next(iter(PARAMS[kind].values()))) for entry in example[kind].values())
+    path = tmp_path / "params.yaml"
+    YAML(typ="safe", pure=True).dump({**PARAMS, **example}, path)
+    for target in example["targets"]:
+        read_section(path, "crop", CropParams, f"targets.{target}.crop")
+        read_section(path, "appearance", AppearanceParams, f"targets.{target}.appearance")
+        assert not read_section(path, "refine", RefineParams, f"targets.{target}.refine").enabled
+        assert f"{target}-to-{target}" in example["pairs"]
 
 
 @pytest.mark.parametrize("word", [r"\.\./shared", r"\bissues?\b", r"/work/", r"/home/", r"/root/", r"/tmp/", r"\bhelpers?\b"])

@@ -15,6 +15,7 @@ SHADOW_DARKEST = 0.45
 SHADOW_BRIGHT = 90.0
 SHADOW_CHROMA = 0.035
 NOISE_STEP = 2
+NOISE_SAMPLES = 6
 SURROUNDINGS_PX = 320
 LIKE_SHARE = 0.25
 STOOD_LEVELS = 20.0
@@ -51,6 +52,9 @@ def fit_background(samples: np.ndarray, hidden: np.ndarray) -> Background:
     # Noise is smooth over the picture: every second pixel tells it.
     step = np.s_[::NOISE_STEP, ::NOISE_STEP]
     coarse = masked_noise(samples[:, *step], seen[:, *step], gains, image[step])
+    few = (~seen[:, *step]).sum(axis=0) < NOISE_SAMPLES
+    if few.any() and not few.all():  # so few samples agree by chance: there the background is as noisy as elsewhere
+        coarse[few] = np.maximum(coarse[few], np.median(coarse[~few]))
     noise = cv2.resize(coarse, image.shape[1::-1], interpolation=cv2.INTER_LINEAR)
     apart = _largest(image) + _largest(-image)
     return Background(image, noise, np.logical_not(never), bool(np.percentile(apart, 95) > GREY_LEVELS))

@@ -152,10 +152,10 @@ def _load_backend(
             rivals = np.any([hide_boxes(body_boxes(p), HIDE_GROW, frames.size_hw) for p in _each(subject.others[chosen])], axis=0)
             background = fit_background(samples, rivals | hide_boxes(boxes, HIDE_GROW, frames.size_hw))
             # Once more with the subject's own outline, which hides less than its box.
-            mattes = load_difference(background, params.sensitivity, params.floor_levels)(samples, boxes)
+            limbs = subject.limbs
+            mattes = load_difference(background, params.sensitivity, params.floor_levels, limbs)(samples, boxes, subject.points[chosen])
             background = fit_background(samples, rivals | np.stack([hidden_by(matte, reach) for matte in mattes]))
-            difference = load_difference(background, params.sensitivity, params.floor_levels)
-            return _by_box(difference), False, background
+            return load_difference(background, params.sensitivity, params.floor_levels, limbs), False, background
     if params.extremities == "none":
         return people, True, None
     samples = np.stack([frames[int(t)] for t in chosen])

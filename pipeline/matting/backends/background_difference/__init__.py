@@ -12,30 +12,52 @@ WEAK, STRONG = 0.7, 1.5
 FAINT_SHARE = 0.3
 BROAD_SHARE = 0.05
 HOLE_SHARE = 0.012
+# On a line between two joints the subject is expected: a faint tail shows there by half the difference.
+LIMB_SHARE, LIMB_LIMIT = 0.02, 0.5
+# A reflection hangs on the subject by a neck that is narrower than twice this share of the body, and is about as large.
+NECK_SHARE, RIVAL_SHARE = 0.12, 0.25
 
 
-def load(background: Background, sensitivity: float, floor_levels: float) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
-    """Return f(frames (t h w 3) uint8 RGB, boxes_xyxy (t 4)) → mattes (t h w) uint8, 255 = subject.
+def load(
+    background: Background, sensitivity: float, floor_levels: float, limbs: list[tuple[int, int]]
+) -> Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]:
+    """Return f(frames (t h w 3) uint8 RGB, boxes_xyxy (t 4), points (t j 2)) → mattes (t h w) uint8, 255 = subject.
 
     boxes are the half-open boxes of the subject's joints, NaN where it is absent (the matte is then 0). sensitivity in
-    deviations of the background's noise, floor_levels the least difference in brightness levels that counts.
+    deviations of the background's noise, floor_levels the least difference in brightness levels that counts. limbs pairs
+    the joints between which the subject lies.
     """
     limit = threshold(background, sensitivity, floor_levels)
 
-    def segment(frames: np.ndarray, boxes_xyxy: np.ndarray) -> np.ndarray:
+    def segment(frames: np.ndarray, boxes_xyxy: np.ndarray, points: np.ndarray) -> np.ndarray:
         mattes = np.zeros(frames.shape[:3], np.uint8)
-        for matte, frame, box in zip(mattes, frames, boxes_xyxy, strict=True):
+        for matte, frame, box, pose in zip(mattes, frames, boxes_xyxy, points, strict=True):
             if np.isfinite(box).all():
                 search = grown_box(box, SEARCH, frame.shape[:2])
                 part = np.s_[search[1] : search[3], search[0] : search[2]]
                 apart = difference(frame, background, search)
-                matte[part] = _opacity(apart, limit[part], box - np.tile(search[:2], 2), background.has_colour)
+                box = box - np.tile(search[:2], 2)
+                expected = _on_limbs(apart.shape, pose - search[:2], limbs, box)
+                lowered = limit[part] * np.where(expected, LIMB_LIMIT, 1)
+                matte[part] = _opacity(apart, lowered, box, background.has_colour, expected)
         return mattes
 
     return segment
 
 
-def _opacity(apart: np.ndarray, limit: np.ndarray, box: np.ndarray, has_colour: bool) -> np.ndarray:
+def _on_limbs(size_hw: tuple[int, ...], points: np.ndarray, limbs: list[tuple[int, int]], box: np.ndarray) -> np.ndarray:
+    """Pixels (h w) bool within LIMB_SHARE of the body's size from a line between two joints of points (j 2)."""
+    lines = np.zeros(size_hw, np.uint8)
+    width = max(1, round(2 * LIMB_SHARE * max(box[2] - box[0], box[3] - box[1])))
+    for limb in limbs:
+        ends = points[list(limb)]
+        if np.isfinite(ends).all():
+            (x0, y0), (x1, y1) = np.rint(ends).astype(int).tolist()
+            cv2.line(lines, (x0, y0), (x1, y1), 1, width)
+    return lines > 0
+
+
+def _opacity(apart: np.ndarray, limit: np.ndarray, box: np.ndarray, has_colour: bool, expected: np.ndarray) -> np.ndarray:
     """Opacity (h w) uint8 of the components that reach into the box: 1 inside, at the rim the share of the full difference."""
     side = max(box[2] - box[0], box[3] - box[1])
     apart = cv2.GaussianBlur(apart, (3, 3), 0.6)
@@ -46,6 +68,7 @@ def _opacity(apart: np.ndarray, limit: np.ndarray, box: np.ndarray, has_colour: 
     if not body.any():
         return np.zeros(apart.shape, np.uint8)
     body |= _small_holes(body, HOLE_SHARE * side**2)
+    body = _without_reflection(body, expected, side)
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (3, 3))
     rim = cv2.dilate(body, kernel) > cv2.erode(body, kernel, borderType=cv2.BORDER_REPLICATE)
     # Full difference next to the rim: what a pixel wholly covered by the subject shows.
@@ -65,6 +88,33 @@ def _grey_shadow(apart: np.ndarray, limit: np.ndarray, box: np.ndarray, side: fl
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach))
     narrow = cv2.morphologyEx(apart, cv2.MORPH_TOPHAT, kernel)
     return (apart < FAINT_SHARE * typical) & (narrow < WEAK * limit)
+
+
+def _without_reflection(body: np.ndarray, expected: np.ndarray, side: float) -> np.ndarray:
+    """A body (h w) uint8 without what hangs on it by a neck, is as bulky as it, and holds no limb (expected, h w, bool).
+
+    Bulk is what survives an erosion by half the neck's width: a tail or an arm does not, so that neither is taken for one.
+    """
+    radius = max(1, round(NECK_SHARE * side))
+    bulk = cv2.erode(body, _disc(radius), borderType=cv2.BORDER_REPLICATE)
+    count, parts, stats, _ = cv2.connectedComponentsWithStats(bulk, connectivity=8)
+    own = np.zeros(count, bool)
+    own[np.unique(parts[expected])] = True
+    area = np.where(np.arange(count) > 0, stats[:, cv2.CC_STAT_AREA], 0)
+    rival = ~own & (area > RIVAL_SHARE * area[own].sum())
+    rival[0] = False
+    if not own[1:].any() or not rival.any():
+        return body
+    rest = body & (1 - cv2.dilate(rival[parts.astype(np.intp)].astype(np.uint8), _disc(radius + 1)))
+    labels = cv2.connectedComponents(rest, connectivity=8)[1].astype(np.intp)
+    held = np.zeros(labels.max() + 1, bool)
+    held[np.unique(labels[expected])] = True
+    held[0] = False
+    return held[labels].astype(np.uint8)
+
+
+def _disc(radius_px: int) -> np.ndarray:
+    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius_px + 1, 2 * radius_px + 1))
 
 
 def _components(found: np.ndarray, sure: np.ndarray, box: np.ndarray, side: float) -> np.ndarray:
