@@ -193,7 +193,7 @@ def _copy_or_link(source: str, target: str) -> None:
 
 
 def cast() -> dict[str, Any]:
-    """Clips, targets and pairs of the drawn project, as params."""
+    """Clips, targets, pairs and another system's result of the drawn project, as params."""
     clips = {
         name: {
             "video": f"data/source/{name}{suffix}",
@@ -211,7 +211,9 @@ def cast() -> dict[str, Any]:
         "ann-to-ann": {"driver": "ann", "target": "ann", "redetect": "none", "motion": {"method": "none"}},
         "ben-to-ann": {"driver": "ben", "target": "ann", "redetect": "none", "motion": {}},
     }
-    return {"demo": [], "clips": clips, "targets": targets, "pairs": pairs}
+    # the target's own clip, as another system that reconstructs perfectly
+    external = {"truth": {"driver": "ann", "target": "ann", "video": "data/source/ann.mkv", "shows": "full", "first_frame": 0}}
+    return {"demo": [], "clips": clips, "targets": targets, "pairs": pairs, "external": external}
 
 
 def _bring_weights(folder: Path) -> None:
