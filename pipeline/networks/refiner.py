@@ -2,7 +2,7 @@
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import interpolate, pixel_shuffle, pixel_unshuffle
+from torch.nn.functional import conv2d, interpolate, pad, pixel_shuffle, pixel_unshuffle
 
 SLOPE = 0.2
 
@@ -10,8 +10,9 @@ SLOPE = 0.2
 class Refiner(nn.Module):
     """A small U-shaped network from a generated patch to the residual that is added to it (Eq. 8).
 
-    It works on blocks of 2 x 2 pixels as channels, which quarters its cost. Its last layer starts at zero, so that an
-    untrained refiner is the identity. The paper gives no architecture.
+    It works on blocks of 2 x 2 pixels as channels, which quarters its cost; its residual is smoothed, since features seen at half
+    the resolution would let a checkerboard pass. Its last layer starts at zero, so that an untrained refiner is the
+    identity. The paper gives no architecture.
     """
 
     def __init__(self, width: int) -> None:
@@ -27,8 +28,8 @@ class Refiner(nn.Module):
         """Residuals (n 3 p p) float32 for patches (n 3 p p) in [-1, 1] and mattes (n 1 p p) in [0, 1]; p a multiple of 4."""
         x = pixel_unshuffle(torch.cat([patches, mattes * 2 - 1], 1), 2).contiguous(memory_format=torch.channels_last)
         fine = self.enter(x)
-        wide = interpolate(self.halve(fine), scale_factor=2.0, mode="nearest")
-        return pixel_shuffle(self.residual(self.leave(torch.cat([wide, fine], 1))).float(), 2)
+        wide = interpolate(self.halve(fine), scale_factor=2.0, mode="bilinear")
+        return _smooth(pixel_shuffle(self.residual(self.leave(torch.cat([wide, fine], 1))).float(), 2))
 
 
 class PatchDiscriminator(nn.Module):
@@ -44,6 +45,13 @@ class PatchDiscriminator(nn.Module):
         """Logits (n 1 p/4 p/4), positive = real, for patches (n 3 p p) made from or belonging to generated (n 3 p p)."""
         x = pixel_unshuffle(torch.cat([generated, patches], 1), 2).contiguous(memory_format=torch.channels_last)
         return self.judge(x).float()
+
+
+def _smooth(x: Tensor) -> Tensor:
+    """A binomial 3 x 3 filter, which passes nothing of the checkerboard that blocks of 2 x 2 pixels leave."""
+    kernel = torch.tensor([1.0, 2.0, 1.0], device=x.device, dtype=x.dtype) / 4
+    weight = (kernel[:, None] * kernel).expand(x.shape[1], 1, 3, 3)
+    return conv2d(pad(x, (1, 1, 1, 1), mode="replicate"), weight, groups=x.shape[1])
 
 
 def _convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:

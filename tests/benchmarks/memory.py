@@ -37,12 +37,13 @@ DOORS = {  # in the order of the stages; paths relative to the temporary folder
     "fuse": "--foreground made.zarr --plate plate.zarr --driver-frames frames.zarr --models model.json --fused fused.zarr "
     "--out video.mp4 --sidecar video.json",
 }
-PARAMS = {  # one training step; the rest stays as users get it
+PARAMS = {  # one training step, one thread; the rest stays as users get it
     "clips": {"ann": {"select": "auto", "pose": "imported", "refiner": "none"}},
     "targets": {"ann": {"clip": "ann", "matte": "background_difference", "matting": {}, "crop": {}, "appearance": {}, "refine": {}}},
     "pairs": {"ann-to-ann": {"driver": "ann", "target": "ann", "redetect": "none", "motion": {"method": "none"}}},
     "appearance.steps": 1,
     "appearance.features": "st_vgg16",
+    **{f"{section}.threads": 1 for section in ("appearance", "generate", "matting")},
     "fuse.stage": "generated",
 }
 

@@ -22,6 +22,14 @@ def test_residual_sees_patch_and_matte() -> None:
     assert not torch.equal(net(patch, matte * 0.5), base)
 
 
+def test_no_checkerboard_passes() -> None:
+    net = Refiner(8)
+    with torch.no_grad():
+        net.residual.bias.copy_(torch.tensor([1.0, -1.0, -1.0, 1.0]).repeat(3))  # what the four pixels of each block get
+        residual = net(torch.rand(1, 3, 32, 32), torch.rand(1, 1, 32, 32))
+    torch.testing.assert_close(residual[..., 1:-1, 1:-1], torch.zeros(1, 3, 30, 30))
+
+
 def test_patches_of_a_batch_do_not_see_each_other() -> None:
     torch.manual_seed(0)
     net = Refiner(8).eval()
