@@ -97,7 +97,8 @@ def _without_reflection(body: np.ndarray, expected: np.ndarray, side: float) -> 
     """
     radius = max(1, round(NECK_SHARE * side))
     bulk = cv2.erode(body, _disc(radius), borderType=cv2.BORDER_REPLICATE)
-    count, parts, stats, _ = cv2.connectedComponentsWithStats(bulk, connectivity=8)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(bulk, connectivity=8)
+    parts = labels.astype(np.intp)
     own = np.zeros(count, bool)
     own[np.unique(parts[expected])] = True
     area = np.where(np.arange(count) > 0, stats[:, cv2.CC_STAT_AREA], 0)
@@ -105,12 +106,12 @@ def _without_reflection(body: np.ndarray, expected: np.ndarray, side: float) -> 
     rival[0] = False
     if not own[1:].any() or not rival.any():
         return body
-    rest = body & (1 - cv2.dilate(rival[parts.astype(np.intp)].astype(np.uint8), _disc(radius + 1)))
-    labels = cv2.connectedComponents(rest, connectivity=8)[1].astype(np.intp)
-    held = np.zeros(labels.max() + 1, bool)
-    held[np.unique(labels[expected])] = True
+    rest = np.where(cv2.dilate(rival[parts].astype(np.uint8), _disc(radius + 1)) > 0, 0, body).astype(np.uint8)
+    left = cv2.connectedComponents(rest, connectivity=8)[1].astype(np.intp)
+    held = np.zeros(left.max() + 1, bool)
+    held[np.unique(left[expected])] = True
     held[0] = False
-    return held[labels].astype(np.uint8)
+    return held[left].astype(np.uint8)
 
 
 def _disc(radius_px: int) -> np.ndarray:
