@@ -20,11 +20,14 @@ RIM_SHARE = 0.04
 SHIFT_REACH_FRAMES = 12
 
 
-def training_crop(points: np.ndarray, present: np.ndarray, mode: CropMode, margin: float, size_px: int) -> np.ndarray:
+def training_crop(
+    points: np.ndarray, present: np.ndarray, mode: CropMode, margin: float, size_px: int, timed: bool = True
+) -> np.ndarray:
     """Crop rows (t 2 3) float64, full → crop, of a track: points (t j 2) with NaN where a joint is missing.
 
     `fixed`: the square box of the whole track times `margin`, the same row for all t. `follow`: the smoothed centre at
-    one constant scale (95th percentile of the body's larger side times `margin`). Absent frames take the nearest
+    one constant scale (95th percentile of the body's larger side times `margin`); without time (timed false) neighbouring
+    frames say nothing of each other, and each has its own centre. Absent frames take the nearest
     present row. Raises InputError when no frame holds the subject. Not in the paper: it resizes whole frames (§4.1.2).
     """
     seen = _seen(points, present)
@@ -35,7 +38,7 @@ def training_crop(points: np.ndarray, present: np.ndarray, mode: CropMode, margi
         centres = np.broadcast_to((low + high) / 2, (len(points), 2))
         return _rows(centres, size_px / side, size_px)
     body_px = np.percentile((boxes[seen, 2:] - boxes[seen, :2]).max(axis=1), FOLLOW_BODY_PERCENTILE)
-    return _following(boxes, seen, size_px / _side(body_px * margin), size_px)
+    return _following(boxes, seen, size_px / _side(body_px * margin), size_px, FOLLOW_SIGMA_FRAMES if timed else 0.0)
 
 
 def driven_crop(points: np.ndarray, present: np.ndarray, crop: np.ndarray, size_px: int) -> np.ndarray:
@@ -80,12 +83,12 @@ def body_boxes(points: np.ndarray) -> np.ndarray:
     return boxes
 
 
-def _following(boxes: np.ndarray, seen: np.ndarray, scale: float, size_px: int) -> np.ndarray:
+def _following(boxes: np.ndarray, seen: np.ndarray, scale: float, size_px: int, sigma: float = FOLLOW_SIGMA_FRAMES) -> np.ndarray:
     frames = np.flatnonzero(seen)
     centres = (boxes[seen, :2] + boxes[seen, 2:]) / 2
     every = np.arange(len(boxes))
     path = np.stack([np.interp(every, frames, centres[:, axis]) for axis in (0, 1)], axis=1)
-    smooth = gaussian_filter1d(path, FOLLOW_SIGMA_FRAMES, axis=0, mode="nearest")[seen]
+    smooth = (gaussian_filter1d(path, sigma, axis=0, mode="nearest") if sigma else path)[seen]
     smooth = smooth + _least_shift(boxes[seen], smooth, size_px / scale, smooth=False)
     return _rows(smooth[_nearest_seen(seen)], scale, size_px)
 

@@ -137,3 +137,11 @@ def test_inputs_stay_as_they_were_and_one_joint_makes_a_box():
     assert np.array_equal(points, before, equal_nan=True)
     assert body_boxes(points)[0] == pytest.approx([200, 200, 201, 201])
     assert np.isnan(body_boxes(np.full((1, 3, 2), np.nan))).all()
+
+
+def test_a_follower_without_time_centres_each_frame():
+    rng = np.random.default_rng(3)
+    points = rng.uniform(50, 400, (30, 1, 2)) + np.array([[-10.0, -5.0], [10.0, 5.0]])
+    rows = training_crop(points, np.ones(30, bool), "follow", 1.5, 64, timed=False)
+    centres = np.stack([(crop_to_box(row, 64)[:2] + crop_to_box(row, 64)[2:]) / 2 for row in rows])
+    np.testing.assert_allclose(centres, points.mean(axis=1) + 0.5, atol=1e-9)

@@ -51,7 +51,7 @@ def crop_person(frames_path: Path, mattes_path: Path, keypoints_path: Path, plat
     if present.sum() < LEAST_FRAMES:
         seen = f"found {int(present.sum())} of {len(frames)} in {keypoints_path}"
         raise InputError(f"A target needs at least {LEAST_FRAMES} frames that show the subject, {seen}: use a longer clip.")
-    crop = training_crop(track.points, present, params.mode, params.margin, params.size_px)
+    crop = training_crop(track.points, present, params.mode, params.margin, params.size_px, frames.clock.has_time)
     require_free_bytes(out, len(frames) * params.size_px**2 * 7)
     blocks = _blocks(frames, mattes, plate[0], crop, params)
     extra = {"mode": params.mode, "margin": params.margin}
