@@ -289,11 +289,21 @@ class MatteCase:
 
 
 def difference_case(folder: Path) -> MatteCase:
+    """Two drawn figures on a known background; whose joints are meant is told by the box."""
     frames, points, background = two_figures(2)
     still = np.repeat(background[None], 5, axis=0)
     known = fit_background(still, np.zeros(still.shape[:3], bool))
-    segment = adapter("pipeline/matting/backends", "background_difference").load(known, 5.0, 12.0)
-    return MatteCase(segment, segment, frames, person_boxes(points), background)
+    by_joints = adapter("pipeline/matting/backends", "background_difference").load(known, 5.0, 12.0, HUMAN.limb_indices())
+    boxes, on_human = person_boxes(points), [truth(points[:, p], Figure().joints, HUMAN, SIZE_HW).points[:, 0] for p in (0, 1)]
+
+    def segment(images: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+        joints = np.full((len(images), len(HUMAN.joints), 2), np.nan)
+        for t, box in enumerate(wanted):
+            for p, frame in zip(*np.nonzero((boxes == box).all(axis=2).T), strict=True):
+                joints[t] = on_human[p][frame]
+        return by_joints(images, wanted, joints)
+
+    return MatteCase(segment, segment, frames, boxes, background)
 
 
 def blazepose_matte_case(folder: Path) -> MatteCase:
