@@ -2,7 +2,7 @@
 
 from pipeline.door import door_parser, run_door, stage_clock
 from pipeline.face.enhance import FaceParams, enhance_faces
-from pipeline.params import read_section
+from pipeline.params import read_section, read_value
 from pipeline.regions import RegionParams
 from pipeline.split import self_split
 
@@ -20,9 +20,10 @@ def main() -> None:
         writes={"out": "residuals (Zarr)"},
         optional={"features": "st_vgg16 weights, for face.similarity: image_features"},
     )
-    parser.add_argument("--pair", required=True, metavar="NAME", help="pair, to know whether it is the target's own")
+    parser.add_argument("--pair", required=True, metavar="NAME", help="pair, for its target's overrides in params.yaml")
     args = parser.parse_args()
-    params = read_section(args.params, "face", FaceParams)
+    target = read_value(args.params, f"pairs.{args.pair}.target")
+    params = read_section(args.params, "face", FaceParams, f"targets.{target}.face")
     regions = read_section(args.params, "regions", RegionParams)
     split = self_split(args.params, args.pair)
     paths = args.generated, args.motion, args.faces, args.face_crops, args.out

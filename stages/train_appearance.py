@@ -25,6 +25,7 @@ def main() -> None:
     out = Outputs(args.out, args.description, args.curve)
     with stage_clock(args.time) as figures:
         figures["steps"] = train_appearance(crops, track, args.features, params, split, out, scratch_root())
+        figures["images_seen"] = params.images_seen
 
 
 if __name__ == "__main__":

@@ -52,7 +52,7 @@ def make_crops(path: Path, track: Track, frames: np.ndarray | None = None) -> Cr
 
 
 SMALL = {
-    "features": "st_vgg16", "k": 3, "max_stride": 2, "steps": 4, "batch_windows": 2, "accumulate": 1, "seed": 7,
+    "system": "fakevideo", "features": "st_vgg16", "k": 3, "max_stride": 2, "steps": 4, "batch_windows": 2, "accumulate": 1, "seed": 7,
     "threads": 1, "precision": "float32", "compile": False, "checkpoint_s": 1e9,
     "pose_map": {"style": "limbs", "width": 0.05, "score_threshold": 0.1},
     "network": {"base_width": 8, "levels": 3, "blocks": 1, "dense_skips": True},
@@ -68,7 +68,15 @@ SMALL = {
     "augment": {"share": 0.5, "scale": 0.25, "rotation_deg": 11.0, "shift": 0.2},
     "optimiser": {"generator_rate": 0.002, "discriminator_rate": 0.0002, "betas": [0.5, 0.999], "decay_share": 0.5},
     "ema": 0.9,
+    "edn": {
+        "width": 8, "downsamplings": 2, "blocks": 1, "discriminators": {"scales": 2, "width": 8, "layers": 2},
+        "losses": {"adversarial": 1.0, "feature_matching": 10.0, "perceptual": 10.0},
+        "perceptual": {"layers": [0.5, 0.5, 0.0, 0.0, 0.0], "shrink": 1},
+    },
 }  # fmt: skip
+
+
+EDN = {"system": "edn", "k": 2, "max_stride": 1, "augment": {"share": 0.0}}  # changes of SMALL that make the baseline
 
 
 def small(**changes) -> AppearanceParams:

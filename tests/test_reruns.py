@@ -43,6 +43,7 @@ RERUNS = {
     "`targets.<target>.matting`": "`matting`",
     "`targets.<target>.crop`": "`crop`",
     "`targets.<target>.appearance`": "`appearance`",
+    "`targets.<target>.face`": "`face`",
     "`targets.<target>.refine`": "`refine`",
     "`pairs.<pair>.motion`": "retarget_motion@<pair>, generate_foreground@<pair>, enhance_faces@<pair>, refine_regions@<pair>, "
     "fuse@<pair>, redetect_poses@<pair>, evaluate@<pair>, report",
@@ -77,6 +78,7 @@ EDITS: dict[str, dict[str, Any]] = {
     "`targets.<target>.matting`": {"targets.ann.matting": {"smoothing": 0.4}},
     "`targets.<target>.crop`": {"targets.ann.crop": {"margin": 1.3}},
     "`targets.<target>.appearance`": {"targets.ann.appearance": {"seed": 2}},
+    "`targets.<target>.face`": {"targets.ann.face": {"alpha": 0.3}},
     "`targets.<target>.refine`": {"targets.ann.refine": {"seed": 2}},
     "`pairs.<pair>.motion`": {"pairs.ben-to-ann.motion": {"limb_percentile": 80}},
     "`pairs.<pair>.redetect`": {"pairs.ben-to-ann.redetect": "blazepose"},

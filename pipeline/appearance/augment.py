@@ -1,5 +1,7 @@
 """Joint similarity of frame, matte and keypoints, drawn anew for every window. Not in the paper."""
 
+from typing import Literal
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -33,8 +35,8 @@ def move_points(points: Tensor, maps: Tensor) -> Tensor:
     return torch.einsum("bxy,bkjy->bkjx", maps[:, :, :2], points) + maps[:, None, None, :, 2]
 
 
-def move_images(images: Tensor, maps: Tensor) -> Tensor:
-    """Resample images (b k c s s) float under maps (b 2 3): bilinear, 0 from outside, where no matte is."""
+def move_images(images: Tensor, maps: Tensor, outside: Literal["zeros", "border"] = "zeros") -> Tensor:
+    """Resample images (b k c s s) float under maps (b 2 3): bilinear, from outside 0, where no matte is, or the border's pixels."""
     b, k, c, s, _ = images.shape
     square = torch.eye(3, dtype=torch.float64, device=maps.device).repeat(b, 1, 1)
     square[:, :2] = maps
@@ -44,4 +46,4 @@ def move_images(images: Tensor, maps: Tensor) -> Tensor:
     pixels = torch.stack([x, y, torch.ones_like(x)], -1)
     source = torch.einsum("bij,hwj->bhwi", back, pixels)
     grid = (2 * source + 1) / s - 1
-    return F.grid_sample(images.flatten(1, 2), grid, align_corners=False).view(b, k, c, s, s)
+    return F.grid_sample(images.flatten(1, 2), grid, padding_mode=outside, align_corners=False).view(b, k, c, s, s)

@@ -26,6 +26,7 @@ BLOCK = 64
 class Batch:
     """Windows: poses (b k c s s) in [0, 1], foregrounds M x F (b k 3 s s) in [-1, 1], mattes (b k 1 s s) in [0, 1].
 
+    A system that makes whole frames sees everything as foreground: its mattes are 1.
     halved_poses are the poses at half size for the discriminators.
     """
 
@@ -48,17 +49,13 @@ class TrainingClip:
         if not len(training):
             raise InputError("training needs at least one frame with the subject, found none: lower split.hold_out_fraction")
         self.params, self.skeleton, self.size_px = params, track.skeleton, crops.size_px
-        if self.size_px % 2 ** (params.network.levels - 1):
-            raise InputError(
-                f"crop.size_px must be a multiple of {2 ** (params.network.levels - 1)} for {params.network.levels} "
-                f"levels, found {self.size_px}: change crop.size_px or appearance.network.levels"
-            )
+        params.check(self.size_px)
         self.row_of = np.full(len(track.points), -1)
         self.row_of[training] = np.arange(len(training))
         self.frames = training
         self.points = to_crop(track.points[training], crops.crop[training])
         self.scores = track.score[training]
-        self.has_time = track.clock.has_time
+        self.has_time, self.whole_frames = track.clock.has_time, params.system == "edn"
         rows = training_windows(training, params.k, params.max_stride)
         self.windows = rows if self.has_time else np.stack([training, np.zeros_like(training)], 1)
         self.digest = digest_arrays(_blocks(crops, training))
@@ -127,11 +124,11 @@ class TrainingClip:
         images = images.permute(0, 1, 4, 2, 3).float()
         moved = torch.from_numpy(maps).to(device)
         if (maps != np.eye(2, 3)).any():
-            images = move_images(images, moved)
+            images = move_images(images, moved, "border" if self.whole_frames else "zeros")
         points = move_points(torch.from_numpy(self.points[rows]).to(device).double(), moved).float()
         scores = torch.from_numpy(self.scores[rows]).to(device)
         poses = draw_poses(points, scores, self.skeleton, self.size_px, self.params.pose_map)
-        mattes = images[:, :, 3:] / 255
+        mattes = torch.ones_like(images[:, :, 3:]) if self.whole_frames else images[:, :, 3:] / 255
         stacked = poses.flatten(1, 2).contiguous(memory_format=torch.channels_last)  # the layout that convolutions and pools like
         poses, halved = (x.unflatten(1, poses.shape[1:3]) for x in (stacked, F.avg_pool2d(stacked, 2)))
         return Batch(poses, halved, (images[:, :, :3] / 127.5 - 1) * mattes, mattes, windows)

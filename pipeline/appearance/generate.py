@@ -1,15 +1,17 @@
-"""Inference of Alg. 2: poses of a motion, window by window, to foregrounds."""
+"""Inference of Alg. 2: poses of a motion, window by window, to foregrounds; or frame after frame where the model is of that kind."""
 
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from pydantic import Field
 
 from pipeline.appearance.poses import draw_poses, to_crop
+from pipeline.appearance.sequence import frames_in_sequence
 from pipeline.artifacts.crops import Crops
 from pipeline.artifacts.foregrounds import create_foregrounds
 from pipeline.artifacts.keypoints import Track
@@ -18,6 +20,7 @@ from pipeline.artifacts.store import require_free_bytes
 from pipeline.drawing import PoseMapParams
 from pipeline.errors import InputError
 from pipeline.framing import driven_crop
+from pipeline.networks.edn import GlobalGenerator
 from pipeline.networks.generator import Generator, GeneratorShape
 from pipeline.params import Section
 from pipeline.progress import Progress
@@ -69,7 +72,7 @@ class _Blend:
 class LoadedGenerator:
     """A trained generator with what its description says of its inputs."""
 
-    network: Generator
+    network: Generator | GlobalGenerator
     pose_map: PoseMapParams
     skeleton: Skeleton
     size_px: int
@@ -81,7 +84,7 @@ def load_generator(weights: Path, description_path: Path) -> LoadedGenerator:
     state, description = load_model(weights, description_path)
     if description.get("network") != "appearance generator":
         raise InputError(f"{weights} must be an appearance generator, found {description.get('network')}. Run: dvc repro train_appearance")
-    network = Generator(GeneratorShape(**description["generator"]))
+    network = _network(description["params"]["system"], description["generator"])
     network.load_state_dict(state)
     return LoadedGenerator(
         network.eval().requires_grad_(False),
@@ -90,6 +93,12 @@ def load_generator(weights: Path, description_path: Path) -> LoadedGenerator:
         int(description["inputs"]["size_px"]),
         description["weights_sha256"],
     )
+
+
+def _network(system: str, shape: dict[str, Any]) -> Generator | GlobalGenerator:
+    if system == "edn":
+        return GlobalGenerator(shape["pose_channels"] + 3, shape["width"], shape["downsamplings"], shape["blocks"])
+    return Generator(GeneratorShape(**shape))
 
 
 def generate_foreground(
@@ -110,7 +119,7 @@ def generate_foreground(
     present, size = motion.present, model.size_px
     require_free_bytes(out, len(present) * size * size * 4)
     rows = driven_crop(motion.points, present, crops.crop, size)
-    extra = {"model_sha256": model.weights_sha256, "skeleton": model.skeleton.name, "k": model.network.shape.frames}
+    extra = {"model_sha256": model.weights_sha256, "skeleton": model.skeleton.name, "k": _window(model.network)}
     started = time.perf_counter()
     with (
         create_foregrounds(out, size, motion.clock, rows, present, crops.size_hw, extra) as writer,
@@ -125,8 +134,28 @@ def generate_foreground(
 def _frames(
     model: LoadedGenerator, motion: Track, points: np.ndarray, params: GenerateParams
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Every frame of the motion in order, blended from its windows as soon as no later window holds it."""
-    k, size, present = model.network.shape.frames, model.size_px, motion.present
+    """Colours (s s 3) and matte (s s) uint8 of every frame of the motion in order."""
+    if not isinstance(model.network, GlobalGenerator):
+        return _frames_in_windows(model, model.network, motion, points, params)
+    device = next(model.network.parameters()).device
+
+    def poses(t: int) -> torch.Tensor:
+        points_, scores_ = (torch.from_numpy(np.ascontiguousarray(a[None, t : t + 1])).to(device) for a in (points, motion.score))
+        return draw_poses(points_, scores_, model.skeleton, model.size_px, model.pose_map)[0]
+
+    return frames_in_sequence(model.network, motion.present, poses, model.size_px, params.precision, motion.clock.has_time)
+
+
+def _window(network: Generator | GlobalGenerator) -> int:
+    """Frames that are made together, one where each is made of the one before."""
+    return 1 if isinstance(network, GlobalGenerator) else network.shape.frames
+
+
+def _frames_in_windows(
+    model: LoadedGenerator, network: Generator, motion: Track, points: np.ndarray, params: GenerateParams
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Every frame, blended from its windows as soon as no later window holds it."""
+    k, size, present = network.shape.frames, model.size_px, motion.present
     timed = motion.clock.has_time
     windows = rendering_windows(present, k, min(params.overlap_stride, k)) if timed else still_windows(np.flatnonzero(present), k)
     nothing = np.zeros((size, size, 3), np.uint8), np.zeros((size, size), np.uint8)

@@ -36,6 +36,7 @@ class EpisodicMemory:
         self.losses: dict[int, float] = {}
         self.epoch_losses: list[float] = []
         self.threshold = params.threshold
+        self.replayed = 0
 
     def observe(self, epoch: int, window: int, loss: float) -> None:
         """Lines 15-20 of Alg. 2: after training on a window, write it if it is poor, or by chance."""
@@ -51,6 +52,7 @@ class EpisodicMemory:
 
     def refresh(self, window: int, loss: float) -> None:
         """Note the loss of a replayed window."""
+        self.replayed += 1
         if window in self.losses:
             self.losses[window] = loss
 
@@ -71,13 +73,15 @@ class EpisodicMemory:
 
     def state_dict(self) -> dict[str, object]:
         """What a checkpoint keeps."""
-        return {"losses": dict(self.losses), "epoch_losses": list(self.epoch_losses), "threshold": self.threshold}
+        kept = {"losses": dict(self.losses), "epoch_losses": list(self.epoch_losses)}
+        return {**kept, "threshold": self.threshold, "replayed": self.replayed}
 
     def load_state_dict(self, state: dict) -> None:
         """Take up a checkpoint."""
         self.losses = {int(window): float(loss) for window, loss in state["losses"].items()}
         self.epoch_losses = list(state["epoch_losses"])
         self.threshold = state["threshold"]
+        self.replayed = int(state["replayed"])
 
     def _trim(self) -> None:
         while len(self.losses) > self.params.capacity:

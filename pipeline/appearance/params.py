@@ -1,12 +1,13 @@
 """The params section `appearance`."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
 from pipeline.appearance.gw import GwParams
 from pipeline.appearance.memory import MemoryParams
 from pipeline.drawing import PoseMapParams
+from pipeline.errors import InputError
 from pipeline.params import Section
 from pipeline.training import Precision
 
@@ -65,9 +66,43 @@ class OptimiserParams(Section):
     decay_share: float = Field(ge=0, le=1)
 
 
+class EdnDiscriminatorParams(Section):
+    """Patch discriminators of Everybody Dance Now: how many, each at half the size of the one before, and their size."""
+
+    scales: int = Field(ge=1, le=4)
+    width: int = Field(ge=4, le=256)
+    layers: int = Field(ge=1, le=5)
+
+
+class EdnLossWeights(Section):
+    """Weight of each loss of the baseline's generator; 0 switches it off."""
+
+    adversarial: float = Field(ge=0)
+    feature_matching: float = Field(ge=0)
+    perceptual: float = Field(ge=0)
+
+
+class EdnParams(Section):
+    """The baseline Everybody Dance Now: size of its networks, weights of its losses.
+
+    Four halvings fit every legal crop: its side is a multiple of 16 px, and 32 px or more.
+    """
+
+    width: int = Field(ge=4, le=256)
+    downsamplings: int = Field(ge=1, le=4)
+    blocks: int = Field(ge=0, le=16)
+    discriminators: EdnDiscriminatorParams
+    losses: EdnLossWeights
+    perceptual: PerceptualParams
+
+
+OF_SYSTEM = {"edn": {"edn"}, "fakevideo": {"network", "discriminators", "losses", "adversarial", "perceptual", "gw", "memory"}}
+
+
 class AppearanceParams(Section):
     """Section `appearance` of params.yaml."""
 
+    system: Literal["fakevideo", "edn"]
     features: Literal["st_vgg16", "vgg19"]
     k: int = Field(ge=1, le=15)
     max_stride: int = Field(ge=1, le=16)
@@ -90,3 +125,25 @@ class AppearanceParams(Section):
     augment: AugmentParams
     optimiser: OptimiserParams
     ema: float = Field(ge=0, lt=1)
+    edn: EdnParams
+
+    def check(self, size_px: int) -> None:
+        """InputError unless the system can be trained on crops of size_px."""
+        multiple = 2 ** (self.network.levels - 1)
+        if self.system == "fakevideo" and size_px % multiple:
+            raise InputError(
+                f"crop.size_px must be a multiple of {multiple} for {self.network.levels} levels, found {size_px}: "
+                "change crop.size_px or appearance.network.levels"
+            )
+        if self.system == "edn" and self.k != 2:
+            raise InputError(f"appearance.system: edn learns pairs of frames, which needs appearance.k 2, found {self.k}: set it to 2")
+
+    @property
+    def images_seen(self) -> int:
+        """Frames that training shows the generator, counting repetitions, without replays."""
+        return self.steps * self.batch_windows * self.accumulate * self.k
+
+    def told(self) -> dict[str, Any]:
+        """What a model says it was trained with: what its system reads and what bears on the result."""
+        unread = set.union(*(keys for system, keys in OF_SYSTEM.items() if system != self.system))
+        return self.model_dump(exclude={"checkpoint_s", *unread})  # how often it saves changes no result

@@ -1,4 +1,4 @@
-"""Training of the pose-to-appearance GAN, in the order of Alg. 2."""
+"""Training of a system that makes appearance from poses, in the order of Alg. 2."""
 
 import time
 from dataclasses import dataclass
@@ -9,16 +9,18 @@ import numpy as np
 import torch
 
 from pipeline.appearance.dataset import TrainingClip
-from pipeline.appearance.gan import LOSSES, Gan, generator_shape
+from pipeline.appearance.edn import Edn
+from pipeline.appearance.gan import Gan
 from pipeline.appearance.memory import EpisodicMemory
 from pipeline.appearance.params import AppearanceParams
+from pipeline.appearance.system import System
 from pipeline.artifacts.crops import Crops
 from pipeline.artifacts.keypoints import Track
 from pipeline.artifacts.models import save_model
 from pipeline.artifacts.scores import write_curve
 from pipeline.drawing import pose_channels
 from pipeline.errors import InputError
-from pipeline.networks.vgg import features_file, load_features
+from pipeline.networks.vgg import StVgg16, Vgg19, features_file, load_features
 from pipeline.progress import Progress
 from pipeline.split import SplitParams, split_frames
 from pipeline.training import (
@@ -70,7 +72,8 @@ def train_appearance(
     clip = TrainingClip(crops, track, training, params)
     description = {
         "network": "appearance generator",
-        "params": params.model_dump(exclude={"checkpoint_s"}),  # how often it saves changes no result
+        "params": params.told(),
+        "images_seen": params.images_seen,
         "inputs": {**clip.facts(), "features_sha256": digest_file(weights)},
         "crop_scale": float(crops.crop[training[0], 0, 0]),
     }
@@ -88,10 +91,11 @@ def _train(
 ) -> None:  # fmt: skip
     prepare_cpu(params.threads)
     channels = pose_channels(clip.skeleton, params.pose_map)
-    gan = Gan(params, channels, load_features(params.features, features), clip.has_time, world)
-    memory = EpisodicMemory(params.memory, params.seed)
-    history = torch.zeros(params.steps, len(LOSSES))
-    start = _resume(scratch.load(), gan, memory, history)
+    system = _system(params, channels, load_features(params.features, features), clip.has_time, world)
+    remembers = params.memory.enabled and params.system == "fakevideo"
+    memory = EpisodicMemory(params.memory.model_copy(update={"enabled": remembers}), params.seed)
+    history = torch.zeros(params.steps, len(system.LOSSES))
+    start = _resume(scratch.load(), system, memory, history)
     synchronise(world)  # nobody writes a checkpoint before all have read theirs
     saved = time.monotonic()
 
@@ -99,13 +103,13 @@ def _train(
     for step in range(start, params.steps):
         epoch, place = step // clip.steps_per_epoch + 1, step % clip.steps_per_epoch
         if place == 0:
-            _replay(world, gan, memory, clip, epoch, step)
+            _replay(world, system, memory, clip, epoch, step)
         seed_step(params.seed, world.rank, step)
         windows = clip.order(epoch)[place].reshape(params.accumulate, -1)
         keys = (DRAW_STEP, step)
         batches = [clip.batch(some, world.rank, world.size, world.device, *keys, i) for i, some in enumerate(windows)]
-        losses, poorness = gan.step(batches, _rate(step, params))
-        values = dict(zip(LOSSES, losses.tolist(), strict=True))
+        losses, poorness = system.step(batches, _rate(step, params))
+        values = dict(zip(system.LOSSES, losses.tolist(), strict=True))
         check_finite(values, step, f"windows {windows.flatten().tolist()}")
         history[step] = losses.cpu()
         for window, loss in zip(windows.flatten().tolist(), poorness.tolist(), strict=True):
@@ -115,24 +119,33 @@ def _train(
         if progress is not None:
             progress.advance(1, **{name: value for name, value in values.items() if value})
         if world.leads and time.monotonic() - saved >= params.checkpoint_s:
-            scratch.save({"step": step + 1, "gan": gan.state_dict(), "memory": memory.state_dict(), "history": history})
+            scratch.save({"step": step + 1, "system": system.state_dict(), "memory": memory.state_dict(), "history": history})
             saved = time.monotonic()
     if progress is not None:
         progress.close()
-        save_model(out.weights, out.description, gan.ema.state, {**description, "generator": _shape(params, channels)})
-        write_curve(out.curve, _rows(history, params, clip.steps_per_epoch))
+        known = {**description, "generator": system.shape, "images_replayed": memory.replayed * params.k}
+        save_model(out.weights, out.description, system.ema.state, known)
+        write_curve(out.curve, _rows(history, system.LOSSES, params, clip.steps_per_epoch))
 
 
-def _replay(world: World, gan: Gan, memory: EpisodicMemory, clip: TrainingClip, epoch: int, step: int) -> None:
+def _system(params: AppearanceParams, channels: int, features: StVgg16 | Vgg19, has_time: bool, world: World) -> System:
+    match params.system:
+        case "edn":
+            return Edn(params, channels, features, world)
+        case "fakevideo":
+            return Gan(params, channels, features, has_time, world)
+
+
+def _replay(world: World, system: System, memory: EpisodicMemory, clip: TrainingClip, epoch: int, step: int) -> None:
     """Lines 6-11 of Alg. 2: train on remembered windows by L_GW and L_p alone, and note how they fare now."""
-    params = gan.params
+    params = system.params
     remembered = memory.draw(epoch)
     batches = -(-len(remembered) // params.batch_windows)
     for number, windows in enumerate(np.resize(remembered, (batches, params.batch_windows)) if batches else []):
         seed_step(params.seed, world.rank, step)
         batch = clip.batch(windows, world.rank, world.size, world.device, DRAW_REPLAY, step, number)
-        losses, poorness = gan.step([batch], _rate(step, params), replay=True)
-        check_finite(dict(zip(LOSSES, losses.tolist(), strict=True)), step, f"replayed windows {windows.tolist()}")
+        losses, poorness = system.step([batch], _rate(step, params), replay=True)
+        check_finite(dict(zip(system.LOSSES, losses.tolist(), strict=True)), step, f"replayed windows {windows.tolist()}")
         for window, loss in zip(windows.tolist(), poorness.tolist(), strict=True):
             memory.refresh(window, loss)
 
@@ -143,27 +156,23 @@ def _rate(step: int, params: AppearanceParams) -> float:
     return min(1.0, (params.steps - step) / decay) if decay else 1.0
 
 
-def _resume(state: dict[str, Any] | None, gan: Gan, memory: EpisodicMemory, history: torch.Tensor) -> int:
+def _resume(state: dict[str, Any] | None, system: System, memory: EpisodicMemory, history: torch.Tensor) -> int:
     if state is None:
         return 0
-    gan.load_state_dict(state["gan"])
+    system.load_state_dict(state["system"])
     memory.load_state_dict(state["memory"])
     history.copy_(state["history"])
     return int(state["step"])
 
 
-def _rows(history: torch.Tensor, params: AppearanceParams, steps_per_epoch: int) -> list[dict[str, float]]:
+def _rows(history: torch.Tensor, names: tuple[str, ...], params: AppearanceParams, steps_per_epoch: int) -> list[dict[str, float]]:
     """Means of the unweighted losses over stretches of steps, at most CURVE_ROWS of them; losses never used are left out."""
     stretch = -(-len(history) // CURVE_ROWS)
-    used = [i for i in range(len(LOSSES)) if history[:, i].any()]
+    used = [i for i in range(len(names)) if history[:, i].any()]
     rows = []
     for part in range(0, len(history), stretch):
         last = min(part + stretch, len(history)) - 1
         means = history[part : last + 1].double().mean(0)
         fixed = {"step": last + 1, "epoch": last // steps_per_epoch + 1, "rate": _rate(last, params)}
-        rows.append({**fixed, **{LOSSES[i]: float(means[i]) for i in used}})
+        rows.append({**fixed, **{names[i]: float(means[i]) for i in used}})
     return rows
-
-
-def _shape(params: AppearanceParams, channels: int) -> dict[str, Any]:
-    return vars(generator_shape(params, channels))

@@ -112,7 +112,7 @@ def _clip(clip: Clip, choices: Choices) -> dict[str, Any]:
 
 
 def _target(name: str, clip: Clip, choices: Choices) -> dict[str, Any]:
-    return {"clip": name, "matte": clip.matte or choices.matte, "matting": {}, "crop": {}, "appearance": {}, "refine": {}}
+    return {"clip": name, "matte": clip.matte or choices.matte, "matting": {}, "crop": {}, "appearance": {}, "face": {}, "refine": {}}
 
 
 def _block(kind: str, entries: dict[str, dict[str, Any]]) -> list[str]:

@@ -1,7 +1,11 @@
 """The params section `refine`."""
 
+from collections.abc import Collection
+from typing import Literal
+
 from pydantic import Field
 
+from pipeline.errors import InputError
 from pipeline.params import Section
 from pipeline.training import Precision
 
@@ -15,9 +19,10 @@ class RefineLosses(Section):
 
 
 class RefineParams(Section):
-    """Section `refine` of params.yaml: five refiners, one per region, trained alike."""
+    """Section `refine` of params.yaml: a refiner for each of the chosen regions, trained alike."""
 
     enabled: bool
+    regions: Literal["all"] | list[str]
     steps: int = Field(ge=1)
     batch: int = Field(ge=1)
     width: int = Field(ge=4, le=256)
@@ -32,3 +37,15 @@ class RefineParams(Section):
     threads: int = Field(ge=1)
     checkpoint_steps: int = Field(ge=1)
     seed: int = Field(ge=0)
+
+    def chosen_regions(self, regions: Collection[str]) -> list[str]:
+        """Those of a skeleton's regions that get a refiner, in its order.
+
+        InputError for a name that is none of them; a skeleton without regions has nothing to choose from.
+        """
+        named = regions if self.regions == "all" else self.regions
+        unknown = [name for name in named if name not in regions]
+        if regions and unknown:
+            legal, found = ", ".join(regions), ", ".join(unknown)
+            raise InputError(f"refine.regions must be all or name regions of the skeleton ({legal}), found {found}")
+        return [name for name in regions if name in named]

@@ -1,11 +1,12 @@
 """Training of the appearance GAN: what a step touches, what a resume changes, what a model may depend on."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from drawn_stick import SIZE, draw, make_crops, make_track, small
+from drawn_stick import EDN, SIZE, draw, make_crops, make_track, small
 
 from pipeline.appearance.dataset import TrainingClip
 from pipeline.appearance.gan import Gan
@@ -15,6 +16,8 @@ from pipeline.artifacts.models import load_model
 from pipeline.artifacts.scores import read_curve
 from pipeline.drawing import pose_channels
 from pipeline.errors import InputError
+from pipeline.networks.edn import GlobalGenerator
+from pipeline.networks.generator import Generator
 from pipeline.networks.vgg import load_features
 from pipeline.split import SplitParams
 from pipeline.training import Scratch, World, prepare_cpu
@@ -90,7 +93,7 @@ def test_one_window_overfits(tmp_path, stick, features_folder):
     assert curve["matte"][-1] < 0.15 * curve["matte"][0]
 
 
-@pytest.mark.parametrize("changes", [{}, {"accumulate": 2, "memory": {"enabled": False}}])
+@pytest.mark.parametrize("changes", [{}, {"accumulate": 2, "memory": {"enabled": False}}, EDN])
 def test_four_steps_are_two_and_a_resume_and_two(tmp_path, stick, features_folder, monkeypatch, changes):
     """Bit for bit: the run is killed after its second step's checkpoint, then started again."""
     track = make_track(stick, 6)
@@ -117,14 +120,15 @@ def test_four_steps_are_two_and_a_resume_and_two(tmp_path, stick, features_folde
     assert not list((tmp_path / "b/.scratch").rglob("checkpoint.pt"))
 
 
-def test_two_processes_equal_one_with_the_same_global_batch(tmp_path, stick, features_folder):
+@pytest.mark.parametrize("changes", [{}, EDN])
+def test_two_processes_equal_one_with_the_same_global_batch(tmp_path, stick, features_folder, changes):
     """Adam turns a rounding error in a slope near 0 into a step of the learning rate, hence a small one.
 
     Processes that did not share slopes, features or memory would differ by about 4 x 5e-5.
     """
     track = make_track(stick, 6)
     crops = make_crops(tmp_path / "crops.zarr", track)
-    params = small(optimiser={"generator_rate": 0.00005})
+    params = small(**changes, optimiser={"generator_rate": 0.00005})
     one = train(tmp_path, "one", crops, track, features_folder, params, processes=1)
     two = train(tmp_path, "two", crops, track, features_folder, params, processes=2)
     for name in one:
@@ -145,7 +149,8 @@ def test_held_out_pixels_change_no_byte_of_the_model(tmp_path, stick, features_f
 
 @pytest.mark.parametrize(
     ("changes", "has_time"),
-    [({"k": 1}, True), ({}, False), ({"accumulate": 2}, True), ({"adversarial": "lsgan", "network": {"dense_skips": False}}, True),
+    [({"k": 1}, True), ({}, False), (EDN, True), ({**EDN, "pose_map": {"style": "rgb"}, "augment": {"share": 1.0}}, False),
+     ({"accumulate": 2}, True), ({"adversarial": "lsgan", "network": {"dense_skips": False}}, True),
      ({"gw": {"solver": "pot"}, "pose_map": {"style": "rgb"}}, True), ({"losses": {"quality": 0.0, "temporal": 0.0, "pixel": 0.0}}, True)],
 )  # fmt: skip
 def test_every_variant_trains(tmp_path, stick, features_folder, changes, has_time):
@@ -153,11 +158,15 @@ def test_every_variant_trains(tmp_path, stick, features_folder, changes, has_tim
     crops = make_crops(tmp_path / "crops.zarr", track)
     train(tmp_path, "m", crops, track, features_folder, small(steps=2, **changes))
     curve = read_curve(tmp_path / "m.tsv")
-    timed = has_time and changes.get("k", 3) > 1 and changes.get("losses", {}).get("temporal", 1.0) > 0
+    timed = "system" not in changes and has_time and changes.get("k", 3) > 1 and changes.get("losses", {}).get("temporal", 1.0) > 0
     assert ("temporal" in curve) == timed
     model = load_generator(tmp_path / "m.safetensors", tmp_path / "m.json")
     assert model.size_px == SIZE
-    assert model.network.shape.frames == changes.get("k", 3)
+    assert isinstance(model.network, GlobalGenerator if "system" in changes else Generator)
+    described = json.loads((tmp_path / "m.json").read_text())
+    assert described["images_seen"] == 2 * 2 * changes.get("accumulate", 1) * changes.get("k", 3)
+    assert ("edn" in described["params"]) == ("system" in changes)
+    assert ("memory" in described["params"]) == ("system" not in changes)
 
 
 def test_two_frames_suffice(tmp_path, stick, features_folder):
@@ -170,6 +179,8 @@ def test_bad_inputs_are_named(tmp_path, stick, features_folder):
     crops = make_crops(tmp_path / "crops.zarr", track)
     with pytest.raises(InputError, match="multiple of 64 for 7 levels, found 32"):
         train(tmp_path, "m", crops, track, features_folder, small(network={"levels": 7}))
+    with pytest.raises(InputError, match=r"needs appearance\.k 2, found 3"):
+        train(tmp_path, "m", crops, track, features_folder, small(**{**EDN, "k": 3}))
     with pytest.raises(InputError, match="the same frames, found 6 and 7"):
         train(tmp_path, "m", crops, make_track(stick, 7), features_folder, small())
     with pytest.raises(InputError, match="at least one frame with the subject"):

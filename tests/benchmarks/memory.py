@@ -39,7 +39,9 @@ DOORS = {  # in the order of the stages; paths relative to the temporary folder
 }
 PARAMS = {  # one training step, one thread; the rest stays as users get it
     "clips": {"ann": {"select": "auto", "pose": "imported", "refiner": "none"}},
-    "targets": {"ann": {"clip": "ann", "matte": "background_difference", "matting": {}, "crop": {}, "appearance": {}, "refine": {}}},
+    "targets": {
+        "ann": {"clip": "ann", "matte": "background_difference", "matting": {}, "crop": {}, "appearance": {}, "face": {}, "refine": {}}
+    },
     "pairs": {"ann-to-ann": {"driver": "ann", "target": "ann", "redetect": "none", "motion": {"method": "none"}}},
     "appearance.steps": 1,
     "appearance.features": "st_vgg16",

@@ -36,7 +36,8 @@ MATRIX = box_to_crop(np.array([0.0, 0.0, SIZE, SIZE]), 64)
 
 def refine_params(**changes: object) -> RefineParams:
     values = {
-        "enabled": True, "steps": 4, "batch": 2, "width": 4, "discriminator_width": 4, "learning_rate": 2e-3, "ema_decay": 0.0,
+        "enabled": True, "regions": "all", "steps": 4, "batch": 2, "width": 4, "discriminator_width": 4,
+        "learning_rate": 2e-3, "ema_decay": 0.0,
         "losses": {"pixel": 10.0, "perceptual": 0.0, "adversarial": 0.1}, "jitter": 0.1, "blur_px": 1.0, "most_frames": 100,
         "precision": "float32", "threads": 1, "checkpoint_steps": 2, "seed": 3,
     }  # fmt: skip
@@ -181,6 +182,28 @@ def test_model_names_its_regions_and_params(clip: dict[str, Path], tmp_path: Pat
     header = (tmp_path / "m.tsv").read_text().splitlines()[0].split("\t")
     assert header[0] == "step"
     assert "left_hand_pixel" in header
+
+
+def test_only_the_chosen_regions_are_refined(clip: dict[str, Path], tmp_path: Path) -> None:
+    """The face's refiner is that of a training of all regions; the other regions stay as enhanced, here untouched."""
+    fit(clip, tmp_path / "all", refine_params())
+    params = refine_params(regions=["face"])
+    fit(clip, tmp_path, params)
+    state, description = load_model(tmp_path / "m.safetensors", tmp_path / "m.json")
+    whole, _ = load_model(tmp_path / "all" / "m.safetensors", tmp_path / "all" / "m.json")
+    assert description["regions_trained"] == ["face"]
+    assert set(state) == {name for name in whole if name.startswith("face.")}
+    assert all(torch.equal(state[name], whole[name]) for name in state)
+    refined = open_residuals(apply(clip, tmp_path, params))
+    assert refined.regions == ("face",)
+    assert (refined.residual("face", 4) != 5).any()
+
+
+def test_a_region_that_is_none_is_named() -> None:
+    assert refine_params(regions=["left_foot", "face"]).chosen_regions(("face", "left_hand", "left_foot")) == ["face", "left_foot"]
+    assert refine_params(regions=["face"]).chosen_regions(()) == []
+    with pytest.raises(InputError, match=r"name regions of the skeleton \(face, left_hand\), found fase"):
+        refine_params(regions=["fase"]).chosen_regions(("face", "left_hand"))
 
 
 def test_errors_name_what_to_do(clip: dict[str, Path], tmp_path: Path) -> None:

@@ -1,0 +1,168 @@
+"""What all systems have in common in training: a generator and its judges, and one step of both players."""
+
+import contextlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any, ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from pipeline.appearance.dataset import Batch
+from pipeline.appearance.params import AppearanceParams, PerceptualParams
+from pipeline.networks.vgg import StVgg16, Vgg19
+from pipeline.training import Ema, World, autocast, average_gradients, choose_dtype, gather
+
+REPLAYED = ("perceptual", "gw")  # line 9 of Alg. 2
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """What the generator made of a batch: foregrounds M x F (b k 3 s s) in [-1, 1], matte logits (b k 1 s s) where it has any."""
+
+    foregrounds: Tensor
+    logits: Tensor | None
+
+
+class System(ABC):
+    """Generator, its moving average, its judges, their optimisers.
+
+    A system says what it renders of a batch and what its players pay for it; the loop of training is the same for all.
+    """
+
+    LOSSES: ClassVar[tuple[str, ...]]
+
+    def __init__(
+        self, params: AppearanceParams, world: World, features: StVgg16 | Vgg19, generator: nn.Module, players: nn.ModuleDict
+    ) -> None:
+        self.params, self.world = params, world
+        self.dtype = choose_dtype(params.precision, world.device)
+        self.generator = self._place(generator)
+        self.ema = Ema(self.generator, params.ema)
+        self.features = self._place(features.to(self.dtype))
+        self.players = self._place(players)
+        o = params.optimiser
+        self.generator_optimiser = self._adam(self.generator, o.generator_rate)
+        self.discriminator_optimiser = self._adam(self.players, o.discriminator_rate) if len(self.players) else None
+        self._run = torch.compile(self.generator) if params.compile else self.generator
+
+    def _place(self, network: Any) -> Any:
+        return network.to(self.world.device).to(memory_format=torch.channels_last)
+
+    def _adam(self, network: nn.Module, rate: float) -> torch.optim.Adam:
+        first, second = self.params.optimiser.betas
+        return torch.optim.Adam(network.parameters(), rate, (first, second), fused=True)
+
+    # --- what a system says of itself ---------------------------------------------------------------------------------
+
+    @property
+    @abstractmethod
+    def shape(self) -> dict[str, Any]:
+        """What rebuilds the generator, for the model's description."""
+
+    @property
+    @abstractmethod
+    def weights(self) -> dict[str, float]:
+        """Weight of each loss of the generator; 0 = off."""
+
+    @abstractmethod
+    def render(self, batch: Batch) -> Rendering:
+        """Generate a batch."""
+
+    @abstractmethod
+    def generator_losses(
+        self, batch: Batch, rendering: Rendering, earlier: list[tuple[Tensor, Tensor]], replay: bool
+    ) -> dict[str, Tensor]:
+        """Every loss of the generator by name, and `windows`: the perceptual loss of each window (b).
+
+        `earlier` holds what a loss over all batches of a step keeps of those before this one.
+        """
+
+    @abstractmethod
+    def discriminator_loss(self, batch: Batch, rendering: Rendering) -> Tensor:
+        """What the judges pay on real and generated windows; reaches nothing of the generator."""
+
+    # --- one step -----------------------------------------------------------------------------------------------------
+
+    def step(self, batches: list[Batch], rate: float, replay: bool = False) -> tuple[Tensor, Tensor]:
+        """Update both players once over accumulated batches; a replay updates the generator by L_p and L_GW alone.
+
+        Returns the unweighted losses in the order of LOSSES, and the perceptual loss of each window of all processes.
+        """
+        self._set_rates(rate)
+        total, windows = torch.zeros(len(self.LOSSES), device=self.world.device), []
+        earlier: list[tuple[Tensor, Tensor]] = []
+        for batch in batches:
+            rendering = self.render(batch)
+            found = self.generator_losses(batch, rendering, earlier, replay)
+            windows.append(found.pop("windows").detach())
+            (self._weighted(found, replay) / len(batches)).backward()
+            if self.discriminator_optimiser is not None and not replay:
+                found["discriminators"] = self.discriminator_loss(batch, rendering)
+                (found["discriminators"] / len(batches)).backward()
+            total += torch.stack([found.get(name, total.new_zeros(())).detach() for name in self.LOSSES]) / len(batches)
+        self._update(self.generator, self.generator_optimiser)
+        self.ema.update(self.generator)
+        if self.discriminator_optimiser is not None and not replay:
+            self._update(self.players, self.discriminator_optimiser)
+        every = torch.stack([gather(w, self.world) for w in windows]).flatten()
+        return gather(total[None], self.world).mean(0), every
+
+    def generate(self, *inputs: Tensor) -> Any:
+        """The generator's pass in the precision of the run."""
+        with autocast(self.world.device, self.dtype):
+            return self._run(*inputs)
+
+    def feature_maps(self, real: Tensor, fake: Tensor, params: PerceptualParams, least: int = 1) -> tuple[list[Tensor], list[Tensor]]:
+        """Maps of the feature network for real and generated windows (b k 3 s s), down to the last weighted layer or `least`."""
+        used = [i + 1 for i, weight in enumerate(params.layers) if weight]
+        depth = max([*used, least])
+        shrunk = [F.avg_pool2d(x.flatten(0, 1), params.shrink) for x in (real, fake)]
+        real_in, fake_in = (x.contiguous(memory_format=torch.channels_last) for x in shrunk)
+        with torch.no_grad():
+            real_maps = self.features.features(real_in, depth)
+        return real_maps, self.features.features(fake_in, depth)
+
+    def _weighted(self, found: dict[str, Tensor], replay: bool) -> Tensor:
+        weights = self.weights
+        names = REPLAYED if replay else tuple(weights)
+        return torch.stack([weights[n] * found[n] for n in names if weights.get(n) and n in found]).sum()
+
+    def _update(self, network: nn.Module, optimiser: torch.optim.Optimizer) -> None:
+        average_gradients(network.parameters(), self.world)
+        optimiser.step()
+        optimiser.zero_grad(set_to_none=True)
+
+    def _set_rates(self, share: float) -> None:
+        o = self.params.optimiser
+        pairs = ((self.generator_optimiser, o.generator_rate), (self.discriminator_optimiser, o.discriminator_rate))
+        for optimiser, rate in pairs:
+            for group in optimiser.param_groups if optimiser else []:
+                group["lr"] = rate * share
+
+    # --- checkpoints --------------------------------------------------------------------------------------------------
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that a step changes."""
+        return {name: part.state_dict() for name, part in self._parts()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take up a checkpoint."""
+        for name, part in self._parts():
+            part.load_state_dict(state[name])
+
+    def _parts(self) -> Iterator[tuple[str, Any]]:
+        parts = {"generator": self.generator, "players": self.players, "ema": self.ema}
+        optimisers = {"generator_optimiser": self.generator_optimiser, "discriminator_optimiser": self.discriminator_optimiser}
+        yield from (item for item in chain(parts.items(), optimisers.items()) if item[1] is not None)
+
+
+@contextlib.contextmanager
+def frozen(network: nn.Module) -> Iterator[None]:
+    """No gradient reaches the network's weights, though one passes through it."""
+    network.requires_grad_(False)
+    yield
+    network.requires_grad_(True)
