@@ -41,12 +41,14 @@ def training_crop(
     return _following(boxes, seen, size_px / _side(body_px * margin), size_px, FOLLOW_SIGMA_FRAMES if timed else 0.0)
 
 
-def driven_crop(points: np.ndarray, present: np.ndarray, crop: np.ndarray, size_px: int) -> np.ndarray:
+def driven_crop(points: np.ndarray, present: np.ndarray, crop: np.ndarray, size_px: int, timed: bool = True) -> np.ndarray:
     """Crop rows (t' 2 3) for a motion seen through a target whose training crop is (t 2 3): same scale, least shift.
 
     Where the body box lies inside the training crop its row is returned bit for bit; where it does not, the row moves by
     the least translation that keeps the box inside, smoothed in time. Behind a `follow` crop the motion is followed.
+    Without time (timed false) nothing is smoothed over neighbouring frames.
     """
+    sigma = FOLLOW_SIGMA_FRAMES if timed else 0.0
     side = size_px / crop[0, 0, 0]
     try:
         seen = _seen(points, present)
@@ -55,13 +57,13 @@ def driven_crop(points: np.ndarray, present: np.ndarray, crop: np.ndarray, size_
     boxes = body_boxes(points)
     moving = bool((crop != crop[0]).any())
     if moving and len(points) != len(crop):
-        return _following(boxes, seen, crop[0, 0, 0], size_px)
+        return _following(boxes, seen, crop[0, 0, 0], size_px, sigma)
     rows = crop.copy() if moving else np.broadcast_to(crop[0], (len(points), 2, 3)).copy()
-    shift = _least_shift(boxes[seen], _centres(rows[seen], size_px), side, smooth=True)
+    shift = _least_shift(boxes[seen], _centres(rows[seen], size_px), side, smooth=timed)
     if (shift == 0).all():
         return rows
     if moving:
-        return _following(boxes, seen, crop[0, 0, 0], size_px)
+        return _following(boxes, seen, crop[0, 0, 0], size_px, sigma)
     nearest = _nearest_seen(seen)
     shifted = shift[nearest]
     rows[:, :, 2] -= shifted * rows[:, 0, 0][:, None]
@@ -83,7 +85,7 @@ def body_boxes(points: np.ndarray) -> np.ndarray:
     return boxes
 
 
-def _following(boxes: np.ndarray, seen: np.ndarray, scale: float, size_px: int, sigma: float = FOLLOW_SIGMA_FRAMES) -> np.ndarray:
+def _following(boxes: np.ndarray, seen: np.ndarray, scale: float, size_px: int, sigma: float) -> np.ndarray:
     frames = np.flatnonzero(seen)
     centres = (boxes[seen, :2] + boxes[seen, 2:]) / 2
     every = np.arange(len(boxes))

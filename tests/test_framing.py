@@ -119,6 +119,16 @@ def test_following_motion_of_another_length_is_followed():
     assert (driven[:, 0, 0] == rows[0, 0, 0]).all()
 
 
+def test_pictures_without_time_are_followed_one_by_one():
+    points, present = roaming(step=12.0)
+    rows = training_crop(points, present, "follow", 1.25, SIZE)
+    other, seen = roaming(t=25, step=-15.0)
+    order = np.random.default_rng(0).permutation(25)
+    driven = driven_crop(other, seen, rows, SIZE, timed=False)
+    assert np.array_equal(driven_crop(other[order], seen[order], rows, SIZE, timed=False), driven[order])
+    assert not np.allclose(driven_crop(other[order], seen[order], rows, SIZE), driven[order])
+
+
 def test_nobody_is_an_error_for_training_and_keeps_the_row_when_driven():
     points, present = roaming()
     rows = training_crop(points, present, "fixed", 1.25, SIZE)

@@ -118,7 +118,7 @@ def generate_foreground(
         raise InputError(f"crops must have the model's {model.size_px} px, found {crops.size_px}. Run: dvc repro train_appearance")
     present, size = motion.present, model.size_px
     require_free_bytes(out, len(present) * size * size * 4)
-    rows = driven_crop(motion.points, present, crops.crop, size)
+    rows = driven_crop(motion.points, present, crops.crop, size, motion.clock.has_time)
     extra = {"model_sha256": model.weights_sha256, "skeleton": model.skeleton.name, "k": _window(model.network)}
     started = time.perf_counter()
     with (
