@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from working import exchange, refuse
 
 from pipeline.errors import InputError
 from pipeline.training import (
@@ -154,21 +155,8 @@ def test_one_process_needs_no_messages():
     average_gradients([nn.Parameter(torch.ones(1))], CPU)
 
 
-def _exchange(world: World, folder: Path) -> None:
-    weight = nn.Parameter(torch.ones(2))
-    everyone = gather(weight * (world.rank + 1), world)
-    everyone.sum().backward()
-    average_gradients([weight], world)
-    assert weight.grad is not None
-    torch.save({"everyone": everyone.detach(), "grad": weight.grad}, folder / f"{world.rank}.pt")
-
-
-def _refuse(world: World) -> None:
-    raise InputError(f"two processes must agree, found {world.size}")
-
-
 def test_two_processes_share_values_and_average_slopes(tmp_path):
-    launch(_exchange, (tmp_path,), 2)
+    launch(exchange, (tmp_path,), 2)
     for rank in (0, 1):
         found = torch.load(tmp_path / f"{rank}.pt", weights_only=True)
         assert found["everyone"].tolist() == [1, 1, 2, 2]
@@ -178,4 +166,4 @@ def test_two_processes_share_values_and_average_slopes(tmp_path):
 
 def test_a_user_error_in_a_worker_stays_one_line():
     with pytest.raises(InputError, match=r"^two processes must agree, found 2$"):
-        launch(_refuse, (), 2)
+        launch(refuse, (), 2)
