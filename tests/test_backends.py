@@ -23,6 +23,7 @@ from pipeline.assets.catalogue import read_asset
 from pipeline.assets.fetch import fetch_asset
 from pipeline.errors import InputError
 from pipeline.matting.difference import fit_background
+from pipeline.matting.instances import matte_of
 from pipeline.pose.people import People, people_of_table, person_boxes
 from pipeline.video_reading import read_video
 
@@ -327,7 +328,9 @@ def instances_case(folder: Path, name: str) -> MatteCase:
             segments.append(package.load(place, "cpu"))
     frame = blotches(0, 64, 64)[None]
     (find,) = segments[0].args
-    boxes = find(frame[0]).boxes_xyxy
+    people = find(frame[0])
+    seen = [_inside(matte_of(people, box, frame.shape[1:3]), box) > 0 for box in people.boxes_xyxy]  # some masks are empty
+    boxes = people.boxes_xyxy[seen]
     first = boxes[(boxes[:, 2:] - boxes[:, :2]).min(axis=1).argmax()]
     second = boxes[np.abs(boxes - first).sum(axis=1).argmax()]
     return MatteCase(*segments, frame, np.stack([first, second])[None], frame[0])
