@@ -54,6 +54,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
         matting__extremities="none",
         # what a network without meaning sees looks like failures, which would all be dropped
         pose__min_score=0.0,
+        motion__score_threshold=0.0,
         pose__repair__max_jump_frames=0,
         pose__repair__limb_ratio=100.0,
         pose__repair__swap_cost=1000000.0,
