@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 from reference.oracle_folder import oracle
-from reference.oracle_weights import fill
+from reference.oracle_weights import digest, fill
 
 from pipeline.artifacts.frames import open_frames
 from pipeline.assets.catalogue import assets_of_evaluation, read_asset
@@ -122,17 +122,24 @@ def test_a_foreign_network_is_refused(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_network_reads_the_published_layout(tmp_path):
+def test_golden_features_of_the_published_layout(tmp_path):
+    # the weights of the golden: gain 1, and statistics of batch normalisation that no layer can ignore
     pytest.importorskip("torch_fidelity")
+    golden = np.load(oracle("metrics_golden.npz"))
     entries = json.loads(oracle("fid_inception_state_dict.json").read_text())
     spec = [(entry["key"], tuple(entry["shape"]), entry["dtype"]) for entry in entries]
-    torch.save({key: torch.from_numpy(np.asarray(value)) for key, value in fill(spec, 2**0.5).items()}, tmp_path / WEIGHTS)
+    statistics = {
+        "running_mean": lambda draw: 0.1 * draw,
+        "running_var": lambda draw: 0.5 * np.exp(0.2 * draw),
+        "bn.weight": lambda draw: 1 + 0.1 * draw,
+    }
+    weights = fill(spec, 1.0, statistics)
+    assert digest(weights) == json.loads(str(golden["meta"]))["values"]["fid_inception_weights_sha256"]
     (tmp_path / "fid_inception").mkdir()
-    (tmp_path / WEIGHTS).rename(tmp_path / "fid_inception" / WEIGHTS)
+    torch.save({key: torch.from_numpy(np.asarray(value)) for key, value in weights.items()}, tmp_path / "fid_inception" / WEIGHTS)
     inception = load_inception_metrics(["fid"], tmp_path)
     assert inception is not None
-    images = np.random.default_rng(0).integers(0, 256, (3, 64, 80, 3)).astype(np.uint8)
-    features, logits = inception(images)
-    assert (features.shape, logits.shape) == ((3, 2048), (3, 1008))
-    assert features.std() > 0.01
-    assert inception(images[1:2])[0] == pytest.approx(features[1:2], abs=1e-5)
+    features, logits = inception(np.stack([golden["img_a"], golden["img_b"]]))
+    assert features == pytest.approx(golden["torch_fidelity_2048"], abs=1e-4)
+    assert logits == pytest.approx(golden["torch_fidelity_logits_unbiased"], abs=1e-4)
+    assert inception(golden["img_b"][None])[0] == pytest.approx(features[1:], abs=1e-5)
