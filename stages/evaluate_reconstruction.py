@@ -1,5 +1,6 @@
 """Door: what was made of a target's own motion → scores on its held-out frames."""
 
+import math
 from pathlib import Path
 
 from pipeline.artifacts.crops import open_crops
@@ -56,7 +57,7 @@ def main() -> None:
             load_flow(params.flow, args.weights),
             load_inception_metrics(params.metrics, args.weights),
         )
-        scores["regions"], scores["settings"]["regions"] = score_regions(
+        scores["regions"], scores["settings"]["regions"], by_frame = score_regions(
             open_frames(args.frames),
             open_frames(args.plate, "plates"),
             generated,
@@ -68,6 +69,9 @@ def main() -> None:
             regions,
             distances,
         )
+        for name, values in by_frame.items():
+            for row in rows:
+                row[name] = values.get(int(row["frame"]), math.nan)
         write_curve(Path(args.frames_out), rows)
         write_scores(args.out, {name: values for name, values in scores.items() if values})
 

@@ -36,11 +36,11 @@ def score_regions(
     split_params: SplitParams,
     region_params: RegionParams,
     distances: Mapping[str, Distance],
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Scores `<region>.<generated|enhanced|refined>.<psnr|st_lpips>` over held-out frames, and how they were computed.
+) -> tuple[dict[str, Any], dict[str, Any], dict[str, dict[int, float]]]:
+    """Scores `<region>.<generated|enhanced|refined>.<psnr|st_lpips>` over held-out frames, how they were computed, and each by frame.
 
-    A stage without residuals, a region without boxes and an unlisted metric have no key. InputError when the artifacts
-    differ in length.
+    By frame they are named `regions.<region>.<stage>.<metric>`; a frame without the region has none. A stage without
+    residuals, a region without boxes and an unlisted metric have no key. InputError when the artifacts differ in length.
     """
     lengths = [len(frames), len(generated), len(enhanced), len(refined), len(track.points)]
     if len(set(lengths)) > 1:
@@ -51,6 +51,7 @@ def score_regions(
     boxes, _ = drop_unusable(boxes, track.size_hw, region_params.min_side_px)
     fixed = plate[0] if len(plate) == 1 else None
     scores, counts = {}, {}
+    by_frame: dict[str, dict[int, float]] = {}
     for region, box in boxes.items():
         stages = _stages(region, enhanced, refined)
         columns: dict[str, dict[str, list[float]]] = {stage: {} for stage in stages}
@@ -69,7 +70,9 @@ def score_regions(
         counts[region] = len(held_out)
         values = {stage: _means(column) for stage, column in columns.items()}
         scores[region] = {stage: means for stage, means in values.items() if means}
-    return {region: stages for region, stages in scores.items() if stages}, _settings(counts, region_params)
+        for stage, means in scores[region].items():
+            by_frame |= {f"regions.{region}.{stage}.{m}": dict(zip(held_out, columns[stage][m], strict=True)) for m in means}
+    return {region: stages for region, stages in scores.items() if stages}, _settings(counts, region_params), by_frame
 
 
 def _stages(region: str, enhanced: Residuals, refined: Residuals) -> dict[str, Residuals | None]:

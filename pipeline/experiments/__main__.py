@@ -8,7 +8,7 @@ import argparse
 from pathlib import Path
 
 from pipeline.door import run_door
-from pipeline.experiments.lists import Experiment, ExperimentList, experiments, list_names, read_list
+from pipeline.experiments.lists import Experiment, ExperimentList, changed, experiments, list_names, read_list
 from pipeline.experiments.queue import queue, require_commit, require_known_sources
 from pipeline.experiments.results import Repository, Result
 from pipeline.experiments.table import write_table
@@ -26,17 +26,21 @@ def main() -> None:
     )
     parser.add_argument("do", choices=["queue", "table"], help="queue what is not done | tabulate what is")
     parser.add_argument("list", metavar="LIST", help=f"a file of pipeline/experiments: {', '.join(list_names())}")
+    parser.add_argument("--target", metavar="NAME", help="another target than the list's; tables are then named LIST-NAME")
+    parser.add_argument("--seeds", type=int, nargs="+", metavar="N", help="other seeds than the list's")
+    parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="values of params.yaml over the list's base")
     parser.add_argument("--params", type=Path, default=Path("params.yaml"), metavar="PATH", help="params file")
     parser.add_argument("--out", type=Path, default=Path("data/experiments"), metavar="FOLDER", help="where tables go")
     args = parser.parse_args()
     root = args.params.resolve().parent
-    listed = read_list(args.list)
+    listed = changed(read_list(args.list), args.target, args.seeds, args.set)
     wanted = experiments(args.list, listed, args.params)
     require_commit(root)
     repository = Repository(root)
     finished = repository.finished()
     if args.do == "table":
-        paths = write_table(args.out, args.list, listed, read_results(repository, finished, listed, wanted))
+        name = f"{args.list}-{args.target}" if args.target else args.list
+        paths = write_table(args.out, name, listed, read_results(repository, finished, listed, wanted))
         print(f"wrote {' and '.join(map(str, paths))}")
         return
     require_known_sources(root, listed.target, read_value(args.params, "clips"), read_value(args.params, "targets"))

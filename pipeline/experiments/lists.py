@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -90,6 +90,21 @@ def read_list(name: str, folder: Path = HERE) -> ExperimentList:
     except pydantic.ValidationError as error:
         first = error.errors()[0]
         raise InputError(f"{path}: {'.'.join(map(str, first['loc'])) or 'the list'}: {first['msg']}") from None
+
+
+def changed(listed: ExperimentList, target: str | None, seeds: list[int] | None, base: Sequence[str]) -> ExperimentList:
+    """A list for another target, at other seeds, with values KEY=VALUE (read as YAML) in its base; InputError when one is illegal."""
+    values = dict(listed.base)
+    for word in base:
+        key, equals, value = word.partition("=")
+        if not equals:
+            raise InputError(f"--set must be KEY=VALUE, found {word}")
+        values[key] = YAML(typ="safe", pure=True).load(value)
+    fields = {**listed.model_dump(), "target": target or listed.target, "seeds": seeds or listed.seeds, "base": values}
+    try:
+        return ExperimentList.model_validate(fields)
+    except pydantic.ValidationError as error:
+        raise InputError(f"--seeds: {error.errors()[0]['msg']}") from None
 
 
 def experiments(name: str, listed: ExperimentList, params: Path, folder: Path = HERE) -> list[Experiment]:

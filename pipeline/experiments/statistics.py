@@ -3,7 +3,7 @@
 The unit of pairing is one held-out frame at one seed: the row's score minus that of the reference, same frame, same seed.
 Such differences are not independent: neighbouring frames look alike, and all frames of one training share its luck. So the
 standard error is the largest of three, over every frame and seed, over blocks of BLOCK_FRAMES neighbouring frames, and
-over the means of seeds. A score without frames (of pairs of frames, of a region) is paired by seed alone.
+over the means of seeds. A score without frames (of pairs of frames) is paired by seed alone.
 """
 
 import math

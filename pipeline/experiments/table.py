@@ -16,7 +16,7 @@ COSTS = {"training_s": "training, s", "frames_per_s": "frames/s"}
 NO_DIFFERENCE, TOO_LITTLE, MISSING, REFERENCE = "no difference seen", "too little to say", "missing", "reference"
 UNIT = (
     "Each score is the mean over held-out frames, then mean ± standard deviation over seeds. A difference is paired: row minus "
-    "reference, same held-out frame, same seed; scores without frames (of pairs of frames, of regions) are paired by seed alone. "
+    "reference, same held-out frame, same seed; scores without frames (of pairs of frames) are paired by seed alone. "
     f"Rows differ where the mean difference exceeds {LIMIT:g} standard errors. Neighbouring frames look alike and all frames of a "
     "training share its luck, so the standard error is the largest of three: over frames × seeds, over blocks of "
     f"{BLOCK_FRAMES} neighbouring frames, over seeds. One seed cannot tell a row from luck, so nothing is said then. "
@@ -91,13 +91,14 @@ def markdown(rows: Sequence[Mapping[str, Any]], about: Mapping[str, Any]) -> str
 
 def _scores(result: Result, metric: str, method: str) -> Frames:
     """Scores of one experiment: by frame where there are such, else one for the whole; empty when it was not computed."""
-    column = f"{method}_{metric}"
-    if column in result.frames:
+    of_region = metric.startswith("regions.")  # regions are scored for our own rendering alone
+    column = metric if of_region else f"{method}_{metric}"
+    if column in result.frames and (method == METHOD or not of_region):
         return {int(t): value for t, value in zip(result.frames["frame"], result.frames[column], strict=True)}
     node: Any = result.scores
     for key in (method if part == METHOD else part for part in (metric if "." in metric else f"{METHOD}.{metric}").split(".")):
         node = node.get(key) if isinstance(node, Mapping) else None
-    whole = isinstance(node, (int, float)) and (method == METHOD or "regions" not in metric)
+    whole = isinstance(node, (int, float)) and (method == METHOD or not of_region)
     return {WHOLE: float(node)} if whole else {}
 
 

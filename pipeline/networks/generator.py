@@ -33,6 +33,13 @@ def _unit(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
     return nn.Sequential(convolution, nn.GroupNorm(max(1, outputs // 16), outputs), nn.ReLU(inplace=True))
 
 
+class Gather(nn.Linear):
+    """1x1 convolution of many sparse maps to a few channels, cheap first; reads maps in any layout without a copy, writes channels last."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
 class Residual(nn.Module):
     """Two convolutions beside the identity."""
 
@@ -78,7 +85,7 @@ class Generator(nn.Module):
         super().__init__()
         self.shape = shape
         widths = shape.widths
-        gather = nn.Conv2d(shape.pose_channels * shape.frames, widths[0], 1, bias=False)  # many sparse maps: cheap first
+        gather = Gather(shape.pose_channels * shape.frames, widths[0], bias=False)
         self.encoders = nn.ModuleList([nn.Sequential(gather, _unit(widths[0], widths[0]))])
         for narrower, width in pairwise(widths):
             self.encoders.append(nn.Sequential(_unit(narrower, width, stride=2), _unit(width, width)))
@@ -92,7 +99,7 @@ class Generator(nn.Module):
 
     def encode(self, poses: Tensor) -> list[Tensor]:
         """Outputs of encoder layers 1..levels for poses (b k c s s); s is a multiple of 2 ** (levels - 1)."""
-        x, maps = poses.flatten(1, 2).contiguous(memory_format=torch.channels_last), []
+        x, maps = poses.flatten(1, 2), []
         for layer in self.encoders:
             x = layer(x)
             maps.append(x)
@@ -109,5 +116,7 @@ class Generator(nn.Module):
         encoded, x = self.encode(poses), None
         for layer in range(self.shape.levels, 0, -1):
             x = self.decode(layer, x, encoded)
-        out = self.head(x).float().unflatten(1, (self.shape.frames, 4))
-        return torch.tanh(out[:, :, :3]), out[:, :, 3:]
+        out = self.head(x).float()
+        squashed = torch.tanh(out)  # of everything: a slice of interleaved channels takes four times as long
+        colours, logits = (y.unflatten(1, (self.shape.frames, 4)) for y in (squashed, out))
+        return colours[:, :, :3], logits[:, :, 3:]

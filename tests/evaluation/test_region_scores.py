@@ -40,7 +40,7 @@ def residuals(scene, region_params):
 
 
 def test_residuals_of_zero_change_nothing(scene, params, region_params, residuals):
-    scores, settings = score(scene, params, region_params)
+    scores, settings, _ = score(scene, params, region_params)
     assert set(scores) == set(REGIONS)
     for stages in scores.values():
         assert set(stages) == {"generated", "enhanced", "refined"}
@@ -55,7 +55,7 @@ def test_without_a_matte_the_region_shows_the_plate(scene, params, region_params
     with create_foregrounds(path, 64, scene.track.clock, scene.crop, scene.track.present, scene.track.size_hw, {"k": 3}) as writer:
         writer.append(rgb, np.zeros(rgb.shape[:3], np.uint8))
     scene.write_residuals("refined", 90, REGIONS, region_params, BORDER)
-    scores, _ = score(scene, params, region_params)
+    scores, _, _ = score(scene, params, region_params)
     boxes = region_boxes(scene.track.points, scene.track.skeleton, region_params, BORDER)
     held_out = split_frames(scene.track.present, HELD_OUT).held_out
     for region in REGIONS:
@@ -67,7 +67,7 @@ def test_without_a_matte_the_region_shows_the_plate(scene, params, region_params
 
 def test_a_stage_counts_its_own_residuals_only(scene, params, region_params, residuals):
     scene.write_residuals("enhanced", 60, ("face",), region_params, BORDER)
-    scores, _ = score(scene, params, region_params)
+    scores, _, _ = score(scene, params, region_params)
     assert scores["face"]["enhanced"]["psnr"] < scores["face"]["generated"]["psnr"] - 3
     assert scores["face"]["refined"] == scores["face"]["generated"]
     assert scores["left_foot"]["enhanced"] == scores["left_foot"]["generated"]
@@ -76,13 +76,13 @@ def test_a_stage_counts_its_own_residuals_only(scene, params, region_params, res
 def test_a_stage_that_did_not_run_has_no_key(scene, params, region_params, residuals):
     scene.write_residuals("enhanced", 0, (), region_params, BORDER)
     scene.write_residuals("refined", 0, ("face",), region_params, BORDER)
-    scores, _ = score(scene, params, region_params)
+    scores, _, _ = score(scene, params, region_params)
     assert set(scores["face"]) == {"generated", "refined"}
     assert set(scores["left_hand"]) == {"generated"}
 
 
 def test_the_perceptual_distance_is_scored_too(scene, params, region_params, residuals):
-    scores, _ = score(scene, params, region_params, distances={"st_lpips": lambda a, b: np.zeros(len(a))})
+    scores, _, _ = score(scene, params, region_params, distances={"st_lpips": lambda a, b: np.zeros(len(a))})
     assert scores["face"]["refined"]["st_lpips"] == 0
 
 
@@ -92,11 +92,20 @@ def test_a_region_without_joints_and_a_clip_without_held_out_frames_have_no_key(
     blind[:, [elbow, wrist]] = np.nan
     hand = [scene.track.skeleton.index(j) for j in scene.track.joints if j.startswith(("left_thumb", "left_index", "left_pinky"))]
     blind[:, hand] = np.nan
-    scores, settings = score(scene, params, region_params, track=replace(scene.track, points=blind))
+    scores, settings, _ = score(scene, params, region_params, track=replace(scene.track, points=blind))
     assert set(scores) == set(REGIONS) - {"left_hand"}
     assert settings["frames"]["left_hand"] == 0
-    nothing, _ = score(scene, params, region_params, SplitParams(hold_out_fraction=0.0))
-    assert nothing == {}
+    nothing, _, rows = score(scene, params, region_params, SplitParams(hold_out_fraction=0.0))
+    assert nothing == rows == {}
+
+
+def test_scores_by_frame_are_those_of_the_mean(scene, params, region_params, residuals):
+    scores, _, by_frame = score(scene, params, region_params)
+    assert set(by_frame) == {f"regions.{r}.{stage}.psnr" for r in REGIONS for stage in ("generated", "enhanced", "refined")}
+    for region in REGIONS:
+        values = by_frame[f"regions.{region}.refined.psnr"]
+        assert list(values) == split_frames(scene.track.present, HELD_OUT).held_out.tolist()
+        assert np.mean(list(values.values())) == pytest.approx(scores[region]["refined"]["psnr"])
 
 
 def test_residuals_of_another_length_are_refused(scene, params, region_params, residuals):

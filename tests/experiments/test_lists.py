@@ -3,11 +3,12 @@
 import copy
 from pathlib import Path
 
+import numpy as np
 import pytest
 from ruamel.yaml import YAML
 
 from pipeline.errors import InputError
-from pipeline.experiments.lists import HERE, experiments, list_names, read_list
+from pipeline.experiments.lists import HERE, changed, experiments, list_names, read_list
 
 PARAMS = Path(__file__).resolve().parents[2] / "params.yaml"
 LIST = {
@@ -34,26 +35,49 @@ def of(folder: Path, name: str = "mine"):
 
 
 def test_there_are_lists():
-    assert {"ablations", "baselines"} <= set(list_names())
+    assert {"ablations", "baselines", "parts"} <= set(list_names())
 
 
 def test_every_key_of_the_ablations_is_in_params():
     made = experiments("ablations", read_list("ablations"), PARAMS)
-    assert len({e.name for e in made}) == len(made) >= 60
+    assert len({e.name for e in made}) == len(made) >= 30
 
 
 def test_the_ablations_are_those_of_the_paper():
-    rows = read_list("ablations").rows
-    changed = [row.set for row in rows.values() if row.paper and row.set]
-    assert {"appearance.network.dense_skips": False} in changed
-    assert {"appearance.memory.enabled": False} in changed
-    assert {"refine.enabled": False} in changed
-    assert {"face.similarity": "image_features"} in changed
-    assert [c["face.vectors"] for c in changed if "face.vectors" in c] == [2, 3, 4, 5, 6]
-    assert [c["face.candidates"] for c in changed if "face.candidates" in c] == [1, 2, 3]
-    losses = [set(c) for c in changed if any("losses" in key for key in c)]
+    rows = [row for name in ("ablations", "parts") for row in read_list(name).rows.values()]
+    sets = [row.set for row in rows if row.paper and row.set]
+    assert {"appearance.network.dense_skips": False} in sets
+    assert {"appearance.memory.enabled": False} in sets
+    assert {"refine.enabled": True} in sets
+    assert {"face.similarity": "image_features"} in sets
+    face = YAML(typ="safe", pure=True).load(PARAMS.read_text())["face"]  # the row that sets nothing
+    assert sorted([c["face.vectors"] for c in sets if "face.vectors" in c] + [face["vectors"]]) == [2, 3, 4, 5, 6]
+    assert sorted([c["face.candidates"] for c in sets if "face.candidates" in c] + [face["candidates"]]) == [1, 2, 3]
+    losses = [set(c) for c in sets if any("losses" in key for key in c)]
     assert len(losses) == 5
     assert sum("appearance.losses.pixel" in keys for keys in losses) == 3
+
+
+@pytest.mark.parametrize("name", ["ablations", "baselines"])
+def test_all_rows_of_a_list_see_as_many_images(name):
+    presets = YAML(typ="safe", pure=True).load((HERE / "presets.yaml").read_text())
+    shipped = YAML(typ="safe", pure=True).load(PARAMS.read_text())["appearance"]
+    for row in read_list(name).rows.values():
+        preset = presets[row.preset]["target"]["appearance"] if row.preset else {}
+        values = {key: row.set.get(f"appearance.{key}", preset.get(key, shipped[key])) for key in ("k", "batch_windows", "accumulate")}
+        assert np.prod(list(values.values())) == 6, row.doc
+
+
+def test_target_seeds_and_base_can_be_given_anew(tmp_path):
+    base = ["crop.size_px=128", "appearance.losses.gw=0.5", "split.hold_out_fraction=0.1"]
+    listed = changed(read_list("mine", write(tmp_path)), "eve", [7], base)
+    assert (listed.target, listed.seeds) == ("eve", [7])
+    assert listed.base == {"crop.size_px": 128, "appearance.losses.gw": 0.5, "split.hold_out_fraction": 0.1}
+    assert changed(listed, None, None, []) == listed
+    with pytest.raises(InputError, match="--seeds: .*seeds and names must differ"):
+        changed(listed, None, [1, 1], [])
+    with pytest.raises(InputError, match=r"must be KEY=VALUE, found crop\.size_px"):
+        changed(listed, None, None, ["crop.size_px"])
 
 
 def test_presets_of_the_baselines_are_there():
