@@ -1,4 +1,9 @@
-"""Pose-to-appearance generator: a U-shape with dense skip connections (§3.2, Fig. 3)."""
+"""Pose-to-appearance generator: a U-shape with dense skip connections (§3.2, Fig. 3), from k poses to k frames.
+
+The frames of a window share the convolutions and tell each other what they see at the bottom of the U (not in the paper, which
+does not say how k frames share a network). Made of one stack of k frames' channels instead, a frame looked otherwise in the next
+window: flicker with period k.
+"""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -53,6 +58,21 @@ class Residual(nn.Module):
         return x + self.norm(self.second(self.first(x)))
 
 
+class Exchange(nn.Module):
+    """What the frames of a window tell each other: a 1x1 convolution over all of them at once, beside the identity."""
+
+    def __init__(self, width: int, frames: int) -> None:
+        super().__init__()
+        self.frames = frames
+        self.mix = nn.Conv2d(width * frames, width * frames, 1)
+        nn.init.zeros_(self.mix.weight)  # training begins with frames by themselves
+        nn.init.zeros_(self.mix.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        together = x.unflatten(0, (-1, self.frames)).flatten(1, 2).contiguous(memory_format=torch.channels_last)
+        return x + self.mix(together).unflatten(1, (self.frames, -1)).flatten(0, 1)
+
+
 class DecoderLayer(nn.Module):
     """Decoder layer i: the deeper layer's output and encoder layers 1..i, each brought to its own size, fused."""
 
@@ -85,21 +105,22 @@ class Generator(nn.Module):
         super().__init__()
         self.shape = shape
         widths = shape.widths
-        gather = Gather(shape.pose_channels * shape.frames, widths[0], bias=False)
+        gather = Gather(shape.pose_channels, widths[0], bias=False)
         self.encoders = nn.ModuleList([nn.Sequential(gather, _unit(widths[0], widths[0]))])
         for narrower, width in pairwise(widths):
             self.encoders.append(nn.Sequential(_unit(narrower, width, stride=2), _unit(width, width)))
-        self.bottom = nn.Sequential(*(Residual(widths[-1]) for _ in range(shape.blocks)))
+        exchanges = (Exchange(widths[-1], shape.frames) if shape.frames > 1 else nn.Identity() for _ in range(shape.blocks))
+        self.bottom = nn.Sequential(*(part for exchange in exchanges for part in (exchange, Residual(widths[-1]))))
         self.decoders = nn.ModuleList()
         for i, width in enumerate(widths):
             deeper = widths[i + 1] if i + 1 < shape.levels else 0
             skips = widths[: i + 1] if shape.dense_skips else [width]
             self.decoders.append(DecoderLayer(deeper, skips, width))
-        self.head = nn.Conv2d(widths[0], 4 * shape.frames, 3, padding=1)
+        self.head = nn.Conv2d(widths[0], 4, 3, padding=1)
 
     def encode(self, poses: Tensor) -> list[Tensor]:
-        """Outputs of encoder layers 1..levels for poses (b k c s s); s is a multiple of 2 ** (levels - 1)."""
-        x, maps = poses.flatten(1, 2), []
+        """Outputs (b·k c h w) of encoder layers 1..levels for poses (b k c s s); s is a multiple of 2 ** (levels - 1)."""
+        x, maps = poses.flatten(0, 1), []
         for layer in self.encoders:
             x = layer(x)
             maps.append(x)
@@ -118,5 +139,5 @@ class Generator(nn.Module):
             x = self.decode(layer, x, encoded)
         out = self.head(x).float()
         squashed = torch.tanh(out)  # of everything: a slice of interleaved channels takes four times as long
-        colours, logits = (y.unflatten(1, (self.shape.frames, 4)) for y in (squashed, out))
+        colours, logits = (y.unflatten(0, (-1, self.shape.frames)) for y in (squashed, out))
         return colours[:, :, :3], logits[:, :, 3:]

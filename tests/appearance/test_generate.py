@@ -19,7 +19,7 @@ from pipeline.appearance.train import Outputs, train_appearance
 from pipeline.artifacts.foregrounds import open_foregrounds
 from pipeline.clock import NO_TIME
 from pipeline.errors import InputError
-from pipeline.networks.generator import Generator, GeneratorShape
+from pipeline.networks.generator import Exchange, Generator, GeneratorShape
 from pipeline.skeleton import Skeleton
 from pipeline.split import SplitParams
 
@@ -27,6 +27,9 @@ from pipeline.split import SplitParams
 def model(stick: Skeleton, k: int = 3) -> LoadedGenerator:
     torch.manual_seed(0)
     network = Generator(GeneratorShape(1, k, 8, 3, 1, True)).eval()
+    for part in network.modules():
+        if isinstance(part, Exchange):  # as after training: what a frame looks like depends on its window
+            torch.nn.init.normal_(part.mix.weight, std=0.3)
     return LoadedGenerator(network, small().pose_map, stick, SIZE, "0" * 64)
 
 

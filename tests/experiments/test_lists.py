@@ -74,7 +74,7 @@ def test_target_seeds_and_base_can_be_given_anew(tmp_path):
     assert (listed.target, listed.seeds) == ("eve", [7])
     assert listed.base == {"crop.size_px": 128, "appearance.losses.gw": 0.5, "split.hold_out_fraction": 0.1}
     assert changed(listed, None, None, []) == listed
-    with pytest.raises(InputError, match="--seeds: .*seeds and names must differ"):
+    with pytest.raises(InputError, match=r"--seeds: .*seeds and names must differ"):
         changed(listed, None, [1, 1], [])
     with pytest.raises(InputError, match=r"must be KEY=VALUE, found crop\.size_px"):
         changed(listed, None, None, ["crop.size_px"])

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from pipeline.networks.generator import Generator, GeneratorShape
+from pipeline.networks.generator import Exchange, Generator, GeneratorShape
 
 
 def small(dense: bool = True, k: int = 3) -> Generator:
@@ -40,9 +40,22 @@ def test_layers_have_halving_sizes_and_capped_widths():
     assert shapes == [(8, 32, 32), (16, 16, 16), (32, 8, 8), (64, 4, 4)]
 
 
-def test_every_frame_of_the_window_reads_every_pose():
-    poses = torch.rand(1, 3, 2, 32, 32, requires_grad=True)
-    colours, _ = small()(poses)
+def test_frames_begin_by_themselves_and_learn_to_read_every_pose():
+    network = small()
+    poses = torch.rand(1, 3, 2, 32, 32)
+    with torch.no_grad():
+        torch.testing.assert_close(network(poses)[0][:, 1], network(poses.flip(1))[0][:, 1])
+        one_by_one = torch.cat([network(poses[:, [t] * 3])[0][:, :1] for t in range(3)], 1)
+        torch.testing.assert_close(network(poses)[0], one_by_one)
+    network(poses)[0].sum().backward()
+    slopes = [module.mix.weight.grad for module in network.modules() if isinstance(module, Exchange)]
+    assert len(slopes) == 1
+    assert all(slope is not None and slope.abs().max() > 0 for slope in slopes)
+    for module in network.modules():
+        if isinstance(module, Exchange):
+            torch.nn.init.normal_(module.mix.weight)
+    poses.requires_grad_()
+    colours, _ = network(poses)
     colours[:, 0].sum().backward()
     assert poses.grad is not None
     assert (poses.grad.abs().amax((0, 2, 3, 4)) > 0).all()
