@@ -65,7 +65,7 @@ def read(plate: Path, mattes: Path) -> tuple[np.ndarray, np.ndarray]:
     """Plate (h w 3) uint8 and where no frame shows it (h w) bool, at HEIGHT."""
     image = np.asarray(zarr.open_group(plate, mode="r")["plates"][0])
     stored = zarr.open_group(mattes, mode="r")["mattes"]
-    hidden = np.min([stored[t] for t in range(0, len(stored), max(1, len(stored) // 40))], axis=0) > 12
+    hidden = np.min([stored[t] for t in range(0, stored.shape[0], max(1, stored.shape[0] // 40))], axis=0) > 12
     size = round(image.shape[1] * HEIGHT / image.shape[0]), HEIGHT
     grown = cv2.dilate(hidden.astype(np.uint8), np.ones((41, 41), np.uint8))
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA), cv2.resize(grown, size, interpolation=cv2.INTER_NEAREST) > 0
