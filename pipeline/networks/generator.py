@@ -65,8 +65,8 @@ class Exchange(nn.Module):
         super().__init__()
         self.frames = frames
         self.mix = nn.Conv2d(width * frames, width * frames, 1)
-        nn.init.zeros_(self.mix.weight)  # training begins with frames by themselves
-        nn.init.zeros_(self.mix.bias)
+        for weight in self.mix.parameters():
+            nn.init.zeros_(weight)  # training begins with frames by themselves
 
     def forward(self, x: Tensor) -> Tensor:
         together = x.unflatten(0, (-1, self.frames)).flatten(1, 2).contiguous(memory_format=torch.channels_last)
