@@ -64,7 +64,7 @@ EDITS: dict[str, dict[str, Any]] = {
     "`face`": {"face.alpha": 0.3},
     "`face_index`": {"face_index.size_px": 40},
     "`regions`": {"regions.hand_side": 1.2},
-    "`generate`": {"generate.batch_windows": 2},
+    "`generate`": {"generate.batch_windows": 3},
     "`appearance`": {"appearance.seed": 2},
     "`crop`": {"crop.margin": 1.3},
     "`background`": {"background.max_samples": 20},
