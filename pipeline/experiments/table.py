@@ -91,15 +91,16 @@ def markdown(rows: Sequence[Mapping[str, Any]], about: Mapping[str, Any]) -> str
 
 def _scores(result: Result, metric: str, method: str) -> Frames:
     """Scores of one experiment: by frame where there are such, else one for the whole; empty when it was not computed."""
-    of_region = metric.startswith("regions.")  # regions are scored for our own rendering alone
+    of_region = metric.startswith("regions.")
+    if of_region and method != METHOD:
+        return {}  # regions are scored for our own rendering alone
     column = metric if of_region else f"{method}_{metric}"
-    if column in result.frames and (method == METHOD or not of_region):
+    if column in result.frames:
         return {int(t): value for t, value in zip(result.frames["frame"], result.frames[column], strict=True)}
     node: Any = result.scores
     for key in (method if part == METHOD else part for part in (metric if "." in metric else f"{METHOD}.{metric}").split(".")):
         node = node.get(key) if isinstance(node, Mapping) else None
-    whole = isinstance(node, (int, float)) and (method == METHOD or not of_region)
-    return {WHOLE: float(node)} if whole else {}
+    return {WHOLE: float(node)} if isinstance(node, (int, float)) else {}
 
 
 def _score_record(listed: ExperimentList, row: str, metric: str, mine: Mapping[int, Frames], results: Results) -> dict[str, Any]:
