@@ -10,7 +10,6 @@ from pipeline.errors import InputError
 
 FILES = {"st_vgg16": "vgg_shift_tolerant.pth", "vgg19": "vgg19-dcbb9e9d.pth"}
 WIDTHS = (64, 128, 256, 512, 512)
-FILES = {"st_vgg16": "vgg_shift_tolerant.pth", "vgg19": "vgg19-dcbb9e9d.pth"}
 
 
 class _Blur(nn.Module):
