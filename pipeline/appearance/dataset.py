@@ -15,11 +15,13 @@ from pipeline.appearance.poses import draw_poses, to_crop
 from pipeline.artifacts.crops import Crops
 from pipeline.artifacts.keypoints import Track
 from pipeline.errors import InputError
+from pipeline.greyness import are_grey
 from pipeline.training import digest_arrays, step_generator
 from pipeline.windows import runs, still_windows, training_windows, window_frames
 
 DRAW_ORDER, DRAW_BATCH = 1, 2
 BLOCK = 64
+LOOKED_AT = 16  # training frames by which footage is called grey
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,7 @@ class TrainingClip:
         rows = training_windows(training, params.k, params.max_stride)
         self.windows = rows if self.has_time else np.stack([training, np.zeros_like(training)], 1)
         self.digest = digest_arrays(_blocks(crops, training))
+        self.grey = are_grey(crops.frames[int(t)] for t in training[:: -(-len(training) // LOOKED_AT)])
         self._store: Path | None = None
         self._pixels: np.ndarray | None = None
 
@@ -83,13 +86,14 @@ class TrainingClip:
         return {**self.__dict__, "_pixels": None}
 
     def facts(self) -> dict[str, object]:
-        """What identifies the training inputs: digests of pixels and of keypoints, and the sizes."""
+        """What identifies the training inputs: digests of pixels and of keypoints, the sizes, whether they are without colour."""
         return {
             "pixels_sha256": self.digest,
             "keypoints_sha256": digest_arrays([self.points, self.scores]),
             "frames": len(self.frames),
             "has_time": self.has_time,
             "size_px": self.size_px,
+            "grey": self.grey,
             "skeleton": self.skeleton.to_json(),
         }
 

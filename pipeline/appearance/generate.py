@@ -20,6 +20,7 @@ from pipeline.artifacts.store import require_free_bytes
 from pipeline.drawing import PoseMapParams
 from pipeline.errors import InputError
 from pipeline.framing import driven_crop
+from pipeline.greyness import without_colour
 from pipeline.networks.edn import GlobalGenerator
 from pipeline.networks.generator import Generator, GeneratorShape
 from pipeline.params import Section
@@ -76,6 +77,7 @@ class LoadedGenerator:
     pose_map: PoseMapParams
     skeleton: Skeleton
     size_px: int
+    grey: bool
     weights_sha256: str
 
 
@@ -91,6 +93,7 @@ def load_generator(weights: Path, description_path: Path) -> LoadedGenerator:
         PoseMapParams.model_validate(description["params"]["pose_map"]),
         Skeleton.from_json(description["inputs"]["skeleton"]),
         int(description["inputs"]["size_px"]),
+        bool(description["inputs"]["grey"]),
         description["weights_sha256"],
     )
 
@@ -107,7 +110,7 @@ def generate_foreground(
     """Publish the foregrounds of a motion (in the target's full pixels); returns frames and frames_per_s of generating.
 
     The crop is the target's training crop where the motion stays inside it. Frames without the subject get matte 0.
-    Memory does not grow with the length of the motion.
+    A target filmed without colour is made without. Memory does not grow with the length of the motion.
     """
     if motion.skeleton != model.skeleton:
         raise InputError(
@@ -119,14 +122,14 @@ def generate_foreground(
     present, size = motion.present, model.size_px
     require_free_bytes(out, len(present) * size * size * 4)
     rows = driven_crop(motion.points, present, crops.crop, size, motion.clock.has_time)
-    extra = {"model_sha256": model.weights_sha256, "skeleton": model.skeleton.name, "k": _window(model.network)}
+    facts = {"model_sha256": model.weights_sha256, "skeleton": model.skeleton.name, "k": _window(model.network), "grey": model.grey}
     started = time.perf_counter()
     with (
-        create_foregrounds(out, size, motion.clock, rows, present, crops.size_hw, extra) as writer,
+        create_foregrounds(out, size, motion.clock, rows, present, crops.size_hw, facts) as writer,
         Progress(len(present), "generate_foreground") as progress,
     ):
         for colours, mattes in _frames(model, motion, to_crop(motion.points, rows), params):
-            writer.append(colours[None], mattes[None])
+            writer.append((without_colour(colours) if model.grey else colours)[None], mattes[None])
             progress.advance()
     return {"frames": len(present), "frames_per_s": len(present) / (time.perf_counter() - started)}
 

@@ -10,6 +10,7 @@ from pipeline.artifacts.keypoints import read_keypoints
 from pipeline.artifacts.models import load_model
 from pipeline.artifacts.residuals import Residuals, create_residuals, open_residuals
 from pipeline.errors import InputError
+from pipeline.greyness import without_colour
 from pipeline.networks.refiner import Refiner
 from pipeline.progress import Progress
 from pipeline.refine.params import RefineParams
@@ -86,7 +87,8 @@ def _block(
         patch, patch_matte = generated_patch(generated, rgb[i], matte[i], t, boxes[t], size)
         patches.append(polished(patch, residuals[i]))
         mattes.append(patch_matte)
-    residuals[seen] += _predict(refiner, np.stack(patches), np.stack(mattes))
+    predicted = _predict(refiner, np.stack(patches), np.stack(mattes))
+    residuals[seen] += without_colour(predicted) if generated.attributes.get("grey") else predicted
     return residuals
 
 

@@ -152,7 +152,7 @@ def test_one_window_overfits(tmp_path, stick, features_folder, generate_params):
 
 
 def render(folder, network, track, params):
-    loaded = LoadedGenerator(network.eval(), small().pose_map, track.skeleton, SIZE, "0" * 64)
+    loaded = LoadedGenerator(network.eval(), small().pose_map, track.skeleton, SIZE, False, "0" * 64)
     generate_foreground(prepare_generator(loaded, params), track, make_crops(folder / "c.zarr", track), params, folder / "out.zarr")
     return open_foregrounds(folder / "out.zarr")
 

@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from drawn_stick import SIZE, make_crops, make_track, small
+from drawn_stick import SIZE, draw, make_crops, make_track, small
 
 from pipeline.appearance.generate import (
     GenerateParams,
@@ -30,7 +30,7 @@ def model(stick: Skeleton, k: int = 3) -> LoadedGenerator:
     for part in network.modules():
         if isinstance(part, Exchange):  # as after training: what a frame looks like depends on its window
             torch.nn.init.normal_(part.mix.weight, std=0.3)
-    return LoadedGenerator(network, small().pose_map, stick, SIZE, "0" * 64)
+    return LoadedGenerator(network, small().pose_map, stick, SIZE, False, "0" * 64)
 
 
 def render(folder, loaded, track, params: GenerateParams):
@@ -75,6 +75,20 @@ def test_contrast_steepens_mattes_about_one_half_and_leaves_colours(tmp_path, st
     assert expected.std() > matte.std()
     assert np.abs(steep - expected).max() <= 2.5  # the first was rounded before its slope was tripled
     assert np.array_equal(rgb, steep_rgb)
+
+
+@pytest.mark.parametrize("grey", [False, True])
+def test_a_target_filmed_without_colour_is_made_without(tmp_path, stick, generate_params, features_folder, grey):
+    track = make_track(stick, 8)
+    frames = draw(track)[0]
+    crops = make_crops(tmp_path / "crops.zarr", track, np.repeat(frames[..., 1:2], 3, -1) if grey else frames)
+    out = Outputs(tmp_path / "m.safetensors", tmp_path / "m.json", tmp_path / "m.tsv")
+    train_appearance(crops, track, features_folder, small(), SplitParams(hold_out_fraction=0.0), out, tmp_path / ".scratch", 1)
+    loaded = load_generator(out.weights, out.description)
+    generate_foreground(prepare_generator(loaded, generate_params), track, crops, generate_params, tmp_path / "out.zarr")
+    made = open_foregrounds(tmp_path / "out.zarr")
+    assert made.attributes["grey"] is grey
+    assert bool(np.ptp(made.rgb[3], axis=-1).any()) is not grey
 
 
 def test_the_number_of_windows_a_pass_changes_nothing(tmp_path, stick, generate_params):

@@ -7,6 +7,7 @@ import figure
 import numpy as np
 import pytest
 import torch
+import zarr
 
 from pipeline.artifacts.foregrounds import create_foregrounds, open_foregrounds
 from pipeline.artifacts.frames import create_frames
@@ -111,6 +112,17 @@ def test_learning_rate_of_nothing_is_the_identity(clip: dict[str, Path], tmp_pat
     assert set(refined.regions) == {"face", "left_hand", "right_hand", "left_foot", "right_foot"}
     assert (refined.residual("face", 4) == 5).all()
     assert not refined.residual("left_foot", 4).any()
+
+
+def test_a_foreground_without_colour_is_refined_without(clip: dict[str, Path], tmp_path: Path) -> None:
+    params = refine_params(steps=2, learning_rate=0.01)
+    fit(clip, tmp_path, params)
+    coloured = open_residuals(apply(clip, tmp_path, params)).residual("left_foot", 4)
+    zarr.open_group(clip["generated"], mode="r+").attrs["grey"] = True
+    grey = open_residuals(apply(clip, tmp_path, params)).residual("left_foot", 4)
+    assert np.ptp(coloured, axis=-1).max() > 0
+    assert np.ptp(grey, axis=-1).max() == 0
+    assert np.abs(grey[..., 0] - coloured.mean(-1)).max() <= 0.5
 
 
 @pytest.mark.slow
