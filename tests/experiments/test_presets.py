@@ -74,7 +74,7 @@ def test_they_are_what_they_say(tmp_path):
     human = [region.name for region in load_skeleton(ROOT / "pipeline/skeletons/human.yaml").regions]
     edn = params("edn", "appearance")
     assert (edn.system, edn.k, edn.max_stride, edn.augment.share) == ("edn", 2, 1, 0)
-    assert (edn.optimiser.generator_rate, edn.optimiser.discriminator_rate, edn.optimiser.betas) == (2e-4, 2e-4, [0.5, 0.999])
+    assert (edn.optimiser.generator_rate, edn.optimiser.discriminator_rate, edn.optimiser.betas) == (1e-3, 2e-4, [0.5, 0.999])
     assert (edn.edn.losses.feature_matching, edn.edn.losses.perceptual) == (10, 10)
     assert params("edn", "face").alpha == 0
     assert params("edn", "refine").chosen_regions(human) == ["face"]
