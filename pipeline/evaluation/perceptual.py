@@ -12,7 +12,7 @@ if TYPE_CHECKING:  # torch takes a second to import, and the other metrics do wi
     from torch import Tensor
 
 LEAST_PX = 32  # the trunks halve their input four times
-Distance = Callable[[np.ndarray, np.ndarray], np.ndarray]  # two uint8 batches (n h w 3) → distances (n) float64
+Distance = Callable[..., list[np.ndarray]]  # uint8 batches (n h w 3): the true one, then others → distances (n) float64 of each to it
 
 
 def load_distances(metrics: Sequence[str], weights: Path) -> dict[str, Distance]:
@@ -33,7 +33,7 @@ def _load(name: str, weights: Path) -> Distance:
     return _on_uint8(load_lpips(name.removeprefix("lpips_"), weights / name).distance)
 
 
-def _on_uint8(distance: "Callable[[Tensor, Tensor], Tensor]") -> Distance:
+def _on_uint8(distance: "Callable[..., list[Tensor]]") -> Distance:
     import torch
 
     torch.set_flush_denormal(True)
@@ -41,10 +41,10 @@ def _on_uint8(distance: "Callable[[Tensor, Tensor], Tensor]") -> Distance:
     def images(batch: np.ndarray) -> "Tensor":
         return torch.from_numpy(np.ascontiguousarray(batch)).permute(0, 3, 1, 2).float() / 127.5 - 1
 
-    def on_uint8(true: np.ndarray, pred: np.ndarray) -> np.ndarray:
+    def on_uint8(true: np.ndarray, *others: np.ndarray) -> list[np.ndarray]:
         if min(true.shape[1:3]) < LEAST_PX:
-            return np.full(len(true), np.nan)
+            return [np.full(len(true), np.nan) for _ in others]
         with torch.inference_mode():
-            return distance(images(true), images(pred)).double().numpy()
+            return [found.double().numpy() for found in distance(images(true), *map(images, others))]
 
     return on_uint8

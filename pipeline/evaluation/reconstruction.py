@@ -204,8 +204,9 @@ def _frame_rows(
             if name in params.metrics:
                 for i, row in enumerate(rows):
                     row[f"{method}_{name}"] = single[name](i, images[i])
-        for name, distance in distances.items():
-            for row, value in zip(rows, distance(true, images), strict=True):
+    for name, distance in distances.items():
+        for method, values in zip(pred, distance(true, *pred.values()), strict=True):
+            for row, value in zip(rows, values, strict=True):
                 row[f"{method}_{name}"] = float(value)
     return rows
 

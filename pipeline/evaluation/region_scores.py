@@ -60,13 +60,14 @@ def score_regions(
             block = held_out[start : start + BLOCK]
             true = np.stack([cut_region(frames[t], box[t], p) for t in block])
             layers = [_layers(generated, plate[t] if fixed is None else fixed, box[t], t, p) for t in block]
+            pred = {}
             for stage, residuals in stages.items():
                 if residuals is not None and region not in residuals.regions:
                     columns[stage] = columns["generated"]  # this stage leaves the region as it was generated
                     continue
                 patches = [_seen(residuals, region, box[t], t, p) for t in block]
-                pred = np.stack([fuse(f + patch, m, b) for (f, m, b), patch in zip(layers, patches, strict=True)])
-                _append(columns[stage], true, pred, params, distances)
+                pred[stage] = np.stack([fuse(f + patch, m, b) for (f, m, b), patch in zip(layers, patches, strict=True)])
+            _append(columns, true, pred, params, distances)
         counts[region] = len(held_out)
         values = {stage: _means(column) for stage, column in columns.items()}
         scores[region] = {stage: means for stage, means in values.items() if means}
@@ -109,12 +110,19 @@ def _seen(residuals: Residuals | None, region: str, box: np.ndarray, t: int, reg
 
 
 def _append(
-    column: dict[str, list[float]], true: np.ndarray, pred: np.ndarray, params: EvaluationParams, distances: Mapping[str, Distance]
+    columns: dict[str, dict[str, list[float]]],
+    true: np.ndarray,
+    pred: dict[str, np.ndarray],
+    params: EvaluationParams,
+    distances: Mapping[str, Distance],
 ) -> None:
+    """Add the scores of a block's patches (n p p 3), as each stage shows them, to the stages' columns."""
     if "psnr" in params.metrics:
-        column.setdefault("psnr", []).extend(psnr(a, b) for a, b in zip(true, pred, strict=True))
+        for stage, patches in pred.items():
+            columns[stage].setdefault("psnr", []).extend(psnr(a, b) for a, b in zip(true, patches, strict=True))
     if "st_lpips" in distances:
-        column.setdefault("st_lpips", []).extend(float(value) for value in distances["st_lpips"](true, pred))
+        for stage, values in zip(pred, distances["st_lpips"](true, *pred.values()), strict=True):
+            columns[stage].setdefault("st_lpips", []).extend(map(float, values))
 
 
 def _means(column: dict[str, list[float]]) -> dict[str, float]:

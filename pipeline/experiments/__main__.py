@@ -14,7 +14,8 @@ from pipeline.experiments.results import Repository, Result
 from pipeline.experiments.table import write_table
 from pipeline.params import read_value
 
-START = """{done} of {all} done, {new} queued now. To run what is queued in the background, two at a time: OMP_WAIT_POLICY=PASSIVE dvc queue start -j 2
+START = """{done} of {all} done, {new} queued now. To run what is queued, in the background, two at a time:
+OMP_WAIT_POLICY=PASSIVE dvc queue start -j 2
 Watch: dvc queue status, dvc queue logs NAME -f. Stop: dvc queue stop --kill.
 After a kill or a failure: this command again, then dvc queue start."""
 

@@ -31,9 +31,9 @@ class Lpips(nn.Module):
         trunk = {key: state["features." + key.split(".", 1)[1]] for key in trunk}
         self.network.net.load_state_dict(trunk)
 
-    def distance(self, a: Tensor, b: Tensor) -> Tensor:
-        """LPIPS (n) of image pairs a, b (n 3 h w) in [-1, 1]: 0 for equal images, larger is worse."""
-        return self.network(a, b).reshape(-1)
+    def distance(self, a: Tensor, *others: Tensor) -> list[Tensor]:
+        """LPIPS (n) of images a to each of others, all (n 3 h w) in [-1, 1]: 0 for equal images, larger is worse."""
+        return [self.network(a, b).reshape(-1) for b in others]
 
 
 def load_lpips(net: str, weights: str | Path) -> Lpips:

@@ -78,14 +78,17 @@ class StVgg16(nn.Module):
             maps.append(x)
         return maps
 
-    def distance(self, a: Tensor, b: Tensor) -> Tensor:
-        """ST-LPIPS (n) of image pairs a, b (n 3 h w): 0 for equal images, larger is worse."""
-        total = torch.zeros(len(a), device=a.device)
-        for index, (p, q) in enumerate(zip(self.features(a), self.features(b), strict=True)):
-            p, q = _unit(p.float()), _unit(q.float())
+    def distance(self, a: Tensor, *others: Tensor) -> list[Tensor]:
+        """ST-LPIPS (n) of images a to each of others, all (n 3 h w): 0 for equal images, larger is worse."""
+        own = [_unit(p.float()) for p in self.features(a)]
+        return [self._apart(own, self.features(b)) for b in others]
+
+    def _apart(self, own: list[Tensor], others: list[Tensor]) -> Tensor:
+        total = torch.zeros(len(own[0]), device=own[0].device)
+        for index, (p, q) in enumerate(zip(own, others, strict=True)):
             head = self.get_submodule(f"lin{index}.model.1")
             weights = next(head.parameters()).float()
-            total = total + F.conv2d((p - q).square(), weights).mean((1, 2, 3))
+            total = total + F.conv2d((p - _unit(q.float())).square(), weights).mean((1, 2, 3))
         return total
 
 

@@ -161,7 +161,7 @@ def score(plate: np.ndarray, hole: np.ndarray, fill: Fill, distance: Callable[[n
     made = fill(np.where(hole[..., None], 0, plate).astype(np.uint8), hole)
     ys, xs = np.flatnonzero(hole.any(1)), np.flatnonzero(hole.any(0))
     window = np.s_[ys[0] - 8 : ys[-1] + 9, xs[0] - 8 : xs[-1] + 9]
-    return psnr(plate, made, hole), float(distance(plate[window][None], made[window][None])[0])
+    return psnr(plate, made, hole), float(distance(plate[window][None], made[window][None])[0][0])
 
 
 if __name__ == "__main__":

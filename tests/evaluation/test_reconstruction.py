@@ -61,7 +61,7 @@ def test_held_out_poses_are_no_candidates(scene, params):
 
 def test_all_methods_have_the_same_keys(scene, params):
     more = params.model_copy(update={"metrics": [*params.metrics, "st_lpips"]})
-    scores, rows = evaluate(scene, more, distances={"st_lpips": lambda a, b: np.abs(a - b.astype(float)).mean((1, 2, 3))})
+    scores, rows = evaluate(scene, more, distances={"st_lpips": lambda a, *b: [np.abs(a - c.astype(float)).mean((1, 2, 3)) for c in b]})
     assert all(set(scores[method]) == NAMES | {"st_lpips"} for method in METHODS)
     assert scores["reconstruction"]["st_lpips"] == 0 < scores["plate"]["st_lpips"]
     assert {f"{m}_st_lpips" for m in METHODS} <= set(rows[0])

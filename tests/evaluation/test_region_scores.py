@@ -82,7 +82,7 @@ def test_a_stage_that_did_not_run_has_no_key(scene, params, region_params, resid
 
 
 def test_the_perceptual_distance_is_scored_too(scene, params, region_params, residuals):
-    scores, _, _ = score(scene, params, region_params, distances={"st_lpips": lambda a, b: np.zeros(len(a))})
+    scores, _, _ = score(scene, params, region_params, distances={"st_lpips": lambda a, *b: [np.zeros(len(a)) for _ in b]})
     assert scores["face"]["refined"]["st_lpips"] == 0
 
 
