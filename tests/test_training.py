@@ -1,8 +1,7 @@
-"""Seeds, averages, checkpoints and processes."""
+"""Seeds, averages and checkpoints."""
 
 import fcntl
 import math
-import multiprocessing
 import os
 import random
 import subprocess
@@ -14,27 +13,21 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
-from working import exchange, refuse
 
 from pipeline.errors import InputError
 from pipeline.training import (
     ABANDONED_DAYS,
     Ema,
     Scratch,
-    World,
-    average_gradients,
     check_finite,
     choose_dtype,
-    count_processes,
     digest_arrays,
     fingerprint,
-    gather,
-    launch,
     seed_step,
     step_generator,
 )
 
-CPU = World(0, 1, torch.device("cpu"))
+CPU = torch.device("cpu")
 
 
 def draws() -> tuple[float, float, float]:
@@ -91,9 +84,9 @@ def test_a_loss_that_is_not_finite_is_named():
 
 
 def test_precision_is_resolved():
-    assert choose_dtype("float32", CPU.device) == torch.float32
-    assert choose_dtype("bfloat16", CPU.device) == torch.bfloat16
-    assert choose_dtype("auto", CPU.device) in (torch.float32, torch.bfloat16)
+    assert choose_dtype("float32", CPU) == torch.float32
+    assert choose_dtype("bfloat16", CPU) == torch.bfloat16
+    assert choose_dtype("auto", CPU) in (torch.float32, torch.bfloat16)
 
 
 def test_scratch_keeps_the_last_whole_checkpoint(tmp_path):
@@ -142,28 +135,3 @@ def test_a_killed_process_leaves_no_lock(tmp_path):
     subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=Path(__file__).parents[1], check=False)
     with Scratch("stage", "abc", tmp_path) as scratch:
         assert scratch.load() is None
-
-
-def test_a_cpu_run_is_one_process():
-    if not torch.cuda.is_available():
-        assert count_processes(8) == 1
-
-
-def test_one_process_needs_no_messages():
-    values = torch.rand(2, 3, requires_grad=True)
-    assert gather(values, CPU) is values
-    average_gradients([nn.Parameter(torch.ones(1))], CPU)
-
-
-def test_two_processes_share_values_and_average_slopes(tmp_path):
-    launch(exchange, (tmp_path,), 2)
-    for rank in (0, 1):
-        found = torch.load(tmp_path / f"{rank}.pt", weights_only=True)
-        assert found["everyone"].tolist() == [1, 1, 2, 2]
-        assert found["grad"].tolist() == [1.5, 1.5]  # each process sees the slope of its own part: (1 + 2) / 2
-    assert not multiprocessing.active_children()
-
-
-def test_a_user_error_in_a_worker_stays_one_line():
-    with pytest.raises(InputError, match=r"^two processes must agree, found 2$"):
-        launch(refuse, (), 2)

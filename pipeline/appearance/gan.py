@@ -13,7 +13,8 @@ from pipeline.appearance.system import Rendering, System, frozen
 from pipeline.networks.discriminators import QualityDiscriminator, TemporalDiscriminator
 from pipeline.networks.generator import Generator, GeneratorShape
 from pipeline.networks.vgg import StVgg16, Vgg19
-from pipeline.training import World, autocast, gather, seed_step
+from pipeline.processes import World, gather
+from pipeline.training import autocast, seed_step
 
 
 def generator_shape(params: AppearanceParams, pose_channels: int) -> GeneratorShape:

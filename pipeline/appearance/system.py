@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from pipeline.appearance.dataset import Batch
 from pipeline.appearance.params import AppearanceParams, PerceptualParams
 from pipeline.networks.vgg import StVgg16, Vgg19
-from pipeline.training import Ema, World, autocast, average_gradients, choose_dtype, gather
+from pipeline.processes import World, average_gradients, gather
+from pipeline.training import Ema, autocast, choose_dtype
 
 REPLAYED = ("perceptual", "gw")  # line 9 of Alg. 2
 

@@ -21,21 +21,10 @@ from pipeline.artifacts.scores import write_curve
 from pipeline.drawing import pose_channels
 from pipeline.errors import InputError
 from pipeline.networks.vgg import StVgg16, Vgg19, features_file, load_features
+from pipeline.processes import World, count_processes, launch, synchronise
 from pipeline.progress import Progress
 from pipeline.split import SplitParams, split_frames
-from pipeline.training import (
-    Scratch,
-    World,
-    check_finite,
-    count_processes,
-    digest_code,
-    digest_file,
-    fingerprint,
-    launch,
-    prepare_cpu,
-    seed_step,
-    synchronise,
-)
+from pipeline.training import Scratch, check_finite, digest_code, digest_file, fingerprint, prepare_cpu, seed_step
 
 DRAW_STEP, DRAW_REPLAY = 3, 4
 CURVE_ROWS = 400

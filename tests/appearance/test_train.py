@@ -19,8 +19,9 @@ from pipeline.errors import InputError
 from pipeline.networks.edn import GlobalGenerator
 from pipeline.networks.generator import Generator
 from pipeline.networks.vgg import load_features
+from pipeline.processes import World
 from pipeline.split import SplitParams
-from pipeline.training import Scratch, World, prepare_cpu
+from pipeline.training import Scratch, prepare_cpu
 
 ALL = SplitParams(hold_out_fraction=0.0)
 CPU = World(0, 1, torch.device("cpu"))
