@@ -12,8 +12,9 @@ from pipeline.artifacts.frames import create_frames, open_frames
 from pipeline.clock import Clock
 from pipeline.errors import InputError
 from pipeline.params import read_section
-from pipeline.pose.estimate import PoseParams, Sources, load_refiner
+from pipeline.pose.estimate import Sources, load_refiner
 from pipeline.pose.naming import UNNAMED
+from pipeline.pose.params import PoseParams
 from pipeline.pose.refiners import dcpose
 from pipeline.pose.refiners.dcpose.checkpoint import FILE
 from pipeline.pose.refiners.dcpose.network import DCPose

@@ -27,8 +27,9 @@ from pipeline.pose.backends.openpose.hands import hand_box, see_hands
 from pipeline.pose.backends.openpose.infer import MapMaker
 from pipeline.pose.backends.openpose.maps import FullMaps, SmallMaps, network_input
 from pipeline.pose.backends.openpose.network import BodyNet, HandNet, read_network
-from pipeline.pose.estimate import OpenPoseParams, PoseParams, Sources, load_backend
+from pipeline.pose.estimate import Sources, load_backend
 from pipeline.pose.naming import UNNAMED
+from pipeline.pose.params import OpenPoseParams, PoseParams
 from pipeline.pose.people import people_of_table
 from pipeline.skeleton import load_skeleton
 

@@ -7,7 +7,7 @@ from walking import edit_params
 
 from pipeline.errors import InputError
 from pipeline.params import read_section
-from pipeline.pose.estimate import PoseParams
+from pipeline.pose.params import PoseParams
 from pipeline.pose.refiners import dcpose
 
 ROOT = Path(__file__).parents[2]

@@ -1,0 +1,142 @@
+"""One person's joints over time: sides put right, the implausible dropped, the rest smoothed, short gaps filled (not in the paper)."""
+
+import itertools
+
+import numpy as np
+
+from pipeline.artifacts.keypoints import ORIGINS
+from pipeline.clock import Clock
+from pipeline.pose.params import PoseParams
+from pipeline.pose.repair import fill_gaps, find_jumps, find_long_limbs, track_height, usual_lengths
+from pipeline.pose.smooth import MATERIAL_HEIGHTS, smooth_points
+from pipeline.pose.swap import apply_swaps, find_swaps, mirror_groups, swapped_joints
+from pipeline.skeleton import Skeleton
+from pipeline.split import SplitParams, split_frames
+
+MAX_SWAP_STEP_S = 0.1  # at fewer frames a second, paths no longer tell left from right
+MISSING, MEASURED, REFINED, INTERPOLATED, SMOOTHED, IMPORTED, DROPPED = (
+    ORIGINS.index(name) for name in ("missing", "measured", "refined", "interpolated", "smoothed", "imported", "dropped")
+)
+
+
+def repair_track(
+    points: np.ndarray,
+    score: np.ndarray,
+    seen_as: int | np.ndarray,
+    clock: Clock,
+    skeleton: Skeleton,
+    split: SplitParams | None,
+    params: PoseParams,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return points (t j 2), score (t j) and origin (t j) of one person's points (t j 2) and score (t j).
+
+    seen_as: the origin of all, or of each (t j): MEASURED, IMPORTED or REFINED.
+
+    Sides that were exchanged are put right (origin refined), doubtful joints dropped, the rest smoothed, short gaps filled.
+
+    Frames without the person stay so, except absences of at most max_absence_frames, which are misses of the detector.
+    With a split, nothing crosses the border to the held-out frames, and what is usual is learnt before it. Labels that
+    were imported are not smoothed; a clip without time only loses impossible limbs. Paper: Fig. 10 shows such failures unrepaired.
+    """
+    present = np.asarray(np.isfinite(points[..., 0]).any(axis=1))
+    may_fill, border = fillable_frames(present, split, params.repair.max_absence_frames)
+    limbs, height = skeleton.limb_indices(), track_height(points[:border])
+    swapped = np.zeros(score.shape, bool)
+    if clock.has_time and frame_step_s(clock) <= MAX_SWAP_STEP_S:
+        cost = params.repair.swap_cost * frame_step_s(clock) ** 2
+        points, score, swapped = _put_sides_right(points, score, skeleton, border, height, cost)
+    origin = np.where(swapped & np.isfinite(points[..., 0]), REFINED, np.where(np.isfinite(points[..., 0]), seen_as, MISSING))
+    out, doubtful = points.copy(), (score < params.min_score) & np.isfinite(points[..., 0])
+    out[doubtful] = np.nan
+    parts = [part for part in (slice(0, border), slice(border, len(points))) if part.start < part.stop]
+    if clock.has_time:
+        for part in parts:
+            _drop(out, part, find_jumps(out[part], params.repair, height, frame_step_s(clock)))
+    usual = usual_lengths(out[:border], limbs)
+    for part in parts:
+        _drop(out, part, find_long_limbs(out[part], limbs, usual, params.repair, height))
+    dropped = np.isfinite(points[..., 0]) & ~np.isfinite(out[..., 0])
+    origin = np.where(dropped, DROPPED, origin)
+    if clock.has_time:
+        out, origin = _smooth_and_fill(out, score, origin, clock.seconds(), parts, may_fill, height, params)
+    filled = origin == INTERPOLATED
+    score = np.where(filled, _mean_score(score, origin), np.where(np.isfinite(out[..., 0]), score, 0.0))
+    return out, score, origin
+
+
+def fillable_frames(present: np.ndarray, split: SplitParams | None, max_absence_frames: int) -> tuple[np.ndarray, int]:
+    """Return the frames (t) in which joints may be filled in, and the first held-out frame (t when there is none).
+
+    Short absences become fillable, but none that touches the border: what is filled there would tell of held-out frames.
+    """
+    filled = present.copy()
+    seen = np.flatnonzero(present)
+    for last, following in itertools.pairwise(seen):
+        filled[last:following] = following - last - 1 <= max_absence_frames or filled[last:following] & present[last:following]
+    if split is None:
+        return filled, len(present)
+    border = min(split_frames(filled, split).border, len(present))
+    while 0 < border < len(present) and not (present[border] and present[border - 1]) and filled[border - 1]:
+        around = seen[seen < border][-1] + 1, seen[seen >= border][0]
+        filled[around[0] : around[1]] = False
+        border = min(split_frames(filled, split).border, len(present))
+    return filled, border
+
+
+def frame_step_s(clock: Clock) -> float:
+    """Return the usual time between frames in seconds; 1 for a single frame."""
+    seconds = clock.seconds()
+    return float(np.median(np.diff(seconds))) if len(seconds) > 1 else 1.0
+
+
+def _put_sides_right(
+    points: np.ndarray, score: np.ndarray, skeleton: Skeleton, border: int, height: float, cost: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return points, score and what was exchanged (t j): first up to the border, then after it, from what was settled."""
+    exchanged = np.zeros(points.shape[:2], bool)
+    for groups in mirror_groups(skeleton) if np.isfinite(height) else ():
+        swaps = np.zeros((len(points), len(groups)), bool)
+        swaps[:border] = find_swaps(points[:border], groups, height, cost, 0)
+        settled = apply_swaps(points, groups, swaps)
+        swaps[border:] = find_swaps(settled, groups, height, cost, border)[border:]
+        points, score = apply_swaps(points, groups, swaps), apply_swaps(score, groups, swaps)
+        exchanged ^= swapped_joints(points.shape[1], groups, swaps)
+    return points, score, exchanged
+
+
+def _drop(points: np.ndarray, part: slice, bad: np.ndarray) -> None:
+    points[part][bad] = np.nan
+
+
+def _smooth_and_fill(
+    points: np.ndarray,
+    score: np.ndarray,
+    origin: np.ndarray,
+    seconds: np.ndarray,
+    parts: list[slice],
+    may_fill: np.ndarray,
+    height: float,
+    params: PoseParams,
+) -> tuple[np.ndarray, np.ndarray]:
+    points, origin = points.copy(), origin.copy()
+    for part in parts:
+        smooth = smooth_points(points[part], score[part], seconds[part], params.smoothing_s)
+        measured = np.isin(origin[part], (MEASURED, REFINED))
+        moved = (origin[part] == MEASURED) & (np.linalg.norm(smooth - points[part], axis=2) > MATERIAL_HEIGHTS * height)
+        points[part] = np.where(measured[..., None], smooth, points[part])
+        origin[part] = np.where(moved, SMOOTHED, origin[part])
+        filled = fill_gaps(points[part], may_fill[part], params.repair.max_gap_frames)
+        new = np.isfinite(filled[..., 0]) & ~np.isfinite(points[part][..., 0])
+        points[part], origin[part] = filled, np.where(new, INTERPOLATED, origin[part])
+    return points, origin
+
+
+def _mean_score(score: np.ndarray, origin: np.ndarray) -> np.ndarray:
+    """Return for every joint (t j) the lower score of the nearest seen frames before and after; 0 without one on either side."""
+    seen = np.isin(origin, (MEASURED, REFINED, SMOOTHED, IMPORTED))
+    before, after = np.zeros_like(score), np.zeros_like(score)
+    for t in range(len(score)):
+        before[t] = np.where(seen[t], score[t], before[t - 1] if t else 0.0)
+    for t in reversed(range(len(score))):
+        after[t] = np.where(seen[t], score[t], after[t + 1] if t + 1 < len(score) else 0.0)
+    return np.minimum(before, after)
