@@ -137,6 +137,25 @@ def test_a_list_that_does_not_fit_says_where(changes, said, tmp_path):
         of(write(tmp_path, **changes))
 
 
+def test_what_a_target_or_a_preset_sets_itself_is_refused(tmp_path):
+    """Their values win over those of the sections, so that the row would be one in name only."""
+    params = YAML().load(PARAMS.read_text())
+    params["targets"]["man"]["appearance"] = {"losses": {"gw": 2.0}, "steps": 400}
+    with (tmp_path / "params.yaml").open("w") as file:
+        YAML().dump(params, file)
+
+    def of_these(base: dict) -> list:
+        return experiments("mine", read_list("mine", write(tmp_path, base=base)), tmp_path / "params.yaml", tmp_path)
+
+    assert of_these({"appearance.losses.pixel": 1.0})
+    for key, value in (("appearance.losses.gw", 0.0), ("appearance.steps", 100)):
+        with pytest.raises(InputError, match=rf"params\.yaml has targets\.man\.{key}, which would win over {key}"):
+            of_these({key: value})
+    (tmp_path / "presets.yaml").write_text("theirs: {doc: '', target: {face: {vectors: 5}}, pair: {}}\n")
+    with pytest.raises(InputError, match=r"face\.vectors is set by the row's preset too"):
+        of(write(tmp_path, rows={"all": {"doc": "", "preset": "theirs", "set": {"face.vectors": 2}}}))
+
+
 def test_an_unknown_list_names_those_there_are(tmp_path):
     with pytest.raises(InputError, match="called yours; there are: mine"):
         read_list("yours", write(tmp_path))

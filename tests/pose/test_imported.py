@@ -14,7 +14,7 @@ from pipeline.pose.naming import UNNAMED, read_naming
 from pipeline.skeleton import Limb, Skeleton
 
 JOINTS = ("tail", "snout", "ear")
-BLOCK = np.zeros((3, 8, 8, 3), np.uint8)
+BLOCK = np.zeros((3, 512, 512, 3), np.uint8)
 CSV = "scorer,me,me,me,me,me,me\nbodyparts,snout,snout,snout,tail,tail,tail\ncoords,x,y,likelihood,x,y,likelihood\n"
 ROWS = "0,1,2,0.9,5,6,0.8\n1,,,,7,8,0.1\n2,3,4,1.0,,,\n"
 
@@ -90,6 +90,14 @@ def test_missing_labels_are_named(tmp_path: Path) -> None:
         load(tmp_path / "nothing.csv", JOINTS, {}, 3, None)
 
 
+def test_labels_of_another_size_are_refused(tmp_path: Path) -> None:
+    """Half of the joints may lie outside, as those of a subject that leaves the picture do; of 4 here 3 do, then 2."""
+    path = write(tmp_path, CSV + ROWS)
+    with pytest.raises(InputError, match=r"frames, 3 x 3 px, found 3 of 4 labelled joints outside: scale or turn"):
+        load(path, JOINTS, {}, 3, None)(np.zeros((3, 3, 3, 3), np.uint8))
+    assert load(path, JOINTS, {}, 3, None)(np.zeros((3, 5, 5, 3), np.uint8))
+
+
 def test_frames_that_the_labels_leave_out_show_nobody(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     seen = load(write(tmp_path, CSV + "1,1,2,0.9,5,6,0.8\n"), JOINTS, {}, 3, None)(BLOCK)
     assert [np.isfinite(people.points).any() for people in seen] == [False, True, False]
@@ -99,7 +107,7 @@ def test_frames_that_the_labels_leave_out_show_nobody(tmp_path: Path, capsys: py
 def test_pictures_taken_from_a_video_stand_for_the_frames_they_number(tmp_path: Path) -> None:
     head = "scorer,,,me,me\nbodyparts,,,snout,snout\ncoords,,,x,y\n"
     rows = "labeled-data,m,img0004.png,40,0\nlabeled-data,m,img0001.png,10,0\n"
-    seen = load(write(tmp_path, head + rows), JOINTS, {}, 6, None)(np.zeros((6, 8, 8, 3), np.uint8))
+    seen = load(write(tmp_path, head + rows), JOINTS, {}, 6, None)(np.zeros((6, 512, 512, 3), np.uint8))
     assert [t for t, people in enumerate(seen) if np.isfinite(people.points).any()] == [1, 4]
     assert (seen[1].points[0, 1, 0], seen[4].points[0, 1, 0]) == (10, 40)
     with pytest.raises(InputError, match=r"at most one pose a frame, found 2 for 4 frames, one of them for frame 4"):

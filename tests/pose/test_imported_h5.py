@@ -13,7 +13,7 @@ from pipeline.errors import InputError
 from pipeline.pose.backends.imported import load
 
 JOINTS = ("tail", "snout", "ear")
-BLOCK = np.zeros((3, 8, 8, 3), np.uint8)
+BLOCK = np.zeros((3, 512, 512, 3), np.uint8)
 COLUMNS = [("net", part, kind) for part in ("snout", "tail") for kind in ("x", "y", "likelihood")]
 VALUES = np.array([[1, 2, 0.9, 5, 6, 0.8], [np.nan, np.nan, 0.1, 7, 8, 0.1]])
 

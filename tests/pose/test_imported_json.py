@@ -13,7 +13,7 @@ from pipeline.skeleton import load_skeleton
 
 JOINTS = ("tail", "snout", "ear")
 HUMAN = load_skeleton(Path(__file__).resolve().parents[2] / "pipeline/skeletons/human.yaml").joints
-BLOCK = np.zeros((3, 8, 8, 3), np.uint8)
+BLOCK = np.zeros((3, 512, 512, 3), np.uint8)
 POSE = [1, 2, 2, 3, 4, 1, 0, 0, 0]  # snout visible, ear hidden, tail not labelled
 
 

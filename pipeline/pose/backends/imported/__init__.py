@@ -44,6 +44,8 @@ def load(
 
     def hand_out(block: np.ndarray) -> list[People]:
         nonlocal frame
+        if frame == 0:
+            _require_inside(labels, points, block.shape[1:3])
         first, frame = frame, frame + len(block)
         if found.followed:
             return [People(points[t], score[t], identity) for t in range(first, frame)]
@@ -111,6 +113,17 @@ def _read_house(path: Path, clip: Clip) -> Labels:
         raise InputError(f"{path} must have one pose a frame, {found}; label the whole clip or cut the video")
     points, score = table.points.astype(np.float64), table.score.astype(np.float64)
     return Labels(list(table.joints), points, score, range(len(points)), followed=True)
+
+
+def _require_inside(path: Path, points: np.ndarray, size_hw: tuple[int, ...]) -> None:
+    """InputError when most labelled joints (t p j 2) lie outside frames of size_hw: labels of another size or rotation."""
+    labelled = points[np.isfinite(points).all(axis=-1)]
+    outside = int(((labelled < -0.5) | (labelled > np.array(size_hw[::-1]) - 0.5)).any(axis=-1).sum())
+    if 2 * outside > len(labelled):
+        found = f"{size_hw[1]} x {size_hw[0]} px, found {outside} of {len(labelled)} labelled joints outside"
+        raise InputError(
+            f"{path} must give pixels of the clip's frames, {found}: scale or turn the labels, or set frames.max_height_px to null"
+        )
 
 
 def _say_unlabelled(path: Path, labelled: int, frames: int) -> None:
