@@ -138,6 +138,15 @@ class AppearanceParams(Section):
         if self.system == "edn" and self.k != 2:
             raise InputError(f"appearance.system: edn learns pairs of frames, which needs appearance.k 2, found {self.k}: set it to 2")
 
+    def for_stills(self) -> "AppearanceParams":
+        """The same for a clip without time: as many frames a step, each a window of its own, since none follows another.
+
+        Not in the paper.
+        """
+        if self.system == "edn":
+            return self
+        return self.model_copy(update={"k": 1, "batch_windows": self.batch_windows * self.k})
+
     @property
     def images_seen(self) -> int:
         """Frames that training shows the generator, counting repetitions, without replays."""

@@ -57,6 +57,7 @@ def train_appearance(
     weights = features_file(params.features, features)
     if not weights.is_file():
         raise InputError(f"{weights} must hold the weights of appearance.features, it does not exist. Run: dvc repro fetch_features")
+    params = params if track.clock.has_time else params.for_stills()
     training = split_frames(track.present, split).training
     clip = TrainingClip(crops, track, training, params)
     description = {

@@ -164,6 +164,7 @@ def test_every_variant_trains(tmp_path, stick, features_folder, changes, has_tim
     model = load_generator(tmp_path / "m.safetensors", tmp_path / "m.json")
     assert model.size_px == SIZE
     assert isinstance(model.network, GlobalGenerator if "system" in changes else Generator)
+    assert not isinstance(model.network, Generator) or model.network.shape.frames == (changes.get("k", 3) if has_time else 1)
     described = json.loads((tmp_path / "m.json").read_text())
     assert described["images_seen"] == 2 * 2 * changes.get("accumulate", 1) * changes.get("k", 3)
     assert ("edn" in described["params"]) == ("system" in changes)
