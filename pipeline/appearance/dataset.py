@@ -16,6 +16,7 @@ from pipeline.artifacts.crops import Crops
 from pipeline.artifacts.keypoints import Track
 from pipeline.errors import InputError
 from pipeline.greyness import are_grey
+from pipeline.stillness import spread_evenly
 from pipeline.training import digest_arrays, step_generator
 from pipeline.windows import runs, still_windows, training_windows, window_frames
 
@@ -61,7 +62,7 @@ class TrainingClip:
         rows = training_windows(training, params.k, params.max_stride)
         self.windows = rows if self.has_time else np.stack([training, np.zeros_like(training)], 1)
         self.digest = digest_arrays(_blocks(crops, training))
-        self.grey = are_grey(crops.frames[int(t)] for t in training[:: -(-len(training) // LOOKED_AT)])
+        self.grey = are_grey(crops.frames[int(t)] for t in spread_evenly(training, LOOKED_AT))
         self._store: Path | None = None
         self._pixels: np.ndarray | None = None
 

@@ -24,20 +24,18 @@ def generator_shape(params: AppearanceParams, pose_channels: int) -> GeneratorSh
 
 
 class Gan(System):
-    """Windows of poses to windows of foregrounds and mattes; two discriminators, D_t only where frames follow in time."""
+    """Windows of poses to windows of foregrounds and mattes; two discriminators, D_t only for windows of several frames."""
 
     LOSSES = ("perceptual", "gw", "pixel", "matte", "quality", "temporal", "discriminators")
 
-    def __init__(
-        self, params: AppearanceParams, pose_channels: int, features: StVgg16 | Vgg19, has_time: bool, world: World
-    ) -> None:
+    def __init__(self, params: AppearanceParams, pose_channels: int, features: StVgg16 | Vgg19, world: World) -> None:
         seed_step(params.seed, 0, 0)
         generator = Generator(generator_shape(params, pose_channels))
         d, weights = params.discriminators, params.losses
         players = nn.ModuleDict()
         if weights.quality:
             players["quality"] = QualityDiscriminator(pose_channels, d.width, d.layers, d.spectral_norm)
-        if weights.temporal and has_time and params.k > 1:
+        if weights.temporal and params.k > 1:
             players["temporal"] = TemporalDiscriminator(pose_channels, params.k, d.width, d.layers, d.dilations, d.spectral_norm)
         super().__init__(params, world, features, generator, players)
 

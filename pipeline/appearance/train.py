@@ -81,7 +81,7 @@ def _train(
 ) -> None:  # fmt: skip
     prepare_cpu(params.threads)
     channels = pose_channels(clip.skeleton, params.pose_map)
-    system = _system(params, channels, load_features(params.features, features), clip.has_time, world)
+    system = _system(params, channels, load_features(params.features, features), world)
     remembers = params.memory.enabled and params.system == "fakevideo"
     memory = EpisodicMemory(params.memory.model_copy(update={"enabled": remembers}), params.seed)
     history = torch.zeros(params.steps, len(system.LOSSES))
@@ -118,12 +118,12 @@ def _train(
         write_curve(out.curve, _rows(history, system.LOSSES, params, clip.steps_per_epoch))
 
 
-def _system(params: AppearanceParams, channels: int, features: StVgg16 | Vgg19, has_time: bool, world: World) -> System:
+def _system(params: AppearanceParams, channels: int, features: StVgg16 | Vgg19, world: World) -> System:
     match params.system:
         case "edn":
             return Edn(params, channels, features, world)
         case "fakevideo":
-            return Gan(params, channels, features, has_time, world)
+            return Gan(params, channels, features, world)
 
 
 def _replay(world: World, system: System, memory: EpisodicMemory, clip: TrainingClip, epoch: int, step: int) -> None:

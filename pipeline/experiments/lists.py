@@ -122,8 +122,7 @@ def _experiment(name: str, listed: ExperimentList, row: str, seed: int, params: 
         _check(params, key, value, f"{folder / name}.yaml: rows.{row}")
     preset = listed.rows[row].preset
     added = _preset(preset, listed.target, params, folder) if preset else {}
-    for key in values:
-        _require_free(params, listed.target, key, added, f"{folder / name}.yaml: rows.{row}")
+    _require_free(params, listed.target, values, added, f"{folder / name}.yaml: rows.{row}")
     stage = listed.stage.format(target=listed.target)
     facts = json.dumps([stage, values, added], sort_keys=True)
     digest = hashlib.sha256(facts.encode()).hexdigest()[:6]
@@ -154,17 +153,15 @@ def _check(params: Mapping[str, Any], key: str, value: Any, where: str) -> None:
         raise InputError(f"{where}: {key} must be a single value, found {value!r} for {there!r}: name its keys one by one")
 
 
-def _require_free(params: Mapping[str, Any], target: str, key: str, preset: Mapping[str, Any], where: str) -> None:
-    """InputError when the target's own dicts, or a preset that goes over them, hold the key: the row's value would have no effect."""
-    own = f"targets.{target}.{key}"
-    if own in preset:
-        raise InputError(f"{where}: {key} is set by the row's preset too, which would win; take it out of the row or the base")
-    node: Any = params["targets"][target]
-    for part in key.split("."):
-        if not isinstance(node, Mapping) or part not in node:
-            return
-        node = node[part]
-    raise InputError(f"{where}: params.yaml has {own}, which would win over {key}; take it out there while experiments run")
+def _require_free(params: Mapping[str, Any], target: str, values: Mapping[str, Any], preset: Mapping[str, Any], where: str) -> None:
+    """InputError when the target's own dicts, or a preset that goes over them, hold another value of a key: the row's would have no effect."""
+    own = _leaves(params["targets"][target])
+    for key, value in values.items():
+        place = f"targets.{target}.{key}"
+        if preset.get(place, value) != value:
+            raise InputError(f"{where}: {key} is set by the row's preset too, which would win; take it out of the row or the base")
+        if own.get(key, value) != value:
+            raise InputError(f"{where}: params.yaml has {place}, which would win over {key}; take it out there while experiments run")
 
 
 def _value(tree: Mapping[str, Any], key: str, where: str) -> Any:

@@ -119,9 +119,12 @@ class Generator(nn.Module):
         self.head = nn.Conv2d(widths[0], 4, 3, padding=1)
 
     def encode(self, poses: Tensor) -> list[Tensor]:
-        """Outputs (b·k c h w) of encoder layers 1..levels for poses (b k c s s); s is a multiple of 2 ** (levels - 1)."""
-        maps = self._descend(poses.flatten(0, 1))
-        return [*maps[:-1], self.bottom(maps[-1])]
+        """Outputs (n c h w) of encoder layers 1..levels, before the bottom, for poses (n c s s); s is a multiple of 2 ** (levels - 1)."""
+        maps = []
+        for layer in self.encoders:
+            poses = layer(poses)
+            maps.append(poses)
+        return maps
 
     def decode(self, layer: int, deeper: Tensor | None, encoded: list[Tensor]) -> Tensor:
         """Output of decoder layer `layer` (1 = finest) from the deeper one's output and the encoder layers' outputs."""
@@ -133,20 +136,12 @@ class Generator(nn.Module):
         frames = poses.flatten(0, 1)
         # A CPU without gradients to keep takes one frame after the other: its cache and allocator like small maps better.
         share = 1 if frames.device.type == "cpu" and not torch.is_grad_enabled() else len(frames)
-        encoded = [self._descend(part) for part in frames.split(share)]
+        encoded = [self.encode(part) for part in frames.split(share)]
         bottom = self.bottom(torch.cat([maps[-1] for maps in encoded])).split(share)
         out = torch.cat([self._ascend([*maps[:-1], deepest]) for maps, deepest in zip(encoded, bottom, strict=True)])
         squashed = torch.tanh(out)  # of everything: a slice of interleaved channels takes four times as long
         colours, logits = (y.unflatten(0, (-1, self.shape.frames)) for y in (squashed, out))
         return colours[:, :, :3], logits[:, :, 3:]
-
-    def _descend(self, x: Tensor) -> list[Tensor]:
-        """Outputs of the encoder layers for frames (n c s s), before the bottom."""
-        maps = []
-        for layer in self.encoders:
-            x = layer(x)
-            maps.append(x)
-        return maps
 
     def _ascend(self, encoded: list[Tensor]) -> Tensor:
         """Colours and matte (n 4 s s) float32, before their limits, from the encoder layers' outputs."""

@@ -37,12 +37,12 @@ def train(folder: Path, name: str, crops, track, features: Path, params, split=A
     return load_model(out.weights, out.description)[0]
 
 
-def gan_and_batch(folder: Path, skeleton, features: Path, params, has_time: bool = True):
+def gan_and_batch(folder: Path, skeleton, features: Path, params):
     prepare_cpu(1)
-    track = make_track(skeleton, 8, has_time=has_time)
+    track = make_track(skeleton, 8)
     clip = TrainingClip(make_crops(folder / "crops.zarr", track), track, np.arange(8), params)
     clip.expand(make_crops(folder / "crops.zarr", track), folder / "pixels")
-    gan = Gan(params, pose_channels(skeleton, params.pose_map), load_features("st_vgg16", features), clip.has_time, CPU)
+    gan = Gan(params, pose_channels(skeleton, params.pose_map), load_features("st_vgg16", features), CPU)
     return gan, clip.batch(clip.order(1)[0], 0, 1, CPU.device, 0)
 
 

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from pipeline.background.backends.deepfill.network import DeepFill, network_input
 from pipeline.background.backends.telea import load as load_telea
 from pipeline.evaluation.fidelity import psnr
-from pipeline.evaluation.perceptual import load_distances
+from pipeline.evaluation.perceptual import Distance, load_distances
 from pipeline.training import prepare_cpu
 
 SIDE = 128  # of a training window: an hour of DeepFill's own 256 px would see a hundredth of what its authors showed it
@@ -156,7 +156,7 @@ def run(network: DeepFill, image: np.ndarray, hole: np.ndarray) -> np.ndarray:
     return out
 
 
-def score(plate: np.ndarray, hole: np.ndarray, fill: Fill, distance: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> tuple[float, float]:
+def score(plate: np.ndarray, hole: np.ndarray, fill: Fill, distance: Distance) -> tuple[float, float]:
     """PSNR inside the hole, and ST-LPIPS of the window about it."""
     made = fill(np.where(hole[..., None], 0, plate).astype(np.uint8), hole)
     ys, xs = np.flatnonzero(hole.any(1)), np.flatnonzero(hole.any(0))

@@ -148,6 +148,7 @@ def test_what_a_target_or_a_preset_sets_itself_is_refused(tmp_path):
         return experiments("mine", read_list("mine", write(tmp_path, base=base)), tmp_path / "params.yaml", tmp_path)
 
     assert of_these({"appearance.losses.pixel": 1.0})
+    assert of_these({"appearance.steps": 400}), "the same value is no quarrel"
     for key, value in (("appearance.losses.gw", 0.0), ("appearance.steps", 100)):
         with pytest.raises(InputError, match=rf"params\.yaml has targets\.man\.{key}, which would win over {key}"):
             of_these({key: value})

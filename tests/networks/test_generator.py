@@ -24,7 +24,7 @@ def test_colours_and_matte_logits_for_every_frame(k):
 def test_a_decoder_layer_receives_encoder_layers_directly(dense):
     """With everything before it detached, decoder layer i has a slope to encoder layers 1..i, or to layer i alone."""
     network = small(dense)
-    encoded = [x.detach() for x in network.encode(torch.rand(1, 3, 2, 32, 32))]
+    encoded = [x.detach() for x in network.encode(torch.rand(3, 2, 32, 32))]
     deeper = None
     for layer in range(4, 0, -1):
         leaves = [x.clone().requires_grad_() for x in encoded]
@@ -36,7 +36,7 @@ def test_a_decoder_layer_receives_encoder_layers_directly(dense):
 
 
 def test_layers_have_halving_sizes_and_capped_widths():
-    shapes = [tuple(x.shape[1:]) for x in small().encode(torch.rand(1, 3, 2, 32, 32))]
+    shapes = [tuple(x.shape[1:]) for x in small().encode(torch.rand(3, 2, 32, 32))]
     assert shapes == [(8, 32, 32), (16, 16, 16), (32, 8, 8), (64, 4, 4)]
 
 
