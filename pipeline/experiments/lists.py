@@ -154,7 +154,7 @@ def _check(params: Mapping[str, Any], key: str, value: Any, where: str) -> None:
 
 
 def _require_free(params: Mapping[str, Any], target: str, values: Mapping[str, Any], preset: Mapping[str, Any], where: str) -> None:
-    """InputError when the target's own dicts, or a preset that goes over them, hold another value of a key: the row's would have no effect."""
+    """InputError when the target's own dicts, or a preset that goes over them, hold another value of a key: it would win."""
     own = _leaves(params["targets"][target])
     for key, value in values.items():
         place = f"targets.{target}.{key}"
