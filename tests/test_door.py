@@ -145,14 +145,3 @@ def test_options_are_named_after_what_they_hold(capsys):
     with pytest.raises(SystemExit):
         parser.parse_args(["--frames", "a.zarr"])
     assert "required: --out" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ("own", "spins"), [({}, "1000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "None")], ids=lambda x: str(x)
-)
-def test_threads_of_a_door_soon_sleep_unless_the_user_says_otherwise(own, spins):
-    """Set before torch loads OpenMP, which reads it once."""
-    bare = {key: value for key, value in ENVIRONMENT.items() if key not in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")}
-    code = "import sys, stages, os; print(os.environ.get('GOMP_SPINCOUNT'), 'torch' in sys.modules)"
-    said = subprocess.run([sys.executable, "-c", code], env=bare | own, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    assert said.split() == [spins, "False"]

@@ -1,6 +1,6 @@
 """Ablations and comparisons: queue what is not done, then tabulate what is.
 
-python -m pipeline.experiments queue ablations     then: dvc queue start -j 2
+python -m pipeline.experiments queue ablations     then: GOMP_SPINCOUNT=1000 dvc queue start -j 2
 python -m pipeline.experiments table ablations     writes data/experiments/ablations.parquet and .md
 """
 
@@ -15,7 +15,7 @@ from pipeline.experiments.table import write_table
 from pipeline.params import read_value
 
 START = """{done} of {all} done, {new} queued now. To run what is queued, in the background, two at a time:
-dvc queue start -j 2
+GOMP_SPINCOUNT=1000 dvc queue start -j 2
 Watch: dvc queue status, dvc queue logs NAME -f. Stop: dvc queue stop --kill.
 After a kill or a failure: this command again, then dvc queue start."""
 

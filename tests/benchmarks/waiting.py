@@ -2,7 +2,7 @@
 
 python tests/benchmarks/waiting.py [--repeats 3]     from the project's root, on a machine that is quiet otherwise
 
-The default of OpenMP is compared with the doors' own (`stages/__init__.py`) and with threads that never spin, in turns.
+OpenMP's default is compared, in turns, with threads that sleep after a thousand turns (README, Ablations) and with those that never spin.
 """
 
 import argparse
@@ -13,10 +13,9 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-POLICIES = {"OpenMP's default": {"GOMP_SPINCOUNT": "300000"}, "the doors'": {}, "never spinning": {"OMP_WAIT_POLICY": "PASSIVE"}}
+POLICIES = {"OpenMP's default": {}, "a thousand turns": {"GOMP_SPINCOUNT": "1000"}, "never spinning": {"OMP_WAIT_POLICY": "PASSIVE"}}
 BUSY = "while True: pass"
 STEPS = """
-import stages  # first: it sets how threads wait
 import statistics, time
 from pathlib import Path
 import torch
