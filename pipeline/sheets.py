@@ -6,6 +6,8 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from pipeline.sampling import spread_evenly
+
 LABEL_PX = 18
 GAP_PX = 4
 PAPER = 255
@@ -14,7 +16,7 @@ INK = (40, 40, 40)
 
 def spread(t: int, n: int) -> list[int]:
     """At most n indices of 0..t-1, evenly spread, the first and the last among them."""
-    return sorted({round(i) for i in np.linspace(0, t - 1, min(n, t))}) if t > 0 else []
+    return spread_evenly(np.arange(t), n).tolist()
 
 
 def contact_sheet(pictures: Sequence[np.ndarray], labels: Sequence[str], columns: int = 8, cell_px: int = 160) -> np.ndarray:

@@ -12,13 +12,6 @@ LEAST_OPACITY = 12
 HIDDEN = np.int16(np.iinfo(np.int16).max)
 
 
-def spread_evenly(indices: np.ndarray, most: int) -> np.ndarray:
-    """At most `most` of the ascending indices (n), spread evenly, the first and the last among them."""
-    if len(indices) <= most:
-        return indices
-    return indices[np.unique(np.linspace(0, len(indices) - 1, most).round().astype(int))]
-
-
 def samples_that_fit(size_hw: tuple[int, int], most: int) -> int:
     """How many frames of a size may be held in memory at once (500 MB), at most `most` and at least 5."""
     return max(5, min(most, SAMPLE_BYTES // (size_hw[0] * size_hw[1] * 4)))

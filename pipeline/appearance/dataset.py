@@ -16,7 +16,7 @@ from pipeline.artifacts.crops import Crops
 from pipeline.artifacts.keypoints import Track
 from pipeline.errors import InputError
 from pipeline.greyness import are_grey
-from pipeline.stillness import spread_evenly
+from pipeline.sampling import spread_evenly
 from pipeline.training import digest_arrays, step_generator
 from pipeline.windows import runs, still_windows, training_windows, window_frames
 

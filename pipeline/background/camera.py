@@ -6,6 +6,8 @@ Not in the paper, whose cameras stand still.
 import cv2
 import numpy as np
 
+from pipeline.sampling import spread_evenly
+
 PAIRS = 20
 WORK_WIDTH_PX = 480
 LEAST_FEATURES = 8
@@ -19,7 +21,7 @@ def camera_motion(samples: np.ndarray, hidden: np.ndarray) -> dict[str, float | 
     Shifts in full px, by features (Lucas-Kanade) outside hidden (n h w) bool, or by phase correlation where too few
     survive. `moving` when the largest shift exceeds 1 px and 0.15 % of the diagonal. Under two samples: not moving, 0 pairs.
     """
-    chosen = np.unique(np.linspace(0, len(samples) - 1, PAIRS + 1).round().astype(int))
+    chosen = spread_evenly(np.arange(len(samples)), PAIRS + 1)
     middle = len(samples) // 2
     scale = min(1.0, WORK_WIDTH_PX / max(samples.shape[1:3]))
     still, still_hidden = _small(samples[middle], hidden[middle], scale)

@@ -18,8 +18,9 @@ from pipeline.clock import NO_TIME
 from pipeline.errors import InputError
 from pipeline.framing import body_boxes
 from pipeline.params import Section
+from pipeline.sampling import spread_evenly
 from pipeline.split import SplitParams, split_frames
-from pipeline.stillness import hidden_by, lighting_gains, masked_median, samples_that_fit, spread_evenly
+from pipeline.stillness import hidden_by, lighting_gains, masked_median, samples_that_fit
 
 Fill = Callable[[np.ndarray, np.ndarray], np.ndarray]
 

@@ -28,8 +28,9 @@ from pipeline.matting.person import own_pixels
 from pipeline.matting.steady import Moment, steady
 from pipeline.params import Section
 from pipeline.progress import Progress
+from pipeline.sampling import spread_evenly
 from pipeline.split import Split, SplitParams, split_frames
-from pipeline.stillness import hidden_by, samples_that_fit, spread_evenly
+from pipeline.stillness import hidden_by, samples_that_fit
 
 MatteBackend = Literal["blazepose", "background_difference", "maskrcnn", "maskrcnn_v2", "detectron2"]
 Backend = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]

@@ -24,6 +24,7 @@ from pipeline.progress import Progress
 from pipeline.refine.params import RefineParams
 from pipeline.refine.patches import Pairs, blurred, check_boxes, training_pairs
 from pipeline.regions import RegionParams, drop_unusable, feather, region_boxes
+from pipeline.sampling import spread_evenly
 from pipeline.split import SplitParams, split_frames
 from pipeline.training import (
     Ema,
@@ -221,7 +222,7 @@ def _training_frames(track: Track, split: SplitParams, most: int, reach: int) ->
     training = parts.training[: max(len(parts.training) - reach, 0)] if len(parts.held_out) else parts.training
     if not len(training):
         raise InputError("No training frame is left for the refiners: lower split.hold_out_fraction or film more.")
-    return training[np.unique(np.linspace(0, len(training) - 1, min(most, len(training))).round().astype(int))]
+    return spread_evenly(training, most)
 
 
 def _check_lengths(
