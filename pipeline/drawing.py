@@ -22,7 +22,7 @@ FIXED_POINT = 4  # fractional bits of the coordinates given to cv2
 
 
 class PoseMapParams(Section):
-    """How a pose is drawn; width is a limb's half-width as a share of the crop's side. Not in the paper."""
+    """How a pose is drawn; width is a limb's half-width as a share of the crop's longer side. Not in the paper."""
 
     style: Literal["limbs", "rgb"]
     width: float = Field(gt=0, le=0.2)
@@ -39,8 +39,8 @@ def pose_channels(skeleton: Skeleton, params: PoseMapParams) -> int:
     return len(drawn_limbs(skeleton)) if params.style == "limbs" else 3
 
 
-def draw_pose_maps(points: Tensor, scores: Tensor, skeleton: Skeleton, size_px: int, params: PoseMapParams) -> Tensor:
-    """Draw poses as float32 maps (n c s s) in [0, 1], c as pose_channels() says.
+def draw_pose_maps(points: Tensor, scores: Tensor, skeleton: Skeleton, crop_hw: tuple[int, int], params: PoseMapParams) -> Tensor:
+    """Draw poses as float32 maps (n c h w) of crop_hw in [0, 1], c as pose_channels() says.
 
     points (n j 2) are crop px in the skeleton's joint order, NaN where missing; scores (n j). A limb is drawn where
     both ends are finite and reach the score threshold; edges are one pixel soft, and each end carries a disc, so that
@@ -60,20 +60,20 @@ def draw_pose_maps(points: Tensor, scores: Tensor, skeleton: Skeleton, size_px: 
     start, stop = points[:, ends[0]].float(), points[:, ends[1]].float()
     usable = torch.isfinite(points).all(-1) & (scores >= params.score_threshold)
     visible = usable[:, ends[0]] & usable[:, ends[1]]
-    half = torch.tensor([_half_width(limb, size_px, params) for limb in limbs], device=points.device)
+    half = torch.tensor([_half_width(limb, max(crop_hw), params) for limb in limbs], device=points.device)
     half = half.expand(n, -1)
 
-    maps = torch.zeros((n, len(limbs), size_px, size_px), device=points.device)
-    flat = maps.view(-1, size_px, size_px)
+    maps = torch.zeros((n, len(limbs), *crop_hw), device=points.device)
+    flat = maps.view(-1, *crop_hw)
     for some in torch.nonzero(visible.flatten()).flatten().split(STROKES_AT_ONCE.get(points.device.type, 256)):
-        flat[some] = _strokes(start.reshape(-1, 2)[some], stop.reshape(-1, 2)[some], half.reshape(-1)[some], size_px)
+        flat[some] = _strokes(start.reshape(-1, 2)[some], stop.reshape(-1, 2)[some], half.reshape(-1)[some], crop_hw)
     if params.style == "limbs":
         return maps
     return _lay_over(maps, _colours(limbs, maps))
 
 
 def colourise(maps: Tensor, skeleton: Skeleton, style: Literal["limbs", "rgb"] | None = None) -> np.ndarray:
-    """Show pose maps (... c s s) in the skeleton's colours as uint8 (... s s 3); maps of the style `rgb` pass as is.
+    """Show pose maps (... c h w) in the skeleton's colours as uint8 (... h w 3); maps of the style `rgb` pass as is.
 
     The style is needed only for a skeleton of exactly three drawn limbs: without it, its maps count as `limbs`.
     """
@@ -96,10 +96,10 @@ def pose_picture(
 ) -> np.ndarray:
     """Draw one pose (j 2) for a person to look at: uint8 (h w 3) RGB on black, or over a copy of the image `over`.
 
-    side_px is the side of the square that `width` is a share of; without it, the picture's smaller side.
+    side_px is the side that `width` is a share of; without it, the picture's longer side.
     """
     picture = np.zeros((*size_hw, 3), np.uint8) if over is None else np.ascontiguousarray(over).copy()
-    side = float(min(size_hw)) if side_px is None else side_px
+    side = float(max(size_hw)) if side_px is None else side_px
     points = np.asarray(points, np.float64)
     scale = 1 << FIXED_POINT
     finite = np.isfinite(points).all(-1)
@@ -124,8 +124,8 @@ def _half_width(limb: Limb, side_px: float, params: PoseMapParams) -> float:
     return max(THINNEST_PX, params.width * side_px * limb.width)
 
 
-def _strokes(start: Tensor, stop: Tensor, half: Tensor, size_px: int) -> Tensor:
-    """Coverage (m s s) of m segments of half-width half (m), ends (m 2), with a disc at both ends.
+def _strokes(start: Tensor, stop: Tensor, half: Tensor, crop_hw: tuple[int, int]) -> Tensor:
+    """Coverage (m h w) of m segments of half-width half (m), ends (m 2), with a disc at both ends.
 
     In the segment's own axes, `past` is how far a pixel lies beyond the nearer end and `aside` its distance from the
     axis; both are sums of a row and a column, so a map costs a dozen passes and no square root per axis.
@@ -137,8 +137,8 @@ def _strokes(start: Tensor, stop: Tensor, half: Tensor, size_px: int) -> Tensor:
     east = torch.tensor([1.0, 0.0], device=start.device)
     along = torch.where(length > 1e-6, span / length.clamp_min(1e-6), east)
     middle = (start + stop) / 2
-    grid = torch.arange(size_px, dtype=torch.float32, device=start.device)
-    x, y = grid - middle[:, :1], grid - middle[:, 1:]
+    rows, columns = (torch.arange(side, dtype=torch.float32, device=start.device) for side in crop_hw)
+    x, y = columns - middle[:, :1], rows - middle[:, 1:]
     u, v = along[:, :1], along[:, 1:]
     past = (y * v)[:, :, None] + (x * u)[:, None, :]
     past.abs_().sub_(length[..., None] / 2)
@@ -160,7 +160,7 @@ def _colours(limbs: list[Limb], like: Tensor) -> Tensor:
 
 
 def _lay_over(maps: Tensor, colours: Tensor) -> Tensor:
-    """Lay the channels of maps (n c s s) over black, each over those before it: (n 3 s s)."""
+    """Lay the channels of maps (n c h w) over black, each over those before it: (n 3 h w)."""
     picture = maps.new_zeros((maps.shape[0], 3, *maps.shape[2:]))
     for channel, colour in zip(maps.unbind(1), colours, strict=True):
         picture = picture + (colour[:, None, None] - picture) * channel[:, None]

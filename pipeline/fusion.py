@@ -44,6 +44,6 @@ def paste_residual(foreground: np.ndarray, residual: np.ndarray, box_xyxy: np.nd
     if side < len(faded):  # shrink first, so that no row of the patch is stepped over
         fewer = max(1, round(side))
         faded = cv2.resize(faded, (fewer, fewer), interpolation=cv2.INTER_AREA)
-    matrix = box_to_crop(np.asarray(box_xyxy) - [x0, y0, x0, y0], len(faded))
+    matrix = box_to_crop(np.asarray(box_xyxy) - [x0, y0, x0, y0], faded.shape[:2])
     seen = cv2.warpAffine(faded, matrix, (x1 - x0, y1 - y0), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
     foreground[y0:y1, x0:x1] += seen

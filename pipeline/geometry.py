@@ -2,12 +2,16 @@
 
 Points are (x, y), y down, integer = pixel centre, so a resize by s maps p to (p + 0.5) * s - 0.5. Boxes are half-open
 x0 y0 x1 y1 in pixel edges: the box of the whole image is (0, 0, w, h). Affine maps are (2, 3) float64 acting on points.
+Sizes are (height, width): `size_hw` is the full frame's, `crop_hw` that of a crop in its own pixels, for what the networks
+see the working size. A crop map scales both axes alike: pixels stay square whatever the crop's shape.
 """
 
 import cv2
 import numpy as np
 
 Array = np.ndarray
+
+ASPECT_SLACK = 1e-3  # relative; boxes come out of sums of floats
 
 
 def apply_affine(matrix: Array, points: Array) -> Array:
@@ -28,20 +32,22 @@ def compose_affine(a: Array, b: Array) -> Array:
     return np.concatenate([linear, a[:, :2] @ b[:, 2:] + a[:, 2:]], axis=1)
 
 
-def box_to_crop(box_xyxy: Array, size_px: int) -> Array:
-    """Map (2, 3) from full pixels to a crop of size_px² that shows the square half-open box."""
-    x0, y0, x1, _ = (float(v) for v in box_xyxy)
-    scale = size_px / (x1 - x0)
+def box_to_crop(box_xyxy: Array, crop_hw: tuple[int, int]) -> Array:
+    """Map (2, 3) from full pixels to a crop (h, w) that shows the half-open box; ValueError unless the box has its aspect."""
+    x0, y0, x1, y1 = (float(v) for v in box_xyxy)
+    height, width = crop_hw
+    if abs((y1 - y0) * width - (x1 - x0) * height) > ASPECT_SLACK * (y1 - y0) * width:
+        raise ValueError(f"a box of {x1 - x0:g} x {y1 - y0:g} has not the aspect of a crop of {width} x {height}")
+    scale = width / (x1 - x0)
     return np.array([[scale, 0.0, (0.5 - x0) * scale - 0.5], [0.0, scale, (0.5 - y0) * scale - 0.5]])
 
 
-def crop_to_box(matrix: Array, size_px: int) -> Array:
-    """Half-open box (4) in full pixels that an axis-aligned crop map (2, 3) shows; inverse of box_to_crop."""
+def crop_to_box(matrix: Array, crop_hw: tuple[int, int]) -> Array:
+    """Half-open box (4) in full pixels that an axis-aligned crop map (2, 3) to (h, w) shows; inverse of box_to_crop."""
     scale = matrix[0, 0]
     x0 = 0.5 - (matrix[0, 2] + 0.5) / scale
     y0 = 0.5 - (matrix[1, 2] + 0.5) / scale
-    side = size_px / scale
-    return np.array([x0, y0, x0 + side, y0 + side])
+    return np.array([x0, y0, x0 + crop_hw[1] / scale, y0 + crop_hw[0] / scale])
 
 
 def box_of_points(points: Array, margin: float) -> Array:
@@ -56,18 +62,19 @@ def box_of_points(points: Array, margin: float) -> Array:
     return np.concatenate([centre - half, centre + half])
 
 
-def sample_crop(image: Array, matrix: Array, size_px: int, border: str = "replicate") -> Array:
-    """See image (h w c) or (h w) uint8 or float32 through a crop map (2, 3): (size_px, size_px[, c]), same dtype.
+def sample_crop(image: Array, matrix: Array, crop_hw: tuple[int, int], border: str = "replicate") -> Array:
+    """See image (h w c) or (h w) uint8 or float32 through a crop map (2, 3): (*crop_hw[, c]), same dtype.
 
     Shrinking averages areas: the crop is first sampled k times finer (linear) and then averaged k × k, k = ceil(1 / scale).
     border: `replicate` the edge pixels, or `zero` (for mattes).
     """
     scale = float(np.hypot(matrix[0, 0], matrix[1, 0]))
+    height, width = crop_hw
     k = max(1, int(np.ceil(1.0 / scale - 1e-6)))
     finer = np.array([[k, 0.0, (k - 1) / 2], [0.0, k, (k - 1) / 2]])
     mode = cv2.BORDER_REPLICATE if border == "replicate" else cv2.BORDER_CONSTANT
-    fine = cv2.warpAffine(image, compose_affine(finer, matrix), (size_px * k, size_px * k), flags=cv2.INTER_LINEAR, borderMode=mode)
-    return fine if k == 1 else cv2.resize(fine, (size_px, size_px), interpolation=cv2.INTER_AREA)
+    fine = cv2.warpAffine(image, compose_affine(finer, matrix), (width * k, height * k), flags=cv2.INTER_LINEAR, borderMode=mode)
+    return fine if k == 1 else cv2.resize(fine, (width, height), interpolation=cv2.INTER_AREA)
 
 
 def paste_crop(crop_image: Array, matrix: Array, size_hw: tuple[int, int], interpolation: str = "cubic") -> Array:

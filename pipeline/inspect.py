@@ -147,7 +147,7 @@ def _poses(found: Findings, path: Path, kind: str) -> None:
         found.lines.append(f"  {joint:<20} {there[:, j].mean():6.1%}  {score:.3f}  {told}")
     if not track.present.any():
         return
-    crop = box_to_crop(box_of_points(track.points, 1.25), 160)
+    crop = box_to_crop(box_of_points(track.points, 1.25), (160, 160))
     params = PoseMapParams(style="limbs", width=0.01, score_threshold=0.0)
     for t in spread(len(track.present), 2 * PICTURES):
         points = apply_affine(crop, track.points[t])

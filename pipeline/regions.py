@@ -93,21 +93,23 @@ def body_scale(points: np.ndarray, skeleton: Skeleton, smooth_frames: int, borde
 
 def cut_region(image: np.ndarray, box: np.ndarray, region_px: int, border: str = "replicate") -> np.ndarray:
     """Patch (p p[ c]) of a full frame or matte (h w[ c]) uint8 seen through a square box (4)."""
-    return sample_crop(image, box_to_crop(box, region_px), region_px, border)
+    patch_hw = region_px, region_px
+    return sample_crop(image, box_to_crop(box, patch_hw), patch_hw, border)
 
 
 def cut_from_crop(
     crop_image: np.ndarray, crop_matrix: np.ndarray, box: np.ndarray, region_px: int, border: str = "replicate"
 ) -> np.ndarray:
-    """Patch (p p[ c]) uint8 of a crop (s s[ c]) seen through a box (4) in full px; crop_matrix (2, 3) is full → crop.
+    """Patch (p p[ c]) uint8 of a crop (h w[ c]) of any size seen through a box (4) in full px; crop_matrix (2, 3) is full → crop.
 
     One resampling: cubic where the patch is finer than the crop (as in fusion), area-averaged where it is coarser.
     """
-    matrix = compose_affine(box_to_crop(box, region_px), invert_affine(crop_matrix))
+    patch_hw = region_px, region_px
+    matrix = compose_affine(box_to_crop(box, patch_hw), invert_affine(crop_matrix))
     if matrix[0, 0] <= 1:
-        return sample_crop(crop_image, matrix, region_px, border)
+        return sample_crop(crop_image, matrix, patch_hw, border)
     mode = cv2.BORDER_REPLICATE if border == "replicate" else cv2.BORDER_CONSTANT
-    return cv2.warpAffine(crop_image, matrix, (region_px, region_px), flags=cv2.INTER_CUBIC, borderMode=mode)
+    return cv2.warpAffine(crop_image, matrix, patch_hw, flags=cv2.INTER_CUBIC, borderMode=mode)
 
 
 def feather(region_px: int) -> np.ndarray:

@@ -41,7 +41,7 @@ def main() -> None:
     itself = shown.driver == shown.target
     rows = crops.crop if itself else generated.crop
     with stage_clock(args.time, frames=len(generated)):
-        external = External(args.name, args.video, shown, generated.clock, rows, generated.size_px, generated.size_hw)
+        external = External(args.name, args.video, shown, generated.clock, rows, generated.crop_hw, generated.size_hw)
         inception = load_inception_metrics(params.metrics, args.weights)
         if itself:
             split = read_section(args.params, "split", SplitParams)

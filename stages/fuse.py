@@ -12,7 +12,8 @@ def main() -> None:
     parser = door_parser(
         "Paste the generated person into the plate: a video with the driver's timestamps and sound.",
         reads={
-            "foreground": "generated foregrounds (Zarr)",
+            "foreground": "foregrounds to be pasted (Zarr), of any size",
+            "generated": "generated foregrounds (Zarr), for the working crop that the fused crops are seen through",
             "plate": "the target's plate (Zarr)",
             "driver-frames": "the driver's frames (Zarr), with its sound",
         },
@@ -26,7 +27,7 @@ def main() -> None:
     parser.add_argument("--models", nargs="*", type=Path, default=[], metavar="PATH", help="JSON beside each model used")
     args = parser.parse_args()
     params = read_section(args.params, "fuse", FuseParams)
-    inputs = FuseInputs(args.foreground, args.residuals, args.plate, args.driver_frames, tuple(args.models))
+    inputs = FuseInputs(args.foreground, args.generated, args.residuals, args.plate, args.driver_frames, tuple(args.models))
     outputs = FuseOutputs(args.out, args.sidecar, args.fused)
     with stage_clock(args.time) as figures:
         figures["frames"] = fuse_pair(inputs, outputs, params)

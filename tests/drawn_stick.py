@@ -1,4 +1,7 @@
-"""A turning stick of known truth: crops, track and the smallest params that train on it."""
+"""A turning stick of known truth: crops, track and the smallest params that train on it.
+
+The crop is neither square nor the identity: it shows a box of the frame at half its size.
+"""
 
 from pathlib import Path
 
@@ -9,9 +12,11 @@ from pipeline.appearance.params import AppearanceParams
 from pipeline.artifacts.crops import Crops, open_crops, write_crops
 from pipeline.artifacts.keypoints import Track
 from pipeline.clock import NO_TIME, Clock
+from pipeline.geometry import apply_affine, box_to_crop, invert_affine
 from pipeline.skeleton import Skeleton
 
-SIZE = 32
+CROP_HW, FULL_HW = (32, 48), (90, 120)
+ROW = box_to_crop(np.array([14.0, 9.0, 110.0, 73.0]), CROP_HW)
 
 STICK = {
     "name": "stick", "joints": ["base", "tip"], "root": "base",
@@ -21,22 +26,23 @@ STICK = {
 
 
 def make_track(skeleton: Skeleton, t: int, absent: tuple[int, ...] = (), has_time: bool = True) -> Track:
-    """A stick that turns about the crop's centre; full pixels = crop pixels."""
+    """A stick that turns about the crop's centre, in full pixels."""
     angle = np.linspace(0, np.pi, t)
-    tip = 16 + 10 * np.stack([np.cos(angle), np.sin(angle)], -1)
-    points = np.stack([np.full((t, 2), 16.0), tip], 1).astype(np.float32)
+    base = np.full((t, 2), (24.0, 16.0))
+    tip = base + 10 * np.stack([np.cos(angle), np.sin(angle)], -1)
+    points = apply_affine(invert_affine(ROW), np.stack([base, tip], 1)).astype(np.float32)
     score = np.ones((t, 2), np.float32)
     points[list(absent)], score[list(absent)] = np.nan, 0
     clock = Clock.regular("25", t) if has_time else NO_TIME
-    return Track(points, score, np.ones((t, 2), np.uint8), skeleton, clock, (SIZE, SIZE), {})
+    return Track(points, score, np.ones((t, 2), np.uint8), skeleton, clock, FULL_HW, {})
 
 
 def draw(track: Track) -> tuple[np.ndarray, np.ndarray]:
-    """Frames (t s s 3) and mattes (t s s): an orange stick on green."""
-    frames = np.full((len(track.points), SIZE, SIZE, 3), (20, 90, 40), np.uint8)
-    mattes = np.zeros((len(track.points), SIZE, SIZE), np.uint8)
+    """The crop's frames (t h w 3) and mattes (t h w): an orange stick on green."""
+    frames = np.full((len(track.points), *CROP_HW, 3), (20, 90, 40), np.uint8)
+    mattes = np.zeros((len(track.points), *CROP_HW), np.uint8)
     for t in np.flatnonzero(track.present):
-        start, stop = (tuple(round(float(v)) for v in p) for p in track.points[t])
+        start, stop = (tuple(round(float(v)) for v in p) for p in apply_affine(ROW, track.points[t]))
         frames[t] = cv2.line(frames[t].copy(), start, stop, (230, 140, 20), 5)
         mattes[t] = cv2.line(mattes[t].copy(), start, stop, 255, 5)
     return frames, mattes
@@ -45,9 +51,9 @@ def draw(track: Track) -> tuple[np.ndarray, np.ndarray]:
 def make_crops(path: Path, track: Track, frames: np.ndarray | None = None) -> Crops:
     drawn, mattes = draw(track)
     frames = drawn if frames is None else frames
-    crop = np.tile(np.eye(2, 3), (len(frames), 1, 1))
-    plate = np.full((1, SIZE, SIZE, 3), (20, 90, 40), np.uint8)
-    write_crops(path, [(frames, mattes, plate)], crop, track.present, track.clock, SIZE, (SIZE, SIZE))
+    crop = np.tile(ROW, (len(frames), 1, 1))
+    plate = np.full((1, *CROP_HW, 3), (20, 90, 40), np.uint8)
+    write_crops(path, [(frames, mattes, plate)], crop, track.present, track.clock, CROP_HW, FULL_HW)
     return open_crops(path)
 
 

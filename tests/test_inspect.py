@@ -56,11 +56,11 @@ def make(kind: str, folder: Path) -> Path:
         with create_frames(path, CLOCK, (S, S), {"reveal": "temporal_median"}, kind) as out:
             out.append(pixels(T, S, S, 3))
     elif kind == "crops":
-        blocks = [(pixels(T, S, S, 3), pixels(T, S, S), pixels(1, S, S, 3))]
-        write_crops(path, blocks, MAPS, present, CLOCK, S, (S, S))
+        blocks = [(pixels(T, S, 2 * S, 3), pixels(T, S, 2 * S), pixels(1, S, 2 * S, 3))]
+        write_crops(path, blocks, MAPS, present, CLOCK, (S, 2 * S), (S, S))
     elif kind == "foregrounds":
-        with create_foregrounds(path, S, CLOCK, MAPS, present, (S, S)) as out:
-            out.append(pixels(T, S, S, 3), pixels(T, S, S))
+        with create_foregrounds(path, (2 * S, S), CLOCK, MAPS, present, (S, S)) as out:
+            out.append(pixels(T, 2 * S, S, 3), pixels(T, 2 * S, S))
     elif kind == "residuals":
         boxes = np.tile([1.0, 1, 9, 9], (T, 1))
         boxes[0] = np.nan

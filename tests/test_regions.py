@@ -117,7 +117,7 @@ def test_patch_through_the_crop_equals_patch_of_the_frame() -> None:
     """A linear ramp is reproduced exactly by every interpolation, so both ways must meet away from the crop's edges."""
     y, x = np.mgrid[:240, :320]
     frame = (x * 0.5 + y * 0.25).astype(np.float32)
-    crop_matrix = box_to_crop(np.array([40, 20, 240, 220]), 100)
+    crop_matrix = box_to_crop(np.array([40, 20, 240, 220]), (100, 100))
     crop = (np.mgrid[:100, :100][1] * 2 + 40.5) * 0.5 + (np.mgrid[:100, :100][0] * 2 + 20.5) * 0.25
     box = np.array([100.3, 90.7, 148.3, 138.7])
     direct = cut_region(frame, box, 64)

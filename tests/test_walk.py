@@ -9,13 +9,15 @@ from figure import JOINTS, Figure, Motion
 from painting import write_video
 from ruamel.yaml import YAML
 from test_reruns import EDITS, expected
-from walking import arrays_and_tables, built, differing, draw_ann, draw_clip, edit_params, group_of, psnr, read_json
+from walking import SIZE_HW, arrays_and_tables, built, differing, draw_ann, draw_clip, edit_params, group_of, psnr, read_json
 
 from pipeline.artifacts.keypoints import read_keypoints
+from pipeline.geometry import crop_to_box
 
 pytestmark = pytest.mark.slow
 HELD_OUT = 24  # first of the 30 frames that split.hold_out_fraction 0.2 holds out
 PLAN = None
+CROPPED = ("crops/ann", "foregrounds/ann-to-ann-generated", "fused/ann-to-ann")
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +102,22 @@ def test_frames_mattes_and_plate_are_the_drawn_ones(first, truth):
 def _grey(pictures):
     """Brightness of RGB pictures, as video stores it."""
     return pictures @ np.array([0.299, 0.587, 0.114])
+
+
+def test_the_crop_is_neither_square_nor_the_identity(first):
+    crops, generated, fused = (zarr.open(first.folder / f"data/{name}.zarr") for name in CROPPED)
+    assert crops.attrs["mode"] == "fixed"  # chosen by auto
+    height, width = crops.attrs["crop_hw"]
+    assert (height, width) == (64, 96)
+    assert crops["frames"].shape[1:] == generated["rgb"].shape[1:] == fused["fused"].shape[1:] == (height, width, 3)
+    row = crops["crop"][0]
+    assert row[0, 0] == row[1, 1] < 0.6
+    x0, y0, x1, y1 = crop_to_box(row, (height, width))
+    assert x0 > 1
+    assert y0 > 1
+    assert x1 <= SIZE_HW[1]
+    assert y1 <= SIZE_HW[0]
+    assert np.array_equal(crops["crop"][:], generated["crop"][:])
 
 
 def test_the_video_has_the_drivers_frames_and_says_what_it_is(first):

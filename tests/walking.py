@@ -19,7 +19,7 @@ from ruamel.yaml import YAML
 from pipeline.artifacts.keypoints import write_keypoints
 
 ROOT = Path(__file__).resolve().parent.parent
-SIZE_HW = (160, 128)
+SIZE_HW = (160, 240)  # wider than the way of the target, whose crop is neither square nor the whole frame
 FRAMES = 30
 STAGE = re.compile(r"Running stage '([\w@-]+)'")
 
@@ -34,7 +34,7 @@ SMALL = {  # what makes a training take seconds; everything else stays as users 
     "appearance.checkpoint_s": 0,
     "generate.threads": 1,
     "generate.precision": "float32",
-    "crop.size_px": 64,
+    "crop.size_px": 96,
     "regions.region_px": 32,
     "regions.min_side_px": 6,
     "face_index.size_px": 32,
@@ -124,7 +124,7 @@ def make_project(folder: Path) -> Project:
 
 def draw_ann(folder: Path) -> dict[str, np.ndarray]:
     """Draw the target's clip."""
-    return draw_clip(folder, "ann.mkv", Figure(), Motion(travel=0.3))
+    return draw_clip(folder, "ann.mkv", Figure(), Motion(travel=0.8))
 
 
 def draw_clip(folder: Path, name: str, figure: Figure, motion: Motion, frames: int = FRAMES) -> dict[str, np.ndarray]:

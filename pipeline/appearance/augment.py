@@ -10,13 +10,15 @@ from torch import Tensor
 from pipeline.appearance.params import AugmentParams
 
 
-def draw_similarities(generator: np.random.Generator, count: int, params: AugmentParams, size_px: int) -> np.ndarray:
+def draw_similarities(generator: np.random.Generator, count: int, params: AugmentParams, crop_hw: tuple[int, int]) -> np.ndarray:
     """Similarities (n 2 3) float64 of crop pixels to crop pixels; the identity for a share of 1 - params.share.
 
-    Never a mirror image: a person is not symmetric.
+    A shift is a share of each axis' own side, so that as much of the crop stays in view either way. Never a mirror image: a
+    person is not symmetric.
     """
     maps = np.tile(np.eye(2, 3), (count, 1, 1))
-    centre = (size_px - 1) / 2
+    sides = np.array(crop_hw[::-1], np.float64)
+    centre = (sides - 1) / 2
     for row in maps:
         chosen, scale, turn, *shift = generator.uniform(-1, 1, 5)
         if (chosen + 1) / 2 >= params.share:
@@ -24,9 +26,9 @@ def draw_similarities(generator: np.random.Generator, count: int, params: Augmen
         angle = np.deg2rad(turn * params.rotation_deg)
         factor = 1 + scale * params.scale
         rotation = factor * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-        moved = centre + np.array(shift) * params.shift * size_px
+        moved = centre + np.array(shift) * params.shift * sides
         row[:, :2] = rotation
-        row[:, 2] = moved - rotation @ np.array([centre, centre])
+        row[:, 2] = moved - rotation @ centre
     return maps
 
 
@@ -36,14 +38,14 @@ def move_points(points: Tensor, maps: Tensor) -> Tensor:
 
 
 def move_images(images: Tensor, maps: Tensor, outside: Literal["zeros", "border"] = "zeros") -> Tensor:
-    """Resample images (b k c s s) float under maps (b 2 3): bilinear, from outside 0, where no matte is, or the border's pixels."""
-    b, k, c, s, _ = images.shape
+    """Resample images (b k c h w) float under maps (b 2 3): bilinear, from outside 0, where no matte is, or the border's pixels."""
+    b, k, c, height, width = images.shape
     square = torch.eye(3, dtype=torch.float64, device=maps.device).repeat(b, 1, 1)
     square[:, :2] = maps
     back = torch.linalg.inv(square)[:, :2].to(images.dtype)
-    axis = torch.arange(s, dtype=images.dtype, device=images.device)
-    y, x = torch.meshgrid(axis, axis, indexing="ij")
+    rows, columns = (torch.arange(side, dtype=images.dtype, device=images.device) for side in (height, width))
+    y, x = torch.meshgrid(rows, columns, indexing="ij")
     pixels = torch.stack([x, y, torch.ones_like(x)], -1)
     source = torch.einsum("bij,hwj->bhwi", back, pixels)
-    grid = (2 * source + 1) / s - 1
-    return F.grid_sample(images.flatten(1, 2), grid, padding_mode=outside, align_corners=False).view(b, k, c, s, s)
+    grid = (2 * source + 1) / torch.tensor([width, height], dtype=images.dtype, device=images.device) - 1
+    return F.grid_sample(images.flatten(1, 2), grid, padding_mode=outside, align_corners=False).view(b, k, c, height, width)

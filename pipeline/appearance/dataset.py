@@ -27,7 +27,7 @@ LOOKED_AT = 16  # training frames by which footage is called grey
 
 @dataclass(frozen=True)
 class Batch:
-    """Windows: poses (b k c s s) in [0, 1], foregrounds M x F (b k 3 s s) in [-1, 1], mattes (b k 1 s s) in [0, 1].
+    """Windows: poses (b k c h w) in [0, 1], foregrounds M x F (b k 3 h w) in [-1, 1], mattes (b k 1 h w) in [0, 1].
 
     A system that makes whole frames sees everything as foreground: its mattes are 1.
     halved_poses are the poses at half size for the discriminators.
@@ -51,8 +51,8 @@ class TrainingClip:
             )
         if not len(training):
             raise InputError("training needs at least one frame with the subject, found none: lower split.hold_out_fraction")
-        self.params, self.skeleton, self.size_px = params, track.skeleton, crops.size_px
-        params.check(self.size_px)
+        self.params, self.skeleton, self.crop_hw = params, track.skeleton, crops.crop_hw
+        params.check(self.crop_hw)
         self.row_of = np.full(len(track.points), -1)
         self.row_of[training] = np.arange(len(training))
         self.frames = training
@@ -67,7 +67,7 @@ class TrainingClip:
         self._pixels: np.ndarray | None = None
 
     def expand(self, crops: Crops, store: Path) -> None:
-        """Copy the training frames and mattes to one file (n s s 4) uint8: a shard is slow to read at random."""
+        """Copy the training frames and mattes to one file (n h w 4) uint8: a shard is slow to read at random."""
         with open(store, "wb") as file:
             for block in _blocks(crops, self.frames):
                 file.write(block.tobytes())
@@ -75,11 +75,11 @@ class TrainingClip:
 
     @property
     def pixels(self) -> np.ndarray:
-        """Colours and mattes (n s s 4) uint8 of the training frames, mapped when first read, in each process anew."""
+        """Colours and mattes (n h w 4) uint8 of the training frames, mapped when first read, in each process anew."""
         if self._pixels is None:
             if self._store is None:
                 raise RuntimeError("expand() must come before the first batch")
-            shape = (len(self.frames), self.size_px, self.size_px, 4)
+            shape = (len(self.frames), *self.crop_hw, 4)
             self._pixels = np.memmap(self._store, np.uint8, "r", shape=shape)
         return self._pixels
 
@@ -93,7 +93,7 @@ class TrainingClip:
             "keypoints_sha256": digest_arrays([self.points, self.scores]),
             "frames": len(self.frames),
             "has_time": self.has_time,
-            "size_px": self.size_px,
+            "crop_hw": list(self.crop_hw),
             "grey": self.grey,
             "skeleton": self.skeleton.to_json(),
         }
@@ -113,7 +113,7 @@ class TrainingClip:
         """This process's share of the batch of windows; stride and similarity of each are drawn for the whole batch."""
         generator = step_generator(self.params.seed, DRAW_BATCH, *keys)
         rows = np.stack([self._rows(int(window), generator) for window in windows])
-        maps = draw_similarities(generator, len(windows), self.params.augment, self.size_px)
+        maps = draw_similarities(generator, len(windows), self.params.augment, self.crop_hw)
         share = slice(rank * len(windows) // size, (rank + 1) * len(windows) // size)
         return self._load(rows[share], maps[share], [int(w) for w in windows[share]], device)
 
@@ -132,7 +132,7 @@ class TrainingClip:
             images = move_images(images, moved, "border" if self.whole_frames else "zeros")
         points = move_points(torch.from_numpy(self.points[rows]).to(device).double(), moved).float()
         scores = torch.from_numpy(self.scores[rows]).to(device)
-        poses = draw_poses(points, scores, self.skeleton, self.size_px, self.params.pose_map)
+        poses = draw_poses(points, scores, self.skeleton, self.crop_hw, self.params.pose_map)
         mattes = torch.ones_like(images[:, :, 3:]) if self.whole_frames else images[:, :, 3:] / 255
         stacked = poses.flatten(1, 2).contiguous(memory_format=torch.channels_last)  # the layout that convolutions and pools like
         poses, halved = (x.unflatten(1, poses.shape[1:3]) for x in (stacked, F.avg_pool2d(stacked, 2)))
@@ -140,7 +140,7 @@ class TrainingClip:
 
 
 def _blocks(crops: Crops, training: np.ndarray) -> Iterator[np.ndarray]:
-    """Colours and mattes (n s s 4) uint8 of the training frames, block by block."""
+    """Colours and mattes (n h w 4) uint8 of the training frames, block by block."""
     for start, stop in runs(training):
         for first in range(start, stop, BLOCK):
             last = min(first + BLOCK, stop)

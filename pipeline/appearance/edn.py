@@ -78,7 +78,7 @@ class Edn(System):
 
 
 def stacked(poses: Tensor, frames: Tensor) -> Tensor:
-    """What the judges see of windows of two: (x_t, x_t+1, y_t, y_t+1) of poses (b 2 c s s) and frames (b 2 3 s s), (b 2c+6 s s)."""
+    """What the judges see of windows of two: (x_t, x_t+1, y_t, y_t+1) of poses (b 2 c h w) and frames (b 2 3 h w), (b 2c+6 h w)."""
     return torch.cat([poses.flatten(1, 2), frames.flatten(1, 2)], 1).contiguous(memory_format=torch.channels_last)
 
 

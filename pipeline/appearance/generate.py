@@ -59,7 +59,7 @@ class _Blend:
         self.count += other.count
 
     def finish(self, contrast: float) -> tuple[np.ndarray, np.ndarray]:
-        """Straight colour (s s 3) and matte (s s), uint8.
+        """Straight colour (h w 3) and matte (h w), uint8.
 
         What the network predicts of a matte is the chance that a pixel is the subject's, flat where the pose leaves it open;
         contrast about one half makes an edge of it again.
@@ -76,7 +76,7 @@ class LoadedGenerator:
     network: Generator | GlobalGenerator
     pose_map: PoseMapParams
     skeleton: Skeleton
-    size_px: int
+    crop_hw: tuple[int, int]
     grey: bool
     weights_sha256: str
 
@@ -92,10 +92,15 @@ def load_generator(weights: Path, description_path: Path) -> LoadedGenerator:
         network.eval().requires_grad_(False),
         PoseMapParams.model_validate(description["params"]["pose_map"]),
         Skeleton.from_json(description["inputs"]["skeleton"]),
-        int(description["inputs"]["size_px"]),
+        _size(description["inputs"]["crop_hw"]),
         bool(description["inputs"]["grey"]),
         description["weights_sha256"],
     )
+
+
+def _size(crop_hw: list[int]) -> tuple[int, int]:
+    height, width = crop_hw
+    return height, width
 
 
 def _network(system: str, shape: dict[str, Any]) -> Generator | GlobalGenerator:
@@ -117,15 +122,16 @@ def generate_foreground(
             f"the motion must have the model's skeleton {model.skeleton.name}, found {motion.skeleton.name}: "
             "give both clips the same skeleton in params.yaml"
         )
-    if crops.size_px != model.size_px:
-        raise InputError(f"crops must have the model's {model.size_px} px, found {crops.size_px}. Run: dvc repro train_appearance")
-    present, size = motion.present, model.size_px
-    require_free_bytes(out, len(present) * size * size * 4)
-    rows = driven_crop(motion.points, present, crops.crop, size, motion.clock.has_time)
+    if crops.crop_hw != model.crop_hw:
+        (height, width), (h, w) = model.crop_hw, crops.crop_hw
+        raise InputError(f"crops must have the model's {width}x{height} px, found {w}x{h}. Run: dvc repro train_appearance")
+    present, (height, width) = motion.present, model.crop_hw
+    require_free_bytes(out, len(present) * height * width * 4)
+    rows = driven_crop(motion.points, present, crops.crop, crops.crop_hw, crops.size_hw, motion.clock.has_time)
     facts = {"model_sha256": model.weights_sha256, "skeleton": model.skeleton.name, "k": _window(model.network), "grey": model.grey}
     started = time.perf_counter()
     with (
-        create_foregrounds(out, size, motion.clock, rows, present, crops.size_hw, facts) as writer,
+        create_foregrounds(out, model.crop_hw, motion.clock, rows, present, crops.size_hw, facts) as writer,
         Progress(len(present), "generate_foreground") as progress,
     ):
         for colours, mattes in _frames(model, motion, to_crop(motion.points, rows), params):
@@ -137,16 +143,16 @@ def generate_foreground(
 def _frames(
     model: LoadedGenerator, motion: Track, points: np.ndarray, params: GenerateParams
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Colours (s s 3) and matte (s s) uint8 of every frame of the motion in order."""
+    """Colours (h w 3) and matte (h w) uint8 of every frame of the motion in order."""
     if not isinstance(model.network, GlobalGenerator):
         return _frames_in_windows(model, model.network, motion, points, params)
     device = next(model.network.parameters()).device
 
     def poses(t: int) -> torch.Tensor:
         points_, scores_ = (torch.from_numpy(np.ascontiguousarray(a[None, t : t + 1])).to(device) for a in (points, motion.score))
-        return draw_poses(points_, scores_, model.skeleton, model.size_px, model.pose_map)[0]
+        return draw_poses(points_, scores_, model.skeleton, model.crop_hw, model.pose_map)[0]
 
-    return frames_in_sequence(model.network, motion.present, poses, model.size_px, params.precision, motion.clock.has_time)
+    return frames_in_sequence(model.network, motion.present, poses, model.crop_hw, params.precision, motion.clock.has_time)
 
 
 def _window(network: Generator | GlobalGenerator) -> int:
@@ -158,10 +164,10 @@ def _frames_in_windows(
     model: LoadedGenerator, network: Generator, motion: Track, points: np.ndarray, params: GenerateParams
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Every frame, blended from its windows as soon as no later window holds it."""
-    k, size, present = network.shape.frames, model.size_px, motion.present
+    k, present = network.shape.frames, motion.present
     timed = motion.clock.has_time
     windows = rendering_windows(present, k, min(params.overlap_stride, k)) if timed else still_windows(np.flatnonzero(present), k)
-    nothing = np.zeros((size, size, 3), np.uint8), np.zeros((size, size), np.uint8)
+    nothing = np.zeros((*model.crop_hw, 3), np.uint8), np.zeros(model.crop_hw, np.uint8)
     pending: dict[int, _Blend] = {}
     done = 0
     for start in range(0, len(windows), params.batch_windows):
@@ -186,7 +192,7 @@ def _render(
     device = next(model.network.parameters()).device
     points_, scores_ = (torch.from_numpy(np.ascontiguousarray(a)).to(device) for a in (points, scores))
     with torch.inference_mode(), autocast(device, choose_dtype(params.precision, device)):
-        poses = draw_poses(points_, scores_, model.skeleton, model.size_px, model.pose_map)
+        poses = draw_poses(points_, scores_, model.skeleton, model.crop_hw, model.pose_map)
         colours, logits = model.network(poses)
     mattes = torch.sigmoid(logits)
     weights = mattes + FAINT

@@ -49,7 +49,7 @@ class PerceptualParams(Section):
 
 
 class AugmentParams(Section):
-    """Joint similarity of frames, mattes and keypoints; shift is a share of the crop's side."""
+    """Joint similarity of frames, mattes and keypoints; shift is a share of each axis' own side of the crop."""
 
     share: float = Field(ge=0, le=1)
     scale: float = Field(ge=0, lt=1)
@@ -85,7 +85,7 @@ class EdnLossWeights(Section):
 class EdnParams(Section):
     """The baseline Everybody Dance Now: size of its networks, weights of its losses.
 
-    Four halvings fit every legal crop: its side is a multiple of 16 px, and 32 px or more.
+    Four halvings fit every legal crop: its sides are multiples of 32 px.
     """
 
     width: int = Field(ge=4, le=256)
@@ -127,13 +127,13 @@ class AppearanceParams(Section):
     ema: float = Field(ge=0, lt=1)
     edn: EdnParams
 
-    def check(self, size_px: int) -> None:
-        """InputError unless the system can be trained on crops of size_px."""
+    def check(self, crop_hw: tuple[int, int]) -> None:
+        """InputError unless the system can be trained on crops of this size."""
         multiple = 2 ** (self.network.levels - 1)
-        if self.system == "fakevideo" and size_px % multiple:
+        if self.system == "fakevideo" and any(side % multiple for side in crop_hw):
             raise InputError(
-                f"crop.size_px must be a multiple of {multiple} for {self.network.levels} levels, found {size_px}: "
-                "change crop.size_px or appearance.network.levels"
+                f"both sides of the crop must be multiples of {multiple} px for {self.network.levels} levels, found "
+                f"{crop_hw[1]}x{crop_hw[0]}: lower appearance.network.levels, or change crop.size_px"
             )
         if self.system == "edn" and self.k != 2:
             raise InputError(f"appearance.system: edn learns pairs of frames, which needs appearance.k 2, found {self.k}: set it to 2")

@@ -12,7 +12,7 @@ def to_crop(points: np.ndarray, crop: np.ndarray) -> np.ndarray:
     return (np.einsum("txy,tjy->tjx", crop[:, :, :2], points.astype(np.float64)) + crop[:, None, :, 2]).astype(np.float32)
 
 
-def draw_poses(points: Tensor, scores: Tensor, skeleton: Skeleton, size_px: int, params: PoseMapParams) -> Tensor:
-    """Pose maps (b k c s s) of windows of points (b k j 2) in crop pixels."""
-    maps = draw_pose_maps(points.flatten(0, 1), scores.flatten(0, 1), skeleton, size_px, params)
+def draw_poses(points: Tensor, scores: Tensor, skeleton: Skeleton, crop_hw: tuple[int, int], params: PoseMapParams) -> Tensor:
+    """Pose maps (b k c h w) of windows of points (b k j 2) in crop pixels."""
+    maps = draw_pose_maps(points.flatten(0, 1), scores.flatten(0, 1), skeleton, crop_hw, params)
     return maps.unflatten(0, points.shape[:2])

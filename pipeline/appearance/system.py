@@ -17,12 +17,14 @@ from pipeline.networks.vgg import StVgg16, Vgg19
 from pipeline.processes import World, average_gradients, gather
 from pipeline.training import Ema, autocast, choose_dtype
 
+LEAST_SEEN_PX = 32  # the feature networks read no less
+
 REPLAYED = ("perceptual", "gw")  # line 9 of Alg. 2
 
 
 @dataclass(frozen=True)
 class Rendering:
-    """What the generator made of a batch: foregrounds M x F (b k 3 s s) in [-1, 1], matte logits (b k 1 s s) where it has any."""
+    """What the generator made of a batch: foregrounds M x F (b k 3 h w) in [-1, 1], matte logits (b k 1 h w) where it has any."""
 
     foregrounds: Tensor
     logits: Tensor | None
@@ -118,10 +120,14 @@ class System(ABC):
             return self._run(*inputs)
 
     def feature_maps(self, real: Tensor, fake: Tensor, params: PerceptualParams, least: int = 1) -> tuple[list[Tensor], list[Tensor]]:
-        """Maps of the feature network for real and generated windows (b k 3 s s), down to the last weighted layer or `least`."""
+        """Maps of the feature network for real and generated windows (b k 3 h w), down to the last weighted layer or `least`.
+
+        Frames are shrunk as params say, but not below LEAST_SEEN_PX on their shorter side.
+        """
         used = [i + 1 for i, weight in enumerate(params.layers) if weight]
         depth = max([*used, least])
-        shrunk = [F.avg_pool2d(x.flatten(0, 1), params.shrink) for x in (real, fake)]
+        shrink = max(1, min(params.shrink, min(real.shape[-2:]) // LEAST_SEEN_PX))
+        shrunk = [F.avg_pool2d(x.flatten(0, 1), shrink) for x in (real, fake)]
         real_in, fake_in = (x.contiguous(memory_format=torch.channels_last) for x in shrunk)
         with torch.no_grad():
             real_maps = self.features.features(real_in, depth)

@@ -15,7 +15,7 @@ REMEDY = "Run: dvc repro crop_person"
 
 @dataclass(frozen=True)
 class Crops:
-    """frames (t s s 3), mattes (t s s), plate (s s 3) or (t s s 3) uint8; crop (t 2 3) float64 full → crop; present (t) bool.
+    """frames (t h w 3), mattes (t h w), plate (1 h w 3) or (t h w 3) uint8 of crop_hw; crop (t 2 3) float64 full → crop; present (t) bool.
 
     The plate is the training-only plate seen through the crop, per frame where the crop follows the subject.
     """
@@ -26,12 +26,12 @@ class Crops:
     crop: np.ndarray
     present: np.ndarray
     clock: Clock
-    size_px: int
+    crop_hw: tuple[int, int]
     size_hw: tuple[int, int]
     attributes: dict[str, Any]
 
     def plate_at(self, t: int) -> np.ndarray:
-        """The plate (s s 3) behind frame t."""
+        """The plate (h w 3) behind frame t."""
         return self.plate[0] if len(self.plate) == 1 else self.plate[t]
 
 
@@ -41,20 +41,20 @@ def write_crops(
     crop: np.ndarray,
     present: np.ndarray,
     clock: Clock,
-    size_px: int,
+    crop_hw: tuple[int, int],
     size_hw: tuple[int, int],
     extra: dict[str, Any] | None = None,
 ) -> None:
-    """Publish crops from blocks of (frames (n s s 3), mattes (n s s), plates (m s s 3)) uint8.
+    """Publish crops from blocks of (frames (n h w 3), mattes (n h w), plates (m h w 3)) uint8.
 
     m = n where the crop follows; with a fixed crop the first block carries one plate and the others none (m = 0).
-    size_hw is the full frame's.
+    crop_hw is theirs, size_hw the full frame's.
     """
-    attributes = {**clock.to_attributes(), "size_px": size_px, "size_hw": list(size_hw), **(extra or {})}
+    attributes = {**clock.to_attributes(), "crop_hw": list(crop_hw), "size_hw": list(size_hw), **(extra or {})}
     with create_group(path, "crops", attributes) as group:
-        frames = ArrayWriter(group, "frames", (size_px, size_px, 3), "uint8")
-        mattes = ArrayWriter(group, "mattes", (size_px, size_px), "uint8")
-        plates = ArrayWriter(group, "plate", (size_px, size_px, 3), "uint8")
+        frames = ArrayWriter(group, "frames", (*crop_hw, 3), "uint8")
+        mattes = ArrayWriter(group, "mattes", crop_hw, "uint8")
+        plates = ArrayWriter(group, "plate", (*crop_hw, 3), "uint8")
         for frame_block, matte_block, plate_block in blocks:
             frames.append(frame_block)
             mattes.append(matte_block)
@@ -79,7 +79,7 @@ def open_crops(path: str | os.PathLike[str]) -> Crops:
             crop=read["crop"][:],
             present=read["present"][:].astype(bool),
             clock=Clock.from_attributes(attributes),
-            size_px=int(attributes["size_px"]),
+            crop_hw=(int(attributes["crop_hw"][0]), int(attributes["crop_hw"][1])),
             size_hw=(int(attributes["size_hw"][0]), int(attributes["size_hw"][1])),
             attributes=attributes,
         )

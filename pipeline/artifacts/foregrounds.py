@@ -16,14 +16,17 @@ REMEDY = "Run: dvc repro generate_foreground"
 
 @dataclass(frozen=True)
 class Foregrounds:
-    """rgb (t s s 3), matte (t s s) uint8, straight colour; crop (t 2 3) float64 full → crop; present (t) bool."""
+    """rgb (t h w 3), matte (t h w) uint8 of crop_hw, straight colour; crop (t 2 3) float64 full → crop; present (t) bool.
+
+    Size and rows are the foreground's own: whoever reads it maps through them, whatever the size of the target's crops.
+    """
 
     rgb: ArrayReader
     matte: ArrayReader
     crop: np.ndarray
     present: np.ndarray
     clock: Clock
-    size_px: int
+    crop_hw: tuple[int, int]
     size_hw: tuple[int, int]
     attributes: dict[str, Any]
 
@@ -38,7 +41,7 @@ class ForegroundWriter:
         self._rgb, self._matte = rgb, matte
 
     def append(self, rgb: np.ndarray, matte: np.ndarray) -> None:
-        """Add rgb (n s s 3) and matte (n s s), uint8."""
+        """Add rgb (n h w 3) and matte (n h w), uint8."""
         self._rgb.append(rgb)
         self._matte.append(matte)
 
@@ -54,7 +57,7 @@ class ForegroundWriter:
 @contextlib.contextmanager
 def create_foregrounds(
     path: str | os.PathLike[str],
-    size_px: int,
+    crop_hw: tuple[int, int],
     clock: Clock,
     crop: np.ndarray,
     present: np.ndarray,
@@ -62,10 +65,10 @@ def create_foregrounds(
     extra: dict[str, Any] | None = None,
 ) -> Iterator[ForegroundWriter]:
     """Publish foregrounds block by block; crop (t 2 3) and present (t) are known beforehand; size_hw is the full frame's."""
-    attributes = {**clock.to_attributes(), "size_px": size_px, "size_hw": list(size_hw), **(extra or {})}
+    attributes = {**clock.to_attributes(), "crop_hw": list(crop_hw), "size_hw": list(size_hw), **(extra or {})}
     with create_group(path, "foregrounds", attributes) as group:
         writer = ForegroundWriter(
-            ArrayWriter(group, "rgb", (size_px, size_px, 3), "uint8"), ArrayWriter(group, "matte", (size_px, size_px), "uint8")
+            ArrayWriter(group, "rgb", (*crop_hw, 3), "uint8"), ArrayWriter(group, "matte", crop_hw, "uint8")
         )
         yield writer
         length = writer.flush()
@@ -86,7 +89,7 @@ def open_foregrounds(path: str | os.PathLike[str]) -> Foregrounds:
             crop=read["crop"][:],
             present=read["present"][:].astype(bool),
             clock=Clock.from_attributes(attributes),
-            size_px=int(attributes["size_px"]),
+            crop_hw=(int(attributes["crop_hw"][0]), int(attributes["crop_hw"][1])),
             size_hw=(int(attributes["size_hw"][0]), int(attributes["size_hw"][1])),
             attributes=attributes,
         )

@@ -1,5 +1,7 @@
 """A target's frames, mattes and plate at the networks' working size (§4.1.2: "all the frames are resized")."""
 
+import math
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,13 +14,15 @@ from pipeline.artifacts.keypoints import read_keypoints
 from pipeline.artifacts.mattes import open_mattes
 from pipeline.artifacts.store import require_free_bytes
 from pipeline.errors import InputError
-from pipeline.framing import CropMode, training_crop
+from pipeline.framing import STEP_PX, CropMode, Framing, training_crop
 from pipeline.geometry import sample_crop
 from pipeline.params import Section
 from pipeline.progress import Progress
 
 BLOCK_FRAMES = 16
 LEAST_FRAMES = 3
+LARGEST_PX = 1024
+LEAST_BODY_PX = 64  # a person lower than this has a face of a few pixels
 
 
 class CropParams(Section):
@@ -26,7 +30,7 @@ class CropParams(Section):
 
     mode: CropMode
     margin: float = Field(ge=1.1, le=4.0)
-    size_px: int = Field(ge=32, le=1024, multiple_of=16)
+    size_px: int = Field(ge=STEP_PX, le=LARGEST_PX, multiple_of=STEP_PX)
 
 
 def crop_person(frames_path: Path, mattes_path: Path, keypoints_path: Path, plate_path: Path, out: Path, params: CropParams) -> int:
@@ -51,29 +55,48 @@ def crop_person(frames_path: Path, mattes_path: Path, keypoints_path: Path, plat
     if present.sum() < LEAST_FRAMES:
         seen = f"found {int(present.sum())} of {len(frames)} in {keypoints_path}"
         raise InputError(f"A target needs at least {LEAST_FRAMES} frames that show the subject, {seen}: use a longer clip.")
-    crop = training_crop(track.points, present, params.mode, params.margin, params.size_px, frames.clock.has_time)
-    require_free_bytes(out, len(frames) * params.size_px**2 * 7)
-    blocks = _blocks(frames, mattes, plate[0], crop, params)
-    extra = {"mode": params.mode, "margin": params.margin}
-    write_crops(out, blocks, crop, present, frames.clock, params.size_px, frames.size_hw, extra)
+    framing = training_crop(track.points, present, frames.size_hw, params.mode, params.margin, params.size_px, frames.clock.has_time)
+    height, width = framing.crop_hw
+    require_free_bytes(out, len(frames) * height * width * 7)
+    warnings = _warnings(framing, params)
+    for warning in warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    blocks = _blocks(frames, mattes, plate[0], framing)
+    extra = {"mode": framing.mode, "margin": params.margin, "body_px": round(framing.body_px, 2), "warnings": warnings}
+    write_crops(out, blocks, framing.rows, present, frames.clock, framing.crop_hw, frames.size_hw, extra)
     return len(frames)
 
 
+def _warnings(framing: Framing, params: CropParams) -> list[str]:
+    """One line when the networks see too little of the person, with the remedies that are left; mostly none."""
+    if framing.body_px >= LEAST_BODY_PX:
+        return []
+    larger = f"raise crop.size_px to {_enough_px(framing, params)}" if params.size_px < LARGEST_PX else "film from nearer"
+    other = ", or set crop.mode: follow" if framing.mode == "fixed" else ""
+    return [f"The person is only {framing.body_px:.0f} px high at working size, {LEAST_BODY_PX} or more show a face: {larger}{other}."]
+
+
+def _enough_px(framing: Framing, params: CropParams) -> int:
+    """The least legal crop.size_px at which the person has LEAST_BODY_PX; the largest legal one where none is enough."""
+    needed = params.size_px * LEAST_BODY_PX / framing.body_px
+    return min(LARGEST_PX, STEP_PX * math.ceil(needed / STEP_PX))
+
+
 def _blocks(
-    frames: Frames, mattes: Frames, plate: np.ndarray, crop: np.ndarray, params: CropParams
+    frames: Frames, mattes: Frames, plate: np.ndarray, framing: Framing
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Frames, mattes and plates (n s s …) block by block; a fixed crop has one plate, in the first block."""
-    size = params.size_px
+    """Frames, mattes and plates (n h w …) block by block; a fixed crop has one plate, in the first block."""
+    crop_hw = framing.crop_hw
     with Progress(len(frames), "crop_person") as progress:
         for start, block in frames.blocks(BLOCK_FRAMES):
-            rows = crop[start : start + len(block)]
+            rows = framing.rows[start : start + len(block)]
             opaque = mattes[start : start + len(block)]
-            seen = rows if params.mode == "follow" else rows[: 1 if start == 0 else 0]
-            plates = [sample_crop(plate, row, size) for row in seen]
+            seen = rows if framing.mode == "follow" else rows[: 1 if start == 0 else 0]
+            plates = [sample_crop(plate, row, crop_hw) for row in seen]
             yield (
-                np.stack([sample_crop(image, row, size) for image, row in zip(block, rows, strict=True)]),
-                np.stack([sample_crop(matte, row, size, border="zero") for matte, row in zip(opaque, rows, strict=True)]),
-                np.stack(plates) if plates else np.zeros((0, size, size, 3), np.uint8),
+                np.stack([sample_crop(image, row, crop_hw) for image, row in zip(block, rows, strict=True)]),
+                np.stack([sample_crop(matte, row, crop_hw, border="zero") for matte, row in zip(opaque, rows, strict=True)]),
+                np.stack(plates) if plates else np.zeros((0, *crop_hw, 3), np.uint8),
             )
             progress.advance(len(block))
 

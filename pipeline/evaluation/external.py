@@ -33,10 +33,17 @@ class ExternalParams(Section):
 
 
 class External:
-    """Frames of another system's result, each brought to size_px² as the truth was."""
+    """Frames of another system's result, each brought to crop_hw as the truth was."""
 
     def __init__(
-        self, name: str, video: Path, params: ExternalParams, clock: Clock, crop: np.ndarray, size_px: int, size_hw: tuple[int, int]
+        self,
+        name: str,
+        video: Path,
+        params: ExternalParams,
+        clock: Clock,
+        crop: np.ndarray,
+        crop_hw: tuple[int, int],
+        size_hw: tuple[int, int],
     ) -> None:
         """crop (t 2 3) full → crop and clock are those of the pair, size_hw is the target's full frame.
 
@@ -49,13 +56,13 @@ class External:
             )
         self.name, self.video, self.params = name, video, params
         self.info: VideoInfo = probe(video)
-        self.crop, self.size_px, self.size_hw = crop, size_px, size_hw
+        self.crop, self.crop_hw, self.size_hw = crop, crop_hw, size_hw
         self.by_time = clock.has_time and self.info.time_base is not None
         self.times = clock.seconds() if self.by_time else np.arange(len(crop), dtype=np.float64)
         self.tolerance = float(np.median(np.diff(self.times))) / 2 + SLACK_S if len(crop) > 1 else SLACK_S
 
     def frames(self, wanted: Sequence[int]) -> Iterator[np.ndarray | None]:
-        """For each wanted frame of the driver, in growing order, what the video shows then (s s 3) uint8; None where nothing is near.
+        """For each wanted frame of the driver, in growing order, what the video shows then (h w 3) uint8; None where nothing is near.
 
         The nearest frame is taken, the earlier of two, if it lies within half a frame of the driver.
         """
@@ -80,7 +87,7 @@ class External:
     def settings(self) -> dict[str, Any]:
         """How the video was brought beside ours, in words."""
         (h, w), whole = self.info.size_hw, self.params.shows == "full"
-        wanted = self.size_hw if whole else (self.size_px, self.size_px)
+        wanted = self.size_hw if whole else self.crop_hw
         scaled = "" if (h, w) == wanted else f"scaled from {w}x{h} to {wanted[1]}x{wanted[0]} px (area to shrink, cubic to enlarge)"
         seen = "seen through the crop of the true frames" if whole else "taken for the crop"
         near = "nearest timestamp within half a frame" if self.by_time else "by number, since one of the two has no timestamps"
@@ -104,8 +111,8 @@ class External:
 
     def _seen(self, image: np.ndarray, t: int) -> np.ndarray:
         if self.params.shows == "crop":
-            return _scaled(image, (self.size_px, self.size_px))
-        return sample_crop(_scaled(image, self.size_hw), self.crop[t], self.size_px)
+            return _scaled(image, self.crop_hw)
+        return sample_crop(_scaled(image, self.size_hw), self.crop[t], self.crop_hw)
 
 
 def _scaled(image: np.ndarray, size_hw: tuple[int, int]) -> np.ndarray:

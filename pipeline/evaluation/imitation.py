@@ -95,7 +95,7 @@ def _steadiness(
     flow: Flow,
     gallery: Gallery,
 ) -> tuple[dict[str, float], dict[str, Any]]:
-    """Scores of a result, one image (s s 3) a frame, beside the driver's; and how they were computed."""
+    """Scores of a result, one image (h w 3) a frame, beside the driver's; and how they were computed."""
     window, method = window_of(foregrounds), str(motion.attributes.get("retargeting", {}).get("method", "unknown"))
     images = _hung(images, motion.present, gallery)
     pairs, border = _pairs(images, foregrounds, driver_frames, driver, motion, window, method, params, flow)
@@ -114,11 +114,11 @@ def _steadiness(
         "frames": int(motion.present.sum()),
         "pairs": len(pairs),
         "pairs_left_out": {"motion_consistency": left_out},
-        "size_px": foregrounds.size_px,
+        "crop_hw": list(foregrounds.crop_hw),
         "window": window,
         **temporal_settings(params),
         "motion_consistency": "mean of exp(-|E / E(driver) - 1|), each video under its own flow and mask, the driver seen "
-        f"through the {_mode(foregrounds)} square about its track, margin {params.driver_margin:g}",
+        f"through the {_mode(foregrounds)} crop about its track, margin {params.driver_margin:g}",
         "pose": "median distance in crop px between the motion's joints and those detected again in the result, over all "
         "joints seen in both, sides exchanged in frames where the limbs lie nearer so; detected: share of the motion's "
         "frames with a joint seen again",
@@ -227,7 +227,8 @@ def _pairs(
     both = motion.present & driver.present
     if not foregrounds.clock.has_time or not both.any() or not {"motion_consistency", "e_warp", "flicker", "tcm"} & set(params.metrics):
         return [], []
-    rows = training_crop(driver.points, driver.present, _mode(foregrounds), params.driver_margin, foregrounds.size_px)
+    own_px = max(foregrounds.crop_hw)
+    seen_driver = training_crop(driver.points, driver.present, driver.size_hw, _mode(foregrounds), params.driver_margin, own_px)
     aligned = _shares_pixels(params, method, driver, foregrounds)
     borders = window_borders(motion.present, window)
     pairs, crossing = [], []
@@ -235,8 +236,10 @@ def _pairs(
     driver_images = (image for _, block in driver_frames.blocks(BLOCK) for image in block)
     with Progress(len(foregrounds), "evaluate") as progress:
         for t, (image, full) in enumerate(zip(images, driver_images, strict=True)):
-            seen = [rows[t], foregrounds.crop[t]] if aligned else [rows[t]]
-            now = [] if image is None else [image, *(sample_crop(full, row, foregrounds.size_px) for row in seen)]
+            seen = [sample_crop(full, seen_driver.rows[t], seen_driver.crop_hw)]
+            if aligned:
+                seen.append(sample_crop(full, foregrounds.crop[t], foregrounds.crop_hw))
+            now = [] if image is None else [image, *seen]
             if before and now and both[t] and both[t - 1]:
                 pairs.append(_errors(before, now, params, flow))
                 crossing.append(bool(borders[t]))

@@ -34,11 +34,11 @@ from pipeline.progress import Progress
 from pipeline.split import Split, SplitParams, split_frames
 
 METHODS = ("reconstruction", "nearest_pose", "plate")
-Predict = Callable[[list[int]], dict[str, np.ndarray]]  # frames, in growing order → what each method shows (n s s 3) uint8
+Predict = Callable[[list[int]], dict[str, np.ndarray]]  # frames, in growing order → what each method shows (n h w 3) uint8
 BLOCK = 8
 SAME_CROP_PX = 0.5
 SINGLE = ("psnr", "psnr_person", "ssim")
-PIXELS = "uint8 crops composited by Eq. 9, before video coding"
+PIXELS = "full frames composited by Eq. 9, before video coding, seen in uint8 through the crop of the true frames"
 NEAREST_POSE = (
     "training frame of least mean joint distance in crop px, unaligned, over joints finite in both, "
     f"at least {LEAST_SHARED:g} of the query's; pasted by its matte on the plate"
@@ -125,8 +125,8 @@ def _check(fused: Frames, generated: Foregrounds, crops: Crops, track: Track) ->
     if len(set(lengths.values())) > 1:
         found = ", ".join(f"{name} {n}" for name, n in lengths.items())
         raise InputError(f"The artifacts of one target must have as many frames, found {found}. Run: dvc repro")
-    if fused.size_hw != (crops.size_px, crops.size_px):
-        raise InputError(f"Fused crops must be {crops.size_px} px like the crops, found {fused.size_hw}. Run: dvc repro fuse")
+    if fused.size_hw != crops.crop_hw:
+        raise InputError(f"Fused crops must be {crops.crop_hw} (h, w) like the crops, found {fused.size_hw}. Run: dvc repro fuse")
     corners = np.array([[0.0, 0.0], crops.size_hw[::-1]])
     seen, made = (np.stack([apply_affine(m, corners) for m in rows]) for rows in (crops.crop, generated.crop))
     shift = float(np.abs(seen - made)[track.present].max(initial=0))
@@ -176,7 +176,7 @@ def _nearest_training_frames(crops: Crops, track: Track, split: Split) -> dict[i
 
 
 def _predictions(fused: Frames, crops: Crops, nearest: dict[int, int], frames: list[int]) -> dict[str, np.ndarray]:
-    """What each method shows, (n s s 3) uint8; without a comparable pose the nearest one is the bare plate."""
+    """What each method shows, (n h w 3) uint8; without a comparable pose the nearest one is the bare plate."""
     plates = np.stack([crops.plate_at(t) for t in frames])
     pasted = [
         plate if nearest[t] < 0 else fuse(crops.frames[nearest[t]], crops.mattes[nearest[t]], plate)
@@ -257,7 +257,7 @@ def _settings(
         "frames_held_out": f"the last {split_params.hold_out_fraction:g} in time of the frames with the subject",
         "first_frame": int(split.held_out[0]),
         "last_frame": int(split.held_out[-1]),
-        "size_px": crops.size_px,
+        "crop_hw": list(crops.crop_hw),
         "pairs": len(measured.pairs),
         "pairs_left_out": left_out,
         "window": window,

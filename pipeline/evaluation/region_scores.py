@@ -105,8 +105,9 @@ def _seen(residuals: Residuals | None, region: str, box: np.ndarray, t: int, reg
     faded = residuals.residual(region, t).astype(np.float32) * feather(residuals.region_px)[..., None]
     if residuals.region_px == region_px and np.array_equal(own, box):
         return faded
-    matrix = compose_affine(box_to_crop(box, region_px), invert_affine(box_to_crop(own, residuals.region_px)))
-    return cv2.warpAffine(faded, matrix, (region_px, region_px), flags=cv2.INTER_LINEAR)
+    patch_hw, own_hw = (region_px, region_px), (residuals.region_px, residuals.region_px)
+    matrix = compose_affine(box_to_crop(box, patch_hw), invert_affine(box_to_crop(own, own_hw)))
+    return cv2.warpAffine(faded, matrix, patch_hw, flags=cv2.INTER_LINEAR)
 
 
 def _append(

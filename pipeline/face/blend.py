@@ -52,8 +52,8 @@ def alignment(query: Query, faces: FaceIndex, face: int, anchors: list[int]) -> 
     Where fewer than two landmarks are shared, or the landmarks ask for a size far from the boxes', box goes to box.
     """
     size = len(query.patch)
-    to_full = invert_affine(box_to_crop(faces.box[face], faces.crop_px))
-    to_patch = box_to_crop(query.box, size)
+    to_full = invert_affine(box_to_crop(faces.box[face], (faces.crop_px, faces.crop_px)))
+    to_patch = box_to_crop(query.box, (size, size))
     moved = similarity_from_points(faces.landmarks[face][anchors], query.landmarks[anchors])
     boxes_ratio = (query.box[2] - query.box[0]) / faces.size_px[face]
     change = float(np.hypot(moved[0, 0], moved[1, 0])) / boxes_ratio
@@ -73,6 +73,6 @@ def soft_disc(size: int) -> np.ndarray:
 
 def _warp(image: np.ndarray, matrix: np.ndarray, size: int, border: str) -> np.ndarray:
     if np.hypot(matrix[0, 0], matrix[1, 0]) < 1:
-        return sample_crop(image, matrix, size, border)
+        return sample_crop(image, matrix, (size, size), border)
     mode = cv2.BORDER_REPLICATE if border == "replicate" else cv2.BORDER_CONSTANT
     return cv2.warpAffine(image, matrix, (size, size), flags=cv2.INTER_CUBIC, borderMode=mode)

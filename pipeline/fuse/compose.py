@@ -1,4 +1,4 @@
-"""One frame: generated foreground and polishing patches over the plate, at the source's resolution and at the crop's."""
+"""One frame: generated foreground and polishing patches over the plate, at the source's resolution."""
 
 from collections.abc import Mapping
 
@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from pipeline.fusion import fuse, paste_residual
-from pipeline.geometry import compose_affine, crop_to_box, sample_crop
+from pipeline.geometry import compose_affine, crop_to_box
 
 # A cubic kernel reaches two crop pixels beyond the last one that is not transparent.
 CUBIC_REACH_PX = 2
@@ -19,9 +19,10 @@ def compose_full(
 ) -> np.ndarray:
     """Eq. 8 and 9 in full pixels: a new (h w 3) uint8, equal to the plate wherever the matte is 0.
 
-    rgb (s s 3) and matte (s s) uint8 at crop size; crop (2 3) full → crop; patches: region → (residual (p p 3) int16,
-    box xyxy (4) in full px); weight (p p) the patches' feather; plate (h w 3) uint8. Upsampling is cubic. Only the box
-    of the opaque part is worked on, hence the cost is that of the person, not of the frame.
+    rgb (ch cw 3) and matte (ch cw) uint8 of any size; crop (2 3) full → theirs; patches: region → (residual (p p 3) int16,
+    box xyxy (4) in full px); weight (p p) the patches' feather; plate (h w 3) uint8. Upsampling is cubic; where the crop is
+    cut from the frame in whole pixels, its pixels are taken as they are. Only the box of the opaque part is worked on,
+    hence the cost is that of the person, not of the frame.
     """
     fused = plate.copy()
     box = opaque_box(matte, crop, (plate.shape[0], plate.shape[1]))
@@ -40,45 +41,14 @@ def compose_full(
     return fused
 
 
-def compose_crop(
-    rgb: np.ndarray, matte: np.ndarray, crop: np.ndarray, patches: Patches, weight: np.ndarray | None, plate: np.ndarray
-) -> np.ndarray:
-    """The same composition at crop size: (s s 3) uint8, as evaluation judges it; plate (s s 3) is seen through the crop."""
-    if not patches or weight is None:
-        return fuse(rgb, matte, plate)
-    foreground = rgb.astype(np.float32)
-    for residual, box in patches.values():
-        # Box edges are half a pixel off the pixel centres that the crop map speaks of.
-        low = crop[:, :2] @ (box[:2] - 0.5) + crop[:, 2] + 0.5
-        high = crop[:, :2] @ (box[2:] - 0.5) + crop[:, 2] + 0.5
-        paste_residual(foreground, residual, np.concatenate([low, high]), weight)
-    return fuse(foreground, matte, plate)
-
-
-class PlateThroughCrop:
-    """The plate as the crop sees it; computed anew only when plate or crop row change."""
-
-    def __init__(self, size_px: int) -> None:
-        self._size_px = size_px
-        self._key: tuple[int, bytes] | None = None
-        self._plate = np.empty(0, np.uint8)
-
-    def at(self, plate: np.ndarray, number: int, crop: np.ndarray) -> np.ndarray:
-        """Plate (h w 3), known by its number, seen through crop (2 3): (s s 3) uint8."""
-        key = (number, crop.tobytes())
-        if key != self._key:
-            self._key, self._plate = key, sample_crop(plate, crop, self._size_px)
-        return self._plate
-
-
 def opaque_box(matte: np.ndarray, crop: np.ndarray, size_hw: tuple[int, int]) -> tuple[int, int, int, int] | None:
-    """Half-open box of whole full pixels outside which the upsampled matte (s s) is 0; None when that is everywhere."""
+    """Half-open box of whole full pixels outside which the matte (ch cw) is 0 in the frame; None when that is everywhere."""
     columns, rows = np.flatnonzero(matte.any(axis=0)), np.flatnonzero(matte.any(axis=1))
     if not len(columns):
         return None
-    x0, y0, x1, _ = crop_to_box(crop, len(matte))
-    step = (x1 - x0) / len(matte)
-    reach = CUBIC_REACH_PX
+    x0, y0, x1, _ = crop_to_box(crop, (len(matte), matte.shape[1]))
+    step = (x1 - x0) / matte.shape[1]
+    reach = 0 if is_cut(crop) else CUBIC_REACH_PX
     left, right = x0 + (columns[0] - reach) * step, x0 + (columns[-1] + 1 + reach) * step
     top, bottom = y0 + (rows[0] - reach) * step, y0 + (rows[-1] + 1 + reach) * step
     box = (
@@ -90,9 +60,20 @@ def opaque_box(matte: np.ndarray, crop: np.ndarray, size_hw: tuple[int, int]) ->
     return box if box[0] < box[2] and box[1] < box[3] else None
 
 
+def is_cut(crop: np.ndarray) -> bool:
+    """Whether a crop map (2 3) shifts by whole pixels and does nothing else: the crop's pixels are the frame's."""
+    return np.array_equal(crop[:, :2], np.eye(2)) and np.array_equal(crop[:, 2], np.rint(crop[:, 2]))
+
+
 def _seen_through(image: np.ndarray, matrix: np.ndarray, size_hw: tuple[int, int], border: int) -> np.ndarray:
-    """Image (s s[ c]) uint8 at full pixels (h w), matrix (2 3) being full → crop; averaged where the crop is finer."""
+    """Image (ch cw[ c]) uint8 at full pixels (h w), matrix (2 3) being full → crop; averaged where the crop is finer.
+
+    Where the matrix is a cut, all of (h w) lies inside the image, as opaque_box() has it.
+    """
     height, width = size_hw
+    if is_cut(matrix):
+        x, y = (int(shift) for shift in matrix[:, 2])
+        return image[y : y + height, x : x + width]
     k = max(1, int(np.ceil(matrix[0, 0] - 1e-6)))
     finer = np.array([[1 / k, 0.0, 0.5 / k - 0.5], [0.0, 1 / k, 0.5 / k - 0.5]])
     matrix = matrix if k == 1 else compose_affine(matrix, finer)

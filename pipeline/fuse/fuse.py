@@ -17,8 +17,9 @@ from pipeline.artifacts.sounds import read_sound
 from pipeline.artifacts.store import publish, require_free_bytes
 from pipeline.clock import Clock
 from pipeline.errors import InputError
-from pipeline.fuse.compose import PlateThroughCrop, compose_crop, compose_full
+from pipeline.fuse.compose import compose_full
 from pipeline.fuse.sidecar import COMMENT, TITLE, describe, draw_mark
+from pipeline.geometry import sample_crop
 from pipeline.params import Section
 from pipeline.progress import Progress
 from pipeline.regions import feather
@@ -43,10 +44,12 @@ class FuseParams(Section):
 class FuseInputs:
     """Paths that fusion reads: residuals of the stage that params name, unread where that is `generated`.
 
-    driver_frames are the driver's, for the sound set aside in them; models the JSON beside each model, if any.
+    foreground is what is composed, of any size; generated tells the crop rows and the working size that the fused crops
+    have. driver_frames are the driver's, for the sound set aside in them; models the JSON beside each model, if any.
     """
 
     foreground: Path
+    generated: Path
     residuals: Path | None
     plate: Path
     driver_frames: Path
@@ -68,13 +71,13 @@ def fuse_pair(inputs: FuseInputs, outputs: FuseOutputs, params: FuseParams) -> i
     Frames in which the subject is absent show the plate. The video has the driver's timestamps and sound, at
     `fps_without_time` and mute where the driver is a folder of images. InputError when the inputs do not fit together.
     """
-    foreground = open_foregrounds(inputs.foreground)
+    foreground, generated = open_foregrounds(inputs.foreground), open_foregrounds(inputs.generated)
     patches = _residual_path(inputs, params.stage)
     residuals = None if patches is None else open_residuals(patches)
     plate = open_frames(inputs.plate, kind="plates")
-    _require_fit(inputs, foreground, patches, residuals, plate)
-    (height, width), size_px, t = plate.size_hw, foreground.size_px, len(foreground)
-    require_free_bytes(outputs.video, int(t * (height * width * VIDEO_BYTES_PER_PIXEL + size_px**2 * 3 * CROP_SHARE)))
+    _require_fit(inputs, foreground, generated, patches, residuals, plate)
+    (height, width), (h, w), t = plate.size_hw, generated.crop_hw, len(foreground)
+    require_free_bytes(outputs.video, int(t * (height * width * VIDEO_BYTES_PER_PIXEL + h * w * 3 * CROP_SHARE)))
     clock = foreground.clock
     if not clock.has_time:
         clock = Clock.regular(str(Fraction(params.fps_without_time).limit_denominator(1001)), t)
@@ -91,24 +94,23 @@ def fuse_pair(inputs: FuseInputs, outputs: FuseOutputs, params: FuseParams) -> i
         described = stack.enter_context(publish(outputs.sidecar))
         described.write_text(sidecar, encoding="utf-8")
         extra = {"stage": params.stage, "full_size_hw": list(plate.size_hw)}
-        crops = stack.enter_context(create_frames(outputs.fused, foreground.clock, (size_px, size_px), extra, kind="fused"))
+        crops = stack.enter_context(create_frames(outputs.fused, foreground.clock, generated.crop_hw, extra, kind="fused"))
         temporary = stack.enter_context(publish(outputs.video))
         sound = read_sound(inputs.driver_frames) if foreground.clock.has_time else None
         tags = {"title": TITLE, "comment": COMMENT}
         video = stack.enter_context(write_video(temporary, plate.size_hw, clock, params.crf, params.preset, tags, sound))
         progress = stack.enter_context(Progress(t, f"fuse {outputs.video.stem}"))
-        for full, crop in composed(foreground, residuals, plate):
+        for full, row in zip(composed(foreground, residuals, plate), generated.crop, strict=True):
+            crops.append(sample_crop(full, row, generated.crop_hw)[None])
             if params.mark != "none":
                 draw_mark(full, params.mark)
             video.append(full[None])
-            crops.append(crop[None])
             progress.advance()
     return t
 
 
-def composed(foreground: Foregrounds, residuals: Residuals | None, plate: Frames) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield every frame composed: full (h w 3) and at crop size (s s 3), both uint8; memory does not grow."""
-    seen = PlateThroughCrop(foreground.size_px)
+def composed(foreground: Foregrounds, residuals: Residuals | None, plate: Frames) -> Iterator[np.ndarray]:
+    """Yield every frame composed, (h w 3) uint8; memory does not grow."""
     weight = None if residuals is None else feather(residuals.region_px)
     fixed = plate[0] if len(plate) == 1 else None
     for start in range(0, len(foreground), BLOCK_FRAMES):
@@ -117,16 +119,11 @@ def composed(foreground: Foregrounds, residuals: Residuals | None, plate: Frames
         patches = {} if residuals is None else {name: residuals.patches[name][rows] for name in residuals.regions}
         for i, t in enumerate(range(rows.start, rows.stop)):
             back = plate[t] if fixed is None else fixed
-            crop = foreground.crop[t]
-            behind = seen.at(back, 0 if fixed is not None else t, crop)
             if not foreground.present[t]:
-                yield back.copy(), behind
+                yield back.copy()
                 continue
             polish = {} if residuals is None else {n: (p[i], residuals.boxes[n][t]) for n, p in patches.items()}
-            yield (
-                compose_full(rgb[i], mattes[i], crop, polish, weight, back),
-                compose_crop(rgb[i], mattes[i], crop, polish, weight, behind),
-            )
+            yield compose_full(rgb[i], mattes[i], foreground.crop[t], polish, weight, back)
 
 
 def _residual_path(inputs: FuseInputs, stage: str) -> Path | None:
@@ -137,8 +134,15 @@ def _residual_path(inputs: FuseInputs, stage: str) -> Path | None:
     return inputs.residuals
 
 
-def _require_fit(inputs: FuseInputs, foreground: Foregrounds, patches: Path | None, residuals: Residuals | None, plate: Frames) -> None:
+def _require_fit(
+    inputs: FuseInputs, foreground: Foregrounds, generated: Foregrounds, patches: Path | None, residuals: Residuals | None, plate: Frames
+) -> None:
     t = len(foreground)
+    if (len(generated), generated.size_hw) != (t, foreground.size_hw):
+        raise InputError(
+            f"{inputs.foreground} must be of the frames of {inputs.generated}: {len(generated)} of {generated.size_hw} (h, w), "
+            f"found {t} of {foreground.size_hw}. Run: dvc repro generate_foreground"
+        )
     if residuals is not None and len(residuals) != t:
         raise InputError(f"{patches} has {len(residuals)} frames, {inputs.foreground} has {t}. Run: dvc repro enhance_faces refine_regions")
     if plate.size_hw != foreground.size_hw:
@@ -154,12 +158,12 @@ def _require_fit(inputs: FuseInputs, foreground: Foregrounds, patches: Path | No
 
 
 def _read(inputs: FuseInputs, patches: Path | None) -> dict[str, Path]:
-    paths = {"foreground": inputs.foreground, "plate": inputs.plate, "driver_frames": inputs.driver_frames}
+    paths = {"foreground": inputs.foreground, "generated": inputs.generated, "plate": inputs.plate, "driver_frames": inputs.driver_frames}
     return paths if patches is None else {**paths, "residuals": patches}
 
 
 def _makers(foreground: Foregrounds, residuals: Residuals | None) -> dict[str, object]:
     """What foregrounds and residuals say of the models that made them, beside the facts of every artifact of their kind."""
-    known = {"fps", "time_base", "pts", "kind", "version", "size_px", "size_hw", "regions", "region_px", "length", "skipped"}
+    known = {"fps", "time_base", "pts", "kind", "version", "crop_hw", "size_hw", "regions", "region_px", "length", "skipped"}
     made = {"foreground": foreground.attributes, "residuals": {} if residuals is None else residuals.attributes}
     return {name: {k: v for k, v in attributes.items() if k not in known} for name, attributes in made.items()}

@@ -46,11 +46,11 @@ def _row(track: Track, columns: list[int], images: list[np.ndarray], threshold: 
     box = box_of_points(shown if np.isfinite(shown).any() else track.points, MARGIN)
     if box[2] - box[0] > max(h, w):
         box = np.concatenate([[w / 2, h / 2]] * 2) + max(h, w) / 2 * np.array([-1, -1, 1, 1])
-    view = box_to_crop(box, CELL_PX)
+    view = box_to_crop(box, (CELL_PX, CELL_PX))
     style = PoseMapParams(style="limbs", width=0.007, score_threshold=threshold)
     cells = []
     for frame, image in zip(columns, images, strict=True):
-        crop = (sample_crop(image, view, CELL_PX, "zero") * dimmed).astype(np.uint8)
+        crop = (sample_crop(image, view, (CELL_PX, CELL_PX), "zero") * dimmed).astype(np.uint8)
         points = apply_affine(view, track.points[frame])
         cells.append(pose_picture(points, track.score[frame], track.skeleton, (CELL_PX, CELL_PX), style, crop))
     return cells

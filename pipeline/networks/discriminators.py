@@ -41,7 +41,7 @@ class QualityDiscriminator(nn.Module):
         self.judge = _convolution(self.trunk.width, 1, 3, spectral)
 
     def forward(self, poses: Tensor, foregrounds: Tensor) -> Tensor:
-        """Logits (n 1 h w), positive = real, for poses (n c s/2 s/2) and foregrounds M x F (n 3 s s)."""
+        """Logits (n 1 h' w'), positive = real, for poses (n c h/2 w/2) and foregrounds M x F (n 3 h w)."""
         return self.judge(self.trunk(poses, foregrounds)).float()
 
 
@@ -60,7 +60,7 @@ class TemporalDiscriminator(nn.Module):
         self.judge = _convolution(last // 2 * len(dilations), 1, 3, spectral)
 
     def forward(self, poses: Tensor, foregrounds: Tensor) -> Tensor:
-        """Logits (b 1 h w), positive = real, for windows of poses (b k c s/2 s/2) and foregrounds (b k 3 s s)."""
+        """Logits (b 1 h' w'), positive = real, for windows of poses (b k c h/2 w/2) and foregrounds (b k 3 h w)."""
         x = self.trunk(poses.flatten(1, 2), foregrounds.flatten(1, 2))
         x = torch.cat([branch(x) for branch in self.branches], 1)
         return self.judge(F.leaky_relu(x, SLOPE)).float()

@@ -119,7 +119,7 @@ class Generator(nn.Module):
         self.head = nn.Conv2d(widths[0], 4, 3, padding=1)
 
     def encode(self, poses: Tensor) -> list[Tensor]:
-        """Outputs (n c h w) of encoder layers 1..levels, before the bottom, for poses (n c s s); s is a multiple of 2 ** (levels - 1)."""
+        """Outputs (n c h w) of encoder layers 1..levels, before the bottom, for poses (n c h w), sides multiples of 2 ** (levels - 1)."""
         maps = []
         for layer in self.encoders:
             poses = layer(poses)
@@ -132,7 +132,7 @@ class Generator(nn.Module):
         return self.decoders[layer - 1](deeper, skips)
 
     def forward(self, poses: Tensor) -> tuple[Tensor, Tensor]:
-        """Poses (b k c s s) in [0, 1] to straight colour (b k 3 s s) in [-1, 1] and matte logits (b k 1 s s), float32."""
+        """Poses (b k c h w) in [0, 1] to straight colour (b k 3 h w) in [-1, 1] and matte logits (b k 1 h w), float32."""
         frames = poses.flatten(0, 1)
         # A CPU without gradients to keep takes one frame after the other: its cache and allocator like small maps better.
         share = 1 if frames.device.type == "cpu" and not torch.is_grad_enabled() else len(frames)
@@ -144,7 +144,7 @@ class Generator(nn.Module):
         return colours[:, :, :3], logits[:, :, 3:]
 
     def _ascend(self, encoded: list[Tensor]) -> Tensor:
-        """Colours and matte (n 4 s s) float32, before their limits, from the encoder layers' outputs."""
+        """Colours and matte (n 4 h w) float32, before their limits, from the encoder layers' outputs."""
         x = None
         for layer in range(self.shape.levels, 0, -1):
             x = self.decode(layer, x, encoded)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.artifacts.crops import Crops
 from pipeline.artifacts.keypoints import ORIGINS, Track
 from pipeline.report.page import bullets, folded, paragraph, table
 from pipeline.windows import runs
@@ -71,6 +72,19 @@ def camera_warning(attributes: Mapping[str, Any]) -> str:
     if not motion.get("moving"):
         return ""
     return f"The camera moves (up to {motion['max_shift_px']} px): the plate is blurred, and the result with it."
+
+
+def crop_fill(crops: Crops, training: np.ndarray) -> str:
+    """One sentence: how the frame is cut, and how much of the crop the person fills in the training frames; its height in px."""
+    height, width = crops.crop_hw
+    cut = {"fixed": "the same box throughout", "follow": "a box that follows the person"}.get(crops.attributes.get("mode", ""), "")
+    said = f"{width} × {height} px" + (f", {cut}" if cut else "")
+    shares = [float((crops.mattes[int(t)] > 127).mean()) for t in training]
+    if shares:
+        said += f"; the person fills {100 * float(np.median(shares)):.0f} % of it (median over training frames)"
+    if "body_px" in crops.attributes:
+        said += f" and is {crops.attributes['body_px']:.0f} px high or long (median, from joint to joint)"
+    return f"The crop: {said}."
 
 
 def matte_table(attributes: Mapping[str, Any]) -> str:

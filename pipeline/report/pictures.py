@@ -18,6 +18,7 @@ from pipeline.regions import cut_from_crop, feather
 from pipeline.sheets import contact_sheet, encode, spread
 
 CELL_PX = 230
+CELL_HW = (CELL_PX, CELL_PX)
 MARGIN = 1.3
 SHEET_PX = 1250
 QUALITY = 80
@@ -37,15 +38,15 @@ def poses_on_frames(frames: Frames, track: Track, at: Sequence[int], params: Pos
     pictures = []
     for t in at:
         points = apply_affine(view, track.points[t])
-        under = sample_crop(frames[t], view, CELL_PX, border="zero")
-        pictures.append(pose_picture(points, track.score[t], track.skeleton, (CELL_PX, CELL_PX), params, over=under))
+        under = sample_crop(frames[t], view, CELL_HW, border="zero")
+        pictures.append(pose_picture(points, track.score[t], track.skeleton, CELL_HW, params, over=under))
     return _sheet(pictures, [f"frame {t}" for t in at])
 
 
 def mattes_on_frames(frames: Frames, mattes: Frames, track: Track, at: Sequence[int]) -> bytes:
     """Frames, cut as poses_on_frames does, in which everything outside the matte is turned to grey."""
     view = view_of(track)
-    seen = [(sample_crop(frames[t], view, CELL_PX, "zero"), sample_crop(mattes[t], view, CELL_PX, "zero")) for t in at]
+    seen = [(sample_crop(frames[t], view, CELL_HW, "zero"), sample_crop(mattes[t], view, CELL_HW, "zero")) for t in at]
     return _sheet([_over_grey(image, matte) for image, matte in seen], [f"frame {t}" for t in at])
 
 
@@ -55,7 +56,7 @@ def view_of(track: Track) -> np.ndarray:
     if not np.isfinite(box).all():
         side = float(max(track.size_hw))
         box = np.array([0.0, 0.0, side, side])
-    return box_to_crop(box, CELL_PX)
+    return box_to_crop(box, CELL_HW)
 
 
 def plate(plates: Frames) -> bytes:
@@ -77,10 +78,9 @@ def faces(index: FaceIndex, n: int) -> bytes:
     return _sheet([index.crops[i] for i in rows], [f"frame {index.frame[i]}, sharp {index.sharpness[i]:.0f}" for i in rows])
 
 
-def pose_maps(motion: Track, crop: np.ndarray, size_px: int, at: Sequence[int], params: PoseMapParams) -> bytes:
+def pose_maps(motion: Track, crop: np.ndarray, crop_hw: tuple[int, int], at: Sequence[int], params: PoseMapParams) -> bytes:
     """What the generator reads, in the skeleton's colours; crop (t 2 3) maps full to crop px."""
-    size = (size_px, size_px)
-    pictures = [pose_picture(apply_affine(crop[t], motion.points[t]), motion.score[t], motion.skeleton, size, params) for t in at]
+    pictures = [pose_picture(apply_affine(crop[t], motion.points[t]), motion.score[t], motion.skeleton, crop_hw, params) for t in at]
     return _sheet(pictures, [f"frame {t}" for t in at])
 
 

@@ -73,7 +73,7 @@ def pair_section(run: Run, name: str, driver: str, target: str) -> list[str]:
     parts += _retargeting(run, name, track)
     if generated is not None and track is not None:
         at = pictures.chosen(track.present, run.params.sheet_frames)
-        sheet = pictures.pose_maps(track, generated.crop, generated.size_px, at, run.pose_map)
+        sheet = pictures.pose_maps(track, generated.crop, generated.crop_hw, at, run.pose_map)
         parts += [
             heading(3, "Step by step"),
             image(sheet, "Pose maps, as the generator reads them"),
@@ -95,6 +95,7 @@ def target_section(run: Run, name: str, clip: str, split: SplitParams) -> list[s
     crops = run.open(f"crops/{name}.zarr", open_crops)
     fused = run.open(f"fused/{name}-to-{name}.zarr", partial(open_frames, kind="fused"))
     parts = [heading(2, f"Target {name}", f"target-{name}"), *_camera(run, name)]
+    parts += [paragraph(line, "warn") for line in crops.attributes.get("warnings", [])] if crops is not None else []
     if crops is not None and fused is not None and len(fused) == len(crops.frames):
         held_out = split_frames(track.present if track else crops.present, split).held_out
         parts += _reconstruction_video(run, crops, fused, held_out)
@@ -106,7 +107,7 @@ def target_section(run: Run, name: str, clip: str, split: SplitParams) -> list[s
     if crops is not None and fused is not None:
         parts += _worst(run, name, crops, fused)
     parts += _curves(run, name)
-    return [*parts, heading(3, "What the looks were learnt from"), *_target_sheets(run, name, clip, track, crops)]
+    return [*parts, heading(3, "What the looks were learnt from"), *_target_sheets(run, name, clip, track, crops, split)]
 
 
 def clip_section(run: Run, name: str) -> list[str]:
@@ -145,13 +146,13 @@ def _pair_video(run: Run, name: str, frames: Frames | None, track: Track | None)
 
 
 def _reconstruction_video(run: Run, crops: Crops, fused: Frames, held_out: np.ndarray) -> list[str]:
-    height, size = run.params.video_height_px, (crops.size_px, crops.size_px)
+    height, size = run.params.video_height_px, crops.crop_hw
     marks = ["held out" if t in set(held_out.tolist()) else "training" for t in range(len(fused))]
     true = videos.marked(videos.enlarged((crops.frames[t] for t in range(len(fused))), height), marks)
     shown = min(len(fused), run.params.video_max_frames)
     panels = [true, videos.frames_panel(fused)]
     blob = videos.side_by_side(["ground truth", "reconstruction"], panels, [size, size], crops.clock, shown, height, run.params.video_crf)
-    return [video(blob, f"Ground truth and reconstruction through the crop ({crops.size_px} px){_cut(shown, len(fused))}")]
+    return [video(blob, f"Ground truth and reconstruction through the crop ({size[1]} × {size[0]} px){_cut(shown, len(fused))}")]
 
 
 def _retargeting(run: Run, name: str, track: Track | None) -> list[str]:
@@ -187,7 +188,7 @@ def _foreground_sheets(run: Run, name: str, generated: Foregrounds, at: list[int
     return parts
 
 
-def _target_sheets(run: Run, name: str, clip: str, track: Track | None, crops: Crops | None) -> list[str]:
+def _target_sheets(run: Run, name: str, clip: str, track: Track | None, crops: Crops | None, split: SplitParams) -> list[str]:
     parts = []
     frames = run.open(f"frames/{clip}.zarr", open_frames)
     mattes = run.open(f"mattes/{name}.zarr", open_mattes)
@@ -203,6 +204,7 @@ def _target_sheets(run: Run, name: str, clip: str, track: Track | None, crops: C
     if crops is not None:
         sheet = pictures.crops_and_mattes(crops, pictures.chosen(crops.present, run.params.sheet_frames))
         parts.append(image(sheet, "Crops: what the networks see"))
+        parts.append(paragraph(facts.crop_fill(crops, split_frames(crops.present, split).training)))
     index = run.open(f"faces/{name}.parquet", lambda table: open_faces(table, table.with_suffix(".zarr")))
     if index is not None and len(index):
         sheet = pictures.faces(index, 2 * run.params.sheet_frames)

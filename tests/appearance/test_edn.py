@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from drawn_stick import EDN, SIZE, draw, make_crops, make_track, small
+from drawn_stick import CROP_HW, EDN, draw, make_crops, make_track, small
 
 from pipeline.appearance.dataset import TrainingClip
 from pipeline.appearance.edn import Edn, feature_matching, perceptual, stacked
@@ -153,7 +153,7 @@ def test_one_window_overfits(tmp_path, stick, features_folder, generate_params):
 
 
 def render(folder, network, track, params):
-    loaded = LoadedGenerator(network.eval(), small().pose_map, track.skeleton, SIZE, False, "0" * 64)
+    loaded = LoadedGenerator(network.eval(), small().pose_map, track.skeleton, CROP_HW, False, "0" * 64)
     generate_foreground(prepare_generator(loaded, params), track, make_crops(folder / "c.zarr", track), params, folder / "out.zarr")
     return open_foregrounds(folder / "out.zarr")
 

@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from drawn_stick import SIZE, draw, make_crops, make_track, small
+from drawn_stick import CROP_HW, ROW, draw, make_crops, make_track, small
 
 from pipeline.appearance.generate import (
     GenerateParams,
@@ -30,7 +30,7 @@ def model(stick: Skeleton, k: int = 3) -> LoadedGenerator:
     for part in network.modules():
         if isinstance(part, Exchange):  # as after training: what a frame looks like depends on its window
             torch.nn.init.normal_(part.mix.weight, std=0.3)
-    return LoadedGenerator(network, small().pose_map, stick, SIZE, False, "0" * 64)
+    return LoadedGenerator(network, small().pose_map, stick, CROP_HW, False, "0" * 64)
 
 
 def render(folder, loaded, track, params: GenerateParams):
@@ -123,7 +123,7 @@ def test_clips_without_time_and_single_frames_render(tmp_path, stick, generate_p
 def test_the_self_pair_keeps_the_training_crop(tmp_path, stick, generate_params):
     track = make_track(stick, 4)
     out, _, _ = render(tmp_path, model(stick), track, generate_params)
-    assert np.array_equal(out.crop, np.tile(np.eye(2, 3), (4, 1, 1)))
+    assert np.array_equal(out.crop, np.tile(ROW, (4, 1, 1)))
 
 
 def test_what_training_publishes_can_be_rendered(tmp_path, stick, features_folder, generate_params):
@@ -146,6 +146,6 @@ def test_bad_inputs_are_named(tmp_path, stick, generate_params):
     other = dataclasses.replace(track, skeleton=dataclasses.replace(stick, name="other"))
     with pytest.raises(InputError, match="must have the model's skeleton stick, found other"):
         generate_foreground(loaded, other, crops, generate_params, tmp_path / "out.zarr")
-    with pytest.raises(InputError, match="must have the model's 64 px, found 32"):
-        generate_foreground(dataclasses.replace(loaded, size_px=64), track, crops, generate_params, tmp_path / "out.zarr")
+    with pytest.raises(InputError, match="must have the model's 64x32 px, found 48x32"):
+        generate_foreground(dataclasses.replace(loaded, crop_hw=(32, 64)), track, crops, generate_params, tmp_path / "out.zarr")
     assert not (tmp_path / "out.zarr").exists()

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from drawn_stick import EDN, SIZE, draw, make_crops, make_track, small
+from drawn_stick import CROP_HW, EDN, draw, make_crops, make_track, small
 
 from pipeline.appearance.dataset import TrainingClip
 from pipeline.appearance.gan import Gan
@@ -75,7 +75,7 @@ def test_a_replay_trains_the_generator_by_perceptual_and_gw_alone(tmp_path, stic
 
 def test_foregrounds_of_a_batch_are_matte_times_colour(tmp_path, stick, features_folder):
     _, batch = gan_and_batch(tmp_path, stick, features_folder, small())
-    assert batch.foregrounds.shape == (2, 3, 3, SIZE, SIZE)
+    assert batch.foregrounds.shape == (2, 3, 3, *CROP_HW)
     assert batch.foregrounds[(batch.mattes == 0).expand_as(batch.foregrounds)].abs().max() == 0
     inside = (batch.mattes > 0.999).expand_as(batch.foregrounds)
     assert batch.foregrounds[inside].max() > 0.7  # 230 / 127.5 - 1 = 0.80
@@ -162,7 +162,7 @@ def test_every_variant_trains(tmp_path, stick, features_folder, changes, has_tim
     timed = "system" not in changes and has_time and changes.get("k", 3) > 1 and changes.get("losses", {}).get("temporal", 1.0) > 0
     assert ("temporal" in curve) == timed
     model = load_generator(tmp_path / "m.safetensors", tmp_path / "m.json")
-    assert model.size_px == SIZE
+    assert model.crop_hw == CROP_HW
     assert isinstance(model.network, GlobalGenerator if "system" in changes else Generator)
     assert not isinstance(model.network, Generator) or model.network.shape.frames == (changes.get("k", 3) if has_time else 1)
     described = json.loads((tmp_path / "m.json").read_text())
@@ -176,10 +176,23 @@ def test_two_frames_suffice(tmp_path, stick, features_folder):
     train(tmp_path, "m", make_crops(tmp_path / "crops.zarr", track), track, features_folder, small(steps=1))
 
 
+@pytest.mark.parametrize("shrink", [2, 4])
+def test_a_narrow_crop_is_shrunk_no_further_than_the_feature_network_reads(tmp_path, stick, features_folder, shrink):
+    """The crop is 32 px high: every layer still has maps, and they are those of the crop as it is."""
+    deep = {"layers": [1.0, 1.0, 1.0, 1.0, 1.0]}
+    maps = []
+    for part in (1, shrink):
+        params = small(perceptual={**deep, "shrink": part})
+        gan, batch = gan_and_batch(tmp_path / str(part), stick, features_folder, params)
+        maps.append(gan.feature_maps(batch.foregrounds, batch.foregrounds, params.perceptual)[0])
+    assert len(maps[0]) == len(maps[1]) == 5
+    assert all(torch.equal(a, b) for a, b in zip(*maps, strict=True))
+
+
 def test_bad_inputs_are_named(tmp_path, stick, features_folder):
     track = make_track(stick, 6)
     crops = make_crops(tmp_path / "crops.zarr", track)
-    with pytest.raises(InputError, match="multiple of 64 for 7 levels, found 32"):
+    with pytest.raises(InputError, match="must be multiples of 64 px for 7 levels, found 48x32"):
         train(tmp_path, "m", crops, track, features_folder, small(network={"levels": 7}))
     with pytest.raises(InputError, match=r"needs appearance\.k 2, found 3"):
         train(tmp_path, "m", crops, track, features_folder, small(**{**EDN, "k": 3}))

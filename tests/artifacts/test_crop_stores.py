@@ -12,11 +12,11 @@ from pipeline.artifacts.residuals import create_residuals, open_residuals
 from pipeline.clock import Clock
 from pipeline.errors import InputError
 
-T, S = 5, 8
+T, S, W = 5, 8, 12
 CLOCK = Clock.regular("25", T)
 RNG = np.random.default_rng(0)
-RGB = RNG.integers(0, 256, (T, S, S, 3), np.uint8)
-MATTE = RNG.integers(0, 256, (T, S, S), np.uint8)
+RGB = RNG.integers(0, 256, (T, S, W, 3), np.uint8)
+MATTE = RNG.integers(0, 256, (T, S, W), np.uint8)
 CROP = RNG.normal(0, 1, (T, 2, 3))
 PRESENT = np.array([True, False, True, True, False])
 PATCHES = RNG.integers(-255, 256, (T, S, S, 3)).astype(np.int16)
@@ -26,11 +26,11 @@ BOXES = np.where(PRESENT[:, None], RNG.uniform(0, 100, (T, 4)), np.nan)
 def make_crops(path: Path, follow: bool = False, frames: int = T) -> None:
     plates = RGB[::-1] if follow else RGB[:1]
     blocks = [(RGB[:2], MATTE[:2], plates[: 2 if follow else 1]), (RGB[2:frames], MATTE[2:frames], plates[2:] if follow else plates[:0])]
-    write_crops(path, blocks, CROP, PRESENT, CLOCK, S, (480, 640), {"mode": "follow" if follow else "fixed"})
+    write_crops(path, blocks, CROP, PRESENT, CLOCK, (S, W), (480, 640), {"mode": "follow" if follow else "fixed"})
 
 
 def make_foregrounds(path: Path, frames: int = T) -> None:
-    with create_foregrounds(path, S, CLOCK, CROP, PRESENT, (480, 640), {"model": "x"}) as writer:
+    with create_foregrounds(path, (S, W), CLOCK, CROP, PRESENT, (480, 640), {"model": "x"}) as writer:
         writer.append(RGB[:3], MATTE[:3])
         writer.append(RGB[3:frames], MATTE[3:frames])
 
@@ -56,7 +56,7 @@ def test_crops_come_back(tmp_path, follow):
     assert (crops.mattes[:] == MATTE).all()
     np.testing.assert_array_equal(crops.crop, CROP)
     assert crops.present.tolist() == PRESENT.tolist()
-    assert (crops.clock, crops.size_px, crops.size_hw) == (CLOCK, S, (480, 640))
+    assert (crops.clock, crops.crop_hw, crops.size_hw) == (CLOCK, (S, W), (480, 640))
     assert (crops.plate_at(3) == (RGB[::-1][3] if follow else RGB[0])).all()
 
 
@@ -67,7 +67,7 @@ def test_foregrounds_come_back(tmp_path):
     assert (made.matte[:] == MATTE).all()
     np.testing.assert_array_equal(made.crop, CROP)
     assert made.present.tolist() == PRESENT.tolist()
-    assert (len(made), made.clock, made.size_px, made.size_hw, made.attributes["model"]) == (T, CLOCK, S, (480, 640), "x")
+    assert (len(made), made.clock, made.crop_hw, made.size_hw, made.attributes["model"]) == (T, CLOCK, (S, W), (480, 640), "x")
 
 
 def test_residuals_come_back_with_their_gaps(tmp_path):

@@ -55,8 +55,11 @@ def test_crops_show_the_subject_where_the_map_says(tmp_path, mode):
     paths, points = inputs(tmp_path, absent=(7, 8))
     assert crop_person(*paths, tmp_path / "c.zarr", params(mode)) == 20
     crops = open_crops(tmp_path / "c.zarr")
-    assert crops.frames.shape == (20, 64, 64, 3)
-    assert crops.mattes.shape == (20, 64, 64)
+    crop_hw = (32, 64) if mode == "fixed" else (64, 64)
+    assert crops.attributes["mode"] == mode
+    assert crops.crop_hw == crop_hw
+    assert crops.frames.shape == (20, *crop_hw, 3)
+    assert crops.mattes.shape == (20, *crop_hw)
     assert crops.present.tolist() == [i not in (7, 8) for i in range(20)]
     assert len(crops.plate) == (1 if mode == "fixed" else 20)
     for t in (0, 5, 12, 19):
@@ -67,6 +70,22 @@ def test_crops_show_the_subject_where_the_map_says(tmp_path, mode):
         bare = crops.mattes[t] == 0
         assert np.abs(crops.frames[t].astype(int) - crops.plate_at(t))[bare].max() <= 2
     assert crops.mattes[5].max() == 255
+
+
+def test_auto_says_what_it_chose_and_warns_of_a_small_subject(tmp_path, capsys):
+    paths, _ = inputs(tmp_path)
+    crop_person(*paths, tmp_path / "c.zarr", params("auto"))
+    assert open_crops(tmp_path / "c.zarr").attributes["mode"] == "follow"  # 10 px on a way of 86
+    (warning,) = open_crops(tmp_path / "c.zarr").attributes["warnings"]
+    assert warning == "The person is only 51 px high at working size, 64 or more show a face: raise crop.size_px to 96."
+    crop_person(*paths, tmp_path / "d.zarr", params("fixed"))
+    (warning,) = open_crops(tmp_path / "d.zarr").attributes["warnings"]
+    assert warning.endswith("raise crop.size_px to 704, or set crop.mode: follow.")  # 6 px of 64, on 107.5 px
+    assert f"warning: {warning}" in capsys.readouterr().err
+    crop_person(*paths, tmp_path / "e.zarr", params("follow", size_px=96))
+    crops = open_crops(tmp_path / "e.zarr")
+    assert crops.attributes["warnings"] == []
+    assert crops.attributes["body_px"] == pytest.approx(96 / 1.25)
 
 
 def test_crops_are_the_same_bytes_each_time(tmp_path):

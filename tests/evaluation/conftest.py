@@ -21,7 +21,7 @@ from pipeline.regions import RegionParams, drop_unusable, region_boxes
 from pipeline.skeleton import load_skeleton
 
 ROOT = Path(__file__).resolve().parents[2]
-HW, SIZE, T = (112, 96), 64, 20
+HW, SIZE_PX, T = (112, 192), 96, 20  # a crop of 64 x 96
 METRICS = ["psnr", "psnr_person", "ssim", "tcm", "e_warp", "flicker", "motion_consistency", "pose"]
 
 
@@ -34,6 +34,7 @@ class Scene:
     mattes: np.ndarray
     plate: np.ndarray
     crop: np.ndarray
+    crop_hw: tuple[int, int]
     track: Track
 
     @property
@@ -43,7 +44,7 @@ class Scene:
         return Keypoints(*arrays, track.skeleton, track.clock, track.size_hw, 0, dict(track.attributes))
 
     def seen(self, image: np.ndarray, t: int, border: str = "replicate") -> np.ndarray:
-        return sample_crop(image, self.crop[t], SIZE, border)
+        return sample_crop(image, self.crop[t], self.crop_hw, border)
 
     def write_fused(self, images: np.ndarray, name: str = "fused") -> None:
         clock = self.track.clock
@@ -75,7 +76,7 @@ def write_frames(path: Path, images: np.ndarray, kind: str, clock: Clock) -> Non
 
 def figure_track() -> tuple[Track, Figure]:
     skeleton, figure = load_skeleton(ROOT / "pipeline/skeletons/human.yaml"), Figure(height_px=80)
-    drawn = figure.points(T, (48.0, 102.0), Motion(period=10.0))
+    drawn = figure.points(T, (70.0, 102.0), Motion(period=10.0, travel=0.5))
     points = np.full((T, len(skeleton.joints), 2), np.nan, np.float32)
     points[:, [skeleton.index(joint) for joint in figure.joints]] = drawn
     finite = np.isfinite(points[..., 0])
@@ -96,17 +97,18 @@ def drawn():
 def scene(tmp_path, drawn) -> Scene:
     """The perfect result: the fused crops are the true ones, the generated foreground is the true frame and matte."""
     track, frames, mattes, plate = drawn
-    crop = training_crop(track.points, track.present, "fixed", 1.25, SIZE)
-    made = Scene(tmp_path, frames, mattes, plate, crop, track)
+    framing = training_crop(track.points, track.present, HW, "fixed", 1.25, SIZE_PX)
+    crop, crop_hw = framing.rows, framing.crop_hw
+    made = Scene(tmp_path, frames, mattes, plate, crop, crop_hw, track)
     seen = np.stack([made.seen(frames[t], t) for t in range(T)])
     seen_mattes = np.stack([made.seen(mattes[t], t, "zero") for t in range(T)])
     write_frames(tmp_path / "frames.zarr", frames, "frames", track.clock)
     write_frames(tmp_path / "plate.zarr", plate[None], "plates", track.clock)
     write_crops(
-        tmp_path / "crops.zarr", [(seen, seen_mattes, made.seen(plate, 0)[None])], crop, track.present, track.clock, SIZE, HW
+        tmp_path / "crops.zarr", [(seen, seen_mattes, made.seen(plate, 0)[None])], crop, track.present, track.clock, crop_hw, HW
     )
     path = tmp_path / "generated.zarr"
-    with create_foregrounds(path, SIZE, track.clock, crop, track.present, HW, {"k": 3}) as writer:
+    with create_foregrounds(path, crop_hw, track.clock, crop, track.present, HW, {"k": 3}) as writer:
         writer.append(seen, seen_mattes)
     made.write_fused(seen)
     write_keypoints(tmp_path / "keypoints.parquet", made.keypoints)

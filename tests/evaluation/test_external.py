@@ -51,7 +51,7 @@ def write_images(folder, images):
 
 def opened(scene, video, params=SELF, clock=None):
     crops = scene.open_crops()
-    return External("theirs", video, params, clock or crops.clock, crops.crop, crops.size_px, crops.size_hw)
+    return External("theirs", video, params, clock or crops.clock, crops.crop, crops.crop_hw, crops.size_hw)
 
 
 def reconstruct(scene, params, external, split=HELD_OUT):
@@ -180,7 +180,7 @@ def test_an_imitation_of_nothing_is_refused(scene, params):
 def test_another_size_is_scaled_and_said(scene, params):
     large = [cv2.resize(image, None, fx=2, fy=2, interpolation=cv2.INTER_NEAREST) for image in scene.frames]
     scores = reconstruct(scene, params, opened(scene, write_video(scene.folder / "large.mkv", large)))
-    assert "scaled from 192x224 to 96x112 px" in scores["settings"]["external"]["pixels"]
+    assert "scaled from 384x224 to 192x112 px" in scores["settings"]["external"]["pixels"]
     assert scores["external"]["theirs"]["psnr"] > 30
     small = [cv2.resize(image, (48, 80)) for image in scene.frames]
     scores = reconstruct(scene, params, opened(scene, write_video(scene.folder / "small.mkv", small)))

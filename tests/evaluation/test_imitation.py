@@ -28,7 +28,7 @@ def evaluate(scene, params, redetected=None, method="bone_ratio", motion=None):
 
 def redetected_in(scene, shift=(0.0, 0.0)) -> Track:
     points = np.stack([apply_affine(m, p) for m, p in zip(scene.crop, scene.track.points)]) + shift
-    return replace(scene.track, points=points.astype(np.float32), size_hw=(64, 64))
+    return replace(scene.track, points=points.astype(np.float32), size_hw=scene.crop_hw)
 
 
 def test_a_video_imitates_itself(scene, params):
@@ -116,7 +116,7 @@ def test_a_motion_absent_throughout_has_no_scores(scene, params):
 
 
 def test_keypoints_of_the_full_frame_are_refused(scene, params):
-    with pytest.raises(InputError, match=r"detected again in the fused crops of \(64, 64\), found keypoints of \(112, 96\)"):
+    with pytest.raises(InputError, match=r"detected again in the fused crops of \(64, 96\), found keypoints of \(112, 192\)"):
         evaluate(scene, params, redetected=scene.track)
 
 

@@ -52,7 +52,8 @@ def test_without_a_matte_the_region_shows_the_plate(scene, params, region_params
     generated = scene.open_generated()
     rgb = generated.rgb[:]
     path = scene.folder / "generated.zarr"
-    with create_foregrounds(path, 64, scene.track.clock, scene.crop, scene.track.present, scene.track.size_hw, {"k": 3}) as writer:
+    track = scene.track
+    with create_foregrounds(path, scene.crop_hw, track.clock, scene.crop, track.present, track.size_hw, {"k": 3}) as writer:
         writer.append(rgb, np.zeros(rgb.shape[:3], np.uint8))
     scene.write_residuals("refined", 90, REGIONS, region_params, BORDER)
     scores, _, _ = score(scene, params, region_params)

@@ -61,8 +61,8 @@ def test_alignment_takes_landmark_to_landmark(tmp_path: Path) -> None:
     there = (POINTS - 50) @ turn.T * 1.2 + [80, 30]
     box = np.array([60.0, 10.0, 100.0, 50.0])
     matrix = alignment(query(points=there, box=box), faces, 0, [0, 1, 2])
-    in_crop = apply_affine(box_to_crop(BOX, 32), POINTS)
-    np.testing.assert_allclose(apply_affine(matrix, in_crop), apply_affine(box_to_crop(box, 64), there), atol=1e-9)
+    in_crop = apply_affine(box_to_crop(BOX, (32, 32)), POINTS)
+    np.testing.assert_allclose(apply_affine(matrix, in_crop), apply_affine(box_to_crop(box, (64, 64)), there), atol=1e-9)
 
 
 def test_without_landmarks_box_goes_to_box(tmp_path: Path) -> None:

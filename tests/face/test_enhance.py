@@ -26,7 +26,7 @@ HUMAN = load_skeleton(Path("pipeline/skeletons/human.yaml"))
 REGIONS = RegionParams(region_px=32, face_side=2.0, hand_side=1.1, foot_side=0.9, smooth_frames=5, min_side_px=8)
 SPLIT = SplitParams(hold_out_fraction=0.25)
 T, SIZE = 24, 200
-MATRIX = box_to_crop(np.array([0.0, 0.0, SIZE, SIZE]), 64)
+MATRIX = box_to_crop(np.array([0.0, 0.0, SIZE, SIZE]), (64, 64))
 TURNING = figure.Motion(period=24.0, turn_degrees=60.0, sway=0.0)
 
 
@@ -58,9 +58,9 @@ def write_clip(folder: Path, held_out_seed: int | None = None, blank: bool = Fal
         writer.append(frames)
     with create_mattes(paths["mattes"], clock, (SIZE, SIZE)) as writer:
         writer.append(mattes)
-    small = [np.stack([sample_crop(image, MATRIX, 64) for image in stack]) for stack in (frames, mattes)]
+    small = [np.stack([sample_crop(image, MATRIX, (64, 64)) for image in stack]) for stack in (frames, mattes)]
     crop = np.repeat(MATRIX[None], T, 0)
-    with create_foregrounds(paths["generated"], 64, clock, crop, np.ones(T, bool), (SIZE, SIZE)) as writer:
+    with create_foregrounds(paths["generated"], (64, 64), clock, crop, np.ones(T, bool), (SIZE, SIZE)) as writer:
         writer.append(*small)
     score = np.isfinite(points[..., 0]).astype(np.float32)
     table = Keypoints(points, score, score.astype(np.uint8), HUMAN, clock, (SIZE, SIZE), 0)

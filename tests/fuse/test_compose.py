@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from pipeline.fuse.compose import PlateThroughCrop, compose_crop, compose_full, opaque_box
+from pipeline.fuse.compose import compose_full, is_cut, opaque_box
 from pipeline.fusion import fuse, paste_residual
-from pipeline.geometry import box_to_crop, paste_crop, sample_crop
+from pipeline.geometry import box_to_crop, paste_crop
 
 RNG = np.random.default_rng(0)
 PLATE = RNG.integers(0, 256, (90, 120, 3)).astype(np.uint8)
@@ -24,7 +24,7 @@ def blob(size: int = SIZE, lo: int = 8, hi: int = 24) -> tuple[np.ndarray, np.nd
 @pytest.mark.parametrize("box", [(20, 10, 84, 74), (20.3, 10.7, 84.3, 74.7), (-10, -20, 70, 60), (60, 40, 140, 120), (5, 5, 25, 25)])
 def test_equals_the_plain_computation_over_the_whole_frame(box):
     rgb, matte = blob()
-    crop = box_to_crop(np.array(box, float), SIZE)
+    crop = box_to_crop(np.array(box, float), (SIZE, SIZE))
     fused = compose_full(rgb, matte, crop, {}, None, PLATE)
     if crop[0, 0] <= 1:  # where the crop is finer, areas are averaged and paste_crop would alias
         foreground, full_matte = (paste_crop(a, crop, PLATE.shape[:2]) for a in (rgb, matte))
@@ -39,7 +39,7 @@ def test_equals_the_plain_computation_over_the_whole_frame(box):
 
 def test_matte_zero_is_the_plate_and_inputs_stay():
     rgb, matte = blob()
-    plate, crop = PLATE.copy(), box_to_crop(np.array([20.0, 10, 84, 74]), SIZE)
+    plate, crop = PLATE.copy(), box_to_crop(np.array([20.0, 10, 84, 74]), (SIZE, SIZE))
     assert np.array_equal(compose_full(rgb, matte * 0, crop, {}, None, plate), PLATE)
     compose_full(rgb, matte, crop, {}, None, plate)
     assert np.array_equal(plate, PLATE)
@@ -47,7 +47,7 @@ def test_matte_zero_is_the_plate_and_inputs_stay():
 
 def test_identity_scale_shows_the_foreground_exactly():
     rgb, matte = blob()
-    fused = compose_full(rgb, matte, box_to_crop(np.array([30.0, 40, 62, 72]), SIZE), {}, None, PLATE)
+    fused = compose_full(rgb, matte, box_to_crop(np.array([30.0, 40, 62, 72]), (SIZE, SIZE)), {}, None, PLATE)
     assert np.array_equal(fused[48:64, 38:54], rgb[8:24, 8:24])
     fused[48:64, 38:54] = PLATE[48:64, 38:54]
     assert np.array_equal(fused, PLATE)
@@ -55,7 +55,7 @@ def test_identity_scale_shows_the_foreground_exactly():
 
 def test_a_person_outside_the_frame_leaves_the_plate():
     rgb, matte = blob()
-    crop = box_to_crop(np.array([500.0, 500, 564, 564]), SIZE)
+    crop = box_to_crop(np.array([500.0, 500, 564, 564]), (SIZE, SIZE))
     assert opaque_box(matte, crop, (90, 120)) is None
     assert np.array_equal(compose_full(rgb, matte, crop, {}, None, PLATE), PLATE)
 
@@ -63,15 +63,15 @@ def test_a_person_outside_the_frame_leaves_the_plate():
 def test_crop_moves_and_so_does_the_person():
     rgb, matte = blob()
     plate = np.full_like(PLATE, 90)
-    a = compose_full(rgb, matte, box_to_crop(np.array([10.0, 10, 60, 60]), SIZE), {}, None, plate)
-    b = compose_full(rgb, matte, box_to_crop(np.array([17.0, 15, 67, 65]), SIZE), {}, None, plate)
+    a = compose_full(rgb, matte, box_to_crop(np.array([10.0, 10, 60, 60]), (SIZE, SIZE)), {}, None, plate)
+    b = compose_full(rgb, matte, box_to_crop(np.array([17.0, 15, 67, 65]), (SIZE, SIZE)), {}, None, plate)
     assert np.array_equal(a[10:60, 10:60], b[15:65, 17:67])
 
 
 def test_patches_are_added_at_full_resolution():
     rgb, matte = blob()
     box, patch_box = np.array([20.0, 10, 84, 74]), np.array([44.0, 34, 60, 50])
-    crop, weight = box_to_crop(box, SIZE), np.ones((16, 16), np.float32)
+    crop, weight = box_to_crop(box, (SIZE, SIZE)), np.ones((16, 16), np.float32)
     residual = RNG.integers(-20, 20, (16, 16, 3)).astype(np.int16)
     plain = compose_full(rgb, matte, crop, {}, None, PLATE).astype(int)
     polished = compose_full(rgb, matte, crop, {"face": (residual, patch_box)}, weight, PLATE).astype(int)
@@ -82,33 +82,37 @@ def test_patches_are_added_at_full_resolution():
     assert np.array_equal(compose_full(rgb, matte, crop, skipped, weight, PLATE), plain)
 
 
-def test_the_two_sizes_agree():
-    rgb, matte = blob(64, 12, 52)
-    box = np.array([10.0, 4, 74, 68])  # scale 1: the crop is a window of the full frame
-    crop, weight = box_to_crop(box, 64), np.ones((16, 16), np.float32)
-    patches = {"face": (RNG.integers(-20, 20, (16, 16, 3)).astype(np.int16), np.array([30.0, 30, 46, 46]))}
-    full = compose_full(rgb, matte, crop, patches, weight, PLATE)
-    small = compose_crop(rgb, matte, crop, patches, weight, sample_crop(PLATE, crop, 64))
-    assert np.array_equal(full[4:68, 10:74], small)
+@pytest.mark.parametrize(("x", "y"), [(30, 40), (-9, -5), (100, 70)])
+def test_pixels_of_the_frame_are_pasted_as_they_are(x, y):
+    """A foreground that is cut from the frame in whole pixels, of whatever size, meets the plate by Eq. 9 and by nothing else."""
+    rgb = RNG.integers(0, 256, (40, 52, 3)).astype(np.uint8)
+    matte = RNG.integers(0, 256, (40, 52)).astype(np.uint8)
+    matte[:3] = 0
+    row = box_to_crop(np.array([x, y, x + 52.0, y + 40.0]), (40, 52))
+    assert is_cut(row)
+    padded, alpha = np.zeros((250, 250, 3), np.uint8), np.zeros((250, 250), np.uint8)
+    padded[50 + y : 90 + y, 50 + x : 102 + x], alpha[50 + y : 90 + y, 50 + x : 102 + x] = rgb, matte
+    plain = fuse(padded[50:140, 50:170], alpha[50:140, 50:170], PLATE)
+    assert np.array_equal(compose_full(rgb, matte, row, {}, None, PLATE), plain)
+    before = rgb.copy()
+    patch = {"face": (np.full((8, 8, 3), 50, np.int16), np.array([50.0, 50, 58, 58]))}
+    compose_full(rgb, matte, row, patch, np.ones((8, 8), np.float32), PLATE)
+    assert np.array_equal(rgb, before)
 
 
-def test_patches_at_crop_size_are_averaged():
-    rgb, matte = np.full((SIZE, SIZE, 3), 100, np.uint8), np.full((SIZE, SIZE), 255, np.uint8)
-    crop = box_to_crop(np.array([0.0, 0, 64, 64]), SIZE)  # half size
-    residual = np.where(np.indices((16, 16)).sum(0) % 2, 40, -40).astype(np.int16)[..., None].repeat(3, axis=2)
-    patches = {"hand": (residual, np.array([16.0, 16, 32, 32]))}
-    small = compose_crop(rgb, matte, crop, patches, np.ones((16, 16), np.float32), rgb)
-    assert (small == 100).all()  # a chequerboard averages out; stepping over pixels would not
+@pytest.mark.parametrize("row", [[[1, 0, 0.5], [0, 1, 0]], [[0.5, 0, 3], [0, 0.5, 3]], [[1, 0.1, 3], [0, 1, 3]]])
+def test_anything_but_a_whole_shift_is_resampled(row):
+    assert not is_cut(np.array(row, np.float64))
 
 
-def test_plate_through_the_crop_is_made_anew_only_when_needed():
-    seen, crop = PlateThroughCrop(SIZE), box_to_crop(np.array([20.0, 10, 84, 74]), SIZE)
-    first = seen.at(PLATE, 0, crop)
-    assert np.array_equal(first, sample_crop(PLATE, crop, SIZE))
-    assert seen.at(PLATE, 0, crop.copy()) is first
-    assert seen.at(PLATE, 1, crop) is not first
-    moved = seen.at(PLATE, 1, box_to_crop(np.array([22.0, 10, 86, 74]), SIZE))
-    assert not np.array_equal(moved, first)
+def test_a_foreground_of_any_shape_lands_where_its_row_says():
+    rgb, matte = np.full((32, 64, 3), 200, np.uint8), np.full((32, 64), 255, np.uint8)
+    fused = compose_full(rgb, matte, box_to_crop(np.array([10.0, 20, 74, 52]) + 0.0, (32, 64)), {}, None, PLATE)
+    assert (fused[20:52, 10:74] == 200).all()
+    larger = compose_full(rgb, matte, box_to_crop(np.array([4.0, 20, 100, 68]), (32, 64)), {}, None, PLATE)
+    assert (larger[22:66, 6:98] == 200).all()
+    larger[17:71, 1:103] = PLATE[17:71, 1:103]
+    assert np.array_equal(larger, PLATE)
 
 
 def test_paste_residual_and_fuse_are_what_composition_uses():

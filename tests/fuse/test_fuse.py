@@ -1,5 +1,6 @@
 """Laws of fusing a pair: the driver's time and sound, one JSON that tells, whole or absent, and nothing of a clock."""
 
+import dataclasses
 import json
 import resource
 import subprocess
@@ -19,13 +20,14 @@ from pipeline.clock import NO_TIME, Clock
 from pipeline.errors import InputError
 from pipeline.fuse.fuse import FuseInputs, FuseOutputs, FuseParams, fuse_pair
 from pipeline.fuse.sidecar import COMMENT, digest_path
-from pipeline.geometry import box_to_crop
+from pipeline.geometry import box_to_crop, sample_crop
 from pipeline.sound import extract_sound
 from pipeline.video_reading import probe, read_video
 
-T, SIZE, FULL = 20, 32, (64, 96)
+T, CROP_HW, FULL = 20, (32, 40), (64, 96)
 CLOCK = Clock("30000/1001", "1/30000", tuple(range(0, T * 1001, 1001)))
 PARAMS = FuseParams(stage="refined", crf=8, preset="veryfast", mark="none", fps_without_time=10)
+ROW = box_to_crop(np.array([20.0, 4, 90, 60]), CROP_HW)
 OUTPUTS = ("video", "sidecar", "fused")
 ABSENT = 5
 
@@ -33,13 +35,13 @@ ABSENT = 5
 def make_inputs(folder, clock=CLOCK, t=T, patches=T, plate_hw=FULL, plates=1, sound=True, full=FULL) -> FuseInputs:
     """A grey square that brightens in the middle of a plate of random tiles; absent in frame 5."""
     rng = np.random.default_rng(0)
-    crop = np.repeat(box_to_crop(np.array([20.0, 4, 76, 60]), SIZE)[None], t, axis=0)
+    crop = np.repeat(ROW[None], t, axis=0)
     present = np.arange(t) != ABSENT
-    rgb = np.broadcast_to((np.arange(t) * 10 + 30).astype(np.uint8)[:, None, None, None], (t, SIZE, SIZE, 3))
-    matte = np.zeros((t, SIZE, SIZE), np.uint8)
+    rgb = np.broadcast_to((np.arange(t) * 10 + 30).astype(np.uint8)[:, None, None, None], (t, *CROP_HW, 3))
+    matte = np.zeros((t, *CROP_HW), np.uint8)
     matte[:, 8:24, 8:24] = 255
     extra = {"model_sha256": "abc"}
-    with create_foregrounds(folder / "generated.zarr", SIZE, clock, crop, present, full, extra) as writer:
+    with create_foregrounds(folder / "generated.zarr", CROP_HW, clock, crop, present, full, extra) as writer:
         writer.append(rgb, matte)
     boxes = {"face": np.repeat(np.array([[44.0, 28, 52, 36]]), patches, axis=0)}
     with create_residuals(folder / "refined.zarr", boxes, {}, 16, clock, full, patches) as writer:
@@ -54,9 +56,8 @@ def make_inputs(folder, clock=CLOCK, t=T, patches=T, plate_hw=FULL, plates=1, so
         if sound:
             write_sound(writer, extract_sound(driver))
     (folder / "model.json").write_text(json.dumps({"weights_sha256": "d1", "params": {"k": 3}, "kind": "model"}))
-    return FuseInputs(
-        folder / "generated.zarr", folder / "refined.zarr", folder / "plate.zarr", folder / "driver.zarr", (folder / "model.json",)
-    )
+    generated, model = folder / "generated.zarr", folder / "model.json"
+    return FuseInputs(generated, generated, folder / "refined.zarr", folder / "plate.zarr", folder / "driver.zarr", (model,))
 
 
 def outputs_in(folder) -> FuseOutputs:
@@ -97,14 +98,48 @@ def test_the_plate_stays_and_the_person_is_in_its_place(fused):
 
 
 def test_fused_crops_are_exact(fused):
-    _, outputs = fused
+    inputs, outputs = fused
     crops = open_frames(outputs.fused, kind="fused")
-    assert crops.shape == (T, SIZE, SIZE, 3)
+    assert crops.shape == (T, *CROP_HW, 3)
     assert crops.clock == CLOCK
     for t in (0, 7, T - 1):
         assert (crops[t][9:11, 9:23] == t * 10 + 30).all()
     assert not np.array_equal(crops[ABSENT][8:24, 8:24], crops[ABSENT + 1][8:24, 8:24])
-    assert np.array_equal(crops[0][:8], crops[ABSENT][:8])
+    assert np.array_equal(crops[0][:5], crops[ABSENT][:5])  # beyond the reach of a cubic kernel and an average
+    plate = open_frames(inputs.plate, kind="plates")[0]
+    assert np.array_equal(crops[ABSENT], sample_crop(plate, ROW, CROP_HW))
+
+
+def test_fused_crops_have_the_working_size_whatever_is_pasted(fused, tmp_path):
+    """The same person given in the source's own pixels: pasted sharp, judged through the same crop."""
+    inputs, coarse = fused
+    box = np.array([16, 0, 88, 64])
+    finer = box_to_crop(box.astype(float), (64, 72))
+    rgb = np.broadcast_to((np.arange(T) * 10 + 30).astype(np.uint8)[:, None, None, None], (T, 64, 72, 3))
+    matte = np.zeros((T, 64, 72), np.uint8)
+    matte[:, 18:46, 18:46] = 255  # the matte of the coarse one at the source's resolution, from 34 18 to 62 46
+    path = tmp_path / "fine.zarr"
+    with create_foregrounds(path, (64, 72), CLOCK, np.repeat(finer[None], T, axis=0), np.arange(T) != ABSENT, FULL) as writer:
+        writer.append(rgb, matte)
+    outputs = outputs_in(tmp_path)
+    fuse_pair(dataclasses.replace(inputs, foreground=path), outputs, with_(PARAMS, stage="generated", crf=0))
+    crops = open_frames(outputs.fused, kind="fused")
+    assert crops.shape == (T, *CROP_HW, 3)
+    frames = np.concatenate([b.frames for b in read_video(outputs.video)]).astype(int)
+    assert np.abs(frames[7][22:42, 38:58] - 100).max() <= 3  # 4:2:0 mixes the border
+    plate = open_frames(inputs.plate, kind="plates")[0]
+    true = plate.copy()
+    true[18:46, 34:62] = 100
+    assert np.array_equal(crops[7], sample_crop(true, ROW, CROP_HW))
+    near = open_frames(coarse.fused, kind="fused")[7].astype(int)
+    assert np.abs(crops[7].astype(int) - near)[9:13, 9:23].max() <= 1
+
+
+def test_a_foreground_of_another_clip_is_refused(fused, tmp_path):
+    inputs, _ = fused
+    other = make_inputs(tmp_path, t=T - 1, clock=NO_TIME)
+    with pytest.raises(InputError, match=r"must be of the frames of .*: 19 of \(64, 96\) \(h, w\), found 20 of \(64, 96\)"):
+        fuse_pair(dataclasses.replace(inputs, generated=other.generated), outputs_in(tmp_path), PARAMS)
 
 
 def test_video_and_json_say_what_they_are(fused):
@@ -117,7 +152,7 @@ def test_video_and_json_say_what_they_are(fused):
     assert told["models"] == {"model": {"weights_sha256": "d1", "params": {"k": 3}}}
     assert told["made_by"]["foreground"] == {"model_sha256": "abc"}
     assert told["inputs"]["plate"]["sha256"] == digest_path(inputs.plate)
-    assert set(told["inputs"]) == {"foreground", "plate", "driver_frames", "residuals"}
+    assert set(told["inputs"]) == {"foreground", "generated", "plate", "driver_frames", "residuals"}
     assert told["params"]["fuse"] == PARAMS.model_dump()
     assert told["frames"] == T
 
@@ -131,10 +166,10 @@ def test_again_is_the_same(fused, tmp_path):
 
 def test_generated_leaves_the_patches_out(fused, tmp_path):
     inputs, _ = fused
-    without = FuseInputs(inputs.foreground, None, inputs.plate, inputs.driver_frames, ())
+    without = FuseInputs(inputs.foreground, inputs.generated, None, inputs.plate, inputs.driver_frames, ())
     fuse_pair(without, outputs_in(tmp_path), with_(PARAMS, stage="generated"))
     crops = open_frames(outputs_in(tmp_path).fused, kind="fused")
-    assert (crops[3][8:24, 8:24] == 60).all()
+    assert (crops[3][9:23, 9:23] == 60).all()
     with pytest.raises(InputError, match=r"fuse\.stage is enhanced, which needs --residuals"):
         fuse_pair(without, outputs_in(tmp_path), with_(PARAMS, stage="enhanced"))
 
@@ -196,7 +231,7 @@ def test_door_writes_whole_or_nothing_when_the_disk_is_full(tmp_path):
     inputs = make_inputs(tmp_path)
     (tmp_path / "params.yaml").write_text("fuse: {stage: refined, crf: 0, preset: veryfast, mark: none, fps_without_time: 10}\n")
     paths = {
-        "foreground": inputs.foreground, "residuals": inputs.residuals, "plate": inputs.plate,
+        "foreground": inputs.foreground, "generated": inputs.generated, "residuals": inputs.residuals, "plate": inputs.plate,
         "driver-frames": inputs.driver_frames, "params": tmp_path / "params.yaml", "out": tmp_path / "out" / "a.mp4",
         "sidecar": tmp_path / "out" / "a.json", "fused": tmp_path / "out" / "a.zarr", "time": tmp_path / "time.json",
     }  # fmt: skip

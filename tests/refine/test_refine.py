@@ -32,7 +32,7 @@ REGIONS = RegionParams(region_px=32, face_side=1.8, hand_side=1.1, foot_side=0.9
 SPLIT = SplitParams(hold_out_fraction=0.25)
 T, SIZE = 12, 160
 PIXEL_ONLY = {"pixel": 10.0, "perceptual": 0.0, "adversarial": 0.0}
-MATRIX = box_to_crop(np.array([0.0, 0.0, SIZE, SIZE]), 64)
+MATRIX = box_to_crop(np.array([0.0, 0.0, SIZE, SIZE]), (64, 64))
 
 
 def refine_params(**changes: object) -> RefineParams:
@@ -73,9 +73,9 @@ def write_clip(folder: Path, held_out_seed: int | None) -> dict[str, Path]:
     write_keypoints(paths["keypoints"], table)
     write_keypoints(paths["motion"], table, kind="motions")
     with create_foregrounds(
-        paths["generated"], 64, clock, np.repeat(MATRIX[None], T, 0), np.ones(T, bool), (SIZE, SIZE)
+        paths["generated"], (64, 64), clock, np.repeat(MATRIX[None], T, 0), np.ones(T, bool), (SIZE, SIZE)
     ) as writer:
-        writer.append(np.stack([sample_crop(f, MATRIX, 64) for f in frames]), np.stack([sample_crop(m, MATRIX, 64) for m in mattes]))
+        writer.append(*(np.stack([sample_crop(image, MATRIX, (64, 64)) for image in stack]) for stack in (frames, mattes)))
     face = region_boxes(points[:, 0], HUMAN, REGIONS, 9)["face"]
     with create_residuals(paths["enhanced"], {"face": face}, {}, 32, clock, (SIZE, SIZE), T) as writer:
         writer.append("face", np.full((T, 32, 32, 3), 5, np.int16))

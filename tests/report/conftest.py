@@ -23,6 +23,7 @@ from pipeline.split import SplitParams
 from pipeline.video_writing import write_video
 
 T, H, W, S = 20, 96, 64, 64
+CROP_HW = (S, 96)
 CLOCK = Clock.regular("25", T)
 HUMAN = load_skeleton(Path(__file__).parents[2] / "pipeline/skeletons/human.yaml")
 POSE_MAP = PoseMapParams(style="limbs", width=0.015, score_threshold=0.1)
@@ -30,6 +31,7 @@ PARAMS = ReportParams(video_height_px=96, video_crf=30, video_max_frames=15, she
 CROP = np.tile(np.array([[S / H, 0, 10.0], [0, S / H, 0.0]]), (T, 1, 1))
 RETARGETED = {"retargeting": {"figures": {"height_px": 80.0}, "warnings": ["feet slide"]}}
 MATTES = {"backend": "maskrcnn_v2", "bridged_frames": [3, 4], "guessed_frames": [], "flicker": {"found": 0.02, "smoothed": 0.01}}
+CROPPED = {"mode": "follow", "margin": 1.25, "body_px": 40.3, "warnings": ["The person is only 40 px high."]}
 PLATE = {"inpainting": {"camera_motion": {"moving": True, "max_shift_px": 7.5}}}
 
 
@@ -71,7 +73,7 @@ def run_folder(tmp_path: Path) -> Path:
     """A whole run's artifacts: clips ann and bob, target ann, pairs ann-to-ann and bob-to-ann."""
     data, kp = tmp_path / "data", keypoints()
     frames, mattes = drawn(H, W)
-    small, small_mattes = drawn(S, S)
+    small, small_mattes = drawn(*CROP_HW)
     present = np.ones(T, bool)
     for clip in ("ann", "bob"):
         with create_frames(data / f"frames/{clip}.zarr", CLOCK, (H, W)) as out:
@@ -82,7 +84,7 @@ def run_folder(tmp_path: Path) -> Path:
         out.append(mattes)
     with create_frames(data / "plates/ann.zarr", CLOCK, (H, W), PLATE, "plates") as out:
         out.append(frames[:1])
-    write_crops(data / "crops/ann.zarr", [(small, small_mattes, small[:1])], CROP, present, CLOCK, S, (H, W))
+    write_crops(data / "crops/ann.zarr", [(small, small_mattes, small[:1])], CROP, present, CLOCK, CROP_HW, (H, W), CROPPED)
     row = FaceRow(2, np.array([0.0, 0, 32, 32]), np.ones((6, 2)), np.ones((1, 2)), 40.0)
     with create_faces(data / "faces/ann.parquet", data / "faces/ann.zarr", 32, HUMAN.face_vectors, ["nose"]) as out:
         out.append(row, small[0, :32, :32], small_mattes[0, :32, :32])
@@ -115,13 +117,13 @@ def write_pair(data: Path, pair: str, kp: Keypoints, frames: np.ndarray, small: 
     boxes[0] = np.nan
     write_keypoints(data / f"motions/{pair}.parquet", kp, "motions")
     (data / f"motions/{pair}.png").write_bytes(cv2.imencode(".png", frames[0])[1].tobytes())
-    with create_foregrounds(data / f"foregrounds/{pair}-generated.zarr", S, CLOCK, CROP, present, (H, W)) as out:
+    with create_foregrounds(data / f"foregrounds/{pair}-generated.zarr", CROP_HW, CLOCK, CROP, present, (H, W)) as out:
         out.append(small, mattes)
     for stage in ("enhanced", "refined"):
         path, skipped = data / f"foregrounds/{pair}-{stage}.zarr", {"face": ["1 of 20 frames: its joints are missing"]}
         with create_residuals(path, {"face": boxes}, skipped, 32, CLOCK, (H, W), T) as out:
             out.append("face", np.full((T, 32, 32, 3), 20, np.int16))
-    with create_frames(data / f"fused/{pair}.zarr", CLOCK, (S, S), kind="fused") as out:
+    with create_frames(data / f"fused/{pair}.zarr", CLOCK, CROP_HW, kind="fused") as out:
         out.append(small)
     (data / "videos").mkdir(exist_ok=True)
     with write_video(data / f"videos/{pair}.mp4", (H, W), CLOCK, 30, "veryfast", {}) as out:

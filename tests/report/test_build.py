@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
+from pipeline.artifacts.crops import open_crops
 from pipeline.artifacts.experiments import write_experiments
 from pipeline.errors import InputError
 from pipeline.report.departures import DEPARTURES
@@ -73,6 +74,16 @@ def test_facts_are_told(run_folder: Path, build: Build) -> None:
     assert "fuse@bob-to-ann" in page
     for sentence in DEPARTURES:
         assert sentence.split("'")[0] in page
+
+
+def test_the_crop_is_described_and_its_warnings_are_shown(run_folder: Path, build: Build) -> None:
+    page = build(run_folder)
+    assert "The person is only 40 px high." in page
+    mattes = open_crops(run_folder / "crops/ann.zarr").mattes[:16]  # of 20 frames the last 4 are held out
+    shares = (mattes > 127).mean(axis=(1, 2))
+    filled = f"the person fills {100 * np.median(shares):.0f} % of it"
+    assert f"The crop: 96 × 64 px, a box that follows the person; {filled} (median over training frames) and is 40 px high" in page
+    assert "through the crop (96 × 64 px)" in page
 
 
 def test_tables_of_experiments_have_a_place_of_their_own(run_folder: Path, build: Build) -> None:
