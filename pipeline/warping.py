@@ -1,0 +1,112 @@
+"""Warping of a reference frame to another pose, limb by limb. Not in the paper, which carries real pixels of the face alone (Eq. 6-7)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pipeline.skeleton import Skeleton
+
+if TYPE_CHECKING:  # torch takes a second to import
+    from torch import Tensor
+
+SOFTNESS = 0.02  # distance to a limb, in body sizes, below which limbs share a pixel evenly
+STEEPNESS = 2.0  # power with which a limb's weight falls beyond; higher = harder borders between limbs
+SHORT = 0.05  # a limb this short, in body sizes, is seen end on: its direction counts half
+STRETCH = (0.5, 2.0)  # limits of a limb's change of length
+
+
+def limb_field(query: Tensor, reference: Tensor, skeleton: Skeleton, x: Tensor, y: Tensor) -> Tensor:
+    """Where each pixel of the query's picture is taken from in the reference's: (n h w 2) float32 as (x, y) px.
+
+    query, reference (n j 2) px in their own pictures, NaN where missing; x (w), y (h): the query's pixel coordinates at
+    which the field is wanted. Each limb that both poses show turns and stretches along its axis; a pixel follows the
+    limbs by its distance to them in the query. Limbs that one pose lacks do not count; without a common limb the whole
+    picture is shifted by the mean of the common joints, or stays where it is. The identity for equal poses.
+    """
+    import torch
+
+    ends = torch.tensor(skeleton.limb_indices(), device=query.device).T
+    query, reference = query.float(), reference.float()
+    size, scale = _body_size(query, reference)
+    seen = torch.isfinite(query).all(-1) & torch.isfinite(reference).all(-1)
+    usable = seen[:, ends[0]] & seen[:, ends[1]]
+    q, r = torch.nan_to_num(query), torch.nan_to_num(reference)
+    linear, shift = _limb_maps(q[:, ends[0]], q[:, ends[1]], r[:, ends[0]], r[:, ends[1]], size, scale)
+    pixels = torch.stack(torch.meshgrid(x.float(), y.float(), indexing="xy"), -1).reshape(-1, 2)
+    weights = _weights(pixels, q[:, ends[0]], q[:, ends[1]], usable, size)
+    none = ~usable.any(1)
+    mixed = weights @ torch.cat([linear.flatten(2), shift], -1)  # (n p 6): the affine map of each pixel
+    moved = torch.einsum("npij,pj->npi", mixed[..., :4].unflatten(-1, (2, 2)), pixels) + mixed[..., 4:]
+    if none.any():
+        common = seen.float()[..., None] / seen.sum(1).clamp_min(1)[:, None, None]
+        offset = ((r - q) * common).sum(1)
+        moved[none] = pixels + offset[none, None]
+    return moved.unflatten(1, (len(y), len(x)))
+
+
+def sample_field(images: Tensor, field: Tensor) -> Tensor:
+    """Images (n c h w) sampled bilinearly at field (n h' w' 2), px: (n c h' w'); 0 outside."""
+    import torch
+    import torch.nn.functional as F
+
+    size = torch.tensor([images.shape[-1], images.shape[-2]], device=field.device)
+    return F.grid_sample(images, (2 * field + 1) / size - 1, padding_mode="zeros", align_corners=False)
+
+
+def _body_size(query: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
+    """Larger extent of the query's joints (n) px, and the reference's size over the query's (n), by the joints' spread."""
+    import torch
+
+    seen = (torch.isfinite(query) & torch.isfinite(reference)).all(-1, keepdim=True)
+    count = seen.sum(1).clamp_min(1)
+
+    def spread(points: Tensor) -> Tensor:
+        kept = torch.where(seen, points, torch.zeros_like(points))
+        centred = torch.where(seen, kept - (kept.sum(1) / count)[:, None], torch.zeros_like(kept))
+        return (centred.square().sum((1, 2)) / count[:, 0]).sqrt()
+
+    own = torch.isfinite(query).all(-1, keepdim=True)
+    low = torch.where(own, query, torch.full_like(query, torch.inf)).amin(1)
+    high = torch.where(own, query, torch.full_like(query, -torch.inf)).amax(1)
+    size = torch.nan_to_num((high - low).amax(1), posinf=1.0, neginf=1.0).clamp_min(1.0)
+    ratio = (spread(reference) + 1e-3) / (spread(query) + 1e-3)
+    return size, ratio.clamp(*STRETCH)
+
+
+def _limb_maps(
+    q_start: Tensor, q_end: Tensor, r_start: Tensor, r_end: Tensor, size: Tensor, scale: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Affine map of each limb from query to reference px: linear (n l 2 2), shift (n l 2)."""
+    import torch
+
+    u, v = q_end - q_start, r_end - r_start
+    short = (SHORT * size)[:, None]
+    # As complex numbers v / u turns u into v; of short limbs the direction is noise, and they keep upright.
+    dot = (u * v).sum(-1) + short.square()
+    cross = u[..., 0] * v[..., 1] - u[..., 1] * v[..., 0]
+    norm = (dot.square() + cross.square()).sqrt().clamp_min(1e-6)
+    cos, sin = dot / norm, cross / norm
+    turn = torch.stack([torch.stack([cos, -sin], -1), torch.stack([sin, cos], -1)], -2)
+    along = u / u.norm(dim=-1, keepdim=True).clamp_min(1e-6)
+    across = scale[:, None]
+    stretch = ((v.norm(dim=-1) + short * across) / (u.norm(dim=-1) + short)).clamp(*STRETCH)
+    eye = torch.eye(2, device=u.device)
+    lengthen = across[..., None, None] * eye + (stretch - across)[..., None, None] * along[..., :, None] * along[..., None, :]
+    linear = turn @ lengthen
+    # Both ends err alike where a limb cannot follow exactly: its middle is what is mapped rightly.
+    q_middle, r_middle = (q_start + q_end) / 2, (r_start + r_end) / 2
+    return linear, r_middle - (linear @ q_middle[..., None])[..., 0]
+
+
+def _weights(pixels: Tensor, start: Tensor, end: Tensor, usable: Tensor, size: Tensor) -> Tensor:
+    """Share (n p l) of each limb in each pixel, falling with the distance to its segment; they add up to 1."""
+    import torch
+
+    span = end - start
+    from_start = pixels[None, :, None] - start[:, None]
+    along = (from_start * span[:, None]).sum(-1) / span.square().sum(-1).clamp_min(1e-6)[:, None]
+    aside = from_start - along.clamp(0, 1)[..., None] * span[:, None]
+    distance = aside.square().sum(-1) / size.square()[:, None, None] + SOFTNESS**2
+    weights = torch.where(usable[:, None], distance ** -STEEPNESS, torch.zeros_like(distance))
+    return weights / weights.sum(-1, keepdim=True).clamp_min(1e-12)
+
