@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from pipeline.skeleton import Skeleton
 
@@ -44,13 +44,13 @@ def limb_field(query: Tensor, reference: Tensor, skeleton: Skeleton, x: Tensor, 
     return moved.unflatten(1, (len(y), len(x)))
 
 
-def sample_field(images: Tensor, field: Tensor) -> Tensor:
-    """Images (n c h w) sampled bilinearly at field (n h' w' 2), px: (n c h' w'); 0 outside."""
+def sample_field(images: Tensor, field: Tensor, outside: Literal["zeros", "border"] = "zeros") -> Tensor:
+    """Images (n c h w) sampled bilinearly at field (n h' w' 2), px: (n c h' w'); outside 0, or the border's pixels."""
     import torch
     import torch.nn.functional as F
 
     size = torch.tensor([images.shape[-1], images.shape[-2]], device=field.device)
-    return F.grid_sample(images, (2 * field + 1) / size - 1, padding_mode="zeros", align_corners=False)
+    return F.grid_sample(images, (2 * field + 1) / size - 1, padding_mode=outside, align_corners=False)
 
 
 def _body_size(query: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:

@@ -28,6 +28,7 @@ def main() -> None:
         reads={
             "fused": "fused crops of the self pair (Zarr)",
             "generated": "generated foregrounds of the self pair (Zarr)",
+            "warped": "foregrounds with carried pixels of the self pair (Zarr)",
             "enhanced": "residuals of the face index (Zarr)",
             "refined": "final residuals (Zarr)",
             "frames": "the target's frames (Zarr)",
@@ -60,7 +61,7 @@ def main() -> None:
         scores["regions"], scores["settings"]["regions"], by_frame = score_regions(
             open_frames(args.frames),
             open_frames(args.plate, "plates"),
-            generated,
+            open_foregrounds(args.warped),
             open_residuals(args.enhanced),
             open_residuals(args.refined),
             track,
@@ -69,9 +70,8 @@ def main() -> None:
             regions,
             distances,
         )
-        for name, values in by_frame.items():
-            for row in rows:
-                row[name] = values.get(int(row["frame"]), math.nan)
+        for row in rows:
+            row |= {name: values.get(int(row["frame"]), math.nan) for name, values in by_frame.items()}
         write_curve(Path(args.frames_out), rows)
         write_scores(args.out, {name: values for name, values in scores.items() if values})
 

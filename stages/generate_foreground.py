@@ -3,6 +3,7 @@
 from pipeline.appearance.generate import GenerateParams, generate_foreground, load_generator, prepare_generator
 from pipeline.artifacts.crops import open_crops
 from pipeline.artifacts.keypoints import read_keypoints
+from pipeline.artifacts.references import open_references, read_chosen
 from pipeline.door import door_parser, run_door, stage_clock
 from pipeline.params import read_section
 
@@ -16,15 +17,18 @@ def main() -> None:
             "description": "its description (JSON)",
             "motion": "motion (Parquet)",
             "crops": "the target's crops (Zarr)",
+            "references": "the target's references (Zarr)",
+            "chosen": "references chosen for the motion (Parquet)",
         },
         writes={"out": "foregrounds (Zarr)"},
     )
     args = parser.parse_args()
     params = read_section(args.params, "generate", GenerateParams)
     motion, crops = read_keypoints(args.motion, kind="motions").track(), open_crops(args.crops)
+    references, chosen = open_references(args.references), read_chosen(args.chosen)
     with stage_clock(args.time) as figures:
         model = prepare_generator(load_generator(args.model, args.description), params)
-        figures.update(generate_foreground(model, motion, crops, params, args.out))
+        figures.update(generate_foreground(model, motion, crops, params, args.out, references, chosen))
 
 
 if __name__ == "__main__":

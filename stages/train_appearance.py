@@ -1,11 +1,12 @@
 """Door: crops and keypoints of a target → its pose-to-appearance generator."""
 
-from pipeline.appearance.params import AppearanceParams
+from pipeline.appearance.params import AppearanceParams, LearnParams
 from pipeline.appearance.train import Outputs, train_appearance
 from pipeline.artifacts.crops import open_crops
 from pipeline.artifacts.keypoints import read_keypoints
+from pipeline.artifacts.references import open_references
 from pipeline.door import door_parser, run_door, stage_clock
-from pipeline.params import read_section
+from pipeline.params import read_section, read_value
 from pipeline.scratch import scratch_root
 from pipeline.split import SplitParams
 
@@ -14,17 +15,25 @@ def main() -> None:
     """Parse paths and params, open the inputs, train, publish."""
     parser = door_parser(
         "Train the pose-to-appearance generator of a target on its training frames.",
-        reads={"crops": "crops (Zarr)", "keypoints": "keypoints (Parquet)", "features": "folder with the weights of the feature network"},
+        reads={
+            "crops": "crops (Zarr)",
+            "keypoints": "keypoints (Parquet)",
+            "references": "references (Zarr)",
+            "features": "folder with the weights of the feature network",
+        },
         writes={"out": "model (safetensors)", "description": "its description (JSON)", "curve": "loss curves (TSV)"},
     )
     parser.add_argument("--target", required=True, metavar="NAME", help="target of params.yaml, for its overrides")
     args = parser.parse_args()
     params = read_section(args.params, "appearance", AppearanceParams, f"targets.{args.target}.appearance")
     split = read_section(args.params, "split", SplitParams)
+    enabled = read_value(args.params, "reference.enabled")
+    learn = read_section(args.params, "reference.learn", LearnParams) if enabled else None
+    references = open_references(args.references)
     crops, track = open_crops(args.crops), read_keypoints(args.keypoints).track()
     out = Outputs(args.out, args.description, args.curve)
     with stage_clock(args.time) as figures:
-        figures["steps"] = train_appearance(crops, track, args.features, params, split, out, scratch_root())
+        figures["steps"] = train_appearance(crops, track, args.features, params, split, out, scratch_root(), references=references, learn=learn)
         figures["images_seen"] = params.images_seen
 
 

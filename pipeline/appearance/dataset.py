@@ -10,14 +10,17 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from pipeline.appearance.augment import draw_similarities, move_images, move_points
-from pipeline.appearance.params import AppearanceParams
+from pipeline.appearance.params import AppearanceParams, LearnParams
 from pipeline.appearance.poses import draw_poses, to_crop
+from pipeline.appearance.references import NONE, ReferenceDrawer, signed, warped_references
 from pipeline.artifacts.crops import Crops
 from pipeline.artifacts.keypoints import Track
+from pipeline.artifacts.store import require_free_bytes
 from pipeline.errors import InputError
 from pipeline.greyness import are_grey
 from pipeline.sampling import spread_evenly
 from pipeline.training import digest_arrays, step_generator
+from pipeline.unmixing import unmixed
 from pipeline.windows import runs, still_windows, training_windows, window_frames
 
 DRAW_ORDER, DRAW_BATCH = 1, 2
@@ -30,7 +33,9 @@ class Batch:
     """Windows: poses (b k c h w) in [0, 1], foregrounds M x F (b k 3 h w) in [-1, 1], mattes (b k 1 h w) in [0, 1].
 
     A system that makes whole frames sees everything as foreground: its mattes are 1.
-    halved_poses are the poses at half size for the discriminators.
+    halved_poses are the poses at half size for the discriminators. warped (b k 4 h w): a reference frame warped to each pose, M x F
+    and M, where the generator sees references. backgrounds (b 1 3 1 1) in [-1, 1]: a colour a window, which the foregrounds
+    are laid over when they are compared.
     """
 
     poses: Tensor
@@ -38,12 +43,33 @@ class Batch:
     foregrounds: Tensor
     mattes: Tensor
     windows: list[int]
+    backgrounds: Tensor
+    warped: Tensor | None = None
+
+    @property
+    def composites(self) -> Tensor:
+        """The true foregrounds over the backgrounds, (b k 3 h w) in [-1, 1] (Eq. 9)."""
+        return self.foregrounds + (1 - self.mattes) * self.backgrounds
+
+
+def composited(colours: Tensor, mattes: Tensor, backgrounds: Tensor) -> Tensor:
+    """Eq. 9 for straight colours (b k 3 h w), mattes (b k 1 h w) and backgrounds that broadcast to them."""
+    return mattes * colours + (1 - mattes) * backgrounds
 
 
 class TrainingClip:
     """Training frames of one target: pixels in a memory map, keypoints in crop pixels, windows by index."""
 
-    def __init__(self, crops: Crops, track: Track, training: np.ndarray, params: AppearanceParams) -> None:
+    def __init__(
+        self,
+        crops: Crops,
+        track: Track,
+        training: np.ndarray,
+        params: AppearanceParams,
+        references: np.ndarray | None = None,
+        learn: LearnParams | None = None,
+    ) -> None:
+        """references: frames, ascending, that are kept to be carried; learn: how, None where the generator sees none."""
         if len(crops.frames) != len(track.points):
             raise InputError(
                 f"crops and keypoints must have the same frames, found {len(crops.frames)} and {len(track.points)}. "
@@ -61,21 +87,24 @@ class TrainingClip:
         self.has_time, self.whole_frames = track.clock.has_time, params.system == "edn"
         rows = training_windows(training, params.k, params.max_stride)
         self.windows = rows if self.has_time else np.stack([training, np.zeros_like(training)], 1)
-        self.digest = digest_arrays(_blocks(crops, training))
+        self.digest = digest_arrays(_blocks(crops, training, self.whole_frames))
         self.grey = are_grey(crops.frames[int(t)] for t in spread_evenly(training, LOOKED_AT))
+        self.drawer = None if learn is None else ReferenceDrawer(self.points, self.row_of[references], self.skeleton, learn.absent)
         self._store: Path | None = None
         self._pixels: np.ndarray | None = None
 
     def expand(self, crops: Crops, store: Path) -> None:
-        """Copy the training frames and mattes to one file (n h w 4) uint8: a shard is slow to read at random."""
+        """Copy foregrounds and mattes of the training frames to one file (n h w 4) uint8: a shard is slow to read at random."""
+        height, width = self.crop_hw
+        require_free_bytes(store, len(self.frames) * height * width * 4)
         with open(store, "wb") as file:
-            for block in _blocks(crops, self.frames):
+            for block in _blocks(crops, self.frames, self.whole_frames):
                 file.write(block.tobytes())
         self._store = store
 
     @property
     def pixels(self) -> np.ndarray:
-        """Colours and mattes (n h w 4) uint8 of the training frames, mapped when first read, in each process anew."""
+        """M x F and mattes (n h w 4) uint8 of the training frames, mapped when first read, in each process anew."""
         if self._pixels is None:
             if self._store is None:
                 raise RuntimeError("expand() must come before the first batch")
@@ -95,6 +124,7 @@ class TrainingClip:
             "has_time": self.has_time,
             "crop_hw": list(self.crop_hw),
             "grey": self.grey,
+            "references": 0 if self.drawer is None else len(self.drawer.rows),
             "skeleton": self.skeleton.to_json(),
         }
 
@@ -114,8 +144,11 @@ class TrainingClip:
         generator = step_generator(self.params.seed, DRAW_BATCH, *keys)
         rows = np.stack([self._rows(int(window), generator) for window in windows])
         maps = draw_similarities(generator, len(windows), self.params.augment, self.crop_hw)
+        references = None if self.drawer is None else np.array([self.drawer.draw(row, generator) for row in rows], np.int64)
         share = slice(rank * len(windows) // size, (rank + 1) * len(windows) // size)
-        return self._load(rows[share], maps[share], [int(w) for w in windows[share]], device)
+        shared = None if references is None else references[share]
+        backgrounds = torch.from_numpy(generator.uniform(-1, 1, (len(windows), 1, 3, 1, 1)).astype(np.float32))[share].to(device)
+        return self._load(rows[share], maps[share], [int(w) for w in windows[share]], backgrounds, shared)
 
     def _rows(self, window: int, generator: np.random.Generator) -> np.ndarray:
         first, widest = (int(v) for v in self.windows[window])
@@ -124,7 +157,10 @@ class TrainingClip:
             return self.row_of[still_windows(np.array([first]), self.params.k)[0]]
         return self.row_of[window_frames(first, min(stride, widest), self.params.k, self.frames)]
 
-    def _load(self, rows: np.ndarray, maps: np.ndarray, windows: list[int], device: torch.device) -> Batch:
+    def _load(
+        self, rows: np.ndarray, maps: np.ndarray, windows: list[int], backgrounds: Tensor, references: np.ndarray | None
+    ) -> Batch:
+        device = backgrounds.device
         images = torch.from_numpy(self.pixels[rows]).to(device)
         images = images.permute(0, 1, 4, 2, 3).float()
         moved = torch.from_numpy(maps).to(device)
@@ -133,15 +169,33 @@ class TrainingClip:
         points = move_points(torch.from_numpy(self.points[rows]).to(device).double(), moved).float()
         scores = torch.from_numpy(self.scores[rows]).to(device)
         poses = draw_poses(points, scores, self.skeleton, self.crop_hw, self.params.pose_map)
+        warped = None if references is None else self._warped(references, points)
         mattes = torch.ones_like(images[:, :, 3:]) if self.whole_frames else images[:, :, 3:] / 255
         stacked = poses.flatten(1, 2).contiguous(memory_format=torch.channels_last)  # the layout that convolutions and pools like
         poses, halved = (x.unflatten(1, poses.shape[1:3]) for x in (stacked, F.avg_pool2d(stacked, 2)))
-        return Batch(poses, halved, (images[:, :, :3] / 127.5 - 1) * mattes, mattes, windows)
+        return Batch(poses, halved, signed(images[:, :, :3], mattes), mattes, windows, backgrounds, warped)
+
+    def _warped(self, references: np.ndarray, points: Tensor) -> Tensor:
+        """References (b) rows, each warped to the poses of its window (b k j 2): M x F and M (b k 4 h w), 0 where there is none."""
+        b, k = points.shape[:2]
+        pictures = torch.from_numpy(self.pixels[references]).to(points.device).permute(0, 3, 1, 2).float()
+        pictures[torch.from_numpy(references == NONE)] = 0
+        own = torch.from_numpy(self.points[references]).to(points.device)
+        return warped_references(pictures.repeat_interleave(k, 0), own.repeat_interleave(k, 0), points.flatten(0, 1), self.skeleton).unflatten(
+            0, (b, k)
+        )
 
 
-def _blocks(crops: Crops, training: np.ndarray) -> Iterator[np.ndarray]:
-    """Colours and mattes (n h w 4) uint8 of the training frames, block by block."""
+def _blocks(crops: Crops, training: np.ndarray, whole_frames: bool) -> Iterator[np.ndarray]:
+    """Foregrounds M x F and mattes (n h w 4) uint8 of the training frames, block by block; whole_frames: the frames as they are.
+
+    The background is unmixed from the edges by the training plate.
+    """
     for start, stop in runs(training):
         for first in range(start, stop, BLOCK):
             last = min(first + BLOCK, stop)
-            yield np.concatenate([crops.frames[first:last], crops.mattes[first:last][..., None]], -1)
+            frames, mattes = crops.frames[first:last], crops.mattes[first:last]
+            if not whole_frames:
+                plates = np.stack([crops.plate_at(t) for t in range(first, last)])
+                frames = unmixed(frames, mattes, plates)
+            yield np.concatenate([frames, mattes[..., None]], -1)

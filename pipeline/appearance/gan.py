@@ -6,31 +6,42 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.appearance import losses
-from pipeline.appearance.dataset import Batch
+from pipeline.appearance.dataset import Batch, composited
 from pipeline.appearance.gw import gromov_wasserstein, pool_features
 from pipeline.appearance.params import AppearanceParams
 from pipeline.appearance.system import Rendering, System, frozen
+from pipeline.networks.carrying import CarryShape, carry
 from pipeline.networks.discriminators import QualityDiscriminator, TemporalDiscriminator
-from pipeline.networks.generator import Generator, GeneratorShape
+from pipeline.networks.generator import Generator, GeneratorShape, own_picture
 from pipeline.networks.vgg import StVgg16, Vgg19
 from pipeline.processes import World, gather
 from pipeline.training import autocast, seed_step
 
 
-def generator_shape(params: AppearanceParams, pose_channels: int) -> GeneratorShape:
+def generator_shape(params: AppearanceParams, pose_channels: int, references: bool = False) -> GeneratorShape:
     """The generator that params ask for."""
     n = params.network
-    return GeneratorShape(pose_channels, params.k, n.base_width, n.levels, n.blocks, n.dense_skips)
+    return GeneratorShape(pose_channels, params.k, n.base_width, n.levels, n.blocks, n.dense_skips, references)
 
 
 class Gan(System):
     """Windows of poses to windows of foregrounds and mattes; two discriminators, D_t only for windows of several frames."""
 
-    LOSSES = ("perceptual", "gw", "pixel", "matte", "quality", "temporal", "discriminators")
+    LOSSES = ("perceptual", "gw", "pixel", "matte", "own", "quality", "temporal", "discriminators")
 
-    def __init__(self, params: AppearanceParams, pose_channels: int, features: StVgg16 | Vgg19, world: World) -> None:
+    def __init__(
+        self,
+        params: AppearanceParams,
+        pose_channels: int,
+        features: StVgg16 | Vgg19,
+        world: World,
+        carrying: CarryShape | None = None,
+        own_weight: float = 0.0,
+    ) -> None:
+        """carrying: how real pixels are carried, None for a generator without references; own_weight of the loss `own`."""
         seed_step(params.seed, 0, 0)
-        generator = Generator(generator_shape(params, pose_channels))
+        self.carrying, self.own_weight = carrying, own_weight
+        generator = Generator(generator_shape(params, pose_channels, carrying is not None))
         d, weights = params.discriminators, params.losses
         players = nn.ModuleDict()
         if weights.quality:
@@ -46,22 +57,30 @@ class Gan(System):
     @property
     def weights(self) -> dict[str, float]:
         """Each process knows the whole L_GW but only its own frames' slope, and slopes get averaged."""
-        own = self.params.losses.model_dump()
-        return {**own, "gw": own["gw"] * self.world.size}
+        weights = self.params.losses.model_dump()
+        return {**weights, "gw": weights["gw"] * self.world.size, "own": self.own_weight}
 
     def render(self, batch: Batch) -> Rendering:
-        """Generate a batch; its colours are judged under the true matte.
+        """Generate a batch and lay it by its predicted mattes over the batch's backgrounds, where the truth lies by the true ones.
 
-        Under its own, a colour near the middle of the range could be had by leaving the matte half open.
+        A colour near the middle of the range could be had by a matte left half open: over a background of another colour in each
+        step that is seen.
         """
-        colours, logits = self.generate(batch.poses)
-        return Rendering(colours * batch.mattes, logits)
+        if self.carrying is None or batch.warped is None:
+            colours, logits = own_picture(self.generate(batch.poses))
+            return Rendering(composited(colours, torch.sigmoid(logits), batch.backgrounds), logits)
+        made = carry(self.generate(batch.poses, batch.warped).flatten(0, 1), batch.warped.flatten(0, 1), self.carrying)
+        laid = [
+            composited(colours.unflatten(0, (-1, self.params.k)), mattes.unflatten(0, (-1, self.params.k)), batch.backgrounds)
+            for colours, mattes in ((made.colours, made.mattes), (made.own_colours, torch.sigmoid(made.own_logits)))
+        ]
+        return Rendering(laid[0], made.own_logits.unflatten(0, (-1, self.params.k)), laid[1])
 
     def generator_losses(
         self, batch: Batch, rendering: Rendering, earlier: list[tuple[Tensor, Tensor]], replay: bool
     ) -> dict[str, Tensor]:
         p = self.params
-        real, fake = self.feature_maps(batch.foregrounds, rendering.foregrounds, p.perceptual, p.gw.layer if p.losses.gw else 1)
+        real, fake = self.feature_maps(batch.composites, rendering.foregrounds, p.perceptual, p.gw.layer if p.losses.gw else 1)
         frames = losses.perceptual(real, fake, p.perceptual.layers)
         found = {"windows": frames.unflatten(0, (-1, p.k)).mean(1), "perceptual": frames.mean()}
         if p.losses.gw:
@@ -69,7 +88,9 @@ class Gan(System):
         if replay:
             return found
         assert rendering.logits is not None
-        found["pixel"] = losses.pixel(batch.foregrounds, rendering.foregrounds)
+        found["pixel"] = losses.pixel(batch.composites, rendering.foregrounds)
+        if rendering.own is not None:
+            found["own"] = losses.pixel(batch.composites, rendering.own)
         found["matte"] = losses.matte(batch.mattes, rendering.logits)
         with frozen(self.players):
             for name, logits in self._judgements(batch.halved_poses, rendering.foregrounds).items():
@@ -77,7 +98,7 @@ class Gan(System):
         return found
 
     def discriminator_loss(self, batch: Batch, rendering: Rendering) -> Tensor:
-        real = self._judgements(batch.halved_poses, batch.foregrounds)
+        real = self._judgements(batch.halved_poses, batch.composites)
         fake = self._judgements(batch.halved_poses, rendering.foregrounds.detach())
         return torch.stack([losses.told_apart(real[n], fake[n], self.params.adversarial) for n in real]).sum()
 

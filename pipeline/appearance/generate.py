@@ -10,26 +10,28 @@ import numpy as np
 import torch
 from pydantic import Field
 
+from pipeline.appearance.blending import Blend, Frame, nothing
 from pipeline.appearance.poses import draw_poses, to_crop
+from pipeline.appearance.references import ReferencePictures
 from pipeline.appearance.sequence import frames_in_sequence
 from pipeline.artifacts.crops import Crops
 from pipeline.artifacts.foregrounds import create_foregrounds
 from pipeline.artifacts.keypoints import Track
 from pipeline.artifacts.models import load_model
+from pipeline.artifacts.references import NONE, ChosenReferences, References
 from pipeline.artifacts.store import require_free_bytes
 from pipeline.drawing import PoseMapParams
 from pipeline.errors import InputError
 from pipeline.framing import driven_crop
 from pipeline.greyness import without_colour
+from pipeline.networks.carrying import CarryShape, carry, move_by
 from pipeline.networks.edn import GlobalGenerator
-from pipeline.networks.generator import Generator, GeneratorShape
+from pipeline.networks.generator import Generator, GeneratorShape, own_picture
 from pipeline.params import Section
 from pipeline.progress import Progress
 from pipeline.skeleton import Skeleton
 from pipeline.training import Precision, autocast, choose_device, choose_dtype, prepare_cpu
 from pipeline.windows import rendering_windows, still_windows
-
-FAINT = 1e-3  # keeps a colour where every window's matte is 0
 
 
 class GenerateParams(Section):
@@ -43,32 +45,6 @@ class GenerateParams(Section):
     compile: bool
 
 
-@dataclass
-class _Blend:
-    """Renderings of a frame by overlapping windows: colours weighted by their mattes, mattes by number."""
-
-    colours: torch.Tensor
-    weights: torch.Tensor
-    mattes: torch.Tensor
-    count: int = 1
-
-    def add(self, other: "_Blend") -> None:
-        self.colours += other.colours
-        self.weights += other.weights
-        self.mattes += other.mattes
-        self.count += other.count
-
-    def finish(self, contrast: float) -> tuple[np.ndarray, np.ndarray]:
-        """Straight colour (h w 3) and matte (h w), uint8.
-
-        What the network predicts of a matte is the chance that a pixel is the subject's, flat where the pose leaves it open;
-        contrast about one half makes an edge of it again.
-        """
-        colours = ((self.colours / self.weights + 1) * 127.5).clamp(0, 255).round().byte()
-        mattes = (((self.mattes / self.count - 0.5) * contrast + 0.5) * 255).clamp(0, 255).round().byte()
-        return colours.permute(1, 2, 0).cpu().numpy(), mattes[0].cpu().numpy()
-
-
 @dataclass(frozen=True)
 class LoadedGenerator:
     """A trained generator with what its description says of its inputs."""
@@ -79,6 +55,7 @@ class LoadedGenerator:
     crop_hw: tuple[int, int]
     grey: bool
     weights_sha256: str
+    carrying: CarryShape | None = None
 
 
 def load_generator(weights: Path, description_path: Path) -> LoadedGenerator:
@@ -95,6 +72,7 @@ def load_generator(weights: Path, description_path: Path) -> LoadedGenerator:
         _size(description["inputs"]["crop_hw"]),
         bool(description["inputs"]["grey"]),
         description["weights_sha256"],
+        CarryShape(**description["carrying"]) if description.get("carrying") else None,
     )
 
 
@@ -110,12 +88,19 @@ def _network(system: str, shape: dict[str, Any]) -> Generator | GlobalGenerator:
 
 
 def generate_foreground(
-    model: LoadedGenerator, motion: Track, crops: Crops, params: GenerateParams, out: Path
+    model: LoadedGenerator,
+    motion: Track,
+    crops: Crops,
+    params: GenerateParams,
+    out: Path,
+    references: References | None = None,
+    chosen: ChosenReferences | None = None,
 ) -> dict[str, float]:
     """Publish the foregrounds of a motion (in the target's full pixels); returns frames and frames_per_s of generating.
 
     The crop is the target's training crop where the motion stays inside it. Frames without the subject get matte 0.
-    A target filmed without colour is made without. Memory does not grow with the length of the motion.
+    A target filmed without colour is made without. Memory does not grow with the length of the motion. references of the target
+    and those chosen for the motion are read where the model carries real pixels.
     """
     if motion.skeleton != model.skeleton:
         raise InputError(
@@ -129,30 +114,51 @@ def generate_foreground(
     require_free_bytes(out, len(present) * height * width * 4)
     rows = driven_crop(motion.points, present, crops.crop, crops.crop_hw, crops.size_hw, motion.clock.has_time)
     facts = {"model_sha256": model.weights_sha256, "skeleton": model.skeleton.name, "k": _window(model.network), "grey": model.grey}
+    seen = None
+    if model.carrying is not None:
+        if references is None or chosen is None or len(chosen) != len(present):
+            found = "none" if chosen is None else f"{len(chosen)} for {len(present)} frames"
+            raise InputError(f"the model carries real pixels and needs references for its motion, found {found}. Run: dvc repro find_references")
+        device = next(model.network.parameters()).device
+        seen = _Seen(ReferencePictures(references, float(rows[0, 0, 0]), device), chosen.rank)
+        facts["carrying"] = vars(model.carrying)
     started = time.perf_counter()
     with (
-        create_foregrounds(out, model.crop_hw, motion.clock, rows, present, crops.size_hw, facts) as writer,
+        create_foregrounds(out, model.crop_hw, motion.clock, rows, present, crops.size_hw, facts, None if seen is None else seen.ranks) as writer,
         Progress(len(present), "generate_foreground") as progress,
     ):
-        for colours, mattes in _frames(model, motion, to_crop(motion.points, rows), params):
-            writer.append((without_colour(colours) if model.grey else colours)[None], mattes[None])
+        for frame in _frames(model, motion, to_crop(motion.points, rows), params, seen):
+            rgb = without_colour(frame.rgb) if model.grey else frame.rgb
+            writer.append(rgb[None], frame.matte[None], **{name: array[None] for name, array in frame.fields.items()})
             progress.advance()
     return {"frames": len(present), "frames_per_s": len(present) / (time.perf_counter() - started)}
 
 
+@dataclass(frozen=True)
+class _Seen:
+    """The references that the generator sees: pictures, and the rank (t) of each frame's."""
+
+    pictures: ReferencePictures
+    ranks: np.ndarray
+
+
 def _frames(
-    model: LoadedGenerator, motion: Track, points: np.ndarray, params: GenerateParams
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Colours (h w 3) and matte (h w) uint8 of every frame of the motion in order."""
+    model: LoadedGenerator, motion: Track, points: np.ndarray, params: GenerateParams, seen: _Seen | None
+) -> Iterator[Frame]:
+    """Every frame of the motion in order, for points (t j 2) in crop px."""
     if not isinstance(model.network, GlobalGenerator):
-        return _frames_in_windows(model, model.network, motion, points, params)
+        yield from _frames_in_windows(model, model.network, motion, points, params, seen)
+        return
     device = next(model.network.parameters()).device
 
     def poses(t: int) -> torch.Tensor:
         points_, scores_ = (torch.from_numpy(np.ascontiguousarray(a[None, t : t + 1])).to(device) for a in (points, motion.score))
         return draw_poses(points_, scores_, model.skeleton, model.crop_hw, model.pose_map)[0]
 
-    return frames_in_sequence(model.network, motion.present, poses, model.crop_hw, params.precision, motion.clock.has_time)
+    for rgb, matte in frames_in_sequence(
+        model.network, motion.present, poses, model.crop_hw, params.precision, motion.clock.has_time
+    ):
+        yield Frame(rgb, matte, {})
 
 
 def _window(network: Generator | GlobalGenerator) -> int:
@@ -161,45 +167,83 @@ def _window(network: Generator | GlobalGenerator) -> int:
 
 
 def _frames_in_windows(
-    model: LoadedGenerator, network: Generator, motion: Track, points: np.ndarray, params: GenerateParams
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    model: LoadedGenerator, network: Generator, motion: Track, points: np.ndarray, params: GenerateParams, seen: _Seen | None
+) -> Iterator[Frame]:
     """Every frame, blended from its windows as soon as no later window holds it."""
     k, present = network.shape.frames, motion.present
     timed = motion.clock.has_time
     windows = rendering_windows(present, k, min(params.overlap_stride, k)) if timed else still_windows(np.flatnonzero(present), k)
-    nothing = np.zeros((*model.crop_hw, 3), np.uint8), np.zeros(model.crop_hw, np.uint8)
-    pending: dict[int, _Blend] = {}
+    empty = nothing(model.crop_hw, seen is not None)
+    pending: dict[int, Blend] = {}
     done = 0
     for start in range(0, len(windows), params.batch_windows):
         batch = windows[start : start + params.batch_windows]
-        for frame, blend in _render(model, points[batch], motion.score[batch], batch, params):
+        for frame, blend in _render(model, network, points[batch], motion.score[batch], batch, params, seen):
             if frame in pending:
                 pending[frame].add(blend)
             else:
                 pending[frame] = blend
         following = windows[start + len(batch), 0] if start + len(batch) < len(windows) else len(present)
         for frame in range(done, following):
-            yield pending.pop(frame).finish(params.matte_contrast) if frame in pending else nothing
+            yield pending.pop(frame).finish(params.matte_contrast) if frame in pending else empty
         done = max(done, int(following))
     for _ in range(done, len(present)):
-        yield nothing
+        yield empty
 
 
 def _render(
-    model: LoadedGenerator, points: np.ndarray, scores: np.ndarray, windows: np.ndarray, params: GenerateParams
-) -> Iterator[tuple[int, _Blend]]:
+    model: LoadedGenerator,
+    network: Generator,
+    points: np.ndarray,
+    scores: np.ndarray,
+    windows: np.ndarray,
+    params: GenerateParams,
+    seen: _Seen | None,
+) -> Iterator[tuple[int, Blend]]:
     """Renderings of windows (b k) from crop points (b k j 2), a frame that a window repeats only once."""
-    device = next(model.network.parameters()).device
+    device = next(network.parameters()).device
     points_, scores_ = (torch.from_numpy(np.ascontiguousarray(a)).to(device) for a in (points, scores))
-    with torch.inference_mode(), autocast(device, choose_dtype(params.precision, device)):
-        poses = draw_poses(points_, scores_, model.skeleton, model.crop_hw, model.pose_map)
-        colours, logits = model.network(poses)
-    mattes = torch.sigmoid(logits)
-    weights = mattes + FAINT
-    for b, window in enumerate(windows.tolist()):
-        for i, frame in enumerate(window):
-            if frame not in window[:i]:
-                yield frame, _Blend(colours[b, i] * weights[b, i], weights[b, i], mattes[b, i].clone())
+    with torch.inference_mode():
+        with autocast(device, choose_dtype(params.precision, device)):
+            poses = draw_poses(points_, scores_, model.skeleton, model.crop_hw, model.pose_map)
+        if seen is None or model.carrying is None:
+            with autocast(device, choose_dtype(params.precision, device)):
+                colours, logits = own_picture(network(poses))
+            images, maps = {"rgb": colours.flatten(0, 1)}, {"matte": torch.sigmoid(logits).flatten(0, 1)}
+        else:
+            images, maps = _carried(model.carrying, network, poses, points_.flatten(0, 1), windows, params, seen, model.skeleton)
+    for i, (frame, before) in enumerate((frame, row[:j]) for row in windows.tolist() for j, frame in enumerate(row)):
+        if frame not in before:
+            yield frame, Blend.of({n: x[i] for n, x in images.items()}, {n: x[i] for n, x in maps.items()})
+
+
+def _carried(
+    shape: CarryShape,
+    network: Generator,
+    poses: torch.Tensor,
+    points: torch.Tensor,
+    windows: np.ndarray,
+    params: GenerateParams,
+    seen: _Seen,
+    skeleton: Skeleton,
+) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+    """Colours and maps (n . h w) by name, as Blend takes them, for pose maps (b k c h w) and points (n j 2), n = b k."""
+    crop_hw = poses.shape[-2], poses.shape[-1]
+    ranks, device = seen.ranks[windows.flatten()], poses.device
+    field = seen.pictures.field(ranks, points, skeleton, crop_hw)
+    warped = seen.pictures.warped(ranks, field)
+    with autocast(device, choose_dtype(params.precision, device)):
+        outputs = network(poses, warped.unflatten(0, poses.shape[:2]))
+    made = carry(outputs.flatten(0, 1), warped, shape, params.matte_contrast)
+    moved = move_by(field.permute(0, 3, 1, 2), made.flow, "border")
+    trusted = made.detail * torch.from_numpy(ranks != NONE).to(device)[:, None, None, None]
+    colours = {"rgb": made.colours, "base_rgb": made.base_colours}
+    return colours, {
+        "matte": made.mattes,
+        "base_matte": made.base_mattes,
+        "detail": trusted,
+        "field": seen.pictures.full_field(moved),
+    }
 
 
 def prepare_generator(model: LoadedGenerator, params: GenerateParams) -> LoadedGenerator:

@@ -8,6 +8,7 @@ from pipeline.appearance.gw import GwParams
 from pipeline.appearance.memory import MemoryParams
 from pipeline.drawing import PoseMapParams
 from pipeline.errors import InputError
+from pipeline.networks.carrying import CarryShape
 from pipeline.params import Section
 from pipeline.training import Precision
 
@@ -94,6 +95,22 @@ class EdnParams(Section):
     discriminators: EdnDiscriminatorParams
     losses: EdnLossWeights
     perceptual: PerceptualParams
+
+
+class LearnParams(Section):
+    """Section `reference.learn` of params.yaml: how carrying is learnt; lengths are shares of the crop's longer side."""
+
+    band: float = Field(gt=0, le=0.2)
+    flow: float = Field(ge=0, le=0.2)
+    gate_start: float = Field(ge=-6, le=6)
+    detail_start: float = Field(ge=-6, le=6)
+    own: float = Field(ge=0)
+    absent: float = Field(ge=0, le=1)
+
+    def shape(self, crop_hw: tuple[int, int]) -> CarryShape:
+        """The same in working px."""
+        longer = max(crop_hw)
+        return CarryShape(self.band * longer, self.flow * longer, self.gate_start, self.detail_start)
 
 
 OF_SYSTEM = {"edn": {"edn"}, "fakevideo": {"network", "discriminators", "losses", "adversarial", "perceptual", "gw", "memory"}}

@@ -24,10 +24,12 @@ REPLAYED = ("perceptual", "gw")  # line 9 of Alg. 2
 
 @dataclass(frozen=True)
 class Rendering:
-    """What the generator made of a batch: foregrounds M x F (b k 3 h w) in [-1, 1], matte logits (b k 1 h w) where it has any."""
+    """What the generator made of a batch: foregrounds (b k 3 h w) in [-1, 1], laid over the batch's backgrounds, matte logits
+    (b k 1 h w) where it has any, and the same without carried pixels where it carries some."""
 
     foregrounds: Tensor
     logits: Tensor | None
+    own: Tensor | None = None
 
 
 class System(ABC):

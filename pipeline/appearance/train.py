@@ -12,11 +12,12 @@ from pipeline.appearance.dataset import TrainingClip
 from pipeline.appearance.edn import Edn
 from pipeline.appearance.gan import Gan
 from pipeline.appearance.memory import EpisodicMemory
-from pipeline.appearance.params import AppearanceParams
+from pipeline.appearance.params import AppearanceParams, LearnParams
 from pipeline.appearance.system import System
 from pipeline.artifacts.crops import Crops
 from pipeline.artifacts.keypoints import Track
 from pipeline.artifacts.models import save_model
+from pipeline.artifacts.references import References
 from pipeline.artifacts.scores import write_curve
 from pipeline.drawing import pose_channels
 from pipeline.errors import InputError
@@ -48,40 +49,47 @@ def train_appearance(
     out: Outputs,
     scratch_root: Path = Path(".scratch"),
     processes: int | None = None,
+    references: References | None = None,
+    learn: LearnParams | None = None,
 ) -> int:
     """Learn the look of a target from its training frames; returns the number of steps.
 
     Publishes the generator's moving average after `params.steps` steps. An interrupted run goes on from its last
-    checkpoint under scratch_root and ends in the same weights.
+    checkpoint under scratch_root and ends in the same weights. references, and learn that says how to use them: the generator sees real
+    frames warped to its poses; without either, or for another system, it sees poses alone.
     """
     weights = features_file(params.features, features)
     if not weights.is_file():
         raise InputError(f"{weights} must hold the weights of appearance.features, it does not exist. Run: dvc repro fetch_features")
     params = params if track.clock.has_time else params.for_stills()
     training = split_frames(track.present, split).training
-    clip = TrainingClip(crops, track, training, params)
+    if references is None or params.system != "fakevideo" or not len(references):
+        learn = None
+    clip = TrainingClip(crops, track, training, params, None if references is None else references.frames, learn)
     description = {
         "network": "appearance generator",
         "params": params.told(),
         "images_seen": params.images_seen,
         "inputs": {**clip.facts(), "features_sha256": digest_file(weights)},
+        "carrying": None if learn is None else vars(learn.shape(crops.crop_hw)),
+        "learn": None if learn is None else learn.model_dump(),
         "crop_scale": float(crops.crop[training[0], 0, 0]),
     }
     with Scratch("train_appearance", fingerprint({**description, "code": digest_code(Path(__file__).parent)}), scratch_root) as scratch:
         clip.expand(crops, scratch.folder / "pixels.u8")
-        work = (clip, weights, params, scratch, description, out)
+        work = (clip, weights, params, learn, scratch, description, out)
         launch(_train, work, processes or count_processes(params.batch_windows))
         scratch.delete()
     return params.steps
 
 
 def _train(
-    world: World, clip: TrainingClip, features: Path, params: AppearanceParams, scratch: Scratch,
+    world: World, clip: TrainingClip, features: Path, params: AppearanceParams, learn: LearnParams | None, scratch: Scratch,
     description: dict[str, Any], out: Outputs,
 ) -> None:  # fmt: skip
     prepare_cpu(params.threads)
     channels = pose_channels(clip.skeleton, params.pose_map)
-    system = _system(params, channels, load_features(params.features, features), world)
+    system = _system(params, channels, load_features(params.features, features), world, learn, clip.crop_hw)
     remembers = params.memory.enabled and params.system == "fakevideo"
     memory = EpisodicMemory(params.memory.model_copy(update={"enabled": remembers}), params.seed)
     history = torch.zeros(params.steps, len(system.LOSSES))
@@ -118,12 +126,15 @@ def _train(
         write_curve(out.curve, _rows(history, system.LOSSES, params, clip.steps_per_epoch))
 
 
-def _system(params: AppearanceParams, channels: int, features: StVgg16 | Vgg19, world: World) -> System:
+def _system(
+    params: AppearanceParams, channels: int, features: StVgg16 | Vgg19, world: World, learn: LearnParams | None, crop_hw: tuple[int, int]
+) -> System:
     match params.system:
         case "edn":
             return Edn(params, channels, features, world)
         case "fakevideo":
-            return Gan(params, channels, features, world)
+            shape, weight = (None, 0.0) if learn is None else (learn.shape(crop_hw), learn.own)
+            return Gan(params, channels, features, world, shape, weight)
 
 
 def _replay(world: World, system: System, memory: EpisodicMemory, clip: TrainingClip, epoch: int, step: int) -> None:

@@ -15,6 +15,26 @@ REMEDY = "Run: dvc repro generate_foreground"
 
 
 @dataclass(frozen=True)
+class CarriedFields:
+    """What a generator says of the references that it saw, at the working size, frame by frame.
+
+    base_rgb (t h w 3) and base_matte (t h w) uint8: the picture without the references' detail; detail (t h w) uint8: the share of
+    detail that is carried, 255 = all; field (t h w 2) int16: where each pixel lies in its reference's picture, (x, y) in
+    1 / FIELD_STEPS of a full px; reference (t) int64: rank in the target's references, -1 where none was seen.
+    """
+
+    base_rgb: ArrayReader
+    base_matte: ArrayReader
+    detail: ArrayReader
+    field: ArrayReader
+    reference: np.ndarray
+
+
+FIELD_STEPS = 8
+FIELD_LIMIT = np.iinfo(np.int16).max
+
+
+@dataclass(frozen=True)
 class Foregrounds:
     """rgb (t h w 3), matte (t h w) uint8 of crop_hw, straight colour; crop (t 2 3) float64 full → crop; present (t) bool.
 
@@ -29,6 +49,7 @@ class Foregrounds:
     crop_hw: tuple[int, int]
     size_hw: tuple[int, int]
     attributes: dict[str, Any]
+    carried: CarriedFields | None = None
 
     def __len__(self) -> int:
         return len(self.rgb)
@@ -37,21 +58,22 @@ class Foregrounds:
 class ForegroundWriter:
     """Appends generated frames to a foregrounds artifact."""
 
-    def __init__(self, rgb: ArrayWriter, matte: ArrayWriter) -> None:
-        self._rgb, self._matte = rgb, matte
+    def __init__(self, arrays: dict[str, ArrayWriter]) -> None:
+        self._arrays = arrays
 
-    def append(self, rgb: np.ndarray, matte: np.ndarray) -> None:
-        """Add rgb (n h w 3) and matte (n h w), uint8."""
-        self._rgb.append(rgb)
-        self._matte.append(matte)
+    def append(self, rgb: np.ndarray, matte: np.ndarray, **fields: np.ndarray) -> None:
+        """Add rgb (n h w 3) and matte (n h w), uint8, and the arrays of CarriedFields by name where the artifact has them."""
+        for name, block in {"rgb": rgb, "matte": matte, **fields}.items():
+            self._arrays[name].append(block)
 
     def flush(self) -> int:
         """Write what is buffered; returns the number of frames."""
-        self._rgb.flush()
-        self._matte.flush()
-        if self._rgb.length != self._matte.length:
-            raise ValueError(f"{self._rgb.length} frames and {self._matte.length} mattes")
-        return self._rgb.length
+        for array in self._arrays.values():
+            array.flush()
+        lengths = {name: array.length for name, array in self._arrays.items()}
+        if len(set(lengths.values())) > 1:
+            raise ValueError(f"arrays of unequal length: {lengths}")
+        return lengths["rgb"]
 
 
 @contextlib.contextmanager
@@ -63,13 +85,20 @@ def create_foregrounds(
     present: np.ndarray,
     size_hw: tuple[int, int],
     extra: dict[str, Any] | None = None,
+    reference: np.ndarray | None = None,
 ) -> Iterator[ForegroundWriter]:
-    """Publish foregrounds block by block; crop (t 2 3) and present (t) are known beforehand; size_hw is the full frame's."""
+    """Publish foregrounds block by block; crop (t 2 3) and present (t) are known beforehand; size_hw is the full frame's.
+
+    reference (t): with it, the artifact has CarriedFields.
+    """
     attributes = {**clock.to_attributes(), "crop_hw": list(crop_hw), "size_hw": list(size_hw), **(extra or {})}
     with create_group(path, "foregrounds", attributes) as group:
-        writer = ForegroundWriter(
-            ArrayWriter(group, "rgb", (*crop_hw, 3), "uint8"), ArrayWriter(group, "matte", crop_hw, "uint8")
-        )
+        shapes: dict[str, tuple[tuple[int, ...], str]] = {"rgb": ((*crop_hw, 3), "uint8"), "matte": (crop_hw, "uint8")}
+        if reference is not None:
+            shapes |= {"base_rgb": ((*crop_hw, 3), "uint8"), "base_matte": (crop_hw, "uint8"), "detail": (crop_hw, "uint8")}
+            shapes["field"] = (*crop_hw, 2), "int16"
+            write_array(group, "reference", np.asarray(reference, np.int64))
+        writer = ForegroundWriter({name: ArrayWriter(group, name, *shape) for name, shape in shapes.items()})
         yield writer
         length = writer.flush()
         if not length == len(crop) == len(present):
@@ -83,6 +112,10 @@ def open_foregrounds(path: str | os.PathLike[str]) -> Foregrounds:
     group, attributes = open_group(path, ("foregrounds",), REMEDY)
     with readable(path, "foregrounds artifact", REMEDY):
         read = {name: read_array(group, name, path, REMEDY) for name in ("rgb", "matte", "crop", "present")}
+        carried = None
+        if "reference" in group:
+            fields = {name: read_array(group, name, path, REMEDY) for name in ("base_rgb", "base_matte", "detail", "field")}
+            carried = CarriedFields(**fields, reference=read_array(group, "reference", path, REMEDY)[:])
         return Foregrounds(
             rgb=read["rgb"],
             matte=read["matte"],
@@ -92,4 +125,5 @@ def open_foregrounds(path: str | os.PathLike[str]) -> Foregrounds:
             crop_hw=(int(attributes["crop_hw"][0]), int(attributes["crop_hw"][1])),
             size_hw=(int(attributes["size_hw"][0]), int(attributes["size_hw"][1])),
             attributes=attributes,
+            carried=carried,
         )

@@ -37,7 +37,7 @@ def score_regions(
     region_params: RegionParams,
     distances: Mapping[str, Distance],
 ) -> tuple[dict[str, Any], dict[str, Any], dict[str, dict[int, float]]]:
-    """Scores `<region>.<generated|enhanced|refined>.<psnr|st_lpips>` over held-out frames, how they were computed, and each by frame.
+    """Scores `<region>.<warped|enhanced|refined>.<psnr|st_lpips>` over held-out frames, how they were computed, and each by frame.
 
     By frame they are named `regions.<region>.<stage>.<metric>`; a frame without the region has none. A stage without
     residuals, a region without boxes and an unlisted metric have no key. InputError when the artifacts differ in length.
@@ -63,7 +63,7 @@ def score_regions(
             pred = {}
             for stage, residuals in stages.items():
                 if residuals is not None and region not in residuals.regions:
-                    columns[stage] = columns["generated"]  # this stage leaves the region as it was generated
+                    columns[stage] = columns["warped"]  # this stage leaves the region as it was
                     continue
                 patches = [_seen(residuals, region, box[t], t, p) for t in block]
                 pred[stage] = np.stack([fuse(f + patch, m, b) for (f, m, b), patch in zip(layers, patches, strict=True)])
@@ -77,7 +77,7 @@ def score_regions(
 
 
 def _stages(region: str, enhanced: Residuals, refined: Residuals) -> dict[str, Residuals | None]:
-    stages: dict[str, Residuals | None] = {"generated": None}
+    stages: dict[str, Residuals | None] = {"warped": None}
     if enhanced.regions:
         stages["enhanced"] = enhanced
     if region in refined.regions:

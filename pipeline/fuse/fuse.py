@@ -33,7 +33,7 @@ VIDEO_BYTES_PER_PIXEL, CROP_SHARE = 0.2, 0.7
 class FuseParams(Section):
     """Section `fuse` of params.yaml."""
 
-    stage: Literal["generated", "enhanced", "refined"]
+    stage: Literal["generated", "warped", "enhanced", "refined"]
     crf: int = Field(ge=0, le=51)
     preset: Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow"]
     mark: str = Field(min_length=1, max_length=80, pattern=r"^[ -~]+$")
@@ -71,7 +71,8 @@ def fuse_pair(inputs: FuseInputs, outputs: FuseOutputs, params: FuseParams) -> i
     Frames in which the subject is absent show the plate. The video has the driver's timestamps and sound, at
     `fps_without_time` and mute where the driver is a folder of images. InputError when the inputs do not fit together.
     """
-    foreground, generated = open_foregrounds(inputs.foreground), open_foregrounds(inputs.generated)
+    generated = open_foregrounds(inputs.generated)
+    foreground = generated if params.stage == "generated" else open_foregrounds(inputs.foreground)
     patches = _residual_path(inputs, params.stage)
     residuals = None if patches is None else open_residuals(patches)
     plate = open_frames(inputs.plate, kind="plates")
@@ -127,10 +128,10 @@ def composed(foreground: Foregrounds, residuals: Residuals | None, plate: Frames
 
 
 def _residual_path(inputs: FuseInputs, stage: str) -> Path | None:
-    if stage == "generated":
+    if stage in ("generated", "warped"):
         return None
     if inputs.residuals is None:
-        raise InputError(f"fuse.stage is {stage}, which needs --residuals PATH; give it, or set fuse.stage to generated.")
+        raise InputError(f"fuse.stage is {stage}, which needs --residuals PATH; give it, or set fuse.stage to warped.")
     return inputs.residuals
 
 

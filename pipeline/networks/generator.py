@@ -12,12 +12,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from pipeline.networks.carrying import OUTPUTS, WARPED_CHANNELS
+
 WIDEST = 8  # the deepest layers are at most this many times the base width
 
 
 @dataclass(frozen=True)
 class GeneratorShape:
-    """What fixes the generator's tensors: pose channels a frame, frames a window, width, depth, kind of skips."""
+    """What fixes the generator's tensors: pose channels a frame, frames a window, width, depth, kind of skips, and whether it sees
+    a warped reference frame beside each pose."""
 
     pose_channels: int
     frames: int
@@ -25,6 +28,7 @@ class GeneratorShape:
     levels: int
     blocks: int
     dense_skips: bool
+    references: bool = False
 
     @property
     def widths(self) -> list[int]:
@@ -98,14 +102,20 @@ def _shrink(x: Tensor, size: torch.Size) -> Tensor:
     return x if factor == 1 else F.avg_pool2d(x, factor)
 
 
+def own_picture(outputs: Tensor) -> tuple[Tensor, Tensor]:
+    """Straight colour (… 3 h w) in [-1, 1] and matte logits (… 1 h w) of a generator's outputs (… c h w)."""
+    squashed = torch.tanh(outputs)  # of everything: a slice of interleaved channels takes four times as long
+    return squashed.narrow(-3, 0, 3), outputs.narrow(-3, 3, 1)
+
+
 class Generator(nn.Module):
-    """Poses of k frames to colours and mattes of k frames, in one pass."""
+    """Poses of k frames, and with references a warped real frame each, to the outputs of k frames, in one pass."""
 
     def __init__(self, shape: GeneratorShape) -> None:
         super().__init__()
         self.shape = shape
         widths = shape.widths
-        gather = Gather(shape.pose_channels, widths[0], bias=False)
+        gather = Gather(shape.pose_channels + (WARPED_CHANNELS if shape.references else 0), widths[0], bias=False)
         self.encoders = nn.ModuleList([nn.Sequential(gather, _unit(widths[0], widths[0]))])
         for narrower, width in pairwise(widths):
             self.encoders.append(nn.Sequential(_unit(narrower, width, stride=2), _unit(width, width)))
@@ -116,7 +126,10 @@ class Generator(nn.Module):
             deeper = widths[i + 1] if i + 1 < shape.levels else 0
             skips = widths[: i + 1] if shape.dense_skips else [width]
             self.decoders.append(DecoderLayer(deeper, skips, width))
-        self.head = nn.Conv2d(widths[0], 4, 3, padding=1)
+        self.head = nn.Conv2d(widths[0], OUTPUTS if shape.references else 4, 3, padding=1)
+        if shape.references:  # gates and flow begin as CarryShape says, everywhere alike
+            nn.init.zeros_(self.head.weight[4:])
+            nn.init.zeros_(self.head.bias[4:])  # type: ignore[index]
 
     def encode(self, poses: Tensor) -> list[Tensor]:
         """Outputs (n c h w) of encoder layers 1..levels, before the bottom, for poses (n c h w), sides multiples of 2 ** (levels - 1)."""
@@ -131,20 +144,24 @@ class Generator(nn.Module):
         skips = encoded[:layer] if self.shape.dense_skips else encoded[layer - 1 : layer]
         return self.decoders[layer - 1](deeper, skips)
 
-    def forward(self, poses: Tensor) -> tuple[Tensor, Tensor]:
-        """Poses (b k c h w) in [0, 1] to straight colour (b k 3 h w) in [-1, 1] and matte logits (b k 1 h w), float32."""
-        frames = poses.flatten(0, 1)
+    def forward(self, poses: Tensor, warped: Tensor | None = None) -> Tensor:
+        """Poses (b k c h w) in [0, 1] and, with references, warped ones (b k 4 h w) to (b k 4 h w) float32, with references (b k 9 h w).
+
+        own_picture() and carrying.carry() read that.
+        """
+        seen = poses if warped is None else torch.cat([poses, warped.to(poses.dtype)], 2)
+        return self._run(seen.flatten(0, 1)).unflatten(0, (-1, self.shape.frames))
+
+    def _run(self, frames: Tensor) -> Tensor:
+        """The head's output (n . h w) float32 for frames (n c h w)."""
         # A CPU without gradients to keep takes one frame after the other: its cache and allocator like small maps better.
         share = 1 if frames.device.type == "cpu" and not torch.is_grad_enabled() else len(frames)
         encoded = [self.encode(part) for part in frames.split(share)]
         bottom = self.bottom(torch.cat([maps[-1] for maps in encoded])).split(share)
-        out = torch.cat([self._ascend([*maps[:-1], deepest]) for maps, deepest in zip(encoded, bottom, strict=True)])
-        squashed = torch.tanh(out)  # of everything: a slice of interleaved channels takes four times as long
-        colours, logits = (y.unflatten(0, (-1, self.shape.frames)) for y in (squashed, out))
-        return colours[:, :, :3], logits[:, :, 3:]
+        return torch.cat([self._ascend([*maps[:-1], deepest]) for maps, deepest in zip(encoded, bottom, strict=True)])
 
     def _ascend(self, encoded: list[Tensor]) -> Tensor:
-        """Colours and matte (n 4 h w) float32, before their limits, from the encoder layers' outputs."""
+        """Colours, matte and the rest (n . h w) float32, before their limits, from the encoder layers' outputs."""
         x = None
         for layer in range(self.shape.levels, 0, -1):
             x = self.decode(layer, x, encoded)

@@ -122,7 +122,7 @@ def test_fused_crops_have_the_working_size_whatever_is_pasted(fused, tmp_path):
     with create_foregrounds(path, (64, 72), CLOCK, np.repeat(finer[None], T, axis=0), np.arange(T) != ABSENT, FULL) as writer:
         writer.append(rgb, matte)
     outputs = outputs_in(tmp_path)
-    fuse_pair(dataclasses.replace(inputs, foreground=path), outputs, with_(PARAMS, stage="generated", crf=0))
+    fuse_pair(dataclasses.replace(inputs, foreground=path), outputs, with_(PARAMS, stage="warped", crf=0))
     crops = open_frames(outputs.fused, kind="fused")
     assert crops.shape == (T, *CROP_HW, 3)
     frames = np.concatenate([b.frames for b in read_video(outputs.video)]).astype(int)

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from pipeline.networks.generator import Exchange, Generator, GeneratorShape
+from pipeline.networks.carrying import OUTPUTS, WARPED_CHANNELS
+from pipeline.networks.generator import Exchange, Generator, GeneratorShape, own_picture
 
 
 def small(dense: bool = True, k: int = 3) -> Generator:
@@ -13,10 +14,11 @@ def small(dense: bool = True, k: int = 3) -> Generator:
 
 @pytest.mark.parametrize("k", [1, 3])
 def test_colours_and_matte_logits_for_every_frame(k):
-    colours, logits = small(k=k)(torch.rand(2, k, 2, 32, 32))
+    outputs = small(k=k)(torch.rand(2, k, 2, 32, 32))
+    colours, logits = own_picture(outputs)
     assert colours.shape == (2, k, 3, 32, 32)
     assert logits.shape == (2, k, 1, 32, 32)
-    assert colours.dtype == logits.dtype == torch.float32
+    assert outputs.dtype == torch.float32
     assert colours.abs().max() <= 1
 
 
@@ -44,10 +46,10 @@ def test_frames_begin_by_themselves_and_learn_to_read_every_pose():
     network = small()
     poses = torch.rand(1, 3, 2, 32, 32)
     with torch.no_grad():
-        torch.testing.assert_close(network(poses)[0][:, 1], network(poses.flip(1))[0][:, 1])
-        one_by_one = torch.cat([network(poses[:, [t] * 3])[0][:, :1] for t in range(3)], 1)
-        torch.testing.assert_close(network(poses)[0], one_by_one)
-    network(poses)[0].sum().backward()
+        torch.testing.assert_close(network(poses)[:, 1], network(poses.flip(1))[:, 1])
+        one_by_one = torch.cat([network(poses[:, [t] * 3])[:, :1] for t in range(3)], 1)
+        torch.testing.assert_close(network(poses), one_by_one)
+    network(poses).sum().backward()
     slopes = [module.mix.weight.grad for module in network.modules() if isinstance(module, Exchange)]
     assert len(slopes) == 1
     assert all(slope is not None and slope.abs().max() > 0 for slope in slopes)
@@ -55,8 +57,7 @@ def test_frames_begin_by_themselves_and_learn_to_read_every_pose():
         if isinstance(module, Exchange):
             torch.nn.init.normal_(module.mix.weight)
     poses.requires_grad_()
-    colours, _ = network(poses)
-    colours[:, 0].sum().backward()
+    network(poses)[:, 0].sum().backward()
     assert poses.grad is not None
     assert (poses.grad.abs().amax((0, 2, 3, 4)) > 0).all()
 
@@ -66,4 +67,16 @@ def test_layout_in_memory_changes_nothing():
     poses = torch.rand(1, 3, 2, 32, 32)
     stacked = poses.flatten(1, 2).contiguous(memory_format=torch.channels_last).unflatten(1, (3, 2))
     with torch.no_grad():
-        torch.testing.assert_close(network(stacked)[0], network(poses)[0], rtol=1e-5, atol=1e-6)
+        torch.testing.assert_close(network(stacked), network(poses), rtol=1e-5, atol=1e-6)
+
+
+def test_a_generator_of_references_sees_the_warped_frame_and_begins_with_even_gates():
+    torch.manual_seed(0)
+    network = Generator(GeneratorShape(2, 3, 8, 4, 1, True, references=True))
+    poses, warped = torch.rand(1, 3, 2, 32, 48), torch.rand(1, 3, WARPED_CHANNELS, 32, 48, requires_grad=True)
+    outputs = network(poses, warped)
+    assert outputs.shape == (1, 3, OUTPUTS, 32, 48)
+    assert (outputs[:, :, 4:] == 0).all()
+    outputs[:, :, :3].sum().backward()
+    assert warped.grad is not None
+    assert (warped.grad.abs().amax((0, 3, 4)) > 0).all()

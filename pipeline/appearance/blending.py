@@ -1,0 +1,72 @@
+"""Renderings of a frame by overlapping windows, blended to one."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from pipeline.artifacts.foregrounds import FIELD_LIMIT, FIELD_STEPS
+
+FAINT = 1e-3  # keeps a colour where every window's matte is 0
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A generated frame: straight colour (h w 3) and matte (h w), uint8, and the arrays of CarriedFields by name, if any."""
+
+    rgb: np.ndarray
+    matte: np.ndarray
+    fields: dict[str, np.ndarray]
+
+
+@dataclass
+class Blend:
+    """Sums over renderings of a frame: colours (3 h w) in [-1, 1] by name, weighted by the mattes; other maps (c h w) by name."""
+
+    colours: dict[str, torch.Tensor]
+    weight: torch.Tensor
+    maps: dict[str, torch.Tensor]
+    count: int = 1
+
+    @staticmethod
+    def of(colours: dict[str, torch.Tensor], maps: dict[str, torch.Tensor]) -> "Blend":
+        """One rendering; its matte is maps["matte"], in [0, 1]."""
+        weight = maps["matte"] + FAINT
+        return Blend({name: image * weight for name, image in colours.items()}, weight, {n: m.clone() for n, m in maps.items()})
+
+    def add(self, other: "Blend") -> None:
+        """Add another rendering of the same frame."""
+        self.weight += other.weight
+        self.count += other.count
+        for mine, theirs in ((self.colours, other.colours), (self.maps, other.maps)):
+            for name in mine:
+                mine[name] += theirs[name]
+
+    def finish(self, contrast: float) -> Frame:
+        """The mean of all renderings.
+
+        What a network predicts of a matte is the chance that a pixel is the subject's, flat where the pose leaves it open;
+        contrast about one half makes an edge of it again. Where real pixels are carried the own matte has had it already.
+        """
+        rgb = {name: _rgb(image / self.weight) for name, image in self.colours.items()}
+        means = {name: image / self.count for name, image in self.maps.items()}
+        if "field" not in means:
+            return Frame(rgb["rgb"], _share((means["matte"] - 0.5) * contrast + 0.5), {})
+        field = (means["field"] * FIELD_STEPS).round().clamp(-FIELD_LIMIT, FIELD_LIMIT).to(torch.int16).permute(1, 2, 0).cpu().numpy()
+        fields = {"base_rgb": rgb["base_rgb"], "base_matte": _share(means["base_matte"]), "detail": _share(means["detail"]), "field": field}
+        return Frame(rgb["rgb"], _share(means["matte"]), fields)
+
+
+def nothing(crop_hw: tuple[int, int], carries: bool) -> Frame:
+    """A frame without the subject."""
+    rgb, matte = np.zeros((*crop_hw, 3), np.uint8), np.zeros(crop_hw, np.uint8)
+    fields = {"base_rgb": rgb, "base_matte": matte, "detail": matte, "field": np.zeros((*crop_hw, 2), np.int16)}
+    return Frame(rgb, matte, fields if carries else {})
+
+
+def _rgb(image: torch.Tensor) -> np.ndarray:
+    return ((image + 1) * 127.5).clamp(0, 255).round().byte().permute(1, 2, 0).cpu().numpy()
+
+
+def _share(image: torch.Tensor) -> np.ndarray:
+    return (image * 255).clamp(0, 255).round().byte()[0].cpu().numpy()

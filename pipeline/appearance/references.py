@@ -1,0 +1,104 @@
+"""Reference frames in training and rendering: which one is drawn, and what the generator sees of it. Not in the paper."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pipeline.artifacts.references import NONE, References
+from pipeline.geometry import sample_crop
+from pipeline.pose_distance import gap_distances, pose_distances
+from pipeline.skeleton import Skeleton
+from pipeline.warping import limb_field, sample_field
+
+
+class ReferenceDrawer:
+    """Draws a reference for a training window at a distance like those between the last fifth of the training part and the rest.
+
+    A frame's own neighbours are nearly equal to it; a generator that learnt from them would trust a reference more than
+    poses never filmed allow.
+    """
+
+    def __init__(self, points: np.ndarray, rows: np.ndarray, skeleton: Skeleton, absent: float) -> None:
+        """points (n j 2) crop px of the training frames, rows (m) of those that are kept as references; absent: share without one."""
+        self.points, self.rows, self.root, self.absent = points, rows, skeleton.index(skeleton.root), absent
+        self.wanted = gap_distances(points[rows], self.root)
+
+    def draw(self, window: np.ndarray, generator: np.random.Generator) -> int:
+        """Row of the reference for a window of rows (k), NONE for the share that does without.
+
+        Its distance to the window's middle frame is the nearest to one drawn.
+        """
+        if generator.random() < self.absent or not len(self.rows):
+            return NONE
+        middle = int(window[len(window) // 2])
+        distances = pose_distances(self.points[middle], self.points[self.rows], self.root)
+        wanted = generator.choice(self.wanted) if len(self.wanted) else 0.0
+        others = np.isfinite(distances) & (self.rows != middle)
+        if not others.any():
+            return int(self.rows[generator.integers(len(self.rows))])
+        gap = np.where(others, np.abs(distances - wanted), np.inf)
+        return int(self.rows[int(gap.argmin())])
+
+
+def signed(premultiplied: Tensor, mattes: Tensor) -> Tensor:
+    """M ⊙ F in [-M, M] from the same in 0..255 and mattes M in [0, 1]."""
+    return premultiplied / 127.5 - mattes
+
+
+def warped_references(pictures: Tensor, own: Tensor, poses: Tensor, skeleton: Skeleton) -> Tensor:
+    """Pictures (n 4 h w), M ⊙ F and M in 0..255, of poses own (n j 2), warped to poses (n j 2): (n 4 h' w') as signed() has it.
+
+    Both in px of pictures of one scale; the result has the pictures' size.
+    """
+    height, width = pictures.shape[-2:]
+    return signed_by_field(pictures, limb_field(poses, own, skeleton, *_axes(width, height, poses)))
+
+
+def signed_by_field(pictures: Tensor, field: Tensor) -> Tensor:
+    """Pictures (n 4 h w) in 0..255 sampled at field (n h' w' 2): M ⊙ F in [-M, M] and M, (n 4 h' w')."""
+    moved = sample_field(pictures, field)
+    mattes = moved[:, 3:] / 255
+    return torch.cat([signed(moved[:, :3], mattes), mattes], 1)
+
+
+def _axes(width: int, height: int, like: Tensor) -> tuple[Tensor, Tensor]:
+    return torch.arange(width, device=like.device), torch.arange(height, device=like.device)
+
+
+class ReferencePictures:
+    """A target's references at the working scale, each made when first asked for."""
+
+    def __init__(self, references: References, scale: float, device: torch.device) -> None:
+        """scale: working px per full px."""
+        self.references, self.scale, self.device = references, scale, device
+        height, width = references.mattes.shape[1:]
+        self.size_hw = max(1, int(np.ceil(height * scale))), max(1, int(np.ceil(width * scale)))
+        self._kept: dict[int, Tensor] = {}
+        offset = 0.5 * scale - 0.5
+        self._row = np.array([[scale, 0.0, offset], [0.0, scale, offset]])
+        own = references.points - references.corner_xy[:, None]
+        self.points = torch.from_numpy((own * scale + offset).astype(np.float32)).to(device)
+
+    def picture(self, rank: int) -> Tensor:
+        """M ⊙ F and M (4 h w) float32 in 0..255; zeros for NONE."""
+        if rank == NONE:
+            return torch.zeros((4, *self.size_hw), device=self.device)
+        if rank not in self._kept:
+            layers = self.references.colours[rank], self.references.mattes[rank]
+            seen = [sample_crop(layer, self._row, self.size_hw, border="zero") for layer in layers]
+            stacked = np.concatenate([seen[0], seen[1][..., None]], -1)
+            self._kept[rank] = torch.from_numpy(stacked).to(self.device)
+        return self._kept[rank].permute(2, 0, 1).float()
+
+    def field(self, ranks: np.ndarray, poses: Tensor, skeleton: Skeleton, crop_hw: tuple[int, int]) -> Tensor:
+        """Where each working pixel lies in the picture of its frame's reference: (n h w 2), for poses (n j 2) crop px."""
+        own = self.points[torch.from_numpy(np.maximum(ranks, 0)).to(self.device)]
+        return limb_field(poses, own, skeleton, *_axes(crop_hw[1], crop_hw[0], poses))
+
+    def warped(self, ranks: np.ndarray, field: Tensor) -> Tensor:
+        """References (n) sampled at field (n h w 2): M ⊙ F in [-M, M] and M, (n 4 h w)."""
+        return signed_by_field(torch.stack([self.picture(int(rank)) for rank in ranks]), field)
+
+    def full_field(self, field: Tensor) -> Tensor:
+        """The same field in full px of the references' pictures."""
+        return (field + 0.5) / self.scale - 0.5

@@ -1,0 +1,144 @@
+"""References: real pictures of the target at the source's resolution, and which of them each frame of a motion takes."""
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.artifacts.store import (
+    VERSION,
+    ArrayReader,
+    ArrayWriter,
+    create_group,
+    open_group,
+    publish,
+    read_array,
+    readable,
+    write_array,
+)
+
+REMEDY = "Run: dvc repro keep_references find_references"
+NONE = -1  # a frame of the motion without a reference
+
+
+@dataclass(frozen=True)
+class References:
+    """colours M ⊙ F (n h w 3) uint8, unmixed from the background; mattes (n h w) uint8; in full px, cut out around the subject.
+
+    frames (n) int64: which frames of the target's clip they are, ascending; corner_xy (n 2) int64: full px of their first pixel;
+    points (n j 2) float32, full px, NaN where a joint is missing.
+    """
+
+    colours: ArrayReader
+    mattes: ArrayReader
+    frames: np.ndarray
+    corner_xy: np.ndarray
+    points: np.ndarray
+    size_hw: tuple[int, int]
+    attributes: dict[str, Any]
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+
+class ReferenceWriter:
+    """Appends reference pictures to the artifact."""
+
+    def __init__(self, colours: ArrayWriter, mattes: ArrayWriter) -> None:
+        self._colours, self._mattes = colours, mattes
+
+    def append(self, colours: np.ndarray, matte: np.ndarray) -> None:
+        """Add one picture: M ⊙ F (h w 3) and M (h w), uint8."""
+        self._colours.append(colours[None])
+        self._mattes.append(matte[None])
+
+    def flush(self) -> int:
+        """Write what is buffered; returns the number of pictures."""
+        self._colours.flush()
+        self._mattes.flush()
+        return self._mattes.length
+
+
+@contextlib.contextmanager
+def create_references(
+    path: str | os.PathLike[str],
+    picture_hw: tuple[int, int],
+    frames: np.ndarray,
+    corner_xy: np.ndarray,
+    points: np.ndarray,
+    size_hw: tuple[int, int],
+) -> Iterator[ReferenceWriter]:
+    """Publish references picture by picture, in the order of frames (n); size_hw is the full frame's."""
+    with create_group(path, "references", {"size_hw": list(size_hw)}) as group:
+        writer = ReferenceWriter(
+            ArrayWriter(group, "colours", (*picture_hw, 3), "uint8"), ArrayWriter(group, "mattes", picture_hw, "uint8")
+        )
+        yield writer
+        if writer.flush() != len(frames):
+            raise ValueError(f"fewer or more pictures than the {len(frames)} frames")
+        write_array(group, "frames", np.asarray(frames, np.int64))
+        write_array(group, "corner_xy", np.asarray(corner_xy, np.int64))
+        write_array(group, "points", np.asarray(points, np.float32))
+
+
+def open_references(path: str | os.PathLike[str]) -> References:
+    """Open references; InputError when missing, of another kind or damaged."""
+    group, attributes = open_group(path, ("references",), REMEDY)
+    with readable(path, "references artifact", REMEDY):
+        read = {name: read_array(group, name, path, REMEDY) for name in ("colours", "mattes", "frames", "corner_xy", "points")}
+        return References(
+            colours=read["colours"],
+            mattes=read["mattes"],
+            frames=read["frames"][:],
+            corner_xy=read["corner_xy"][:],
+            points=read["points"][:],
+            size_hw=(int(attributes["size_hw"][0]), int(attributes["size_hw"][1])),
+            attributes=attributes,
+        )
+
+
+@dataclass(frozen=True)
+class ChosenReferences:
+    """For each frame (t) of a motion: rank (t) int64 of its reference in the References, NONE without; frame (t) of the target's
+    clip; distance (t) float64 of the poses in body sizes, NaN without."""
+
+    rank: np.ndarray
+    frame: np.ndarray
+    distance: np.ndarray
+    attributes: dict[str, Any]
+
+    def __len__(self) -> int:
+        return len(self.rank)
+
+
+def write_chosen(path: str | os.PathLike[str], chosen: ChosenReferences) -> None:
+    """Publish the table: frame, reference, reference_frame, distance."""
+    table = pa.table(
+        {
+            "frame": pa.array(np.arange(len(chosen)), pa.int32()),
+            "reference": pa.array(chosen.rank, pa.int32()),
+            "reference_frame": pa.array(chosen.frame, pa.int32()),
+            "distance": pa.array(chosen.distance, pa.float64()),
+        }
+    )
+    facts = {"kind": "chosen references", "version": VERSION, **chosen.attributes}
+    table = table.replace_schema_metadata({"motion_copy": json.dumps(facts, sort_keys=True)})
+    with publish(path) as temporary:
+        pq.write_table(table, temporary, compression="zstd", version="2.6")
+
+
+def read_chosen(path: str | os.PathLike[str]) -> ChosenReferences:
+    """Read the table; InputError when missing, of another kind or damaged."""
+    with readable(path, "table of chosen references", REMEDY):
+        table = pq.read_table(path)
+        facts = json.loads((table.schema.metadata or {})[b"motion_copy"])
+        if (facts.pop("kind"), facts.pop("version")) != ("chosen references", VERSION):
+            raise ValueError("another kind of table")
+        columns = [table.column(name).to_numpy() for name in ("reference", "reference_frame", "distance")]
+        return ChosenReferences(columns[0].astype(np.int64), columns[1].astype(np.int64), columns[2].astype(np.float64), facts)

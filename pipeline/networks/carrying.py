@@ -1,0 +1,110 @@
+"""What a generator that sees a warped reference frame makes of it: gates, a correction flow, and the picture mixed of both.
+
+Not in the paper. The colours below a band of spatial frequencies are those of a gated mixture of warped and own colours, the
+detail above it is the warped frame's as far as a gate of its own lets it through: one gate for both would hedge where fine
+texture is a pixel off, and a mixture is blurred.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from pipeline.warping import sample_field
+
+WARPED_CHANNELS = 4  # M ⊙ F of the warped reference and its matte
+OUTPUTS = 9  # own colour 3, own matte 1, gates of colour, matte and detail 3, flow 2
+FAINT = 0.02  # weight of what is transparent in a mean of colours
+
+
+@dataclass(frozen=True)
+class CarryShape:
+    """How real pixels are carried: sigma of the band's border and the flow's limit, working px; what the gates trust at first (logits)."""
+
+    band_px: float
+    flow_px: float
+    gate_start: float
+    detail_start: float
+
+
+@dataclass(frozen=True)
+class Carried:
+    """A picture (n . h w): colours in [-1, 1] and mattes in [0, 1] as mixed, own_colours and own_mattes of the network alone.
+
+    base_colours and base_mattes are the mixture without the warped frame's detail; detail (n 1 h w) in [0, 1] its gate;
+    gates (n 2 h w) those of colour and matte; flow (n 2 h w) in px. colours = base_colours + detail × (what high_colours()
+    finds in the moved reference), mattes likewise: the same at any resolution.
+    """
+
+    colours: Tensor
+    mattes: Tensor
+    own_colours: Tensor
+    own_logits: Tensor
+    base_colours: Tensor
+    base_mattes: Tensor
+    detail: Tensor
+    gates: Tensor
+    flow: Tensor
+
+
+def carry(outputs: Tensor, warped: Tensor, shape: CarryShape, contrast: float = 1.0) -> Carried:
+    """Mix what the network made (n 9 h w) with the warped reference (n 4 h w): M ⊙ F in [-M, M] and its matte M.
+
+    contrast: slope of the own matte about one half. Where the warped matte is 0, nothing of it gets into a colour.
+    """
+    outputs, warped = outputs.float(), warped.float()
+    own, logits = torch.tanh(outputs[:, :3]), outputs[:, 3:4]
+    gates = torch.sigmoid(outputs[:, 4:6] + shape.gate_start)
+    trust = torch.sigmoid(outputs[:, 6:7] + shape.detail_start)
+    flow = shape.flow_px * torch.tanh(outputs[:, 7:9] / max(shape.flow_px, 1e-6)) if shape.flow_px else torch.zeros_like(outputs[:, 7:9])
+    moved = move_by(warped, flow)
+    matte = moved[:, 3:].clamp(0, 1)
+    seen = moved[:, :3] / matte.clamp_min(FAINT)
+    own_matte = ((torch.sigmoid(logits) - 0.5) * contrast + 0.5).clamp(0, 1)
+    share = gates[:, :1] * matte
+    mixture = share * seen + (1 - share) * own
+    mixed_matte = gates[:, 1:] * matte + (1 - gates[:, 1:]) * own_matte
+    detail = trust * matte
+    low, low_matte = low_band(mixture, mixed_matte, shape.band_px)
+    base, base_matte = mixture - detail * (mixture - low), mixed_matte - trust * (mixed_matte - low_matte)
+    high, high_matte = high_band(seen, matte, shape.band_px)
+    colours = (base + detail * high).clamp(-1, 1)
+    mattes = (base_matte + trust * high_matte).clamp(0, 1)
+    return Carried(colours, mattes, own, logits, base, base_matte, trust, gates, flow)
+
+
+def move_by(images: Tensor, flow: Tensor, outside: Literal["zeros", "border"] = "zeros") -> Tensor:
+    """Images (n c h w) sampled where the flow (n 2 h w), px, says: at x the value from x + flow(x)."""
+    return sample_field(images, pixel_grid(images) + flow.permute(0, 2, 3, 1), outside)
+
+
+def pixel_grid(images: Tensor) -> Tensor:
+    """Coordinates (h w 2) of an image's pixels as (x, y)."""
+    y, x = (torch.arange(side, dtype=torch.float32, device=images.device) for side in images.shape[-2:])
+    return torch.stack(torch.meshgrid(x, y, indexing="xy"), -1)
+
+
+def low_band(colours: Tensor, mattes: Tensor, sigma: float) -> tuple[Tensor, Tensor]:
+    """Colours (n 3 h w) averaged over a Gaussian, weighted by the mattes (n 1 h w), and the mattes averaged likewise."""
+    weight = mattes + FAINT
+    blurred = blur(torch.cat([colours * weight, weight, mattes], 1), sigma)
+    return blurred[:, :3] / blurred[:, 3:4], blurred[:, 4:]
+
+
+def high_band(colours: Tensor, mattes: Tensor, sigma: float) -> tuple[Tensor, Tensor]:
+    """What low_band() takes away."""
+    low, low_matte = low_band(colours, mattes, sigma)
+    return colours - low, mattes - low_matte
+
+
+def blur(images: Tensor, sigma: float) -> Tensor:
+    """Gaussian blur of images (n c h w), edges repeated."""
+    reach = max(1, int(3 * sigma + 0.5))
+    line = torch.arange(-reach, reach + 1, device=images.device, dtype=images.dtype)
+    kernel = torch.exp(-line.square() / (2 * sigma**2))
+    kernel = (kernel / kernel.sum()).expand(images.shape[1], 1, 1, -1)
+    padded = F.pad(images, (reach, reach, reach, reach), mode="replicate")
+    across = F.conv2d(padded, kernel, groups=images.shape[1])
+    return F.conv2d(across, kernel.transpose(2, 3), groups=images.shape[1])

@@ -1,0 +1,92 @@
+"""Which real picture each frame of a motion is made from: the nearest pose, without changing more often than it pays.
+
+Not in the paper.
+"""
+
+import numpy as np
+from pydantic import Field
+
+from pipeline.artifacts.keypoints import Track
+from pipeline.artifacts.references import NONE, ChosenReferences, References
+from pipeline.params import Section
+from pipeline.pose_distance import body_size, gap_distances, pose_distances
+from pipeline.split import Split
+from pipeline.windows import runs
+
+
+class FindParams(Section):
+    """Section `reference.find` of params.yaml."""
+
+    switch_cost: float = Field(ge=0)
+
+
+def find_references(motion: Track, target: Track, references: References, params: FindParams, split: Split | None) -> ChosenReferences:
+    """Choose a reference for every frame of a motion (in the target's full px) in which the subject is present.
+
+    Distances are those of root-centred poses in sizes of the target's body. Over each run of present frames the sum of
+    distances, plus switch_cost for every change of reference, is least. split: that of the target's own pair, None for
+    another driver. There, a training frame takes no reference so near in time that its pose would be nearer than unseen
+    poses are; and training frames choose by themselves, so that held-out poses change nothing of them.
+    """
+    present = motion.present if len(references) else np.zeros(len(motion.points), bool)
+    root = target.skeleton.index(target.skeleton.root)
+    size = body_size(references.points)
+    rank, distance = np.full(len(present), NONE), np.full(len(present), np.nan)
+    radius = exclusion_radius(references, root) if split is not None else 0
+    border = len(present) if split is None else split.border
+    for start, stop in _runs(present, border):
+        frames = np.arange(start, stop)
+        costs = np.stack([pose_distances(motion.points[t], references.points, root) for t in frames]) / size
+        if radius and start < border:
+            costs = np.where(np.abs(frames[:, None] - references.frames[None]) < radius, np.inf, costs)
+        chosen = steady_choice(costs, params.switch_cost)
+        found = costs[np.arange(len(frames)), chosen]
+        rank[frames] = np.where(np.isfinite(found), chosen, NONE)
+        distance[frames] = np.where(np.isfinite(found), found, np.nan)
+    frame = np.where(rank == NONE, NONE, references.frames[rank] if len(references) else NONE)
+    return ChosenReferences(rank, frame, distance, {"exclusion_radius": int(radius), "body_px": round(float(size), 3)})
+
+
+def steady_choice(costs: np.ndarray, switch_cost: float) -> np.ndarray:
+    """Indices (t) of the columns of costs (t n) whose sum, plus switch_cost for each change, is least (Viterbi 1967).
+
+    inf marks what is not to be chosen while something else is left.
+    """
+    worst = np.where(np.isfinite(costs), costs, 1e6)
+    total, came_from = worst[0], np.zeros(worst.shape, np.int32)
+    for t in range(1, len(worst)):
+        best = int(total.argmin())
+        switch = total[best] + switch_cost < total
+        came_from[t] = np.where(switch, best, np.arange(len(total)))
+        total = worst[t] + np.where(switch, total[best] + switch_cost, total)
+    path = np.empty(len(worst), np.int64)
+    path[-1] = int(total.argmin())
+    for t in range(len(worst) - 1, 0, -1):
+        path[t - 1] = came_from[t, path[t]]
+    return path
+
+
+def exclusion_radius(references: References, root: int) -> int:
+    """Frames on either side of a training frame that are left out, so that the nearest pose left is as far as poses never seen are.
+
+    The least radius at which the median distance to the nearest reference reaches that between the last fifth of the
+    references and the rest; at most a quarter of the clip.
+    """
+    usual = np.median(gap_distances(references.points, root)) if len(references) > 4 else 0.0
+    if not np.isfinite(usual) or usual == 0:
+        return 1
+    costs = np.stack([pose_distances(p, references.points, root) for p in references.points])
+    apart = np.abs(references.frames[:, None] - references.frames[None])
+    for radius in range(1, max(2, int(references.frames[-1] - references.frames[0]) // 4)):
+        nearest = np.where(apart < radius, np.inf, costs).min(axis=1)
+        if np.median(nearest) >= usual:
+            return radius
+    return radius
+
+
+def _runs(present: np.ndarray, border: int) -> list[tuple[int, int]]:
+    """Runs of present frames, cut at the border between training and held-out time."""
+    parts = []
+    for start, stop in runs(np.flatnonzero(present)):
+        parts += [(start, stop)] if not start < border < stop else [(start, border), (border, stop)]
+    return parts

@@ -1,0 +1,229 @@
+"""The references' own pixels, carried into a generated motion at the source's resolution.
+
+Not in the paper. The generator says at its working size where each pixel lies in its reference and how much of the detail there is to
+be trusted; here the same field and gate, enlarged, are applied to the picture as it was filmed, so that the detail is the
+camera's.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from pipeline.artifacts.foregrounds import FIELD_STEPS, CarriedFields, Foregrounds, create_foregrounds
+from pipeline.artifacts.keypoints import Track
+from pipeline.artifacts.references import NONE, References
+from pipeline.artifacts.store import require_free_bytes
+from pipeline.errors import InputError
+from pipeline.geometry import apply_affine, compose_affine, crop_to_box
+from pipeline.progress import Progress
+from pipeline.sampling import spread_evenly
+from pipeline.skeleton import Skeleton
+
+FAINT = 0.02  # as in networks/carrying.py: weight of what is transparent in a mean of colours
+RIM_PX = 2  # working px around the predicted matte in which a reference's edge may lie
+LOOKED_AT = 60  # frames by which it is said where pixels were carried
+BLOCK = 16
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A box (x y, width height) of a canvas of full px, and the map (2 3) from its px to working px."""
+
+    corner_xy: tuple[int, int]
+    size_hw: tuple[int, int]
+    to_working: np.ndarray
+
+
+def warp_references(generated: Foregrounds, references: References, out: Path) -> dict[str, float]:
+    """Publish the foreground with the references' pixels in it; returns frames and the mean share carried of the subject's pixels.
+
+    A canvas of full px, as large as the working crop, moves with it in whole px, so that fusion copies it without resampling. A
+    foreground whose generator saw no references is passed on as it is. Memory does not grow with the length.
+    """
+    fields = generated.carried
+    if fields is None:
+        _pass_on(generated, out)
+        return {"frames": len(generated), "carried_share": 0.0}
+    if int(fields.reference.max(initial=NONE)) >= len(references):
+        raise InputError(
+            f"the foreground was generated from {int(fields.reference.max()) + 1} references or more, found {len(references)}. "
+            "Run: dvc repro keep_references generate_foreground"
+        )
+    band_px = float(generated.attributes["carrying"]["band_px"])
+    canvas_hw, rows = canvas(generated.crop, generated.crop_hw)
+    require_free_bytes(out, len(generated) * canvas_hw[0] * canvas_hw[1])
+    facts = {k: v for k, v in generated.attributes.items() if k in ("model_sha256", "skeleton", "k", "grey", "carrying")}
+    shares = []
+    with (
+        create_foregrounds(out, canvas_hw, generated.clock, rows, generated.present, generated.size_hw, facts) as writer,
+        Progress(len(generated), "warp_references") as progress,
+    ):
+        for t, layers in _frames(generated, fields):
+            rgb, matte = np.zeros((*canvas_hw, 3), np.uint8), np.zeros(canvas_hw, np.uint8)
+            to_working = compose_affine(generated.crop[t], _back(rows[t]))
+            part = _part(layers["matte"], to_working, canvas_hw) if generated.present[t] else None
+            if part is not None:
+                picture = _picture(references, int(fields.reference[t]))
+                (x, y), (h, w) = part.corner_xy, part.size_hw
+                rgb[y : y + h, x : x + w], matte[y : y + h, x : x + w], share = carried(layers, picture, part.to_working, (h, w), band_px)
+                shares.append(share)
+            writer.append(rgb[None], matte[None])
+            progress.advance()
+    return {"frames": len(generated), "carried_share": float(np.mean(shares)) if shares else 0.0}
+
+
+def canvas(crop: np.ndarray, crop_hw: tuple[int, int]) -> tuple[tuple[int, int], np.ndarray]:
+    """Size (h, w) in full px and rows (t 2 3), whole shifts, of a canvas that holds the working crop of rows (t 2 3) everywhere."""
+    scale = crop[0, 0, 0]
+    height, width = (int(np.ceil(side / scale - 1e-6)) + 1 for side in crop_hw)
+    corners = np.array([np.floor(crop_to_box(row, crop_hw)[:2] + 1e-6) for row in crop])
+    rows = np.tile(np.eye(2, 3), (len(crop), 1, 1))
+    rows[:, :, 2] = -corners
+    return (height, width), rows
+
+
+def carried(
+    layers: dict[str, np.ndarray], picture: np.ndarray | None, to_working: np.ndarray, size_hw: tuple[int, int], band_px: float
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """One part of a frame at full px: straight colour (h w 3), matte (h w), uint8, and the share carried of the subject's pixels.
+
+    layers: base_rgb, base_matte, detail, field of CarriedFields at working size; picture (h' w' 4) uint8, M ⊙ F and M of the
+    reference, None without one; to_working (2 3): full px of the part → working px; band_px: working px.
+    """
+    base, base_matte, trust, field = (
+        _enlarged(layers[name], to_working, size_hw, flags)
+        for name, flags in (
+            ("base_rgb", cv2.INTER_CUBIC),
+            ("base_matte", cv2.INTER_CUBIC),
+            ("detail", cv2.INTER_LINEAR),
+            ("field", cv2.INTER_LINEAR),
+        )
+    )
+    base, base_matte, trust = base / 127.5 - 1, base_matte / 255, trust / 255
+    colours, matte, share = base, base_matte, 0.0
+    if picture is not None:
+        where = field / FIELD_STEPS
+        moved = cv2.remap(picture, where, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_CONSTANT).astype(np.float32) / 255
+        opaque = moved[..., 3]
+        seen = (2 * moved[..., :3] - opaque[..., None]) / np.maximum(opaque, FAINT)[..., None]
+        low, low_matte = _low_band(seen, opaque, to_working[0, 0], band_px)
+        colours = base + (trust * opaque)[..., None] * (seen - low)
+        matte = base_matte + trust * (opaque - low_matte)
+        share = float((trust * opaque)[base_matte > 0.5].mean()) if (base_matte > 0.5).any() else 0.0
+    opacity = (np.clip(matte, 0, 1) * 255 + 0.5).astype(np.uint8)
+    rgb = ((np.clip(colours, -1, 1) + 1) * 127.5 + 0.5).astype(np.uint8)
+    rgb[opacity == 0] = 0
+    return rgb, opacity, share
+
+
+def carried_where(generated: Foregrounds, motion: Track) -> dict[str, Any]:
+    """How much of the subject's pixels was carried: share overall and by the nearest limb, references used, changes of reference."""
+    fields = generated.carried
+    if fields is None:
+        return {"share": 0.0, "limbs": {}, "references": 0, "changes": 0}
+    shares: dict[str, list[float]] = {}
+    every: list[float] = []
+    for t in spread_evenly(np.flatnonzero(generated.present), LOOKED_AT):
+        inside = generated.matte[int(t)] > 127
+        detail = fields.detail[int(t)].astype(np.float64) / 255
+        if not inside.any():
+            continue
+        every.append(float(detail[inside].mean()))
+        nearest = _nearest_limb(apply_affine(generated.crop[t], motion.points[t]), motion.skeleton, inside)
+        for limb in np.unique(nearest[nearest >= 0]):
+            named = motion.skeleton.limbs[limb]
+            shares.setdefault(f"{named.parent} to {named.child}", []).append(float(detail[inside][nearest == limb].mean()))
+    used = fields.reference[generated.present]
+    changes = int((np.diff(used) != 0).sum()) if len(used) else 0
+    limbs = {name: round(float(np.mean(values)), 4) for name, values in sorted(shares.items())}
+    overall = round(float(np.mean(every)), 4) if every else 0.0
+    return {"share": overall, "limbs": limbs, "references": len(np.unique(used[used != NONE])), "changes": changes}
+
+
+def _nearest_limb(points: np.ndarray, skeleton: Skeleton, inside: np.ndarray) -> np.ndarray:
+    """Index of the nearest drawn limb (n) for the pixels inside (h w) bool, -1 where no limb is seen; points (j 2) in their px."""
+    y, x = np.nonzero(inside)
+    pixels = np.stack([x, y], 1).astype(np.float64)
+    best, nearest = np.full(len(pixels), np.inf), np.full(len(pixels), -1)
+    for i, (limb, (a, b)) in enumerate(zip(skeleton.limbs, skeleton.limb_indices(), strict=True)):
+        start, span = points[a], points[b] - points[a]
+        if not limb.drawn or not np.isfinite(points[[a, b]]).all():
+            continue
+        along = ((pixels - start) @ span / max(float(span @ span), 1e-6)).clip(0, 1)
+        distance = np.linalg.norm(pixels - start - along[:, None] * span, axis=1)
+        nearest[distance < best] = i
+        best = np.minimum(best, distance)
+    return nearest
+
+
+def _frames(generated: Foregrounds, fields: CarriedFields) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
+    readers = {"matte": generated.matte, "base_rgb": fields.base_rgb, "base_matte": fields.base_matte}
+    readers |= {"detail": fields.detail, "field": fields.field}
+    for start in range(0, len(generated), BLOCK):
+        stop = min(start + BLOCK, len(generated))
+        blocks = {name: reader[start:stop] for name, reader in readers.items()}
+        for t in range(start, stop):
+            yield t, {name: block[t - start] for name, block in blocks.items()}
+
+
+def _pass_on(generated: Foregrounds, out: Path) -> None:
+    known = {"kind", "version", "fps", "time_base", "pts", "crop_hw", "size_hw"}
+    facts = {k: v for k, v in generated.attributes.items() if k not in known}
+    with create_foregrounds(
+        out, generated.crop_hw, generated.clock, generated.crop, generated.present, generated.size_hw, facts
+    ) as writer:
+        for start in range(0, len(generated), BLOCK):
+            rows = slice(start, min(start + BLOCK, len(generated)))
+            writer.append(generated.rgb[rows], generated.matte[rows])
+
+
+def _picture(references: References, rank: int) -> np.ndarray | None:
+    if rank == NONE:
+        return None
+    return np.concatenate([references.colours[rank], references.mattes[rank][..., None]], -1)
+
+
+def _part(matte: np.ndarray, to_working: np.ndarray, canvas_hw: tuple[int, int]) -> _Part | None:
+    """The part of a canvas where the matte (h w) at working size, or a rim around it, is not 0; None when that is nowhere."""
+    columns, rows = np.flatnonzero(matte.any(axis=0)), np.flatnonzero(matte.any(axis=1))
+    if not len(columns):
+        return None
+    scale, offset = to_working[0, 0], to_working[:, 2]
+    low = (np.array([columns[0], rows[0]]) - RIM_PX - offset) / scale
+    high = (np.array([columns[-1], rows[-1]]) + RIM_PX - offset) / scale
+    x0, y0 = np.maximum(np.floor(low), 0).astype(int)
+    x1, y1 = np.minimum(np.ceil(high).astype(int) + 1, canvas_hw[::-1])
+    if x1 <= x0 or y1 <= y0:
+        return None
+    shift = np.array([[1.0, 0.0, x0], [0.0, 1.0, y0]])
+    return _Part((int(x0), int(y0)), (int(y1 - y0), int(x1 - x0)), compose_affine(to_working, shift))
+
+
+def _back(row: np.ndarray) -> np.ndarray:
+    """Canvas px → full px for a row of whole shifts."""
+    return np.array([[1.0, 0.0, -row[0, 2]], [0.0, 1.0, -row[1, 2]]])
+
+
+def _enlarged(image: np.ndarray, to_working: np.ndarray, size_hw: tuple[int, int], flags: int) -> np.ndarray:
+    """A working-size layer at full px, float32."""
+    height, width = size_hw
+    return cv2.warpAffine(
+        image.astype(np.float32), to_working, (width, height), flags=flags | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE
+    )
+
+
+def _low_band(colours: np.ndarray, matte: np.ndarray, scale: float, band_px: float) -> tuple[np.ndarray, np.ndarray]:
+    """networks/carrying.low_band at full px: averaged to about the working size, blurred there, enlarged again."""
+    height, width = matte.shape
+    small = max(1, round(width * scale)), max(1, round(height * scale))
+    weight = matte + FAINT
+    layers = np.dstack([colours * weight[..., None], matte])
+    reduced = cv2.resize(layers, small, interpolation=cv2.INTER_AREA) if scale < 1 else layers
+    sigma = band_px * reduced.shape[1] / (width * scale)
+    blurred = cv2.GaussianBlur(reduced, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
+    blurred = cv2.resize(blurred, (width, height), interpolation=cv2.INTER_LINEAR)
+    return blurred[..., :3] / (blurred[..., 3:] + FAINT), blurred[..., 3]

@@ -1,0 +1,31 @@
+"""Door: a motion and a target's references → which reference each frame is made from."""
+
+from pipeline.artifacts.keypoints import read_keypoints
+from pipeline.artifacts.references import open_references, write_chosen
+from pipeline.door import door_parser, run_door, stage_clock
+from pipeline.params import read_section
+from pipeline.reference.find import FindParams, find_references
+from pipeline.split import self_split, split_frames
+
+
+def main() -> None:
+    """Parse paths and params, open the inputs, search, publish."""
+    parser = door_parser(
+        "Find the reference of nearest pose for every frame of a motion, steadily in time.",
+        reads={"motion": "motion (Parquet)", "keypoints": "the target's keypoints (Parquet)", "references": "references (Zarr)"},
+        writes={"out": "chosen references (Parquet)"},
+    )
+    parser.add_argument("--pair", required=True, metavar="NAME", help="pair of params.yaml: its own motion or another's")
+    args = parser.parse_args()
+    params = read_section(args.params, "reference.find", FindParams)
+    motion = read_keypoints(args.motion, kind="motions").track()
+    target, references = read_keypoints(args.keypoints).track(), open_references(args.references)
+    own = self_split(args.params, args.pair)
+    with stage_clock(args.time) as figures:
+        split = None if own is None else split_frames(target.present, own)
+        write_chosen(args.out, find_references(motion, target, references, params, split))
+        figures["frames"] = len(motion.points)
+
+
+if __name__ == "__main__":
+    run_door(main)

@@ -1,0 +1,31 @@
+"""Door: a target's frames, mattes and plate → real pictures of it, to be carried."""
+
+from pipeline.artifacts.frames import open_frames
+from pipeline.artifacts.keypoints import read_keypoints
+from pipeline.artifacts.mattes import open_mattes
+from pipeline.door import door_parser, run_door, stage_clock
+from pipeline.params import read_section, read_value
+from pipeline.reference.keep import KeepInputs, KeepParams, keep_references
+from pipeline.split import SplitParams
+
+
+def main() -> None:
+    """Parse paths and params, open the inputs, cut out, publish."""
+    parser = door_parser(
+        "Keep training frames of a target, cut out and unmixed from the background, at the source's resolution.",
+        reads={"frames": "frames (Zarr)", "mattes": "mattes (Zarr)", "keypoints": "keypoints (Parquet)", "plate": "plate (Zarr)"},
+        writes={"out": "references (Zarr)"},
+    )
+    args = parser.parse_args()
+    params = read_section(args.params, "reference.keep", KeepParams)
+    split = read_section(args.params, "split", SplitParams)
+    enabled = bool(read_value(args.params, "reference.enabled"))
+    inputs = KeepInputs(
+        open_frames(args.frames), open_mattes(args.mattes), read_keypoints(args.keypoints).track(), open_frames(args.plate, "plates")
+    )
+    with stage_clock(args.time) as figures:
+        figures["frames"] = keep_references(inputs, params, split, enabled, args.out)
+
+
+if __name__ == "__main__":
+    run_door(main)

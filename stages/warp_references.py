@@ -1,0 +1,26 @@
+"""Door: generated foregrounds and references → foregrounds with the references' pixels at the source's resolution."""
+
+from pipeline.artifacts.foregrounds import open_foregrounds
+from pipeline.artifacts.keypoints import read_keypoints
+from pipeline.artifacts.references import open_references
+from pipeline.artifacts.scores import write_scores
+from pipeline.door import door_parser, run_door, stage_clock
+from pipeline.reference.warp import carried_where, warp_references
+
+
+def main() -> None:
+    """Parse paths, open the inputs, carry, publish."""
+    parser = door_parser(
+        "Carry the pixels of real frames into a generated motion at the source's resolution.",
+        reads={"generated": "generated foregrounds (Zarr)", "references": "references (Zarr)", "motion": "motion (Parquet)"},
+        writes={"out": "foregrounds (Zarr)", "where": "how much was carried where (JSON)"},
+    )
+    args = parser.parse_args()
+    generated, motion = open_foregrounds(args.generated), read_keypoints(args.motion, kind="motions").track()
+    with stage_clock(args.time) as figures:
+        figures.update(warp_references(generated, open_references(args.references), args.out))
+        write_scores(args.where, carried_where(generated, motion))
+
+
+if __name__ == "__main__":
+    run_door(main)

@@ -1,0 +1,92 @@
+"""What gates and flow do to a warped reference: limits, by hand."""
+
+import pytest
+import torch
+
+from pipeline.networks.carrying import OUTPUTS, CarryShape, blur, carry, high_band, low_band
+
+SHAPE = CarryShape(band_px=1.5, flow_px=4.0, gate_start=0.0, detail_start=0.0)
+SURE = 30.0
+
+
+def _drawn(matte=None):
+    torch.manual_seed(0)
+    colours = torch.rand(1, 3, 24, 20) * 2 - 1
+    matte = torch.ones(1, 1, 24, 20) if matte is None else matte
+    return colours, matte, torch.cat([colours * matte, matte], 1)
+
+
+def _outputs(gate=0.0, detail=0.0, own=0.5, logit=0.0, flow=(0.0, 0.0)):
+    outputs = torch.zeros(1, OUTPUTS, 24, 20)
+    outputs[:, :3] = torch.atanh(torch.tensor(own))
+    outputs[:, 3], outputs[:, 4:6], outputs[:, 6] = logit, gate, detail
+    outputs[:, 7], outputs[:, 8] = (SHAPE.flow_px * torch.atanh(torch.tensor(v / SHAPE.flow_px)) for v in flow)
+    return outputs
+
+
+def test_full_trust_gives_the_whole_warp():
+    colours, _, warped = _drawn()
+    made = carry(_outputs(gate=SURE, detail=SURE), warped, SHAPE)
+    torch.testing.assert_close(made.colours, colours, atol=1e-4, rtol=0)
+    torch.testing.assert_close(made.mattes, torch.ones_like(made.mattes), atol=1e-4, rtol=0)
+
+
+def test_no_trust_gives_the_network_s_own_picture():
+    _, _, warped = _drawn()
+    made = carry(_outputs(gate=-SURE, detail=-SURE, own=0.25, logit=1.0), warped, SHAPE)
+    torch.testing.assert_close(made.colours, torch.full_like(made.colours, 0.25), atol=1e-4, rtol=0)
+    torch.testing.assert_close(made.mattes, torch.full_like(made.mattes, torch.sigmoid(torch.tensor(1.0)).item()), atol=1e-4, rtol=0)
+
+
+def test_trust_in_detail_alone_takes_the_network_s_colour_and_the_warp_s_detail():
+    colours, matte, warped = _drawn()
+    made = carry(_outputs(gate=-SURE, detail=SURE, own=0.0), warped * 0.5 + torch.tensor([0, 0, 0, 0.5])[:, None, None], SHAPE)
+    high, _ = high_band(colours * 0.5, matte, SHAPE.band_px)
+    torch.testing.assert_close(made.colours, high, atol=1e-4, rtol=0)  # halved, so that nothing is cut off at -1 and 1
+
+
+def test_nothing_of_a_transparent_reference_gets_in():
+    colours, _, warped = _drawn(torch.zeros(1, 1, 24, 20))
+    made = carry(_outputs(gate=SURE, detail=SURE, own=0.3), warped, SHAPE)
+    torch.testing.assert_close(made.colours, torch.full_like(colours, 0.3), atol=1e-4, rtol=0)
+    assert made.mattes.max() < 1e-3
+
+
+def test_flow_takes_the_pixel_that_it_names_and_stays_within_its_limit():
+    colours, _, warped = _drawn()
+    made = carry(_outputs(gate=SURE, detail=SURE, flow=(2.0, -1.0)), warped, SHAPE)
+    torch.testing.assert_close(made.colours[..., 8:16, 4:12], colours[..., 7:15, 6:14], atol=1e-3, rtol=0)
+    wild = _outputs()
+    wild[:, 7:] = 1e6
+    assert carry(wild, warped, SHAPE).flow.abs().max() <= SHAPE.flow_px
+
+
+def test_the_picture_is_its_base_and_the_trusted_detail():
+    torch.manual_seed(1)
+    _, matte, warped = _drawn()
+    made = carry(torch.randn(1, OUTPUTS, 24, 20) * 0.3 * torch.tensor([1.0] * 7 + [0, 0])[:, None, None], warped * 0.3, SHAPE)
+    seen = (warped * 0.3)[:, :3] / 0.3
+    high, high_matte = high_band(seen, matte * 0.3, SHAPE.band_px)
+    expected = (made.base_colours + made.detail * 0.3 * high).clamp(-1, 1)
+    torch.testing.assert_close(made.colours, expected, atol=1e-4, rtol=0)
+    torch.testing.assert_close(made.mattes, (made.base_mattes + made.detail * high_matte).clamp(0, 1), atol=1e-4, rtol=0)
+
+
+def test_every_output_learns():
+    _, _, warped = _drawn()
+    outputs = (torch.randn(1, OUTPUTS, 24, 20) * 0.1).requires_grad_()
+    made = carry(outputs, warped, SHAPE)
+    (made.colours.square().sum() + (made.mattes * torch.rand_like(made.mattes)).sum()).backward()
+    assert outputs.grad is not None
+    assert (outputs.grad.abs().amax((0, 2, 3)) > 0).all()
+
+
+@pytest.mark.parametrize("sigma", [0.8, 2.5])
+def test_a_blur_keeps_what_is_flat_and_the_bands_add_up(sigma):
+    colours, matte, _ = _drawn()
+    torch.testing.assert_close(blur(torch.full((1, 2, 24, 20), 0.4), sigma), torch.full((1, 2, 24, 20), 0.4))
+    low, low_matte = low_band(colours, matte, sigma)
+    high, high_matte = high_band(colours, matte, sigma)
+    torch.testing.assert_close(low + high, colours)
+    torch.testing.assert_close(low_matte + high_matte, matte)
+    assert low.std() < 0.7 * colours.std()

@@ -1,0 +1,90 @@
+"""The search for references: nearest, steady, and blind to what is held out."""
+
+import numpy as np
+import pytest
+from reference.conftest import make_track
+
+from pipeline.artifacts.references import NONE, References, read_chosen, write_chosen
+from pipeline.errors import InputError
+from pipeline.reference.find import FindParams, exclusion_radius, find_references, steady_choice
+from pipeline.split import Split
+
+PARAMS = FindParams(switch_cost=0.0)
+
+
+def _references(points: np.ndarray, frames: np.ndarray) -> References:
+    nothing = np.zeros((len(frames), 1, 1), np.uint8)
+    return References(nothing, nothing, frames, np.zeros((len(frames), 2), np.int64), points[frames], (120, 160), {})  # type: ignore[arg-type]
+
+
+def test_a_steady_choice_by_hand():
+    costs = np.array([[0.0, 1.0], [0.4, 0.3], [0.4, 0.3], [1.0, 0.0]])
+    assert steady_choice(costs, 0.0).tolist() == [0, 1, 1, 1]
+    assert steady_choice(costs, 0.15).tolist() == [0, 1, 1, 1]  # 1 change: 0 + .15 + .3 + .3 + 0
+    assert steady_choice(costs, 0.25).tolist() == [0, 1, 1, 1]
+    assert steady_choice(costs[:3], 0.25).tolist() == [0, 0, 0]  # .8 against .6 + .25
+    assert steady_choice(np.array([[0.0, np.inf], [np.inf, 0.0]]), 10.0).tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("switch_cost", [0.0, 0.05, 0.3])
+def test_a_steady_choice_is_the_least_of_all_paths(switch_cost):
+    costs = np.random.default_rng(3).random((5, 3))
+    paths = np.stack(np.meshgrid(*[range(3)] * 5), -1).reshape(-1, 5)
+    totals = [costs[np.arange(5), p].sum() + switch_cost * (np.diff(p) != 0).sum() for p in paths]
+    chosen = steady_choice(costs, switch_cost)
+    assert np.isclose(costs[np.arange(5), chosen].sum() + switch_cost * (np.diff(chosen) != 0).sum(), min(totals))
+
+
+def test_another_driver_gets_the_nearest_pose_wherever_it_stands(swinging):
+    references = _references(swinging, np.arange(0, 40, 2))
+    motion = make_track(swinging[[4, 10, 31]] + [25.0, 13.0])
+    chosen = find_references(motion, make_track(swinging), references, PARAMS, None)
+    assert chosen.frame[:2].tolist() == [4, 10]
+    assert np.allclose(chosen.distance[:2], 0, atol=1e-6)
+    assert 0 < chosen.distance[2] < 0.05  # frame 31 is not kept, one nearly alike is
+    assert chosen.frame[2] % 2 == 0
+
+
+def test_frames_without_the_subject_or_without_references_have_none(swinging):
+    poses = swinging.copy()
+    poses[3] = np.nan
+    chosen = find_references(make_track(poses), make_track(swinging), _references(swinging, np.arange(40)), PARAMS, None)
+    assert chosen.rank[3] == chosen.frame[3] == NONE
+    assert np.isnan(chosen.distance[3])
+    assert (chosen.rank[:3] != NONE).all()
+    none = find_references(make_track(poses), make_track(swinging), _references(swinging, np.arange(0)), PARAMS, None)
+    assert (none.rank == NONE).all()
+
+
+def test_in_its_own_pair_a_frame_is_not_shown_its_neighbours(swinging):
+    references = _references(swinging, np.arange(32))
+    split = Split(np.arange(32), np.arange(32, 40))
+    radius = exclusion_radius(references, 0)
+    assert radius >= 1
+    chosen = find_references(make_track(swinging), make_track(swinging), references, PARAMS, split)
+    assert (np.abs(chosen.frame[:32] - np.arange(32)) >= radius).all()
+    assert (chosen.frame[32:] < 32).all()
+
+
+def test_held_out_poses_change_nothing_of_what_training_frames_take(swinging):
+    references = _references(swinging, np.arange(32))
+    split = Split(np.arange(32), np.arange(32, 40))
+    params = FindParams(switch_cost=0.05)
+    other = swinging.copy()
+    other[32:] = other[32:] * 1.3 - 5
+    first, second = (find_references(make_track(p), make_track(p), references, params, split) for p in (swinging, other))
+    assert first.rank[:32].tolist() == second.rank[:32].tolist()
+    assert first.distance[32:].tolist() != second.distance[32:].tolist()
+
+
+def test_the_table_comes_back_and_a_foreign_one_is_refused(swinging, tmp_path):
+    chosen = find_references(make_track(swinging), make_track(swinging), _references(swinging, np.arange(0, 40, 3)), PARAMS, None)
+    write_chosen(tmp_path / "a.parquet", chosen)
+    again = read_chosen(tmp_path / "a.parquet")
+    assert (again.rank == chosen.rank).all()
+    assert (again.frame == chosen.frame).all()
+    assert np.allclose(again.distance, chosen.distance)
+    assert again.attributes == chosen.attributes
+    (tmp_path / "b.parquet").write_bytes(b"nothing")
+    with pytest.raises(InputError, match="chosen references"):
+        read_chosen(tmp_path / "b.parquet")

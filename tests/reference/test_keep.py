@@ -1,0 +1,84 @@
+"""Kept references are training frames, unmixed, cut out where they lie."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from reference.conftest import make_track
+
+from pipeline.artifacts.references import open_references
+from pipeline.errors import InputError
+from pipeline.fusion import fuse
+from pipeline.reference.keep import KeepInputs, KeepParams, keep_references
+from pipeline.split import SplitParams
+
+HW = (120, 160)
+SPLIT = SplitParams(hold_out_fraction=0.25)
+
+
+class Arrays:
+    """What is read of a Frames artifact, from memory."""
+
+    def __init__(self, arrays: np.ndarray) -> None:
+        self.arrays, self.size_hw = arrays, arrays.shape[1:3]
+
+    def __len__(self) -> int:
+        return len(self.arrays)
+
+    def __getitem__(self, t: int) -> np.ndarray:
+        return self.arrays[t]
+
+
+@pytest.fixture
+def filmed(swinging):
+    draw = np.random.default_rng(0)
+    plate = draw.integers(0, 256, (*HW, 3)).astype(np.uint8)
+    colours = draw.integers(0, 256, (40, *HW, 3)).astype(np.uint8)
+    mattes = np.zeros((40, *HW), np.uint8)
+    for t in range(40):
+        mattes[t, 10 + t : 50 + t, 40:70] = 255
+        mattes[t, 10 + t : 50 + t, 70] = 100
+    frames = np.stack([fuse(c, m, plate) for c, m in zip(colours, mattes, strict=True)])
+    inputs = KeepInputs(Arrays(frames), Arrays(mattes), make_track(swinging, HW), Arrays(plate[None]))  # type: ignore[arg-type]
+    return inputs, colours, mattes
+
+
+def test_references_are_the_subject_alone_where_it_was(filmed, tmp_path):
+    inputs, colours, mattes = filmed
+    assert keep_references(inputs, KeepParams(most=7), SPLIT, True, tmp_path / "r.zarr") == 7
+    found = open_references(tmp_path / "r.zarr")
+    assert found.frames.max() < 30  # the rest is held out
+    assert found.mattes.shape[1:] == (40, 31)
+    for rank, t in enumerate(found.frames):
+        x, y = found.corner_xy[rank]
+        assert (x, y) == (40, 10 + t)
+        part = np.s_[y : y + 40, x : x + 31]
+        assert (found.mattes[rank] == mattes[t][part]).all()
+        assert np.abs(found.colours[rank] - colours[t][part] * (mattes[t][part][..., None] / 255.0)).max() <= 1.01
+        assert np.allclose(found.points[rank], inputs.track.points[t])
+
+
+def test_held_out_frames_change_no_byte(filmed, tmp_path):
+    inputs, _, _ = filmed
+    keep_references(inputs, KeepParams(most=50), SPLIT, True, tmp_path / "a.zarr")
+    other = inputs.frames.arrays.copy()
+    other[30:] = 255 - other[30:]
+    points = inputs.track.points.copy()
+    points[30:] += 3
+    changed = dataclasses.replace(inputs, frames=Arrays(other), track=make_track(points, HW))
+    keep_references(changed, KeepParams(most=50), SPLIT, True, tmp_path / "b.zarr")
+    files = [sorted((p.relative_to(tmp_path / n), p.read_bytes()) for p in (tmp_path / n).rglob("*") if p.is_file()) for n in ("a.zarr", "b.zarr")]
+    assert files[0] == files[1]
+
+
+def test_where_carrying_is_off_nothing_is_kept(filmed, tmp_path):
+    assert keep_references(filmed[0], KeepParams(most=7), SPLIT, False, tmp_path / "r.zarr") == 0
+    assert len(open_references(tmp_path / "r.zarr")) == 0
+
+
+def test_inputs_of_different_clips_are_refused(filmed, tmp_path):
+    inputs, _, _ = filmed
+    short = dataclasses.replace(inputs, mattes=Arrays(inputs.mattes.arrays[:-1]))
+    with pytest.raises(InputError, match="39"):
+        keep_references(short, KeepParams(most=7), SPLIT, True, tmp_path / "r.zarr")
+    assert not (tmp_path / "r.zarr").exists()

@@ -1,0 +1,106 @@
+"""Carrying at the source's resolution: exact where everything is trusted, equal to the network's own mixture at its own scale."""
+
+import cv2
+import numpy as np
+import torch
+
+from pipeline.artifacts.foregrounds import FIELD_STEPS
+from pipeline.geometry import box_to_crop
+from pipeline.networks.carrying import CarryShape, carry
+from pipeline.reference.warp import canvas, carried
+
+SIDE, SCALE = 96, 0.25
+
+
+def _texture(side: int = SIDE) -> np.ndarray:
+    """Stripes two px wide over a slow gradient: nothing of them is left at a quarter of the size."""
+    y, x = np.mgrid[:side, :side]
+    picture = np.stack([100 + 40 * ((x // 2) % 2), 90 + 40 * ((y // 2) % 2), 60 + x], -1)
+    return np.clip(picture, 0, 255).astype(np.uint8)
+
+
+def _layers(texture: np.ndarray, trust: int) -> dict[str, np.ndarray]:
+    small = cv2.resize(texture, None, fx=SCALE, fy=SCALE, interpolation=cv2.INTER_AREA)
+    height, width = small.shape[:2]
+    y, x = np.mgrid[:height, :width].astype(np.float32)
+    field = ((np.stack([x, y], -1) + 0.5) / SCALE - 0.5) * FIELD_STEPS
+    full = np.full((height, width), 255, np.uint8)
+    return {"base_rgb": small, "base_matte": full, "detail": np.full_like(full, trust), "field": field.round().astype(np.int16)}
+
+
+TO_WORKING = np.array([[SCALE, 0.0, 0.5 * SCALE - 0.5], [0.0, SCALE, 0.5 * SCALE - 0.5]])
+
+
+def _picture(texture: np.ndarray) -> np.ndarray:
+    return np.dstack([texture, np.full(texture.shape[:2], 255, np.uint8)])
+
+
+def test_trusted_detail_is_the_camera_s_and_untrusted_is_not_there():
+    texture = _texture()
+    rgb, matte, share = carried(_layers(texture, 255), _picture(texture), TO_WORKING, (SIDE, SIDE), 1.0)
+    inner = np.s_[16:-16, 16:-16]
+    assert np.abs(rgb[inner].astype(int) - texture[inner]).mean() < 3
+    assert (matte[inner] == 255).all()
+    assert share > 0.99
+    without, _, share = carried(_layers(texture, 0), _picture(texture), TO_WORKING, (SIDE, SIDE), 1.0)
+    assert np.abs(without[inner].astype(int) - texture[inner]).mean() > 12  # what the working size lost
+    assert share == 0
+
+
+def test_without_a_reference_the_base_is_enlarged():
+    texture = _texture()
+    rgb, matte, share = carried(_layers(texture, 255), None, TO_WORKING, (SIDE, SIDE), 1.0)
+    assert share == 0
+    assert (matte == 255).all()
+    assert np.abs(rgb[16:-16, 16:-16, 0].astype(int) - 120).max() <= 3
+
+
+def test_what_is_transparent_is_black_and_carries_nothing():
+    texture = _texture()
+    layers = _layers(texture, 255)
+    layers["base_matte"][:] = 0
+    picture = _picture(texture)
+    picture[..., 3] = 0
+    rgb, matte, _ = carried(layers, picture, TO_WORKING, (SIDE, SIDE), 1.0)
+    assert not rgb.any()
+    assert not matte.any()
+
+
+def test_at_the_network_s_own_scale_it_is_the_network_s_own_picture():
+    """The two places that mix, in training and at the source's resolution, do the same."""
+    torch.manual_seed(2)
+    side, band = 32, 1.5
+    texture, draw = _texture(side), np.random.default_rng(4)
+    matte = cv2.GaussianBlur((draw.random((side, side)) > 0.4).astype(np.float32), (0, 0), 2)
+    picture = np.dstack([texture * matte[..., None], matte * 255]).round().astype(np.uint8)
+    warped = torch.from_numpy(picture.astype(np.float32)).permute(2, 0, 1)[None]
+    warped = torch.cat([warped[:, :3] / 127.5 - warped[:, 3:] / 255, warped[:, 3:] / 255], 1)
+    outputs = torch.nn.functional.interpolate(torch.randn(1, 9, 5, 5), (side, side), mode="bilinear")
+    outputs[:, 7:] = 0
+    made = carry(outputs, warped, CarryShape(band, 0.0, 1.0, 1.0))
+    y, x = np.mgrid[:side, :side]
+    layers = {
+        "base_rgb": ((made.base_colours[0].permute(1, 2, 0).numpy() + 1) * 127.5).clip(0, 255).round().astype(np.uint8),
+        "base_matte": (made.base_mattes[0, 0].numpy() * 255).clip(0, 255).round().astype(np.uint8),
+        "detail": (made.detail[0, 0].numpy() * 255).round().astype(np.uint8),
+        "field": (np.stack([x, y], -1) * FIELD_STEPS).astype(np.int16),
+    }
+    rgb, opacity, _ = carried(layers, picture, np.eye(2, 3), (side, side), band)
+    expected = ((made.colours[0].permute(1, 2, 0).numpy() + 1) * 127.5).round()
+    assert np.abs(opacity - made.mattes[0, 0].numpy() * 255)[8:-8, 8:-8].max() < 3
+    shown = (opacity > 64)[8:-8, 8:-8]
+    assert np.abs(rgb - expected)[8:-8, 8:-8][shown].max() < 8
+
+
+def test_a_canvas_moves_in_whole_pixels_and_holds_the_working_crop():
+    boxes = np.array([[10.3, 20.7, 90.3, 60.7], [11.9, 20.2, 91.9, 60.2]])
+    rows = np.stack([box_to_crop(box, (32, 64)) for box in boxes])
+    (height, width), canvases = canvas(rows, (32, 64))
+    assert (canvases[:, :, 2] == np.round(canvases[:, :, 2])).all()
+    assert (canvases[:, :, :2] == np.eye(2)).all()
+    for box, row in zip(boxes, canvases, strict=True):
+        x0, y0 = -row[:, 2]
+        assert x0 <= box[0]
+        assert y0 <= box[1]
+        assert x0 + width >= box[2]
+        assert y0 + height >= box[3]
