@@ -34,8 +34,8 @@ DOORS = {  # in the order of the stages; paths relative to the temporary folder
     "retarget_motion": "--pair ann-to-ann --driver-keypoints keypoints.parquet --target-keypoints keypoints.parquet "
     "--driver-frames frames.zarr --target-frames frames.zarr --out motion.parquet --sheet motion.png",
     "generate_foreground": "--model model.safetensors --description model.json --motion motion.parquet --crops crops.zarr --out made.zarr",
-    "fuse": "--foreground made.zarr --plate plate.zarr --driver-frames frames.zarr --models model.json --fused fused.zarr "
-    "--out video.mp4 --sidecar video.json",
+    "fuse": "--foreground made.zarr --generated made.zarr --plate plate.zarr --driver-frames frames.zarr "
+    "--models model.json --fused fused.zarr --out video.mp4 --sidecar video.json",
 }
 PARAMS = {  # one training step, one thread; the rest stays as users get it
     "clips": {"ann": {"select": "auto", "pose": "imported", "refiner": "none"}},
