@@ -1,8 +1,10 @@
 """A decoded frame → the RGB picture that a viewer is meant to see.
 
-Colour: the file's own matrix (BT.601, 709, 2020) and range, BT.601 where it says nothing (FFmpeg's convention); 10 bits
-are rounded to 8; HDR transfer curves are not tone-mapped. Alpha: composited over black. Pixels that are not square are
-resampled to square ones at the same height. Rotation and mirroring of the display matrix (or EXIF) are applied.
+Colour: the file's own matrix (BT.601, 709, 2020) and range; where it names no matrix, BT.709 for HD and BT.601 below, as
+players have it (FFmpeg itself takes 601 for all). HD is what has 720 lines or 1280 columns, either way round: Chromium
+goes by the lines, mpv by the columns too, and a telephone held upright films with the same encoder. 10 bits are rounded
+to 8; HDR transfer curves are not tone-mapped. Alpha: composited over black. Pixels that are not square are resampled to
+square ones at the same height. Rotation and mirroring of the display matrix (or EXIF) are applied.
 """
 
 from fractions import Fraction
@@ -10,11 +12,13 @@ from typing import NamedTuple
 
 import av
 import numpy as np
-from av.video.reformatter import Interpolation, VideoReformatter
+from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
 
 from pipeline.errors import InputError
 
 EXACT = Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT | Interpolation.BITEXACT
+HD_SHORTER_PX, HD_LONGER_PX = 720, 1280
+NO_MATRIX = (0, 2, 3)  # of a frame's colorspace: RGB, unspecified, reserved
 
 
 def upright(frame: av.VideoFrame, reformatter: VideoReformatter, max_height_px: int | None, aspect: Fraction) -> tuple[np.ndarray, bool]:
@@ -25,7 +29,7 @@ def upright(frame: av.VideoFrame, reformatter: VideoReformatter, max_height_px: 
     resized = (height, width) != (frame.height, frame.width)
     scaler = Interpolation.BICUBIC if resized else Interpolation.BILINEAR
     wanted = "rgba" if alpha else "rgb24"
-    image = reformatter.reformat(frame, width, height, wanted, interpolation=scaler | EXACT).to_ndarray()
+    image = reformatter.reformat(frame, width, height, wanted, _untold_matrix(frame), interpolation=scaler | EXACT).to_ndarray()
     visible = True
     if alpha:
         opacity = image[..., 3:].astype(np.uint16)
@@ -41,6 +45,14 @@ def shown_size(frame: av.VideoFrame, max_height_px: int | None, aspect: Fraction
     if max_height_px is not None and height > max_height_px:
         height, width = max_height_px, max(1, round(width * max_height_px / height))
     return height, width
+
+
+def _untold_matrix(frame: av.VideoFrame) -> Colorspace | None:
+    """The matrix by which an untagged frame was most likely made; None where it names its own, or has no colour differences."""
+    if frame.format.is_rgb or frame.format.has_palette or frame.colorspace not in NO_MATRIX:
+        return None
+    shorter, longer = sorted((frame.width, frame.height))
+    return Colorspace.ITU709 if shorter >= HD_SHORTER_PX or longer >= HD_LONGER_PX else Colorspace.ITU601
 
 
 class _Turn(NamedTuple):

@@ -104,16 +104,58 @@ def test_pixels_are_made_square(tmp_path):
 
 @pytest.mark.parametrize(("matrix", "spread"), [(1, 1), (1, 2), (5, 1), (9, 1)])
 def test_colour_matrix_and_range_are_the_files(tmp_path, matrix, spread):
-    path = tmp_path / "colour.mkv"
+    frames, _ = read(_write_yuv(tmp_path / "colour.mkv", media.scene(3), matrix, spread, tag=matrix))
+    assert np.abs(frames[0].astype(int) - media.scene(3)).max() <= 2
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "matrix"),
+    [(720, 960, 1), (1280, 720, 1), (544, 1280, 1), (1280, 544, 1), (718, 1278, 5), (576, 720, 5), (1024, 576, 5)],
+)
+def test_untagged_is_bt709_in_hd_and_bt601_below(tmp_path, height, width, matrix):
+    scene = media.scene(3, height, width)
+    untagged, _ = read(_write_yuv(tmp_path / "untagged.mkv", scene, matrix, 1, tag=2))
+    other = 6 - matrix
+    tagged, _ = read(_write_yuv(tmp_path / "tagged.mkv", scene, other, 1, tag=other))
+    assert np.abs(untagged[0].astype(int) - scene).max() <= 2
+    assert np.abs(tagged[0].astype(int) - scene).max() <= 2  # the tag wins over the size
+
+
+def test_untagged_full_range_hd(tmp_path):
+    scene = media.scene(3, 720, 1280)
+    frames, _ = read(_write_yuv(tmp_path / "full.mkv", scene, 1, 2, tag=2))
+    assert np.abs(frames[0].astype(int) - scene).max() <= 2
+
+
+@pytest.mark.parametrize("size_hw", [(720, 1280), (32, 48)])
+def test_colours_without_a_matrix_stay(tmp_path, size_hw):
+    scene = media.scene(5, *size_hw)
+    for name, codec, pixels in (("a.mkv", "ffv1", "bgra"), ("a.mov", "qtrle", "argb")):
+        image = np.dstack([scene, np.full(size_hw, 255, np.uint8)])
+        assert np.array_equal(read(media.write_clip(tmp_path / name, [image], codec, pixels))[0][0], scene)
+    grey = np.repeat(scene[..., :1], 3, axis=2)
+    assert np.abs(read(media.write_clip(tmp_path / "grey.mkv", [grey], "ffv1", "gray"))[0][0].astype(int) - grey).max() <= 1
+
+
+def test_photographs_are_bt601_at_any_size(tmp_path):
+    scene = media.scene(3, 720, 1280)
+    cv2.imwrite(str(tmp_path / "a.jpg"), scene[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 100])
+    cv2.imwrite(str(tmp_path / "b.webp"), scene[..., ::-1], [cv2.IMWRITE_WEBP_QUALITY, 100])
+    for image in read(tmp_path)[0]:
+        assert np.abs(corners(image) - corners(scene)).max() <= 3
+
+
+def _write_yuv(path: Path, image: np.ndarray, matrix: int, spread: int, tag: int) -> Path:
+    """One frame in a given matrix and range, losslessly, its matrix tagged as `tag` (2: not at all)."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("ffv1", rate=25)
-        stream.width, stream.height, stream.pix_fmt = media.WIDTH, media.HEIGHT, "yuv444p"
-        stream.codec_context.colorspace, stream.codec_context.color_range = matrix, spread
-        frame = av.VideoFrame.from_ndarray(_to_yuv(media.scene(3), matrix, spread), format="yuv444p")
+        stream.height, stream.width = image.shape[:2]
+        stream.pix_fmt = "yuv444p"
+        stream.codec_context.colorspace, stream.codec_context.color_range = tag, spread
+        frame = av.VideoFrame.from_ndarray(_to_yuv(image, matrix, spread), format="yuv444p")
         container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
-    frames, _ = read(path)
-    assert np.abs(frames[0].astype(int) - media.scene(3)).max() <= 2
+    return path
 
 
 def _to_yuv(image: np.ndarray, matrix: int, spread: int) -> np.ndarray:

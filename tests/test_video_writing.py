@@ -59,6 +59,7 @@ def test_colours_survive_and_are_tagged(tmp_path):
         assert {k: container.metadata[k] for k in TAGS} == TAGS
     head = path.read_bytes()
     assert head.index(b"moov") < head.index(b"mdat")
+    assert b"colrnclx\0\1\0\1\0\1" in head  # the container's tag, for players that look no further
 
 
 def test_odd_sizes_are_padded_by_their_edge(tmp_path):
