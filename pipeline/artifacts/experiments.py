@@ -24,7 +24,7 @@ SCHEMA = pa.schema(
         ("by_seed", pa.list_(pa.float64())),
         ("against", pa.string()),  # the row it is compared with; null for costs and for a reference
         ("difference", pa.float64()),  # mean paired difference to that row
-        ("standard_error", pa.float64()),
+        ("standard_error", pa.float64()),  # of the difference; NaN of one seed
         ("pairs", pa.int32()),
         ("left_out", pa.int32()),  # pairs of which one side is missing or not finite
         ("verdict", pa.string()),

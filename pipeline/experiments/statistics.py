@@ -1,9 +1,10 @@
-"""Do two rows of an ablation differ? Paired over the same held-out frames and seeds.
+"""Do two rows of an ablation differ? A paired t test over seeds, and the same over stretches of the held-out frames.
 
-The unit of pairing is one held-out frame at one seed: the row's score minus that of the reference, same frame, same seed.
-Such differences are not independent: neighbouring frames look alike, and all frames of one training share its luck. So the
-standard error is the largest of three, over every frame and seed, over blocks of BLOCK_FRAMES neighbouring frames, and
-over the means of seeds. A score without frames (of pairs of frames) is paired by seed alone.
+Paired: the row's score minus that of the reference, same held-out frame, same seed. The unit is one training: all its
+frames share its luck, so that a seed counts once, by the mean over its frames, and with few seeds Student's t asks for
+much (12.7 standard errors at two seeds, 4.3 at three, 2.8 at five). Seeds share the held-out frames, so the difference
+must also stand out against blocks of BLOCK_FRAMES neighbouring frames, which look alike. A score without frames (of pairs
+of frames) is paired by seed alone.
 """
 
 import math
@@ -11,9 +12,10 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.stats import t as student
 
 BLOCK_FRAMES = 10  # 0.2 to 0.4 s of video
-LIMIT = 2.0  # standard errors
+LEVEL = 0.05  # how often luck alone may make two rows differ
 
 Frames = Mapping[int, float]  # score by frame; a score of no frame in particular stands under WHOLE
 WHOLE = -1
@@ -23,22 +25,22 @@ WHOLE = -1
 class Comparison:
     """A row against its reference: mean paired difference, its standard error, and what it was taken over.
 
-    standard_error: NaN where there are fewer than two differences. left_out: frame×seed pairs in which one side is missing
-    or not finite.
+    standard_error: the larger of those over seeds and over blocks of frames; margin: half the width of the wider of their
+    two confidence intervals at LEVEL; both NaN with fewer than two seeds. left_out: frame×seed pairs in which one side is
+    missing or not finite.
     """
 
     difference: float
     standard_error: float
+    margin: float
     pairs: int
     seeds: int
     left_out: int
 
     @property
     def differs(self) -> bool | None:
-        """Whether the mean difference exceeds LIMIT standard errors; None with fewer than two seeds, which cannot tell it from luck."""
-        if self.seeds < 2 or not math.isfinite(self.standard_error):
-            return None
-        return abs(self.difference) > LIMIT * self.standard_error
+        """Whether the difference exceeds the margin; None with fewer than two seeds, which cannot tell it from luck."""
+        return None if self.seeds < 2 else abs(self.difference) > self.margin
 
 
 def compare(row: Mapping[int, Frames], reference: Mapping[int, Frames]) -> Comparison:
@@ -52,13 +54,20 @@ def compare(row: Mapping[int, Frames], reference: Mapping[int, Frames]) -> Compa
         left_out += len(mine.keys() | theirs.keys()) - len(finite)
         if finite:
             by_seed.append(finite)
-    every = [value for frames in by_seed for value in frames.values()]
-    if not every:
-        return Comparison(math.nan, math.nan, 0, 0, left_out)
-    units = [every, [mean for frames in by_seed for mean in _block_means(frames)], [_mean(frames.values()) for frames in by_seed]]
-    errors = [_standard_error(values) for values in units]
-    largest = max((e for e in errors if math.isfinite(e)), default=math.nan)
-    return Comparison(_mean(every), largest, len(every), len(by_seed), left_out)
+    if not by_seed:
+        return Comparison(math.nan, math.nan, math.nan, 0, 0, left_out)
+    means = [_mean(frames.values()) for frames in by_seed]
+    units = [means, [mean for frames in by_seed for mean in _block_means(frames)]]
+    error = margin = math.nan
+    if len(by_seed) > 1:
+        error = max(_standard_error(values) for values in units)
+        margin = max(_standard_error(values) * quantile(len(values)) for values in units)
+    return Comparison(_mean(means), error, margin, sum(map(len, by_seed)), len(by_seed), left_out)
+
+
+def quantile(n: int) -> float:
+    """Standard errors that the mean of n values must lie from 0 to be told from it at LEVEL, two-sided."""
+    return float(student.ppf(1 - LEVEL / 2, n - 1))
 
 
 def spread(values: Sequence[float]) -> tuple[float, float]:
@@ -78,8 +87,8 @@ def _block_means(frames: Frames) -> Iterator[float]:
 
 
 def _standard_error(values: Sequence[float]) -> float:
-    """Standard error of the mean, NaN of fewer than two values."""
-    return float(np.std(values, ddof=1) / math.sqrt(len(values))) if len(values) > 1 else math.nan
+    """Standard error of the mean of two values or more."""
+    return float(np.std(values, ddof=1) / math.sqrt(len(values)))
 
 
 def _mean(values: Collection[float]) -> float:

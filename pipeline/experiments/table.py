@@ -9,18 +9,19 @@ from pipeline.artifacts.experiments import by_row, difference_text, mean_text, w
 from pipeline.artifacts.store import publish
 from pipeline.experiments.lists import ExperimentList
 from pipeline.experiments.results import Result
-from pipeline.experiments.statistics import BLOCK_FRAMES, LIMIT, WHOLE, Frames, compare, spread
+from pipeline.experiments.statistics import BLOCK_FRAMES, LEVEL, WHOLE, Frames, compare, quantile, spread
 
 METHOD = "reconstruction"
 COSTS = {"training_s": "training, s", "frames_per_s": "frames/s"}
-NO_DIFFERENCE, TOO_LITTLE, MISSING, REFERENCE = "no difference seen", "too little to say", "missing", "reference"
+NOT_TOLD_APART, TOO_LITTLE, MISSING, REFERENCE = "not told apart", "too little to say", "missing", "reference"
 UNIT = (
     "Each score is the mean over held-out frames, then mean ± standard deviation over seeds. A difference is paired: row minus "
     "reference, same held-out frame, same seed; scores without frames (of pairs of frames) are paired by seed alone. "
-    f"Rows differ where the mean difference exceeds {LIMIT:g} standard errors. Neighbouring frames look alike and all frames of a "
-    "training share its luck, so the standard error is the largest of three: over frames × seeds, over blocks of "
-    f"{BLOCK_FRAMES} neighbouring frames, over seeds. One seed cannot tell a row from luck, so nothing is said then. "
-    "Of many comparisons about one in twenty exceeds the limit by chance."
+    f"Rows differ where a paired t test over seeds says so at {100 * LEVEL:g} %: the mean difference must exceed "
+    f"{quantile(2):.1f} standard errors at two seeds, {quantile(3):.1f} at three, {quantile(5):.1f} at five; and the same over blocks of "
+    f"{BLOCK_FRAMES} neighbouring frames, which look alike. se is the larger of the two standard errors. One seed cannot tell a row "
+    "from luck, so nothing is said then. "
+    "Of many comparisons about one in twenty differs by chance."
 )
 COST = (
     "Training is the seconds of train_appearance and train_refiner, frames/s those of generate_foreground, drawing and writing "
@@ -117,7 +118,7 @@ def _score_record(listed: ExperimentList, row: str, metric: str, mine: Mapping[i
     if found.differs is None:
         return {**shared, **figures, "verdict": TOO_LITTLE}
     higher = "higher" if found.difference > 0 else "lower"
-    return {**shared, **figures, "verdict": higher if found.differs else NO_DIFFERENCE}
+    return {**shared, **figures, "verdict": higher if found.differs else NOT_TOLD_APART}
 
 
 def _cost_record(row: str, cost: str, found: Mapping[int, Result]) -> dict[str, Any]:

@@ -2,9 +2,11 @@
 
 import math
 
+import numpy as np
 import pytest
+from scipy.stats import ttest_rel
 
-from pipeline.experiments.statistics import BLOCK_FRAMES, WHOLE, Comparison, compare, spread
+from pipeline.experiments.statistics import BLOCK_FRAMES, WHOLE, Comparison, compare, quantile, spread
 
 
 def scores(*values: float, first: int = 0) -> dict[int, float]:
@@ -21,7 +23,7 @@ REFERENCE = {1: scores(20, 25, 22, 24), 2: scores(21, 23, 26, 20)}
 
 def test_equal_rows_do_not_differ():
     found = compare(REFERENCE, REFERENCE)
-    assert found == Comparison(0.0, 0.0, 8, 2, 0)
+    assert found == Comparison(0.0, 0.0, 0.0, 8, 2, 0)
     assert found.differs is False
 
 
@@ -43,7 +45,7 @@ def test_frames_are_paired_so_that_hard_frames_do_not_count():
 
 
 def test_seeds_that_disagree_do_not_differ_however_many_frames_there_are():
-    """+1.0 and -0.8 on 500 frames each: over frames and seeds the error is 0.9 / sqrt(999) = 0.03, over seeds 0.9."""
+    """+1.0 and -0.8 on 500 frames each: over 100 blocks the error is 0.9 / sqrt(99) = 0.09, over seeds 0.9."""
     reference = {1: dict.fromkeys(range(500), 20.0), 2: dict.fromkeys(range(500), 20.0)}
     found = compare(shifted(reference, 1.0, -0.8), reference)
     assert found.difference == pytest.approx(0.1)
@@ -84,7 +86,47 @@ def test_what_is_missing_or_not_finite_is_left_out_and_counted():
 def test_one_seed_says_nothing():
     found = compare({1: REFERENCE[1]}, {1: {t: v - 5 for t, v in REFERENCE[1].items()}})
     assert found.difference == pytest.approx(5)
+    assert math.isnan(found.standard_error)  # frames of one training tell nothing of another
     assert found.differs is None
+
+
+def test_the_margin_is_students():
+    """Tables of t at 5 %, two-sided: 12.706, 4.303, 2.776 at 1, 2, 4 degrees of freedom."""
+    assert [round(quantile(n), 3) for n in (2, 3, 5)] == [12.706, 4.303, 2.776]
+    row, reference = ({s: {WHOLE: v} for s, v in zip((1, 2, 3), values)} for values in ((1.2, 2.1, 3.6), (1.0, 2.0, 3.0)))
+    found = compare(row, reference)
+    assert found.standard_error == pytest.approx(math.sqrt(0.07 / 3))  # differences 0.2, 0.1, 0.6: their variance is 0.07
+    assert found.margin == pytest.approx(4.30265 * math.sqrt(0.07 / 3), rel=1e-5)
+
+
+def test_it_is_the_paired_t_test_where_frames_agree():
+    rng = np.random.default_rng(5)
+    for n in (2, 3, 5):
+        for shift in (0.0, 1.0, 3.0, 8.0):
+            row, reference = rng.normal(shift, 1, n), rng.normal(0, 1, n)
+            found = compare(*({s: {WHOLE: float(v)} for s, v in enumerate(values)} for values in (row, reference)))
+            assert found.differs == (ttest_rel(row, reference).pvalue < 0.05)
+
+
+@pytest.mark.parametrize("seeds", [2, 3, 5])
+def test_equal_methods_differ_by_luck_once_in_twenty(seeds):
+    """Luck of a training (0.2 dB) and of a frame (0.1 dB), of both methods alike: 5 % of 4000 trials, ± 3 of their deviations."""
+    rng, trials = np.random.default_rng(seeds), 4000
+    told = 0
+    for _ in range(trials):
+        scored = 20 + rng.normal(0, 0.2, (2, seeds, 1)) + rng.normal(0, 0.1, (2, seeds, 12))
+        told += bool(compare(*({s: scores(*frames) for s, frames in enumerate(method.tolist())} for method in scored)).differs)
+    assert told / trials == pytest.approx(0.05, abs=3 * math.sqrt(0.05 * 0.95 / trials))
+
+
+def test_a_difference_that_swings_along_the_clip_is_not_one():
+    """Seeds agree to a hundredth on +0.3, of which four blocks say +2, -1, +1, -0.8."""
+    swing = [v for v in (2.0, -1.0, 1.0, -0.8) for _ in range(BLOCK_FRAMES)]
+    reference = {seed: scores(*([20.0] * len(swing))) for seed in (1, 2, 3)}
+    row = {seed: scores(*(20.0 + v + 0.01 * seed for v in swing)) for seed in (1, 2, 3)}
+    found = compare(row, reference)
+    assert abs(found.difference) > quantile(3) * 0.01
+    assert found.differs is False
 
 
 def test_scores_without_frames_are_paired_by_seed():

@@ -46,7 +46,7 @@ def result(*psnr: float, tcm: float, commit: str = "c0ffee1", made_from: str = "
 
 
 ALL = {1: result(20, 21, 22, 23, tcm=0.5), 2: result(21, 22, 21, 22, tcm=0.6)}
-LESS = {1: result(19, 20, 21.2, 21.8, tcm=0.5), 2: result(20.1, 20.9, 20, 21, tcm=0.6, seconds=80.0)}
+LESS = {1: result(19, 20, 21.2, 21.8, tcm=0.5), 2: result(20.1, 20.9, 20, 20.84, tcm=0.6, seconds=80.0)}
 RESULTS = {"all": ALL, "less": LESS, "same": ALL, "pair": {1: ALL[1]}}
 
 
@@ -62,17 +62,18 @@ def test_means_are_over_frames_then_seeds():
 
 
 def test_a_row_that_is_worse_is_told_lower():
-    """Differences -1, -1, -0.8, -1.2 and -0.9, -1.1, -1, -1: mean -1 in both seeds."""
+    """Differences -1, -1, -0.8, -1.2 and -0.9, -1.1, -1, -1.16: means -1 and -1.04, 12.7 × 0.02 from 0 would do."""
     found = record("less", "psnr")
-    assert found["difference"] == pytest.approx(-1)
+    assert found["difference"] == pytest.approx(-1.02)
+    assert found["standard_error"] == pytest.approx(0.02)
     assert (found["pairs"], found["left_out"], found["verdict"], found["against"]) == (8, 0, "lower", "all")
 
 
-def test_equal_rows_show_no_difference():
+def test_equal_rows_are_not_told_apart():
     for metric in LISTED.metrics:
         found = record("same", metric)
-        assert (found["verdict"], found["difference"]) == ("no difference seen", 0)
-    assert record("less", "reconstruction.tcm")["verdict"] == "no difference seen"
+        assert (found["verdict"], found["difference"]) == ("not told apart", 0)
+    assert record("less", "reconstruction.tcm")["verdict"] == "not told apart"
     assert record("less", "reconstruction.tcm")["pairs"] == 2
 
 
@@ -119,7 +120,8 @@ def test_the_table_is_written_and_read(tmp_path):
     lines = text.read_text().splitlines()
     assert "| all | everything | 2 | 21.5 ± 0 | 0.55 ± 0.071 | 0.3 ± 0 | 60 ± 0 | 25 ± 0 | 1, 2 |" in lines
     assert "| late | not run | – | – | – | – | – | – | missing |" in lines
-    assert any(line.startswith("| less | all | lower (-1, se 0.0") for line in lines)
+    assert "12.7 standard errors at two seeds, 4.3 at three, 2.8 at five" in text.read_text()
+    assert any(line.startswith("| less | all | lower (-1.02, se 0.02)") for line in lines)
     assert "| late | all | missing | missing | missing |" in lines
     assert write_table(tmp_path / "again", "mine", LISTED, RESULTS)[0].read_bytes() == parquet.read_bytes()
     assert "experiments, version 1" in inspect(parquet).text()
