@@ -3,6 +3,7 @@
 from functools import cache
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from figure import Figure, Motion, static_background
@@ -16,6 +17,7 @@ from pipeline.clock import Clock
 from pipeline.errors import InputError
 from pipeline.skeleton import Limb, Skeleton
 from pipeline.split import SplitParams
+from pipeline.stillness import hidden_by
 
 SPLIT = SplitParams(hold_out_fraction=0.25)
 STICK = Skeleton("stick", ("top", "foot"), "top", (Limb("top", "foot", (255, 0, 0), 1.0, True),), (), {}, (), ())
@@ -125,6 +127,53 @@ def test_camera_motion_is_measured():
     assert report["median_shift_px"] == pytest.approx(np.mean([np.hypot(3, 1), np.hypot(6, 2)]), abs=0.3)
     assert camera_motion(still[:1], hidden[:1])["pairs"] == 0
     assert not camera_motion(np.full((5, 60, 80, 3), 90, np.uint8), np.zeros((5, 60, 80), bool))["moving"]
+
+
+@pytest.mark.parametrize(("size_hw", "noise"), [((240, 320), 0.5), ((240, 320), 4.0), ((480, 640), 1.5), ((360, 240), 0.0)])
+def test_a_plain_background_does_not_move_behind_a_figure_that_does(size_hw, noise):
+    """A studio: white but for noise and a soft shadow that walks with the figure."""
+    samples, hidden = studio(size_hw, noise)
+    assert not camera_motion(samples, hidden)["moving"]
+
+
+def test_few_features_that_the_figure_walks_past_stay_still():
+    """Sockets on a white wall, some of them behind the figure now and then."""
+    samples, hidden = studio((240, 320), 1.0, marks=tuple((x, y) for x in (20, 130, 180, 280) for y in (30, 80, 130)))
+    report = camera_motion(samples, hidden)
+    assert report["pairs"] > 0
+    assert not report["moving"]
+    assert report["max_shift_px"] < 0.5
+
+
+@pytest.mark.parametrize("step", [1, 8, 25])
+def test_a_camera_that_turns_behind_a_figure_is_found_however_fast(step):
+    wide = cv2.resize(static_background((60, 200), seed=8), (1000, 300), interpolation=cv2.INTER_CUBIC)
+    figure = Figure(height_px=160)
+    poses = figure.points(13, (160, 225), Motion(period=13, travel=0.5))
+    pictures = [figure.render(poses[i : i + 1], wide[30:270, 300 + step * i : 620 + step * i]) for i in range(13)]
+    samples, mattes = (np.concatenate(parts) for parts in zip(*pictures, strict=True))
+    report = camera_motion(samples, np.stack([hidden_by(matte, 3) for matte in mattes]))
+    assert report["moving"]
+    assert report["pairs"] == 12
+    assert 2 * step < report["max_shift_px"] < 7 * step  # six steps from the middle picture to the last
+
+
+def studio(size_hw: tuple[int, int], noise: float, marks: tuple[tuple[int, int], ...] = ()) -> tuple[np.ndarray, np.ndarray]:
+    """Frames (12 h w 3) uint8 of a figure that walks before a white wall, and what it hides (12 h w) bool."""
+    (h, w), rng = size_hw, np.random.default_rng(4)
+    wall = np.full((h, w, 3), 246, np.uint8)
+    for x, y in marks:
+        wall[y : y + 9, x : x + 12], wall[y + 3 : y + 6, x + 2 : x + 5], wall[y + 3 : y + 6, x + 7 : x + 10] = 90, 220, 220
+    figure = Figure(height_px=0.6 * h)
+    points = figure.points(12, (0.45 * w, 0.9 * h), Motion(period=12, travel=0.8))
+    frames, mattes = figure.render(points, wall)
+    for frame, pose in zip(frames, points, strict=True):
+        x, y = pose[[figure.joints.index("left_heel"), figure.joints.index("right_heel")]].mean(axis=0)
+        shadow = np.zeros((h, w), np.float32)
+        cv2.ellipse(shadow, (int(x + 0.15 * h), int(y)), (int(0.2 * h), int(0.03 * h)), 0, 0, 360, 0.3, -1)
+        frame[:] = frame * (1 - cv2.GaussianBlur(shadow, (0, 0), h / 60))[..., None]
+    noisy = (frames + rng.normal(0, noise, frames.shape)).clip(0, 255).astype(np.uint8)
+    return noisy, np.stack([hidden_by(matte, max(1, h // 80)) for matte in mattes])
 
 
 def test_disagreeing_inputs_name_files_and_stage(tmp_path):
