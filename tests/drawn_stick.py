@@ -66,7 +66,7 @@ SMALL = {
     "losses": {"perceptual": 1.0, "gw": 1.0, "pixel": 10.0, "matte": 1.0, "quality": 0.1, "temporal": 0.1},
     "adversarial": "log",
     "perceptual": {"layers": [1.0, 1.0, 0.0, 0.0, 0.0], "shrink": 1},
-    "gw": {"solver": "own", "lambda_gw": 0.01, "projections": 3, "sinkhorn": 5, "layer": 2, "grid": 2},
+    "gw": {"solver": "own", "start": "matched", "lambda_gw": 0.01, "projections": 3, "sinkhorn": 5, "layer": 2, "grid": 2},
     "memory": {
         "enabled": True, "write": "every", "capacity": 4, "threshold": None, "quantile": 0.5, "random_share": 0.5,
         "interval_epochs": 1, "replay": 2,

@@ -1,5 +1,6 @@
 """Gromov-Wasserstein loss between the distance structures of real and generated features (Eq. 1-3, Alg. 1)."""
 
+import math
 from typing import Literal
 
 import torch
@@ -9,13 +10,16 @@ from torch import Tensor
 
 from pipeline.params import Section
 
-CONVERGED = 1e-12  # largest change of the plan below which further projections change nothing
+CONVERGED = 1e-12  # largest change of the plan below which further iterations change nothing
+CHECK_EVERY = 25  # iterations between looks at the change: each look makes a GPU wait
+TINY = 1e-12  # least scale of distances: frames that are all alike cost nothing
 
 
 class GwParams(Section):
-    """How the plan of Alg. 1 is found."""
+    """How the plan of Alg. 1 is found; lambda_gw is relative to the squared mean distance between frames."""
 
     solver: Literal["own", "pot"]
+    start: Literal["matched", "uniform"]
     lambda_gw: float = Field(gt=0)
     projections: int = Field(ge=1)
     sinkhorn: int = Field(ge=1)
@@ -29,8 +33,24 @@ def pool_features(features: Tensor, grid: int) -> Tensor:
 
 
 def distances(features: Tensor) -> Tensor:
-    """L1 distances (n n) between rows (n d), divided by d so that lambda means the same at every resolution."""
+    """L1 distances (n n) between rows (n d), divided by d."""
     return (features[:, None] - features[None]).abs().mean(-1)
+
+
+def mean_distance(real: Tensor, fake: Tensor) -> Tensor:
+    """Mean over the pairs of different frames of both distance matrices, (m m) and (n n): the unit of lambda and of the loss."""
+    m, n = len(real), len(fake)
+    return ((real.sum() + fake.sum()) / max(m * (m - 1) + n * (n - 1), 1)).clamp_min(TINY)
+
+
+def starting_plan(kind: Literal["matched", "uniform"], m: int, n: int, device: torch.device) -> Tensor:
+    """Plan (m n) that Alg. 1 starts from: uniform (line 4), or half of it laid on the frames that belong together (m = n).
+
+    Frames of a window hardly tell forth from back, so that from the uniform plan Alg. 1 often ends in another near-isometry
+    of the frames than theirs. Not in the paper, whose text wants distances as those of the *corresponding* real frames.
+    """
+    uniform = torch.full((m, n), 1.0 / (m * n), dtype=torch.float64, device=device)
+    return uniform if kind == "uniform" else (uniform + torch.eye(m, dtype=torch.float64, device=device) / m) / 2
 
 
 def _cost(real: Tensor, fake: Tensor, plan: Tensor) -> Tensor:
@@ -41,41 +61,46 @@ def _cost(real: Tensor, fake: Tensor, plan: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def transport_plan(real: Tensor, fake: Tensor, lambda_: float, projections: int, sinkhorn: int) -> Tensor:
-    """Plan (m n) of Alg. 1 between distance matrices real (m m) and fake (n n), marginals 1/m and 1/n (Eq. 2).
+def transport_plan(
+    real: Tensor, fake: Tensor, lambda_: float, projections: int, sinkhorn: int, start: Literal["matched", "uniform"] = "uniform"
+) -> Tensor:
+    """Plan (m n) of Alg. 1 between distance matrices real (m m) and fake (n n), marginals 1/m and 1/n (Eq. 2), float64.
 
     Sinkhorn runs on logarithms: exp(-C / lambda) of line 10 underflows for small lambda. Lambda is half the weight of
     the entropy in the objective that the fixed point minimises. Alg. 1 starts each projection from b = 1, and so do we.
+    Everything stays on the matrices' device, whose work is awaited only every CHECK_EVERY iterations.
     """
     real, fake = real.double(), fake.double()
     m, n = len(real), len(fake)
-    log_p = torch.full((m,), -torch.log(torch.tensor(float(m))).item(), dtype=torch.float64)
-    log_q = torch.full((n,), -torch.log(torch.tensor(float(n))).item(), dtype=torch.float64)
-    plan = torch.full((m, n), 1.0 / (m * n), dtype=torch.float64)
-    for _ in range(projections):
+    plan = starting_plan(start, m, n, real.device)
+    for projection in range(1, projections + 1):
         log_k = -_cost(real, fake, plan) / lambda_
-        log_b = torch.zeros(n, dtype=torch.float64)
-        log_a = torch.zeros(m, dtype=torch.float64)
-        for _ in range(sinkhorn):
+        log_a, log_b = log_k.new_zeros(m), log_k.new_zeros(n)
+        for iteration in range(1, sinkhorn + 1):
             previous = log_b
-            log_a = log_p - torch.logsumexp(log_k + log_b[None], 1)
-            log_b = log_q - torch.logsumexp(log_k + log_a[:, None], 0)
-            if float((log_b - previous).abs().max()) < CONVERGED:
+            log_a = -math.log(m) - torch.logsumexp(log_k + log_b[None], 1)
+            log_b = -math.log(n) - torch.logsumexp(log_k + log_a[:, None], 0)
+            if _settled(iteration, log_b, previous):
                 break
-        following = torch.exp(log_a[:, None] + log_k + log_b[None])
-        change = float((following - plan).abs().max())
-        plan = following
-        if change < CONVERGED:
+        before, plan = plan, torch.exp(log_a[:, None] + log_k + log_b[None])
+        if _settled(projection, plan, before):
             break
     return plan
 
 
-def pot_plan(real: Tensor, fake: Tensor, lambda_: float, projections: int, sinkhorn: int) -> Tensor:
-    """The same plan by POT's entropic solver, whose epsilon is twice Alg. 1's lambda."""
+def _settled(iteration: int, now: Tensor, before: Tensor) -> bool:
+    return iteration % CHECK_EVERY == 0 and float((now - before).abs().max()) < CONVERGED
+
+
+def pot_plan(
+    real: Tensor, fake: Tensor, lambda_: float, projections: int, sinkhorn: int, start: Literal["matched", "uniform"] = "uniform"
+) -> Tensor:
+    """The same plan by POT's entropic solver, on the CPU; its epsilon is twice Alg. 1's lambda."""
     import ot
 
+    first = starting_plan(start, len(real), len(fake), torch.device("cpu")).numpy()
     plan = ot.gromov.entropic_gromov_wasserstein(
-        real.double().numpy(), fake.double().numpy(), loss_fun="square_loss", epsilon=2 * lambda_,
+        real.double().cpu().numpy(), fake.double().cpu().numpy(), loss_fun="square_loss", epsilon=2 * lambda_, G0=first,
         max_iter=projections, tol=1e-12, solver="PGD", numItermax=sinkhorn, stopThr=1e-12, warn=False,
     )  # fmt: skip
     return torch.as_tensor(plan)
@@ -87,14 +112,18 @@ def transported(real: Tensor, fake: Tensor, plan: Tensor) -> Tensor:
 
 
 def gromov_wasserstein(real: Tensor, fake: Tensor, params: GwParams) -> Tensor:
-    """Loss between real and generated feature rows (n d) of the same frames.
+    """Loss between real and generated feature rows (n d) of the same frames in the same order; 0 for a single frame.
 
-    The gradient flows through the two distance matrices, the plan held fixed: by the envelope theorem that is the
-    gradient of the entropic objective at its minimum.
+    Distances are taken in units of their mean, real and generated together, so that the same lambda and the same weight
+    of the loss fit any features: scaling them changes neither the plan nor the value. Not in the paper. The gradient
+    flows through the two distance matrices, unit and plan held fixed: by the envelope theorem that is the gradient of the
+    entropic objective at its minimum.
     """
     real_distances, fake_distances = distances(real), distances(fake)
+    unit = mean_distance(real_distances, fake_distances).detach()
+    real_distances, fake_distances = real_distances / unit, fake_distances / unit
     solve = transport_plan if params.solver == "own" else pot_plan
     plan = solve(
-        real_distances.detach().cpu(), fake_distances.detach().cpu(), params.lambda_gw, params.projections, params.sinkhorn
+        real_distances.detach(), fake_distances.detach(), params.lambda_gw, params.projections, params.sinkhorn, params.start
     )
     return transported(real_distances, fake_distances, plan.to(fake_distances))

@@ -1,6 +1,8 @@
 """The Gromov-Wasserstein loss against Python Optimal Transport and against its own definition."""
 
+import json
 import os
+from itertools import permutations
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +14,29 @@ from pipeline.appearance.gw import (
     GwParams,
     distances,
     gromov_wasserstein,
+    mean_distance,
     pool_features,
     pot_plan,
     transport_plan,
     transported,
 )
+from pipeline.params import read_section
 
 ORACLES = os.environ.get("MOTION_COPY_ORACLES")
+DEFAULT = read_section(Path(__file__).resolve().parents[2] / "params.yaml", "appearance.gw", GwParams)
+
+# Distances, in millionths, between two windows of three training frames of the demo's man, by the default features (st_vgg16, layer 4 at
+# half of 128 px, on a grid of 4 x 4): of the frames themselves, blurred (binomial 5 x 5), with noise (deviation 0.1 of -1..1), shifted by
+# a pixel each way, with colours x 0.8.
+REAL = json.loads((Path(__file__).parent / "gw_distances.json").read_text())
+CHANGES = ("real", "blurred", "noisy", "shifted", "darker")
+
+
+def real_scale(draw: int, change: str) -> tuple[torch.Tensor, torch.Tensor]:
+    """Distances between real frames and between changed ones, as the loss sees them: in units of their mean."""
+    real, fake = (torch.tensor(REAL[draw][name], dtype=torch.float64) for name in ("real", change))
+    unit = mean_distance(real, fake)
+    return real / unit, fake / unit
 
 
 def rows(seed: int, n: int = 7, d: int = 5) -> torch.Tensor:
@@ -103,12 +121,81 @@ def test_fixed_plan_slope_is_the_entropic_objective_s():
 
 
 @pytest.mark.parametrize("solver", ["own", "pot"])
-def test_order_of_frames_changes_nothing(solver):
-    params = GwParams(solver=solver, lambda_gw=0.2, projections=100, sinkhorn=500, layer=4, grid=4)
+@pytest.mark.parametrize("start", ["matched", "uniform"])
+def test_order_of_frames_changes_nothing(solver, start):
+    """From the uniform plan real and generated frames may each be in any order, else in the same one."""
+    params = DEFAULT.model_copy(update={"solver": solver, "start": start, "lambda_gw": 0.2, "projections": 100, "sinkhorn": 500})
     real, fake = rows(9), rows(10)
     value = float(gromov_wasserstein(real, fake, params))
-    shuffled = float(gromov_wasserstein(real[torch.randperm(7)], fake[torch.randperm(7)], params))
+    order = torch.randperm(7)
+    shuffled = float(gromov_wasserstein(real[order], fake[order if start == "matched" else torch.randperm(7)], params))
     assert shuffled == pytest.approx(value, rel=1e-6)
+
+
+@pytest.mark.parametrize("draw", range(len(REAL)))
+@pytest.mark.parametrize("change", CHANGES)
+def test_the_default_finds_each_frame_s_own_among_real_features(draw, change):
+    real, fake = real_scale(draw, change)
+    plan = transport_plan(real, fake, DEFAULT.lambda_gw, DEFAULT.projections, DEFAULT.sinkhorn, DEFAULT.start)
+    assert plan.diagonal().sum() >= 0.9  # 1/6 for a plan that says nothing
+    torch.testing.assert_close(plan.sum(0), torch.full((6,), 1 / 6, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_real_features_by_pot(change):
+    """The same iterations from the same start, at a lambda where Sinkhorn ends soon."""
+    real, fake = real_scale(1, change)
+    plans = [solve(real, fake, 0.05, 10, 2000, "matched") for solve in (transport_plan, pot_plan)]
+    torch.testing.assert_close(plans[0], plans[1], atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("draw", range(len(REAL)))
+def test_from_the_uniform_plan_real_frames_find_themselves(draw):
+    """Line 4 of Alg. 1 suffices where nothing is changed."""
+    real, fake = real_scale(draw, "real")
+    assert transport_plan(real, fake, DEFAULT.lambda_gw, DEFAULT.projections, DEFAULT.sinkhorn).diagonal().sum() >= 0.9
+
+
+@pytest.mark.parametrize("start", ["matched", "uniform"])
+@pytest.mark.parametrize("factor", [1e-4, 0.02, 300.0])
+def test_the_scale_of_features_changes_neither_plan_nor_value(start, factor):
+    params = DEFAULT.model_copy(update={"start": start})
+    real, fake = rows(20, 6), rows(21, 6).requires_grad_()
+    scaled = (fake.detach() * factor).requires_grad_()
+    value, same = gromov_wasserstein(real, fake, params), gromov_wasserstein(real * factor, scaled, params)
+    assert float(same.detach()) == pytest.approx(float(value.detach()), rel=1e-6)
+    value.backward()
+    same.backward()
+    assert fake.grad is not None
+    assert scaled.grad is not None
+    torch.testing.assert_close(scaled.grad * factor, fake.grad, rtol=1e-5, atol=1e-9)
+
+
+def unregularised(real: torch.Tensor, fake: torch.Tensor) -> float:
+    """Least sum of the definition over all ways to pair the frames: no entropy, no start."""
+    orders = torch.tensor(list(permutations(range(len(real)))))
+    return float((real - fake[orders[:, :, None], orders[:, None]]).square().mean((1, 2)).min())
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_step_down_the_slope_lowers_the_distance_itself(seed):
+    """Features of real scale: two windows of neighbours 0.02 apart on the mean, generated ones drawn together and noisy."""
+    generator = torch.Generator().manual_seed(seed)
+    window = torch.randn(2, 1, 500, generator=generator).mul(0.02)
+    way = torch.randn(2, 1, 500, generator=generator).mul(0.005) * torch.arange(3.0)[:, None]
+    real = (window + way).flatten(0, 1).double()
+    mean = real.mean(0, keepdim=True)
+    fake = (mean + 0.6 * (real - mean) + 0.003 * torch.randn(6, 500, generator=generator)).requires_grad_()
+    gromov_wasserstein(real, fake, DEFAULT).backward()
+    assert fake.grad is not None
+    lower = fake.detach() - 0.01 * fake.detach().norm() * fake.grad / fake.grad.norm()
+    assert unregularised(distances(real), distances(lower)) < unregularised(distances(real), distances(fake.detach()))
+
+
+def test_frames_all_alike_cost_nothing():
+    same = torch.ones(6, 20)
+    assert float(gromov_wasserstein(same, same, DEFAULT)) == 0
+    assert float(gromov_wasserstein(rows(1, 1), rows(2, 1), DEFAULT)) == 0
 
 
 def test_equal_sets_are_at_distance_zero_as_lambda_vanishes():
@@ -125,7 +212,7 @@ def test_small_lambda_does_not_underflow():
 
 
 def test_slope_reaches_the_generated_features_only():
-    params = GwParams(solver="own", lambda_gw=0.01, projections=5, sinkhorn=10, layer=4, grid=4)
+    params = DEFAULT.model_copy(update={"lambda_gw": 0.01})
     fake = rows(14).requires_grad_()
     gromov_wasserstein(rows(15), fake, params).backward()
     assert fake.grad is not None
