@@ -12,7 +12,7 @@ def pose_distances(query: np.ndarray, candidates: np.ndarray, root: int | None =
     must show at least LEAST_SHARED of the query's joints.
     """
     query, candidates = np.asarray(query, np.float64), np.asarray(candidates, np.float64)
-    both = np.isfinite(candidates).all(-1) & np.isfinite(query).all(-1)
+    both = np.asarray(np.isfinite(candidates).all(-1) & np.isfinite(query).all(-1))
     shared = both.sum(1)
     offset = np.where(both[..., None], candidates - query, 0.0)
     if root is not None:

@@ -33,7 +33,9 @@ def main() -> None:
     crops, track = open_crops(args.crops), read_keypoints(args.keypoints).track()
     out = Outputs(args.out, args.description, args.curve)
     with stage_clock(args.time) as figures:
-        figures["steps"] = train_appearance(crops, track, args.features, params, split, out, scratch_root(), references=references, learn=learn)
+        figures["steps"] = train_appearance(
+            crops, track, args.features, params, split, out, scratch_root(), references=references, learn=learn
+        )
         figures["images_seen"] = params.images_seen
 
 

@@ -10,11 +10,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from pipeline.appearance.augment import draw_similarities, move_images, move_points
+from pipeline.appearance.detail import Patches, PatchSource
 from pipeline.appearance.params import AppearanceParams, LearnParams
 from pipeline.appearance.poses import draw_poses, to_crop
 from pipeline.appearance.references import NONE, ReferenceDrawer, signed, warped_references
 from pipeline.artifacts.crops import Crops
 from pipeline.artifacts.keypoints import Track
+from pipeline.artifacts.references import References
 from pipeline.artifacts.store import require_free_bytes
 from pipeline.errors import InputError
 from pipeline.greyness import are_grey
@@ -33,9 +35,9 @@ class Batch:
     """Windows: poses (b k c h w) in [0, 1], foregrounds M x F (b k 3 h w) in [-1, 1], mattes (b k 1 h w) in [0, 1].
 
     A system that makes whole frames sees everything as foreground: its mattes are 1.
-    halved_poses are the poses at half size for the discriminators. warped (b k 4 h w): a reference frame warped to each pose, M x F
-    and M, where the generator sees references. backgrounds (b 1 3 1 1) in [-1, 1]: a colour a window, which the foregrounds
-    are laid over when they are compared.
+    halved_poses are the poses at half size for the discriminators. backgrounds (b 1 3 1 1) in [-1, 1]: a colour a window, over which
+    the foregrounds are compared. Where the generator sees references: warped (b k 4 h w), one warped to each pose, M x F and M; the
+    field (b k h w 2) that warped it; patches, some of it finer.
     """
 
     poses: Tensor
@@ -45,6 +47,8 @@ class Batch:
     windows: list[int]
     backgrounds: Tensor
     warped: Tensor | None = None
+    field: Tensor | None = None
+    patches: Patches | None = None
 
     @property
     def composites(self) -> Tensor:
@@ -66,10 +70,10 @@ class TrainingClip:
         track: Track,
         training: np.ndarray,
         params: AppearanceParams,
-        references: np.ndarray | None = None,
+        references: References | None = None,
         learn: LearnParams | None = None,
     ) -> None:
-        """references: frames, ascending, that are kept to be carried; learn: how, None where the generator sees none."""
+        """references are carried as learn says; the generator sees none without either."""
         if len(crops.frames) != len(track.points):
             raise InputError(
                 f"crops and keypoints must have the same frames, found {len(crops.frames)} and {len(track.points)}. "
@@ -89,7 +93,12 @@ class TrainingClip:
         self.windows = rows if self.has_time else np.stack([training, np.zeros_like(training)], 1)
         self.digest = digest_arrays(_blocks(crops, training, self.whole_frames))
         self.grey = are_grey(crops.frames[int(t)] for t in spread_evenly(training, LOOKED_AT))
-        self.drawer = None if learn is None else ReferenceDrawer(self.points, self.row_of[references], self.skeleton, learn.absent)
+        self.drawer: ReferenceDrawer | None = None
+        self.source: PatchSource | None = None
+        if references is not None and learn is not None:
+            kept = self.row_of[references.frames]
+            self.drawer = ReferenceDrawer(self.points, kept, self.skeleton, learn.absent)
+            self.source = PatchSource(references, kept, crops.crop[training], self.crop_hw) if learn.detail else None
         self._store: Path | None = None
         self._pixels: np.ndarray | None = None
 
@@ -148,7 +157,8 @@ class TrainingClip:
         share = slice(rank * len(windows) // size, (rank + 1) * len(windows) // size)
         shared = None if references is None else references[share]
         backgrounds = torch.from_numpy(generator.uniform(-1, 1, (len(windows), 1, 3, 1, 1)).astype(np.float32))[share].to(device)
-        return self._load(rows[share], maps[share], [int(w) for w in windows[share]], backgrounds, shared)
+        chances = generator.random((len(windows), 3))[share]
+        return self._load(rows[share], maps[share], [int(w) for w in windows[share]], backgrounds, shared, chances)
 
     def _rows(self, window: int, generator: np.random.Generator) -> np.ndarray:
         first, widest = (int(v) for v in self.windows[window])
@@ -158,7 +168,13 @@ class TrainingClip:
         return self.row_of[window_frames(first, min(stride, widest), self.params.k, self.frames)]
 
     def _load(
-        self, rows: np.ndarray, maps: np.ndarray, windows: list[int], backgrounds: Tensor, references: np.ndarray | None
+        self,
+        rows: np.ndarray,
+        maps: np.ndarray,
+        windows: list[int],
+        backgrounds: Tensor,
+        references: np.ndarray | None,
+        chances: np.ndarray,
     ) -> Batch:
         device = backgrounds.device
         images = torch.from_numpy(self.pixels[rows]).to(device)
@@ -169,21 +185,24 @@ class TrainingClip:
         points = move_points(torch.from_numpy(self.points[rows]).to(device).double(), moved).float()
         scores = torch.from_numpy(self.scores[rows]).to(device)
         poses = draw_poses(points, scores, self.skeleton, self.crop_hw, self.params.pose_map)
-        warped = None if references is None else self._warped(references, points)
+        warped, field = (None, None) if references is None else self._warped(references, points)
         mattes = torch.ones_like(images[:, :, 3:]) if self.whole_frames else images[:, :, 3:] / 255
         stacked = poses.flatten(1, 2).contiguous(memory_format=torch.channels_last)  # the layout that convolutions and pools like
+        patches = None
+        if self.source is not None and references is not None:
+            patches = self.source.cut(rows, references, maps, mattes, chances)
         poses, halved = (x.unflatten(1, poses.shape[1:3]) for x in (stacked, F.avg_pool2d(stacked, 2)))
-        return Batch(poses, halved, signed(images[:, :, :3], mattes), mattes, windows, backgrounds, warped)
+        return Batch(poses, halved, signed(images[:, :, :3], mattes), mattes, windows, backgrounds, warped, field, patches)
 
-    def _warped(self, references: np.ndarray, points: Tensor) -> Tensor:
-        """References (b) rows, each warped to the poses of its window (b k j 2): M x F and M (b k 4 h w), 0 where there is none."""
+    def _warped(self, references: np.ndarray, points: Tensor) -> tuple[Tensor, Tensor]:
+        """References (b) rows, each warped to the poses of its window (b k j 2): M x F and M (b k 4 h w), 0 without one; the field."""
         b, k = points.shape[:2]
         pictures = torch.from_numpy(self.pixels[references]).to(points.device).permute(0, 3, 1, 2).float()
         pictures[torch.from_numpy(references == NONE)] = 0
         own = torch.from_numpy(self.points[references]).to(points.device)
-        return warped_references(pictures.repeat_interleave(k, 0), own.repeat_interleave(k, 0), points.flatten(0, 1), self.skeleton).unflatten(
-            0, (b, k)
-        )
+        each = pictures.repeat_interleave(k, 0), own.repeat_interleave(k, 0), points.flatten(0, 1)
+        warped, field = warped_references(*each, self.skeleton)
+        return warped.unflatten(0, (b, k)), field.unflatten(0, (b, k))
 
 
 def _blocks(crops: Crops, training: np.ndarray, whole_frames: bool) -> Iterator[np.ndarray]:

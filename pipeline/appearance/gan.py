@@ -7,10 +7,11 @@ from torch import Tensor, nn
 
 from pipeline.appearance import losses
 from pipeline.appearance.dataset import Batch, composited
+from pipeline.appearance.detail import finer_picture
 from pipeline.appearance.gw import gromov_wasserstein, pool_features
 from pipeline.appearance.params import AppearanceParams
 from pipeline.appearance.system import Rendering, System, frozen
-from pipeline.networks.carrying import CarryShape, carry
+from pipeline.networks.carrying import Carried, CarryShape, carry
 from pipeline.networks.discriminators import QualityDiscriminator, TemporalDiscriminator
 from pipeline.networks.generator import Generator, GeneratorShape, own_picture
 from pipeline.networks.vgg import StVgg16, Vgg19
@@ -27,7 +28,7 @@ def generator_shape(params: AppearanceParams, pose_channels: int, references: bo
 class Gan(System):
     """Windows of poses to windows of foregrounds and mattes; two discriminators, D_t only for windows of several frames."""
 
-    LOSSES = ("perceptual", "gw", "pixel", "matte", "own", "quality", "temporal", "discriminators")
+    LOSSES = ("perceptual", "gw", "pixel", "matte", "own", "detail", "quality", "temporal", "discriminators")
 
     def __init__(
         self,
@@ -36,11 +37,11 @@ class Gan(System):
         features: StVgg16 | Vgg19,
         world: World,
         carrying: CarryShape | None = None,
-        own_weight: float = 0.0,
+        carrying_weights: dict[str, float] | None = None,
     ) -> None:
-        """carrying: how real pixels are carried, None for a generator without references; own_weight of the loss `own`."""
+        """carrying: how real pixels are carried, None for a generator without references; carrying_weights of its losses by name."""
         seed_step(params.seed, 0, 0)
-        self.carrying, self.own_weight = carrying, own_weight
+        self.carrying, self.carrying_weights = carrying, carrying_weights or {}
         generator = Generator(generator_shape(params, pose_channels, carrying is not None))
         d, weights = params.discriminators, params.losses
         players = nn.ModuleDict()
@@ -58,7 +59,7 @@ class Gan(System):
     def weights(self) -> dict[str, float]:
         """Each process knows the whole L_GW but only its own frames' slope, and slopes get averaged."""
         weights = self.params.losses.model_dump()
-        return {**weights, "gw": weights["gw"] * self.world.size, "own": self.own_weight}
+        return {**weights, "gw": weights["gw"] * self.world.size, **self.carrying_weights}
 
     def render(self, batch: Batch) -> Rendering:
         """Generate a batch and lay it by its predicted mattes over the batch's backgrounds, where the truth lies by the true ones.
@@ -74,7 +75,16 @@ class Gan(System):
             composited(colours.unflatten(0, (-1, self.params.k)), mattes.unflatten(0, (-1, self.params.k)), batch.backgrounds)
             for colours, mattes in ((made.colours, made.mattes), (made.own_colours, torch.sigmoid(made.own_logits)))
         ]
-        return Rendering(laid[0], made.own_logits.unflatten(0, (-1, self.params.k)), laid[1])
+        return Rendering(laid[0], made.own_logits.unflatten(0, (-1, self.params.k)), laid[1], self._finer(batch, made))
+
+    def _finer(self, batch: Batch, made: Carried) -> tuple[Tensor, Tensor] | None:
+        """The batch's patches, true and generated, (m 3 p p) over the windows' backgrounds; None without any."""
+        patches = batch.patches
+        if patches is None or self.carrying is None or batch.field is None:
+            return None
+        colours, mattes = finer_picture(made, batch.field.flatten(0, 1), patches, self.params.k, self.carrying.band_px)
+        behind = batch.backgrounds[patches.window, 0]
+        return patches.truth[:, :3] + (1 - patches.truth[:, 3:]) * behind, composited(colours, mattes, behind)
 
     def generator_losses(
         self, batch: Batch, rendering: Rendering, earlier: list[tuple[Tensor, Tensor]], replay: bool
@@ -92,6 +102,9 @@ class Gan(System):
         if rendering.own is not None:
             found["own"] = losses.pixel(batch.composites, rendering.own)
         found["matte"] = losses.matte(batch.mattes, rendering.logits)
+        if rendering.finer is not None:
+            maps = [self.features.features(x.contiguous(memory_format=torch.channels_last)) for x in rendering.finer]
+            found["detail"] = losses.unit_distance(*maps) + losses.pixel(*rendering.finer)
         with frozen(self.players):
             for name, logits in self._judgements(batch.halved_poses, rendering.foregrounds).items():
                 found[name] = losses.judged_real(logits, p.adversarial)

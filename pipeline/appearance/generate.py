@@ -114,17 +114,13 @@ def generate_foreground(
     require_free_bytes(out, len(present) * height * width * 4)
     rows = driven_crop(motion.points, present, crops.crop, crops.crop_hw, crops.size_hw, motion.clock.has_time)
     facts = {"model_sha256": model.weights_sha256, "skeleton": model.skeleton.name, "k": _window(model.network), "grey": model.grey}
-    seen = None
+    seen = _seen(model, references, chosen, len(present), float(rows[0, 0, 0]))
     if model.carrying is not None:
-        if references is None or chosen is None or len(chosen) != len(present):
-            found = "none" if chosen is None else f"{len(chosen)} for {len(present)} frames"
-            raise InputError(f"the model carries real pixels and needs references for its motion, found {found}. Run: dvc repro find_references")
-        device = next(model.network.parameters()).device
-        seen = _Seen(ReferencePictures(references, float(rows[0, 0, 0]), device), chosen.rank)
         facts["carrying"] = vars(model.carrying)
+    ranks = None if seen is None else seen.ranks
     started = time.perf_counter()
     with (
-        create_foregrounds(out, model.crop_hw, motion.clock, rows, present, crops.size_hw, facts, None if seen is None else seen.ranks) as writer,
+        create_foregrounds(out, model.crop_hw, motion.clock, rows, present, crops.size_hw, facts, ranks) as writer,
         Progress(len(present), "generate_foreground") as progress,
     ):
         for frame in _frames(model, motion, to_crop(motion.points, rows), params, seen):
@@ -140,6 +136,18 @@ class _Seen:
 
     pictures: ReferencePictures
     ranks: np.ndarray
+
+
+def _seen(
+    model: LoadedGenerator, references: References | None, chosen: ChosenReferences | None, frames: int, scale: float
+) -> _Seen | None:
+    """What a model that carries real pixels sees of them; None for another."""
+    if model.carrying is None:
+        return None
+    if references is None or chosen is None or len(chosen) != frames:
+        found = "none" if chosen is None else f"{len(chosen)}"
+        raise InputError(f"the model needs a chosen reference for each of {frames} frames, found {found}. Run: dvc repro find_references")
+    return _Seen(ReferencePictures(references, scale, next(model.network.parameters()).device), chosen.rank)
 
 
 def _frames(

@@ -21,6 +21,19 @@ def perceptual(real: list[Tensor], fake: list[Tensor], weights: list[float]) -> 
     return total
 
 
+def unit_distance(real: list[Tensor], fake: list[Tensor]) -> Tensor:
+    """Mean over feature maps (n c h w) of the squared L2 between features of unit length: how unlike two textures are, contrast apart.
+
+    Not in the paper. Unlike Eq. 5 it is not least for a blurred guess (LPIPS, Zhang et al. 2018, without its learnt weights).
+    """
+    gaps = [(_unit(p.float()) - _unit(q.float())).square().sum(1).mean() for p, q in zip(real, fake, strict=True)]
+    return torch.stack(gaps).mean()
+
+
+def _unit(x: Tensor) -> Tensor:
+    return x / (x.square().sum(1, keepdim=True) + 1e-6).sqrt()
+
+
 def pixel(real: Tensor, fake: Tensor) -> Tensor:
     """L1 between foregrounds M x F in [-1, 1]. Not in the paper, which rejects pixel losses (Eq. 4)."""
     return F.l1_loss(fake, real)

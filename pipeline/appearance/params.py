@@ -105,6 +105,7 @@ class LearnParams(Section):
     gate_start: float = Field(ge=-6, le=6)
     detail_start: float = Field(ge=-6, le=6)
     own: float = Field(ge=0)
+    detail: float = Field(ge=0)
     absent: float = Field(ge=0, le=1)
 
     def shape(self, crop_hw: tuple[int, int]) -> CarryShape:

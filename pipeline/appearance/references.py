@@ -45,13 +45,14 @@ def signed(premultiplied: Tensor, mattes: Tensor) -> Tensor:
     return premultiplied / 127.5 - mattes
 
 
-def warped_references(pictures: Tensor, own: Tensor, poses: Tensor, skeleton: Skeleton) -> Tensor:
-    """Pictures (n 4 h w), M ⊙ F and M in 0..255, of poses own (n j 2), warped to poses (n j 2): (n 4 h' w') as signed() has it.
+def warped_references(pictures: Tensor, own: Tensor, poses: Tensor, skeleton: Skeleton) -> tuple[Tensor, Tensor]:
+    """Pictures (n 4 h w), M ⊙ F and M in 0..255, of poses own (n j 2), warped to poses (n j 2): (n 4 h w) as signed() has it.
 
-    Both in px of pictures of one scale; the result has the pictures' size.
+    And the field (n h w 2) that says where each pixel comes from. All in px of pictures of one scale.
     """
     height, width = pictures.shape[-2:]
-    return signed_by_field(pictures, limb_field(poses, own, skeleton, *_axes(width, height, poses)))
+    field = limb_field(poses, own, skeleton, *_axes(width, height, poses))
+    return signed_by_field(pictures, field), field
 
 
 def signed_by_field(pictures: Tensor, field: Tensor) -> Tensor:

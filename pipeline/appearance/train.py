@@ -65,7 +65,7 @@ def train_appearance(
     training = split_frames(track.present, split).training
     if references is None or params.system != "fakevideo" or not len(references):
         learn = None
-    clip = TrainingClip(crops, track, training, params, None if references is None else references.frames, learn)
+    clip = TrainingClip(crops, track, training, params, references, learn)
     description = {
         "network": "appearance generator",
         "params": params.told(),
@@ -133,8 +133,8 @@ def _system(
         case "edn":
             return Edn(params, channels, features, world)
         case "fakevideo":
-            shape, weight = (None, 0.0) if learn is None else (learn.shape(crop_hw), learn.own)
-            return Gan(params, channels, features, world, shape, weight)
+            shape, weights = (None, {}) if learn is None else (learn.shape(crop_hw), {"own": learn.own, "detail": learn.detail})
+            return Gan(params, channels, features, world, shape, weights)
 
 
 def _replay(world: World, system: System, memory: EpisodicMemory, clip: TrainingClip, epoch: int, step: int) -> None:

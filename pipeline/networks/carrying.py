@@ -52,7 +52,9 @@ class Carried:
 def carry(outputs: Tensor, warped: Tensor, shape: CarryShape, contrast: float = 1.0) -> Carried:
     """Mix what the network made (n 9 h w) with the warped reference (n 4 h w): M ⊙ F in [-M, M] and its matte M.
 
-    contrast: slope of the own matte about one half. Where the warped matte is 0, nothing of it gets into a colour.
+    contrast: slope of the own matte about one half. Where the warped matte is 0, nothing of it gets into a colour. No slope of
+    colours and mattes reaches the gate of detail: at the working size texture a pixel off looks worse than none, at the size that
+    people watch better, and what is larger than the working size judges it (base_colours, base_mattes and detail have its slope).
     """
     outputs, warped = outputs.float(), warped.float()
     own, logits = torch.tanh(outputs[:, :3]), outputs[:, 3:4]
@@ -66,12 +68,17 @@ def carry(outputs: Tensor, warped: Tensor, shape: CarryShape, contrast: float = 
     share = gates[:, :1] * matte
     mixture = share * seen + (1 - share) * own
     mixed_matte = gates[:, 1:] * matte + (1 - gates[:, 1:]) * own_matte
-    detail = trust * matte
     low, low_matte = low_band(mixture, mixed_matte, shape.band_px)
-    base, base_matte = mixture - detail * (mixture - low), mixed_matte - trust * (mixed_matte - low_matte)
     high, high_matte = high_band(seen, matte, shape.band_px)
-    colours = (base + detail * high).clamp(-1, 1)
-    mattes = (base_matte + trust * high_matte).clamp(0, 1)
+
+    def based(trust: Tensor) -> tuple[Tensor, Tensor]:
+        return mixture - trust * matte * (mixture - low), mixed_matte - trust * (mixed_matte - low_matte)
+
+    base, base_matte = based(trust)
+    given = trust.detach()
+    given_base, given_matte = based(given)
+    colours = (given_base + given * matte * high).clamp(-1, 1)
+    mattes = (given_matte + given * high_matte).clamp(0, 1)
     return Carried(colours, mattes, own, logits, base, base_matte, trust, gates, flow)
 
 

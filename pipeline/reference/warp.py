@@ -106,8 +106,8 @@ def carried(
     base, base_matte, trust = base / 127.5 - 1, base_matte / 255, trust / 255
     colours, matte, share = base, base_matte, 0.0
     if picture is not None:
-        where = field / FIELD_STEPS
-        moved = cv2.remap(picture, where, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_CONSTANT).astype(np.float32) / 255
+        x, y = cv2.split(field / FIELD_STEPS)
+        moved = cv2.remap(picture, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_CONSTANT).astype(np.float32) / 255
         opaque = moved[..., 3]
         seen = (2 * moved[..., :3] - opaque[..., None]) / np.maximum(opaque, FAINT)[..., None]
         low, low_matte = _low_band(seen, opaque, to_working[0, 0], band_px)
