@@ -29,12 +29,13 @@ def main() -> None:
     split = read_section(args.params, "split", SplitParams)
     enabled = read_value(args.params, "reference.enabled")
     learn = read_section(args.params, "reference.learn", LearnParams) if enabled else None
+    count = int(read_value(args.params, "reference.find.count"))
     references = open_references(args.references)
     crops, track = open_crops(args.crops), read_keypoints(args.keypoints).track()
     out = Outputs(args.out, args.description, args.curve)
     with stage_clock(args.time) as figures:
         figures["steps"] = train_appearance(
-            crops, track, args.features, params, split, out, scratch_root(), references=references, learn=learn
+            crops, track, args.features, params, split, out, scratch_root(), references=references, learn=learn, count=count
         )
         figures["images_seen"] = params.images_seen
 

@@ -36,8 +36,8 @@ class Batch:
 
     A system that makes whole frames sees everything as foreground: its mattes are 1.
     halved_poses are the poses at half size for the discriminators. backgrounds (b 1 3 1 1) in [-1, 1]: a colour a window, over which
-    the foregrounds are compared. Where the generator sees references: warped (b k 4 h w), one warped to each pose, M x F and M; the
-    field (b k h w 2) that warped it; patches, some of it finer.
+    the foregrounds are compared. Where the generator sees references: warped (b k 4r h w), r warped to each pose, M x F and M of
+    each; the field (b k h w 2) that warped the first; patches, some of it finer.
     """
 
     poses: Tensor
@@ -72,8 +72,9 @@ class TrainingClip:
         params: AppearanceParams,
         references: References | None = None,
         learn: LearnParams | None = None,
+        count: int = 1,
     ) -> None:
-        """references are carried as learn says; the generator sees none without either."""
+        """references are carried as learn says, `count` a frame; the generator sees none without either."""
         if len(crops.frames) != len(track.points):
             raise InputError(
                 f"crops and keypoints must have the same frames, found {len(crops.frames)} and {len(track.points)}. "
@@ -94,6 +95,7 @@ class TrainingClip:
         self.digest = digest_arrays(_blocks(crops, training, self.whole_frames))
         self.grey = are_grey(crops.frames[int(t)] for t in spread_evenly(training, LOOKED_AT))
         self.drawer: ReferenceDrawer | None = None
+        self.count = 0 if references is None or learn is None else count
         self.source: PatchSource | None = None
         if references is not None and learn is not None:
             kept = self.row_of[references.frames]
@@ -134,6 +136,7 @@ class TrainingClip:
             "crop_hw": list(self.crop_hw),
             "grey": self.grey,
             "references": 0 if self.drawer is None else len(self.drawer.rows),
+            "references_a_frame": self.count,
             "skeleton": self.skeleton.to_json(),
         }
 
@@ -153,7 +156,7 @@ class TrainingClip:
         generator = step_generator(self.params.seed, DRAW_BATCH, *keys)
         rows = np.stack([self._rows(int(window), generator) for window in windows])
         maps = draw_similarities(generator, len(windows), self.params.augment, self.crop_hw)
-        references = None if self.drawer is None else np.array([self.drawer.draw(row, generator) for row in rows], np.int64)
+        references = None if self.drawer is None else np.stack([self.drawer.draw(row, self.count, generator) for row in rows])
         share = slice(rank * len(windows) // size, (rank + 1) * len(windows) // size)
         shared = None if references is None else references[share]
         backgrounds = torch.from_numpy(generator.uniform(-1, 1, (len(windows), 1, 3, 1, 1)).astype(np.float32))[share].to(device)
@@ -190,19 +193,22 @@ class TrainingClip:
         stacked = poses.flatten(1, 2).contiguous(memory_format=torch.channels_last)  # the layout that convolutions and pools like
         patches = None
         if self.source is not None and references is not None:
-            patches = self.source.cut(rows, references, maps, mattes, chances)
+            patches = self.source.cut(rows, references[:, 0], maps, mattes, chances)
         poses, halved = (x.unflatten(1, poses.shape[1:3]) for x in (stacked, F.avg_pool2d(stacked, 2)))
         return Batch(poses, halved, signed(images[:, :, :3], mattes), mattes, windows, backgrounds, warped, field, patches)
 
     def _warped(self, references: np.ndarray, points: Tensor) -> tuple[Tensor, Tensor]:
-        """References (b) rows, each warped to the poses of its window (b k j 2): M x F and M (b k 4 h w), 0 without one; the field."""
-        b, k = points.shape[:2]
-        pictures = torch.from_numpy(self.pixels[references]).to(points.device).permute(0, 3, 1, 2).float()
-        pictures[torch.from_numpy(references == NONE)] = 0
-        own = torch.from_numpy(self.points[references]).to(points.device)
-        each = pictures.repeat_interleave(k, 0), own.repeat_interleave(k, 0), points.flatten(0, 1)
-        warped, field = warped_references(*each, self.skeleton)
-        return warped.unflatten(0, (b, k)), field.unflatten(0, (b, k))
+        """References (b r) rows, each warped to the poses of its window (b k j 2): M x F and M (b k 4r h w), 0 without one.
+
+        And the field (b k h w 2) of the first.
+        """
+        (b, k), count = points.shape[:2], references.shape[1]
+        rows = np.repeat(references[:, None], k, 1).ravel()  # b k r
+        pictures = torch.from_numpy(self.pixels[rows]).to(points.device).permute(0, 3, 1, 2).float()
+        pictures[torch.from_numpy(rows == NONE)] = 0
+        own = torch.from_numpy(self.points[rows]).to(points.device)
+        warped, field = warped_references(pictures, own, points.flatten(0, 1).repeat_interleave(count, 0), self.skeleton)
+        return warped.unflatten(0, (b, k, count)).flatten(2, 3), field.unflatten(0, (b, k, count))[:, :, 0]
 
 
 def _blocks(crops: Crops, training: np.ndarray, whole_frames: bool) -> Iterator[np.ndarray]:

@@ -19,7 +19,7 @@ from pipeline.processes import World, gather
 from pipeline.training import autocast, seed_step
 
 
-def generator_shape(params: AppearanceParams, pose_channels: int, references: bool = False) -> GeneratorShape:
+def generator_shape(params: AppearanceParams, pose_channels: int, references: int = 0) -> GeneratorShape:
     """The generator that params ask for."""
     n = params.network
     return GeneratorShape(pose_channels, params.k, n.base_width, n.levels, n.blocks, n.dense_skips, references)
@@ -38,11 +38,12 @@ class Gan(System):
         world: World,
         carrying: CarryShape | None = None,
         carrying_weights: dict[str, float] | None = None,
+        references: int = 0,
     ) -> None:
-        """carrying: how real pixels are carried, None for a generator without references; carrying_weights of its losses by name."""
+        """carrying: how real pixels of so many references are carried, None without any; carrying_weights of its losses by name."""
         seed_step(params.seed, 0, 0)
         self.carrying, self.carrying_weights = carrying, carrying_weights or {}
-        generator = Generator(generator_shape(params, pose_channels, carrying is not None))
+        generator = Generator(generator_shape(params, pose_channels, references))
         d, weights = params.discriminators, params.losses
         players = nn.ModuleDict()
         if weights.quality:

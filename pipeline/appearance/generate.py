@@ -117,7 +117,7 @@ def generate_foreground(
     seen = _seen(model, references, chosen, len(present), float(rows[0, 0, 0]))
     if model.carrying is not None:
         facts["carrying"] = vars(model.carrying)
-    ranks = None if seen is None else seen.ranks
+    ranks = None if seen is None else seen.ranks[:, 0]
     started = time.perf_counter()
     with (
         create_foregrounds(out, model.crop_hw, motion.clock, rows, present, crops.size_hw, facts, ranks) as writer,
@@ -132,7 +132,7 @@ def generate_foreground(
 
 @dataclass(frozen=True)
 class _Seen:
-    """The references that the generator sees: pictures, and the rank (t) of each frame's."""
+    """The references that the generator sees: pictures, and the ranks (t r) of each frame's."""
 
     pictures: ReferencePictures
     ranks: np.ndarray
@@ -144,9 +144,13 @@ def _seen(
     """What a model that carries real pixels sees of them; None for another."""
     if model.carrying is None:
         return None
-    if references is None or chosen is None or len(chosen) != frames:
-        found = "none" if chosen is None else f"{len(chosen)}"
-        raise InputError(f"the model needs a chosen reference for each of {frames} frames, found {found}. Run: dvc repro find_references")
+    assert isinstance(model.network, Generator)
+    wanted = frames, model.network.shape.references
+    if references is None or chosen is None or chosen.rank.shape != wanted:
+        found = "none" if chosen is None else "{} of {}".format(*chosen.rank.shape[::-1])
+        raise InputError(
+            f"the model needs {wanted[1]} chosen references for each of {frames} frames, found {found}. Run: dvc repro find_references"
+        )
     return _Seen(ReferencePictures(references, scale, next(model.network.parameters()).device), chosen.rank)
 
 
@@ -238,13 +242,15 @@ def _carried(
     """Colours and maps (n . h w) by name, as Blend takes them, for pose maps (b k c h w) and points (n j 2), n = b k."""
     crop_hw = poses.shape[-2], poses.shape[-1]
     ranks, device = seen.ranks[windows.flatten()], poses.device
-    field = seen.pictures.field(ranks, points, skeleton, crop_hw)
-    warped = seen.pictures.warped(ranks, field)
+    frames, count = ranks.shape
+    fields = seen.pictures.field(ranks.ravel(), points.repeat_interleave(count, 0), skeleton, crop_hw)
+    warped = seen.pictures.warped(ranks.ravel(), fields).unflatten(0, (frames, count)).flatten(1, 2)
     with autocast(device, choose_dtype(params.precision, device)):
         outputs = network(poses, warped.unflatten(0, poses.shape[:2]))
     made = carry(outputs.flatten(0, 1), warped, shape, params.matte_contrast)
-    moved = move_by(field.permute(0, 3, 1, 2), made.flow, "border")
-    trusted = made.detail * torch.from_numpy(ranks != NONE).to(device)[:, None, None, None]
+    first = fields.unflatten(0, (frames, count))[:, 0]
+    moved = move_by(first.permute(0, 3, 1, 2), made.flow, "border")
+    trusted = made.detail * torch.from_numpy(ranks[:, 0] != NONE).to(device)[:, None, None, None]
     colours = {"rgb": made.colours, "base_rgb": made.base_colours}
     return colours, {
         "matte": made.mattes,

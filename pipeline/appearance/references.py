@@ -23,21 +23,25 @@ class ReferenceDrawer:
         self.points, self.rows, self.root, self.absent = points, rows, skeleton.index(skeleton.root), absent
         self.wanted = gap_distances(points[rows], self.root)
 
-    def draw(self, window: np.ndarray, generator: np.random.Generator) -> int:
-        """Row of the reference for a window of rows (k), NONE for the share that does without.
+    def draw(self, window: np.ndarray, count: int, generator: np.random.Generator) -> np.ndarray:
+        """Rows (count) of the references for a window of rows (k), nearest first; NONE for the share that does without.
 
-        Its distance to the window's middle frame is the nearest to one drawn.
+        The first one's distance to the window's middle frame is the nearest to one drawn; the others are the next farther ones.
         """
+        none = np.full(count, NONE)
         if generator.random() < self.absent or not len(self.rows):
-            return NONE
+            return none
         middle = int(window[len(window) // 2])
         distances = pose_distances(self.points[middle], self.points[self.rows], self.root)
         wanted = generator.choice(self.wanted) if len(self.wanted) else 0.0
-        others = np.isfinite(distances) & (self.rows != middle)
-        if not others.any():
-            return int(self.rows[generator.integers(len(self.rows))])
-        gap = np.where(others, np.abs(distances - wanted), np.inf)
-        return int(self.rows[int(gap.argmin())])
+        usable = np.flatnonzero(np.isfinite(distances) & (self.rows != middle))
+        if not len(usable):
+            return none
+        ordered = usable[np.argsort(distances[usable], kind="stable")]
+        first = int(np.abs(distances[ordered] - wanted).argmin())
+        chosen = self.rows[ordered[first : first + count]]
+        none[: len(chosen)] = chosen
+        return none
 
 
 def signed(premultiplied: Tensor, mattes: Tensor) -> Tensor:
@@ -92,7 +96,7 @@ class ReferencePictures:
         return self._kept[rank].permute(2, 0, 1).float()
 
     def field(self, ranks: np.ndarray, poses: Tensor, skeleton: Skeleton, crop_hw: tuple[int, int]) -> Tensor:
-        """Where each working pixel lies in the picture of its frame's reference: (n h w 2), for poses (n j 2) crop px."""
+        """Where each working pixel lies in the picture of the reference of rank (n): (n h w 2), for poses (n j 2) crop px."""
         own = self.points[torch.from_numpy(np.maximum(ranks, 0)).to(self.device)]
         return limb_field(poses, own, skeleton, *_axes(crop_hw[1], crop_hw[0], poses))
 

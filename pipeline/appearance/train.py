@@ -51,21 +51,24 @@ def train_appearance(
     processes: int | None = None,
     references: References | None = None,
     learn: LearnParams | None = None,
+    count: int = 1,
 ) -> int:
     """Learn the look of a target from its training frames; returns the number of steps.
 
     Publishes the generator's moving average after `params.steps` steps. An interrupted run goes on from its last
-    checkpoint under scratch_root and ends in the same weights. references, and learn that says how to use them: the generator sees real
-    frames warped to its poses; without either, or for another system, it sees poses alone.
+    checkpoint under scratch_root and ends in the same weights. references, and learn that says how to use them: the generator sees
+    `count` real frames warped to its poses; without either, or for another system, it sees poses alone.
     """
     weights = features_file(params.features, features)
     if not weights.is_file():
         raise InputError(f"{weights} must hold the weights of appearance.features, it does not exist. Run: dvc repro fetch_features")
     params = params if track.clock.has_time else params.for_stills()
     training = split_frames(track.present, split).training
+    if not 1 <= count <= 8:
+        raise InputError(f"reference.find.count must be 1 to 8, found {count}: change it in params.yaml")
     if references is None or params.system != "fakevideo" or not len(references):
         learn = None
-    clip = TrainingClip(crops, track, training, params, references, learn)
+    clip = TrainingClip(crops, track, training, params, references, learn, count)
     description = {
         "network": "appearance generator",
         "params": params.told(),
@@ -89,7 +92,7 @@ def _train(
 ) -> None:  # fmt: skip
     prepare_cpu(params.threads)
     channels = pose_channels(clip.skeleton, params.pose_map)
-    system = _system(params, channels, load_features(params.features, features), world, learn, clip.crop_hw)
+    system = _system(params, channels, load_features(params.features, features), world, learn, clip)
     remembers = params.memory.enabled and params.system == "fakevideo"
     memory = EpisodicMemory(params.memory.model_copy(update={"enabled": remembers}), params.seed)
     history = torch.zeros(params.steps, len(system.LOSSES))
@@ -127,14 +130,14 @@ def _train(
 
 
 def _system(
-    params: AppearanceParams, channels: int, features: StVgg16 | Vgg19, world: World, learn: LearnParams | None, crop_hw: tuple[int, int]
+    params: AppearanceParams, channels: int, features: StVgg16 | Vgg19, world: World, learn: LearnParams | None, clip: TrainingClip
 ) -> System:
     match params.system:
         case "edn":
             return Edn(params, channels, features, world)
         case "fakevideo":
-            shape, weights = (None, {}) if learn is None else (learn.shape(crop_hw), {"own": learn.own, "detail": learn.detail})
-            return Gan(params, channels, features, world, shape, weights)
+            shape, weights = (None, {}) if learn is None else (learn.shape(clip.crop_hw), {"own": learn.own, "detail": learn.detail})
+            return Gan(params, channels, features, world, shape, weights, clip.count)
 
 
 def _replay(world: World, system: System, memory: EpisodicMemory, clip: TrainingClip, epoch: int, step: int) -> None:

@@ -105,8 +105,8 @@ def open_references(path: str | os.PathLike[str]) -> References:
 
 @dataclass(frozen=True)
 class ChosenReferences:
-    """For each frame (t) of a motion: rank (t) int64 of its reference in the References, NONE without; frame (t) of the target's
-    clip; distance (t) float64 of the poses in body sizes, NaN without."""
+    """The references of each frame (t) of a motion, the first one that whose detail is carried: rank (t r) int64 in the References,
+    NONE without; frame (t r) of the target's clip; distance (t r) float64 of the poses in body sizes, NaN without."""
 
     rank: np.ndarray
     frame: np.ndarray
@@ -118,16 +118,18 @@ class ChosenReferences:
 
 
 def write_chosen(path: str | os.PathLike[str], chosen: ChosenReferences) -> None:
-    """Publish the table: frame, reference, reference_frame, distance."""
+    """Publish the table: frame, order (0 = first), reference, reference_frame, distance."""
+    frame, order = (index.ravel() for index in np.indices(chosen.rank.shape))
     table = pa.table(
         {
-            "frame": pa.array(np.arange(len(chosen)), pa.int32()),
-            "reference": pa.array(chosen.rank, pa.int32()),
-            "reference_frame": pa.array(chosen.frame, pa.int32()),
-            "distance": pa.array(chosen.distance, pa.float64()),
+            "frame": pa.array(frame, pa.int32()),
+            "order": pa.array(order, pa.int32()),
+            "reference": pa.array(chosen.rank.ravel(), pa.int32()),
+            "reference_frame": pa.array(chosen.frame.ravel(), pa.int32()),
+            "distance": pa.array(chosen.distance.ravel(), pa.float64()),
         }
     )
-    facts = {"kind": "chosen references", "version": VERSION, **chosen.attributes}
+    facts = {"kind": "chosen references", "version": VERSION, "count": chosen.rank.shape[1], **chosen.attributes}
     table = table.replace_schema_metadata({"motion_copy": json.dumps(facts, sort_keys=True)})
     with publish(path) as temporary:
         pq.write_table(table, temporary, compression="zstd", version="2.6")
@@ -140,5 +142,6 @@ def read_chosen(path: str | os.PathLike[str]) -> ChosenReferences:
         facts = json.loads((table.schema.metadata or {})[b"motion_copy"])
         if (facts.pop("kind"), facts.pop("version")) != ("chosen references", VERSION):
             raise ValueError("another kind of table")
-        columns = [table.column(name).to_numpy() for name in ("reference", "reference_frame", "distance")]
+        count = int(facts.pop("count"))
+        columns = [table.column(name).to_numpy().reshape(-1, count) for name in ("reference", "reference_frame", "distance")]
         return ChosenReferences(columns[0].astype(np.int64), columns[1].astype(np.int64), columns[2].astype(np.float64), facts)

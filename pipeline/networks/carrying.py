@@ -5,6 +5,7 @@ detail above it is the warped frame's as far as a gate of its own lets it throug
 texture is a pixel off, and a mixture is blurred.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,9 +15,14 @@ from torch import Tensor
 
 from pipeline.warping import sample_field
 
-WARPED_CHANNELS = 4  # M ⊙ F of the warped reference and its matte
-OUTPUTS = 9  # own colour 3, own matte 1, gates of colour, matte and detail 3, flow 2
+WARPED_CHANNELS = 4  # M ⊙ F of a warped reference and its matte
+LARGEST = 40.0  # of a gate's logit, so that its exponential stays finite
 FAINT = 0.02  # weight of what is transparent in a mean of colours
+
+
+def output_channels(references: int) -> int:
+    """Channels of a generator's output: own colour 3, own matte 1, gate of detail 1; of each reference gates of colour and matte, flow 2."""
+    return 5 + 4 * references if references else 4
 
 
 @dataclass(frozen=True)
@@ -31,11 +37,11 @@ class CarryShape:
 
 @dataclass(frozen=True)
 class Carried:
-    """A picture (n . h w): colours in [-1, 1] and mattes in [0, 1] as mixed, own_colours and own_mattes of the network alone.
+    """A picture (n . h w): colours in [-1, 1] and mattes in [0, 1] as mixed, own_colours and own_logits of the network alone.
 
-    base_colours and base_mattes are the mixture without the warped frame's detail; detail (n 1 h w) in [0, 1] its gate;
-    gates (n 2 h w) those of colour and matte; flow (n 2 h w) in px. colours = base_colours + detail × (what high_colours()
-    finds in the moved reference), mattes likewise: the same at any resolution.
+    base_colours and base_mattes are the mixture without the first reference's detail; detail (n 1 h w) in [0, 1] its gate;
+    gates (n r h w) the shares of the r references in the colour; flow (n 2 h w) of the first one, px. colours = base_colours +
+    detail × (what high_band() finds in the moved first reference), mattes likewise: the same at any resolution.
     """
 
     colours: Tensor
@@ -50,24 +56,31 @@ class Carried:
 
 
 def carry(outputs: Tensor, warped: Tensor, shape: CarryShape, contrast: float = 1.0) -> Carried:
-    """Mix what the network made (n 9 h w) with the warped reference (n 4 h w): M ⊙ F in [-M, M] and its matte M.
+    """Mix what the network made (n 5+4r h w) with r warped references (n 4r h w), nearest first: M ⊙ F in [-M, M] and M of each.
 
-    contrast: slope of the own matte about one half. Where the warped matte is 0, nothing of it gets into a colour. No slope of
+    contrast: slope of the own matte about one half. Where a warped matte is 0, nothing of it gets into a colour. No slope of
     colours and mattes reaches the gate of detail: at the working size texture a pixel off looks worse than none, at the size that
     people watch better, and what is larger than the working size judges it (base_colours, base_mattes and detail have its slope).
     """
     outputs, warped = outputs.float(), warped.float()
+    count = warped.shape[1] // WARPED_CHANNELS
     own, logits = torch.tanh(outputs[:, :3]), outputs[:, 3:4]
-    gates = torch.sigmoid(outputs[:, 4:6] + shape.gate_start)
-    trust = torch.sigmoid(outputs[:, 6:7] + shape.detail_start)
-    flow = shape.flow_px * torch.tanh(outputs[:, 7:9] / max(shape.flow_px, 1e-6)) if shape.flow_px else torch.zeros_like(outputs[:, 7:9])
-    moved = move_by(warped, flow)
-    matte = moved[:, 3:].clamp(0, 1)
-    seen = moved[:, :3] / matte.clamp_min(FAINT)
+    trust = torch.sigmoid(outputs[:, 4:5] + shape.detail_start)
+    colour_gates, matte_gates, raw_flow = outputs[:, 5:].split([count, count, 2 * count], 1)
+    flow = shape.flow_px * torch.tanh(raw_flow / shape.flow_px) if shape.flow_px else torch.zeros_like(raw_flow)
+    moved = move_by(warped.reshape(-1, WARPED_CHANNELS, *warped.shape[2:]), flow.reshape(-1, 2, *flow.shape[2:]))
+    moved = moved.unflatten(0, (-1, count))  # n r 4 h w
+    matte = moved[:, :, 3].clamp(0, 1)
+    seen = moved[:, :, :3] / matte.clamp_min(FAINT)[:, :, None]
     own_matte = ((torch.sigmoid(logits) - 0.5) * contrast + 0.5).clamp(0, 1)
-    share = gates[:, :1] * matte
-    mixture = share * seen + (1 - share) * own
-    mixed_matte = gates[:, 1:] * matte + (1 - gates[:, 1:]) * own_matte
+    start = shape.gate_start - math.log(count)  # so many references are trusted as much as one would be
+    shares = torch.exp((colour_gates + start).clamp(max=LARGEST)) * matte
+    shares = shares / (1 + shares.sum(1, keepdim=True))
+    mixture = (shares[:, :, None] * seen).sum(1) + (1 - shares.sum(1, keepdim=True)) * own
+    votes = torch.exp((matte_gates + start).clamp(max=LARGEST))
+    votes = votes / (1 + votes.sum(1, keepdim=True))
+    mixed_matte = (votes * matte).sum(1, keepdim=True) + (1 - votes.sum(1, keepdim=True)) * own_matte
+    seen, matte, flow = seen[:, 0], matte[:, :1], flow[:, :2]
     low, low_matte = low_band(mixture, mixed_matte, shape.band_px)
     high, high_matte = high_band(seen, matte, shape.band_px)
 
@@ -79,7 +92,7 @@ def carry(outputs: Tensor, warped: Tensor, shape: CarryShape, contrast: float = 
     given_base, given_matte = based(given)
     colours = (given_base + given * matte * high).clamp(-1, 1)
     mattes = (given_matte + given * high_matte).clamp(0, 1)
-    return Carried(colours, mattes, own, logits, base, base_matte, trust, gates, flow)
+    return Carried(colours, mattes, own, logits, base, base_matte, trust, shares, flow)
 
 
 def move_by(images: Tensor, flow: Tensor, outside: Literal["zeros", "border"] = "zeros") -> Tensor:

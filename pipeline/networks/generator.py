@@ -12,15 +12,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pipeline.networks.carrying import OUTPUTS, WARPED_CHANNELS
+from pipeline.networks.carrying import WARPED_CHANNELS, output_channels
 
 WIDEST = 8  # the deepest layers are at most this many times the base width
 
 
 @dataclass(frozen=True)
 class GeneratorShape:
-    """What fixes the generator's tensors: pose channels a frame, frames a window, width, depth, kind of skips, and whether it sees
-    a warped reference frame beside each pose."""
+    """What fixes the generator's tensors: pose channels a frame, frames a window, width, depth, kind of skips, and how many
+    warped reference frames it sees beside each pose."""
 
     pose_channels: int
     frames: int
@@ -28,7 +28,7 @@ class GeneratorShape:
     levels: int
     blocks: int
     dense_skips: bool
-    references: bool = False
+    references: int = 0
 
     @property
     def widths(self) -> list[int]:
@@ -115,7 +115,7 @@ class Generator(nn.Module):
         super().__init__()
         self.shape = shape
         widths = shape.widths
-        gather = Gather(shape.pose_channels + (WARPED_CHANNELS if shape.references else 0), widths[0], bias=False)
+        gather = Gather(shape.pose_channels + WARPED_CHANNELS * shape.references, widths[0], bias=False)
         self.encoders = nn.ModuleList([nn.Sequential(gather, _unit(widths[0], widths[0]))])
         for narrower, width in pairwise(widths):
             self.encoders.append(nn.Sequential(_unit(narrower, width, stride=2), _unit(width, width)))
@@ -126,7 +126,7 @@ class Generator(nn.Module):
             deeper = widths[i + 1] if i + 1 < shape.levels else 0
             skips = widths[: i + 1] if shape.dense_skips else [width]
             self.decoders.append(DecoderLayer(deeper, skips, width))
-        self.head = nn.Conv2d(widths[0], OUTPUTS if shape.references else 4, 3, padding=1)
+        self.head = nn.Conv2d(widths[0], output_channels(shape.references), 3, padding=1)
         if shape.references:  # gates and flow begin as CarryShape says, everywhere alike
             nn.init.zeros_(self.head.weight[4:])
             nn.init.zeros_(self.head.bias[4:])  # type: ignore[index]
@@ -145,9 +145,9 @@ class Generator(nn.Module):
         return self.decoders[layer - 1](deeper, skips)
 
     def forward(self, poses: Tensor, warped: Tensor | None = None) -> Tensor:
-        """Poses (b k c h w) in [0, 1] and, with references, warped ones (b k 4 h w) to (b k 4 h w) float32, with references (b k 9 h w).
+        """Poses (b k c h w) in [0, 1] and r warped references each (b k 4r h w) to output_channels(r) maps (b k . h w) float32.
 
-        own_picture() and carrying.carry() read that.
+        own_picture() and carrying.carry() read them.
         """
         seen = poses if warped is None else torch.cat([poses, warped.to(poses.dtype)], 2)
         return self._run(seen.flatten(0, 1)).unflatten(0, (-1, self.shape.frames))

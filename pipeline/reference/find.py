@@ -17,21 +17,23 @@ from pipeline.windows import runs
 class FindParams(Section):
     """Section `reference.find` of params.yaml."""
 
+    count: int = Field(ge=1, le=8)
     switch_cost: float = Field(ge=0)
 
 
 def find_references(motion: Track, target: Track, references: References, params: FindParams, split: Split | None) -> ChosenReferences:
-    """Choose a reference for every frame of a motion (in the target's full px) in which the subject is present.
+    """Choose references for every frame of a motion (in the target's full px) in which the subject is present, nearest first.
 
-    Distances are those of root-centred poses in sizes of the target's body. Over each run of present frames the sum of
-    distances, plus switch_cost for every change of reference, is least. split: that of the target's own pair, None for
-    another driver. There, a training frame takes no reference so near in time that its pose would be nearer than unseen
+    Distances are those of root-centred poses in sizes of the target's body. Over each run of present frames the sum of the first
+    references' distances, plus switch_cost for every change, is least; then that of the second ones among the rest, and so on.
+    split: that of the target's own pair, None for another driver. There, a training frame takes no reference so near in time that its pose would be nearer than unseen
     poses are; and training frames choose by themselves, so that held-out poses change nothing of them.
     """
     present = motion.present if len(references) else np.zeros(len(motion.points), bool)
     root = target.skeleton.index(target.skeleton.root)
     size = body_size(references.points)
-    rank, distance = np.full(len(present), NONE), np.full(len(present), np.nan)
+    shape = len(present), params.count
+    rank, distance = np.full(shape, NONE), np.full(shape, np.nan)
     radius = exclusion_radius(references, root) if split is not None else 0
     border = len(present) if split is None else split.border
     for start, stop in _runs(present, border):
@@ -39,10 +41,12 @@ def find_references(motion: Track, target: Track, references: References, params
         costs = np.stack([pose_distances(motion.points[t], references.points, root) for t in frames]) / size
         if radius and start < border:
             costs = np.where(np.abs(frames[:, None] - references.frames[None]) < radius, np.inf, costs)
-        chosen = steady_choice(costs, params.switch_cost)
-        found = costs[np.arange(len(frames)), chosen]
-        rank[frames] = np.where(np.isfinite(found), chosen, NONE)
-        distance[frames] = np.where(np.isfinite(found), found, np.nan)
+        for order in range(params.count):
+            chosen = steady_choice(costs, params.switch_cost)
+            found = costs[np.arange(len(frames)), chosen]
+            rank[frames, order] = np.where(np.isfinite(found), chosen, NONE)
+            distance[frames, order] = np.where(np.isfinite(found), found, np.nan)
+            costs[np.arange(len(frames)), chosen] = np.inf
     frame = np.where(rank == NONE, NONE, references.frames[rank] if len(references) else NONE)
     return ChosenReferences(rank, frame, distance, {"exclusion_radius": int(radius), "body_px": round(float(size), 3)})
 

@@ -3,10 +3,11 @@
 import pytest
 import torch
 
-from pipeline.networks.carrying import OUTPUTS, CarryShape, blur, carry, high_band, low_band
+from pipeline.networks.carrying import CarryShape, blur, carry, high_band, low_band, output_channels
 
 SHAPE = CarryShape(band_px=1.5, flow_px=4.0, gate_start=0.0, detail_start=0.0)
 SURE = 30.0
+OUTPUTS = output_channels(1)
 
 
 def _drawn(matte=None):
@@ -19,7 +20,7 @@ def _drawn(matte=None):
 def _outputs(gate=0.0, detail=0.0, own=0.5, logit=0.0, flow=(0.0, 0.0)):
     outputs = torch.zeros(1, OUTPUTS, 24, 20)
     outputs[:, :3] = torch.atanh(torch.tensor(own))
-    outputs[:, 3], outputs[:, 4:6], outputs[:, 6] = logit, gate, detail
+    outputs[:, 3], outputs[:, 4], outputs[:, 5:7] = logit, detail, gate
     outputs[:, 7], outputs[:, 8] = (SHAPE.flow_px * torch.atanh(torch.tensor(v / SHAPE.flow_px)) for v in flow)
     return outputs
 
@@ -78,7 +79,7 @@ def test_what_people_see_at_the_working_size_teaches_everything_but_the_gate_of_
     made = carry(outputs, warped, SHAPE)
     (made.colours.square().sum() + (made.mattes * torch.rand_like(made.mattes)).sum()).backward(retain_graph=True)
     assert outputs.grad is not None
-    assert (outputs.grad.abs().amax((0, 2, 3)) > 0).tolist() == [True] * 6 + [False] + [True] * 2
+    assert (outputs.grad.abs().amax((0, 2, 3)) > 0).tolist() == [True] * 4 + [False] + [True] * 4
     outputs.grad = None
     (made.base_colours.square().sum() + made.base_mattes.sum() + made.detail.sum()).backward()
     assert outputs.grad is not None
@@ -94,3 +95,26 @@ def test_a_blur_keeps_what_is_flat_and_the_bands_add_up(sigma):
     torch.testing.assert_close(low + high, colours)
     torch.testing.assert_close(low_matte + high_matte, matte)
     assert low.std() < 0.7 * colours.std()
+
+
+def test_of_several_references_all_give_colour_and_the_first_detail():
+    torch.manual_seed(3)
+    first, second = (torch.rand(1, 3, 24, 20) - 0.5 for _ in range(2))
+    ones = torch.ones(1, 1, 24, 20)
+    warped = torch.cat([first, ones, second, ones], 1)
+    outputs = torch.zeros(1, output_channels(2), 24, 20)
+    outputs[:, 4], outputs[:, 5], outputs[:, 6] = -SURE, -SURE, SURE  # the colour of the second
+    torch.testing.assert_close(carry(outputs, warped, SHAPE).colours, second, atol=1e-4, rtol=0)
+    outputs[:, 4] = SURE
+    low, _ = low_band(second, ones, SHAPE.band_px)
+    high, _ = high_band(first, ones, SHAPE.band_px)
+    torch.testing.assert_close(carry(outputs, warped, SHAPE).colours, (low + high).clamp(-1, 1), atol=1e-2, rtol=0)
+
+
+def test_a_reference_that_is_not_there_leaves_its_share_to_the_others():
+    torch.manual_seed(4)
+    seen, ones = torch.rand(1, 3, 24, 20) - 0.5, torch.ones(1, 1, 24, 20)
+    outputs = torch.zeros(1, output_channels(2), 24, 20)
+    outputs[:, 5:7] = SURE
+    made = carry(outputs, torch.cat([torch.zeros(1, 4, 24, 20), seen, ones], 1), SHAPE)
+    torch.testing.assert_close(made.colours, seen, atol=1e-4, rtol=0)

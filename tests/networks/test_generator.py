@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from pipeline.networks.carrying import OUTPUTS, WARPED_CHANNELS
+from pipeline.networks.carrying import WARPED_CHANNELS, output_channels
 from pipeline.networks.generator import Exchange, Generator, GeneratorShape, own_picture
 
 
@@ -72,10 +72,10 @@ def test_layout_in_memory_changes_nothing():
 
 def test_a_generator_of_references_sees_the_warped_frame_and_begins_with_even_gates():
     torch.manual_seed(0)
-    network = Generator(GeneratorShape(2, 3, 8, 4, 1, True, references=True))
-    poses, warped = torch.rand(1, 3, 2, 32, 48), torch.rand(1, 3, WARPED_CHANNELS, 32, 48, requires_grad=True)
+    network = Generator(GeneratorShape(2, 3, 8, 4, 1, True, references=2))
+    poses, warped = torch.rand(1, 3, 2, 32, 48), torch.rand(1, 3, 2 * WARPED_CHANNELS, 32, 48, requires_grad=True)
     outputs = network(poses, warped)
-    assert outputs.shape == (1, 3, OUTPUTS, 32, 48)
+    assert outputs.shape == (1, 3, output_channels(2), 32, 48)
     assert (outputs[:, :, 4:] == 0).all()
     outputs[:, :, :3].sum().backward()
     assert warped.grad is not None

@@ -9,7 +9,7 @@ from pipeline.errors import InputError
 from pipeline.reference.find import FindParams, exclusion_radius, find_references, steady_choice
 from pipeline.split import Split
 
-PARAMS = FindParams(switch_cost=0.0)
+PARAMS = FindParams(count=1, switch_cost=0.0)
 
 
 def _references(points: np.ndarray, frames: np.ndarray) -> References:
@@ -39,7 +39,7 @@ def test_another_driver_gets_the_nearest_pose_wherever_it_stands(swinging):
     references = _references(swinging, np.arange(0, 40, 2))
     motion = make_track(swinging[[4, 10, 31]] + [25.0, 13.0])
     chosen = find_references(motion, make_track(swinging), references, PARAMS, None)
-    assert chosen.frame[:2].tolist() == [4, 10]
+    assert chosen.frame[:2].tolist() == [[4], [10]]
     assert np.allclose(chosen.distance[:2], 0, atol=1e-6)
     assert 0 < chosen.distance[2] < 0.05  # frame 31 is not kept, one nearly alike is
     assert chosen.frame[2] % 2 == 0
@@ -49,7 +49,7 @@ def test_frames_without_the_subject_or_without_references_have_none(swinging):
     poses = swinging.copy()
     poses[3] = np.nan
     chosen = find_references(make_track(poses), make_track(swinging), _references(swinging, np.arange(40)), PARAMS, None)
-    assert chosen.rank[3] == chosen.frame[3] == NONE
+    assert chosen.rank[3].tolist() == chosen.frame[3].tolist() == [NONE]
     assert np.isnan(chosen.distance[3])
     assert (chosen.rank[:3] != NONE).all()
     none = find_references(make_track(poses), make_track(swinging), _references(swinging, np.arange(0)), PARAMS, None)
@@ -62,14 +62,14 @@ def test_in_its_own_pair_a_frame_is_not_shown_its_neighbours(swinging):
     radius = exclusion_radius(references, 0)
     assert radius >= 1
     chosen = find_references(make_track(swinging), make_track(swinging), references, PARAMS, split)
-    assert (np.abs(chosen.frame[:32] - np.arange(32)) >= radius).all()
+    assert (np.abs(chosen.frame[:32] - np.arange(32)[:, None]) >= radius).all()
     assert (chosen.frame[32:] < 32).all()
 
 
 def test_held_out_poses_change_nothing_of_what_training_frames_take(swinging):
     references = _references(swinging, np.arange(32))
     split = Split(np.arange(32), np.arange(32, 40))
-    params = FindParams(switch_cost=0.05)
+    params = FindParams(count=2, switch_cost=0.05)
     other = swinging.copy()
     other[32:] = other[32:] * 1.3 - 5
     first, second = (find_references(make_track(p), make_track(p), references, params, split) for p in (swinging, other))
@@ -88,3 +88,13 @@ def test_the_table_comes_back_and_a_foreign_one_is_refused(swinging, tmp_path):
     (tmp_path / "b.parquet").write_bytes(b"nothing")
     with pytest.raises(InputError, match="chosen references"):
         read_chosen(tmp_path / "b.parquet")
+
+
+def test_several_references_are_different_ones_nearest_first(swinging):
+    params = FindParams(count=3, switch_cost=0.0)
+    chosen = find_references(make_track(swinging), make_track(swinging), _references(swinging, np.arange(0, 40, 2)), params, None)
+    assert chosen.rank.shape == (40, 3)
+    assert all(len(set(row)) == 3 for row in chosen.rank.tolist())
+    assert (np.diff(chosen.distance, axis=1) >= 0).all()
+    few = find_references(make_track(swinging), make_track(swinging), _references(swinging, np.arange(2)), params, None)
+    assert (few.rank[:, 2] == NONE).all()

@@ -6,7 +6,7 @@ import torch
 
 from pipeline.artifacts.foregrounds import FIELD_STEPS
 from pipeline.geometry import box_to_crop
-from pipeline.networks.carrying import CarryShape, carry
+from pipeline.networks.carrying import CarryShape, carry, output_channels
 from pipeline.reference.warp import canvas, carried
 
 SIDE, SCALE = 96, 0.25
@@ -75,7 +75,7 @@ def test_at_the_network_s_own_scale_it_is_the_network_s_own_picture():
     picture = np.dstack([texture * matte[..., None], matte * 255]).round().astype(np.uint8)
     warped = torch.from_numpy(picture.astype(np.float32)).permute(2, 0, 1)[None]
     warped = torch.cat([warped[:, :3] / 127.5 - warped[:, 3:] / 255, warped[:, 3:] / 255], 1)
-    outputs = torch.nn.functional.interpolate(torch.randn(1, 9, 5, 5), (side, side), mode="bilinear")
+    outputs = torch.nn.functional.interpolate(torch.randn(1, output_channels(1), 5, 5), (side, side), mode="bilinear")
     outputs[:, 7:] = 0
     made = carry(outputs, warped, CarryShape(band, 0.0, 1.0, 1.0))
     y, x = np.mgrid[:side, :side]
