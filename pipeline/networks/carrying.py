@@ -21,7 +21,7 @@ FAINT = 0.02  # weight of what is transparent in a mean of colours
 
 
 def output_channels(references: int) -> int:
-    """Channels of a generator's output: own colour 3, own matte 1, gate of detail 1; of each reference gates of colour and matte, flow 2."""
+    """Channels of a generator's output: own colour 3, own matte 1, gate of detail 1; a reference: two gates, flow 2."""
     return 5 + 4 * references if references else 4
 
 
