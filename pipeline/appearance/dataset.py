@@ -105,8 +105,12 @@ class TrainingClip:
         self._pixels: np.ndarray | None = None
 
     def expand(self, crops: Crops, store: Path) -> None:
-        """Copy foregrounds and mattes of the training frames to one file (n h w 4) uint8: a shard is slow to read at random."""
+        """Copy foregrounds and mattes of the training frames to one file (n h w 4) uint8: a shard is slow to read at random.
+
+        InputError before anything is written when the disk is too full; the file of an interrupted run makes room.
+        """
         height, width = self.crop_hw
+        store.unlink(missing_ok=True)
         require_free_bytes(store, len(self.frames) * height * width * 4)
         with open(store, "wb") as file:
             for block in _blocks(crops, self.frames, self.whole_frames):

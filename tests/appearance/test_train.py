@@ -46,6 +46,21 @@ def gan_and_batch(folder: Path, skeleton, features: Path, params):
     return gan, clip.batch(clip.order(1)[0], 0, 1, CPU.device, 0)
 
 
+def test_a_disk_without_room_for_the_training_frames_is_refused(tmp_path, stick, monkeypatch):
+    track = make_track(stick, 8)
+    crops = make_crops(tmp_path / "crops.zarr", track)
+    clip = TrainingClip(crops, track, np.arange(2, 8), small())
+    store, needed = tmp_path / "pixels", 6 * 4 * crops.mattes.shape[1] * crops.mattes.shape[2]
+    store.write_bytes(b"of an interrupted run")
+    monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": needed - 1})())
+    with pytest.raises(InputError, match=f"pixels needs about .* {tmp_path} has .* MB free: make room"):
+        clip.expand(crops, store)
+    assert not store.exists()
+    monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": needed})())
+    clip.expand(crops, store)
+    assert store.stat().st_size == needed
+
+
 def gradients(network: torch.nn.Module) -> list[bool]:
     return [p.grad is not None for p in network.parameters()]
 
