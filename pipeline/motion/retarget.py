@@ -47,7 +47,8 @@ def retarget(driver: Track, target: Track, split: SplitParams, params: MotionPar
     weights = contact_weights(own.points, own.skeleton, seconds, own.height, params.contact_speed)
     facts |= _figures(moved, own, other, weights, target.size_hw)
     missing = [joint for i, joint in enumerate(target.joints) if not np.isfinite(matched[0][:, i]).any()]
-    facts |= {"method": params.method, "roll_degrees": roll, "joints_missing": missing, "warnings": _warnings(facts, target)}
+    facts |= {"method": params.method, "roll_degrees": roll, "joints_missing": missing}
+    facts["warnings"] = _warnings(facts, target)
     return motion_of(_track(points, matched[1], matched[2], driver, target), retargeting=facts)
 
 
@@ -171,6 +172,11 @@ def _warnings(facts: dict[str, Any], target: Track) -> list[str]:
     height, walks = target.size_hw[0], bool(target.skeleton.indices("ankles"))
     figures, placement = facts["figures"], facts.get("placement", {})
     lines = []
+    if facts["roll_degrees"]:
+        lines.append(
+            f"driver and target were taken to be filmed with cameras rolled against each other, and the driver was turned by "
+            f"{facts['roll_degrees']:.0f}°: motion.lean: keep leaves it as it is"
+        )
     if figures["outside_share"] > 0.05:
         lines.append(f"{figures['outside_share']:.0%} of the joints lie outside the target's frame")
     if figures["height_px"] > height:

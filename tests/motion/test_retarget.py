@@ -280,19 +280,65 @@ def test_smoothing_must_be_odd():
         MotionParams.model_validate({**PARAMS.model_dump(), "smoothing_frames": 6})
 
 
-def test_a_rolled_camera_is_turned_back():
-    driver, target = driver_track(), target_track()
+@pytest.mark.parametrize("degrees", [-30, -14, 18, 35])
+@pytest.mark.parametrize("motion", [STEPS, Motion(wave=1.6), Motion(depth=0.25)])
+def test_a_rolled_camera_is_turned_back(degrees, motion):
+    driver, target = driver_track(motion=motion), target_track()
     straight = run(driver, target)
-    cos, sin = np.cos(np.radians(18)), np.sin(np.radians(18))
-    rolled = replace(driver, points=(driver.points @ np.array([[cos, sin], [-sin, cos]])).astype(np.float32))
-    motion = run(rolled, target)
-    assert facts(motion)["roll_degrees"] == pytest.approx(-18, abs=3)
-    shoulders = [joint(track, "left_shoulder") - joint(track, "right_shoulder") for track in (straight, motion)]
+    rolled = replace(driver, points=about(driver.points, np.zeros(2), degrees).astype(np.float32))
+    turned = run(rolled, target)
+    assert facts(turned)["roll_degrees"] == pytest.approx(-degrees, abs=3)
+    assert any(f"turned by {facts(turned)['roll_degrees']:.0f}°" in line for line in facts(turned)["warnings"])
+    shoulders = [joint(track, "left_shoulder") - joint(track, "right_shoulder") for track in (straight, turned)]
     angles = [np.degrees(np.arctan2(v[:, 1], v[:, 0])) for v in shoulders]
     assert np.median(angles[1] - angles[0]) == pytest.approx(0, abs=3)
-    assert facts(motion)["figures"]["foot_slide_max"] < 0.01
     assert facts(run(rolled, target, lean="keep"))["roll_degrees"] == 0
     assert facts(straight)["roll_degrees"] == 0
+    assert not any("rolled" in line for line in facts(straight)["warnings"])
+
+
+def test_turning_back_leaves_planted_feet_planted():
+    rolled = replace(driver_track(), points=about(driver_track().points, np.zeros(2), 18).astype(np.float32))
+    assert facts(run(rolled, target_track()))["figures"]["foot_slide_max"] < 0.01
+
+
+@pytest.mark.parametrize("posture", ["bent", "bent with the hips put back", "leaning with a raised arm", "swaying"])
+def test_a_body_that_leans_for_reasons_of_its_own_is_not_turned(posture):
+    """Each leans by more than 12 degrees, ankles to shoulders, in half of the frames or more."""
+    driver = driver_track(motion=Motion(phase=0.3))
+    points, t = driver.points.astype(np.float64), np.arange(len(driver.points))
+    at = {name: points[:, HUMAN.indices(name)].mean(axis=1) for name in ("ankles", "hips")}
+    legs = np.array([name.endswith(("knee", "ankle", "heel", "toe")) for name in HUMAN.joints])
+    upper = ~legs & np.array([not name.endswith("hip") for name in HUMAN.joints])
+    everything = np.ones(len(legs), bool)
+    match posture:
+        case "bent":
+            points = about(points, at["hips"], 50, upper)
+        case "bent with the hips put back":
+            points = about(about(points, at["ankles"], -6, everything), at["hips"], 80, upper)
+        case "leaning with a raised arm":
+            points[:, HUMAN.index("left_wrist")] = points[:, HUMAN.index("left_shoulder")] - [0, 70]
+            points = about(points, at["ankles"], np.where(t < 0.6 * len(t), 22, 0), everything)
+        case _:
+            points = about(points, at["ankles"], 15 + 14 * np.sin(t / 7), everything)
+    up = points[:, HUMAN.indices("shoulders")].mean(axis=1) - points[:, HUMAN.indices("ankles")].mean(axis=1)
+    assert np.median(np.degrees(np.arctan2(up[:, 0], -up[:, 1]))) > 12
+    assert facts(run(replace(driver, points=points.astype(np.float32)), target_track()))["roll_degrees"] == 0
+
+
+def test_a_body_without_ankles_is_not_turned():
+    points = about(driver_track().points, np.zeros(2), 20).astype(np.float32)
+    points[10:, HUMAN.indices("ankles")] = np.nan
+    assert facts(run(replace(driver_track(), points=points), target_track()))["roll_degrees"] == 0
+
+
+def about(points: np.ndarray, centre: np.ndarray, degrees: float | np.ndarray, joints: np.ndarray | None = None) -> np.ndarray:
+    """Points (t j 2) turned clockwise about a centre (2) or (t 2), by degrees or (t), all joints or some (j) bool."""
+    radians = np.broadcast_to(np.radians(degrees), len(points))[:, None]
+    cos, sin = np.cos(radians), np.sin(radians)
+    x, y = np.moveaxis(points - np.broadcast_to(centre, (len(points), 2))[:, None], -1, 0)
+    moved = np.stack([cos * x - sin * y, sin * x + cos * y], axis=-1) + np.broadcast_to(centre, (len(points), 2))[:, None]
+    return moved if joints is None else np.where(joints[:, None], moved, points)
 
 
 def test_a_limb_foreshortened_on_one_side_takes_its_twins_ratio():
