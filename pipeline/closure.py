@@ -5,12 +5,11 @@ DVC does not follow imports; a module missing from `deps` would leave results si
 """
 
 import argparse
-import ast
 import re
 import sys
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from pipeline.imports import ROOT, closure
+
 CODE, DATA = "# code (python -m pipeline.closure --write)", "# data"
 
 # Which params value chooses among interchangeable packages; only the chosen one is a dependency.
@@ -26,34 +25,10 @@ CHOSEN_IN_STAGE = {
 }
 
 
-def imports(path: Path) -> set[str]:
-    """Modules of this project that a file imports anywhere in its text, as paths relative to the root."""
-    found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-        else:
-            continue
-        found |= {file for name in names if (file := _file(name))}
-    return found
-
-
-def closure(door: str) -> set[str]:
-    """All project files a door leads to, as paths relative to the root, the door included."""
-    reached, waiting = {door}, [door]
-    while waiting:
-        for file in imports(ROOT / waiting.pop()) - reached:
-            reached.add(file)
-            waiting.append(file)
-    return reached
-
-
 def code_dependencies(stage: str, door: str) -> list[str]:
     """The `deps` lines of a stage for its code: interchangeable packages are replaced by the one that params choose."""
     lines: set[str] = set()
-    for file in closure(door):
+    for file in closure(door, ROOT):
         family = next((folder for folder in CHOSEN if file.startswith(folder + "/") and file != f"{folder}/__init__.py"), None)
         if family:
             lines.add(f"{family}/{CHOSEN_IN_STAGE.get((stage, family), CHOSEN[family])}")
@@ -81,16 +56,6 @@ def rewritten(text: str) -> str:
             indent = line[: len(line) - len(line.lstrip())]
             out += [f'{indent}- "{dep}"' for dep in code_dependencies(stage, door)]
     return "\n".join(out) + "\n"
-
-
-def _file(module: str) -> str | None:
-    path = module.replace(".", "/")
-    if path.split("/")[0] not in ("pipeline", "stages"):
-        return None
-    for candidate in (f"{path}.py", f"{path}/__init__.py"):
-        if (ROOT / candidate).is_file():
-            return candidate
-    return None
 
 
 def main() -> None:

@@ -23,6 +23,7 @@ import torch
 from torch import nn
 
 from pipeline.errors import InputError
+from pipeline.imports import ROOT, closure
 
 Precision = Literal["auto", "bfloat16", "float32"]
 ABANDONED_DAYS = 14  # an interrupted training may wait that long to be taken up
@@ -141,11 +142,10 @@ def digest_file(path: str | os.PathLike[str]) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def digest_code(room: Path) -> dict[str, str]:
-    """sha256 of the sources that a training runs on: its room's, the networks', this file. A checkpoint of other code is not taken up."""
-    here = Path(__file__)
-    sources = [*room.glob("*.py"), *(here.parent / "networks").glob("*.py"), here]
-    return {path.name: digest_file(path) for path in sorted(sources)}
+def digest_code(module: str | os.PathLike[str], root: Path = ROOT) -> dict[str, str]:
+    """sha256 by path of a source and of all that it imports: what a training runs on. A checkpoint of other code is not taken up."""
+    first = Path(module).resolve().relative_to(root).as_posix()
+    return {path: digest_file(root / path) for path in sorted(closure(first, root))}
 
 
 # --- checkpoints ------------------------------------------------------------------------------------------------------

@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 
 from pipeline import closure
+from pipeline.imports import closure as closure_of
+from pipeline.imports import imports
 
 HOUSE = {
     "pipeline/__init__.py": "",
@@ -49,15 +51,15 @@ def house(tmp_path, monkeypatch) -> Path:
 
 
 def test_an_import_is_found_wherever_it_stands(house):
-    assert closure.imports(house / "pipeline/matting/segment.py") >= {
+    assert imports(house / "pipeline/matting/segment.py", house) >= {
         "pipeline/matting/backends/plain/__init__.py",
         "pipeline/matting/backends/fine/__init__.py",
     }
-    assert closure.imports(house / "stages/plain.py") == {"pipeline/errors.py"}
+    assert imports(house / "stages/plain.py", house) == {"pipeline/errors.py"}
 
 
 def test_the_closure_follows_imports_to_their_end(house):
-    reached = closure.closure("stages/segment.py")
+    reached = closure_of("stages/segment.py", house)
     assert {"stages/segment.py", "pipeline/matting/segment.py", "pipeline/geometry.py", "pipeline/errors.py"} <= reached
     assert "pipeline/unused.py" not in reached
 

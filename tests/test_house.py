@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import closure
+from pipeline.imports import imports
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = sorted(p.relative_to(ROOT).as_posix() for folder in ("pipeline", "stages") for p in (ROOT / folder).rglob("*.py"))
@@ -25,7 +26,7 @@ def _kind(path: str) -> str:
 
 
 def _house_imports(path: str) -> set[str]:
-    return {f for f in closure.imports(ROOT / path) if (ROOT / f).stat().st_size}
+    return {f for f in imports(ROOT / path) if (ROOT / f).stat().st_size}
 
 
 def _outside_imports(path: str) -> set[str]:

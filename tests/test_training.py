@@ -4,6 +4,7 @@ import fcntl
 import math
 import os
 import random
+import shutil
 import subprocess
 import sys
 import time
@@ -15,6 +16,7 @@ import torch
 from torch import nn
 
 from pipeline.errors import InputError
+from pipeline.imports import ROOT
 from pipeline.training import (
     ABANDONED_DAYS,
     Ema,
@@ -22,6 +24,8 @@ from pipeline.training import (
     check_finite,
     choose_dtype,
     digest_arrays,
+    digest_code,
+    digest_file,
     fingerprint,
     seed_step,
     step_generator,
@@ -65,6 +69,53 @@ def test_ema_warms_up():
     copy.load_state_dict(ema.state_dict())
     assert copy.updates == 2
     assert torch.equal(copy.state["weight"], ema.state["weight"])
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory) -> Path:
+    """A copy of the sources, to be edited."""
+    copy = tmp_path_factory.mktemp("checkout").resolve()
+    shutil.copytree(ROOT / "pipeline", copy / "pipeline", ignore=shutil.ignore_patterns("__pycache__"))
+    return copy
+
+
+@pytest.mark.parametrize(
+    ("training", "inside", "outside"),
+    [
+        (
+            "pipeline/appearance/train.py",
+            ["drawing.py", "windows.py", "training.py", "appearance/edn.py", "networks/edn.py", "artifacts/crops.py", "imports.py"],
+            ["appearance/generate.py", "appearance/sequence.py", "networks/refiner.py", "evaluation/settings.py"],
+        ),
+        (
+            "pipeline/refine/train.py",
+            ["regions.py", "sampling.py", "refine/patches.py", "networks/refiner.py"],
+            ["refine/apply.py", "drawing.py", "networks/generator.py"],
+        ),
+    ],
+)
+def test_a_training_is_told_by_the_code_it_runs_on_and_no_other(checkout, training, inside, outside):
+    before = fingerprint(digest_code(checkout / training, checkout))
+    for name in [*inside, *outside]:
+        path = checkout / "pipeline" / name
+        text = path.read_text()
+        path.write_text(text + "\nEDITED = True\n")
+        assert (fingerprint(digest_code(checkout / training, checkout)) != before) == (name in inside), name
+        path.write_text(text)
+    assert fingerprint(digest_code(checkout / training, checkout)) == before
+
+
+def test_code_is_told_by_its_whole_path(checkout):
+    found = digest_code(checkout / "pipeline/appearance/train.py", checkout)
+    assert {"pipeline/appearance/edn.py", "pipeline/networks/edn.py"} <= found.keys()
+    assert found["pipeline/appearance/edn.py"] == digest_file(checkout / "pipeline/appearance/edn.py")
+    assert found["pipeline/appearance/edn.py"] != found["pipeline/networks/edn.py"]
+
+
+def test_the_code_is_that_of_the_checkout_that_runs():
+    from pipeline.appearance import train
+
+    assert digest_code(train.__file__) == digest_code(ROOT / "pipeline/appearance/train.py", ROOT)
 
 
 def test_fingerprint_ignores_order_and_sees_values():

@@ -78,7 +78,7 @@ def train_appearance(
         "learn": None if learn is None else learn.model_dump(),
         "crop_scale": float(crops.crop[training[0], 0, 0]),
     }
-    with Scratch("train_appearance", fingerprint({**description, "code": digest_code(Path(__file__).parent)}), scratch_root) as scratch:
+    with Scratch("train_appearance", fingerprint({**description, "code": digest_code(__file__)}), scratch_root) as scratch:
         clip.expand(crops, scratch.folder / "pixels.u8")
         work = (clip, weights, params, learn, scratch, description, out)
         launch(_train, work, processes or count_processes(params.batch_windows))

@@ -67,7 +67,7 @@ def train_refiner(
     psi = _load_features(features, params, device) if pairs else None
     told = params.model_dump(exclude={"checkpoint_steps"})  # how often it saves changes no result
     facts = {"params": told, "regions": regions.model_dump(), "data": _digests(pairs, psi)}
-    with Scratch(STAGE, fingerprint({**facts, "code": digest_code(Path(__file__).parent)}), scratch) as folder:
+    with Scratch(STAGE, fingerprint({**facts, "code": digest_code(__file__)}), scratch) as folder:
         state, rows = _run(pairs, params, regions.region_px, psi, device, folder)
         save_model(weights, description, state, {**facts, "regions_trained": list(pairs), "width": params.width})
         write_curve(curve, rows)

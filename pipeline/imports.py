@@ -1,0 +1,40 @@
+"""What a source file leads to: the files of this project that it imports, and those that these import, to the end."""
+
+import ast
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent  # of the checkout that runs
+
+
+def imports(path: Path, root: Path = ROOT) -> set[str]:
+    """Modules of this project that a file imports anywhere in its text, as paths relative to the root."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        else:
+            continue
+        found |= {file for name in names if (file := _file(name, root))}
+    return found
+
+
+def closure(file: str, root: Path = ROOT) -> set[str]:
+    """All project files that a file leads to, as paths relative to the root, itself included."""
+    reached, waiting = {file}, [file]
+    while waiting:
+        for other in imports(root / waiting.pop(), root) - reached:
+            reached.add(other)
+            waiting.append(other)
+    return reached
+
+
+def _file(module: str, root: Path) -> str | None:
+    path = module.replace(".", "/")
+    if path.split("/")[0] not in ("pipeline", "stages"):
+        return None
+    for candidate in (f"{path}.py", f"{path}/__init__.py"):
+        if (root / candidate).is_file():
+            return candidate
+    return None
