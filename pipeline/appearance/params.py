@@ -147,6 +147,7 @@ class AppearanceParams(Section):
 
     def check(self, crop_hw: tuple[int, int]) -> None:
         """InputError unless the system can be trained on crops of this size."""
+        self._check_losses()
         multiple = 2 ** (self.network.levels - 1)
         if self.system == "fakevideo" and any(side % multiple for side in crop_hw):
             raise InputError(
@@ -155,6 +156,27 @@ class AppearanceParams(Section):
             )
         if self.system == "edn" and self.k != 2:
             raise InputError(f"appearance.system: edn learns pairs of frames, which needs appearance.k 2, found {self.k}: set it to 2")
+
+    def _check_losses(self) -> None:
+        """InputError unless every step, a replay too, has a loss to go down."""
+        ours = self.system == "fakevideo"
+        section, weights, layers = (
+            ("losses", self.losses.model_dump(), self.perceptual.layers)
+            if ours
+            else ("edn.losses", self.edn.losses.model_dump(), self.edn.perceptual.layers)
+        )
+        if self.k == 1:
+            weights.pop("temporal", None)  # there is no D_t for single frames
+        if not any(weights.values()):
+            raise InputError(f"one of appearance.{section} must be above 0, found none: raise {', '.join(weights)}, or one of them")
+        if weights["perceptual"] and not any(layers):
+            place = f"appearance.{section.removesuffix('losses')}perceptual.layers"
+            raise InputError(f"one of {place} must be above 0 where appearance.{section}.perceptual is, found none: raise one")
+        if ours and self.memory.enabled and not (weights["perceptual"] or weights["gw"]):
+            raise InputError(
+                "appearance.memory.enabled needs appearance.losses.perceptual or .gw above 0: it replays by these alone, found both 0: "
+                "raise one, or set memory.enabled to false"
+            )
 
     def for_stills(self) -> "AppearanceParams":
         """The same for a clip without time: as many frames a step, each a window of its own, since none follows another.

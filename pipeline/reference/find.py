@@ -26,8 +26,9 @@ def find_references(motion: Track, target: Track, references: References, params
 
     Distances are those of root-centred poses in sizes of the target's body. Over each run of present frames the sum of the first
     references' distances, plus switch_cost for every change, is least; then that of the second ones among the rest, and so on.
-    split: that of the target's own pair, None for another driver. There, a training frame takes no reference so near in time that its pose would be nearer than unseen
-    poses are; and training frames choose by themselves, so that held-out poses change nothing of them.
+    split: that of the target's own pair, None for another driver. There, a training frame takes no reference so near in time that
+    its pose would be nearer than unseen poses are; and training frames choose by themselves, so that held-out poses change
+    nothing of them.
     """
     present = motion.present if len(references) else np.zeros(len(motion.points), bool)
     root = target.skeleton.index(target.skeleton.root)

@@ -219,6 +219,36 @@ def test_bad_inputs_are_named(tmp_path, stick, features_folder):
         train(tmp_path, "m", crops, track, tmp_path, small())
 
 
+NOTHING = {"perceptual": 0.0, "gw": 0.0, "pixel": 0.0, "matte": 0.0, "quality": 0.0, "temporal": 0.0}
+OFF = {"memory": {"enabled": False}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"losses": {"perceptual": 0.0, "gw": 0.0}}, r"memory\.enabled needs .*\.perceptual or \.gw above 0"),
+        ({"losses": NOTHING, **OFF}, r"one of appearance\.losses must be above 0, found none: raise perceptual, gw"),
+        ({"losses": {**NOTHING, "temporal": 1.0}, "k": 1, **OFF}, r"one of appearance\.losses must be above 0"),
+        ({"perceptual": {"layers": [0.0] * 5}}, r"one of appearance\.perceptual\.layers must be above 0"),
+        ({**EDN, "edn": {**small().edn.model_dump(), "losses": {"adversarial": 0.0, "feature_matching": 0.0, "perceptual": 0.0}}},
+         r"one of appearance\.edn\.losses must be above 0"),
+    ],
+)  # fmt: skip
+def test_a_step_without_a_loss_is_refused_before_training(tmp_path, stick, features_folder, changes, message):
+    track = make_track(stick, 6)
+    with pytest.raises(InputError, match=message):
+        train(tmp_path, "m", make_crops(tmp_path / "crops.zarr", track), track, features_folder, small(**changes))
+
+
+@pytest.mark.parametrize(("kept", "remembers"), [*((name, False) for name in NOTHING), ("perceptual", True), ("gw", True)])
+def test_any_loss_suffices(tmp_path, stick, features_folder, kept, remembers):
+    """Two epochs, with a replay between them where the memory is on."""
+    track = make_track(stick, 5)
+    params = small(steps=4, losses={**NOTHING, kept: 1.0}, memory={"enabled": remembers, "random_share": 1.0})
+    train(tmp_path, "m", make_crops(tmp_path / "crops.zarr", track), track, features_folder, params)
+    assert json.loads((tmp_path / "m.json").read_text())["images_replayed"] == (6 if remembers else 0)
+
+
 def test_a_loss_that_explodes_is_named_with_its_step(tmp_path, stick, features_folder):
     track = make_track(stick, 6)
     params = small(steps=20, losses={"perceptual": 1e38, "gw": 1e38}, optimiser={"generator_rate": 1e30})
