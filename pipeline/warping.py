@@ -12,7 +12,20 @@ if TYPE_CHECKING:  # torch takes a second to import
 SOFTNESS = 0.02  # distance to a limb, in body sizes, below which limbs share a pixel evenly
 STEEPNESS = 2.0  # power with which a limb's weight falls beyond; higher = harder borders between limbs
 SHORT = 0.05  # a limb this short, in body sizes, is seen end on: its direction counts half
+CELL = 4  # px between the points at which a picture's field is worked out
 STRETCH = (0.5, 2.0)  # limits of a limb's change of length
+
+
+def picture_field(query: Tensor, reference: Tensor, skeleton: Skeleton, size_hw: tuple[int, int]) -> Tensor:
+    """limb_field() at all pixels of a picture of size_hw: worked out at every CELL-th and interpolated between, since it is smooth."""
+    import torch
+    import torch.nn.functional as F
+
+    height, width = size_hw
+    cells = [torch.arange(-1, -(-side // CELL) + 1, device=query.device) * CELL + (CELL - 1) / 2 for side in (width, height)]
+    coarse = limb_field(query, reference, skeleton, *cells).permute(0, 3, 1, 2)
+    fine = F.interpolate(coarse, scale_factor=CELL, mode="bilinear", align_corners=False)
+    return fine[:, :, CELL : CELL + height, CELL : CELL + width].permute(0, 2, 3, 1)
 
 
 def limb_field(query: Tensor, reference: Tensor, skeleton: Skeleton, x: Tensor, y: Tensor) -> Tensor:
@@ -30,6 +43,7 @@ def limb_field(query: Tensor, reference: Tensor, skeleton: Skeleton, x: Tensor, 
     size, scale = _body_size(query, reference)
     seen = torch.isfinite(query).all(-1) & torch.isfinite(reference).all(-1)
     usable = seen[:, ends[0]] & seen[:, ends[1]]
+    ends, usable = ends[:, usable.any(0)], usable[:, usable.any(0)]  # a detector without fingers leaves two limbs of three unseen
     q, r = torch.nan_to_num(query), torch.nan_to_num(reference)
     linear, shift = _limb_maps(q[:, ends[0]], q[:, ends[1]], r[:, ends[0]], r[:, ends[1]], size, scale)
     pixels = torch.stack(torch.meshgrid(x.float(), y.float(), indexing="xy"), -1).reshape(-1, 2)

@@ -71,7 +71,7 @@ SMALL = {
         "enabled": True, "write": "every", "capacity": 4, "threshold": None, "quantile": 0.5, "random_share": 0.5,
         "interval_epochs": 1, "replay": 2,
     },
-    "augment": {"share": 0.5, "scale": 0.25, "rotation_deg": 11.0, "shift": 0.2},
+    "augment": {"share": 0.5, "scale": 0.25, "rotation_deg": 11.0, "shift": 0.2, "mirror": 0.0, "mirror_sides": "exchanged"},
     "optimiser": {"generator_rate": 0.002, "discriminator_rate": 0.0002, "betas": [0.5, 0.999], "decay_share": 0.5},
     "ema": 0.9,
     "edn": {
@@ -79,10 +79,19 @@ SMALL = {
         "losses": {"adversarial": 1.0, "feature_matching": 10.0, "perceptual": 10.0},
         "perceptual": {"layers": [0.5, 0.5, 0.0, 0.0, 0.0], "shrink": 1},
     },
+    "as_published": {
+        "width": 8, "downsamplings": 2, "blocks": 1, "discriminators": {"scales": 2, "width": 8, "layers": 2},
+        "temporal": {"width": 8, "blocks": 2},
+        "losses": {"adversarial": 1.0, "feature_matching": 10.0, "perceptual": 10.0, "transport": 0.01, "temporal": 0.25},
+        "perceptual": {"layers": [0.5, 0.5, 0.0, 0.0, 0.0], "shrink": 1},
+        "transport": {"epsilon": 1.0, "rounds": 10, "layer": 2, "grid": 1},
+        "repeat": {"interval": 2, "below": None},
+    },
 }  # fmt: skip
 
 
 EDN = {"system": "edn", "k": 2, "max_stride": 1, "augment": {"share": 0.0}}  # changes of SMALL that make the baseline
+AS_PUBLISHED = {"system": "as_published", "k": 2, "max_stride": 1, "augment": {"share": 0.0, "mirror": 0.5}}
 
 
 def small(**changes) -> AppearanceParams:

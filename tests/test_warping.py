@@ -65,6 +65,19 @@ def test_a_missing_joint_takes_its_limb_out_and_no_common_limb_leaves_the_shift(
     assert np.abs(_at(warping.limb_field(nothing, POSE, LINE, X, Y), 10, 70) - [10, 70]).max() < 1e-3
 
 
+@pytest.mark.parametrize("size_hw", [(80, 80), (30, 77)])
+def test_a_picture_s_field_is_the_limbs_field_at_its_pixels(size_hw):
+    bent = POSE.clone()
+    bent[0, 2] = torch.tensor([90.0, 45.0])
+    found = warping.picture_field(POSE, bent, LINE, size_hw)
+    exact = warping.limb_field(POSE, bent, LINE, torch.arange(size_hw[1]), torch.arange(size_hw[0]))
+    assert found.shape == exact.shape
+    assert (found - exact).norm(dim=-1).max() < 1.0
+    assert (found - exact).norm(dim=-1).mean() < 0.1
+    still = warping.picture_field(POSE, POSE, LINE, size_hw)
+    assert (still - warping.limb_field(POSE, POSE, LINE, torch.arange(size_hw[1]), torch.arange(size_hw[0]))).abs().max() < 1e-3
+
+
 def test_sampling_by_a_field_takes_the_pixel_it_names_and_nothing_from_outside():
     image = torch.rand(1, 2, 6, 8)
     field = torch.tensor([[[[3.0, 2.0], [-5.0, 1.0]]]])

@@ -13,8 +13,8 @@ from pipeline.appearance.params import AugmentParams
 def draw_similarities(generator: np.random.Generator, count: int, params: AugmentParams, crop_hw: tuple[int, int]) -> np.ndarray:
     """Similarities (n 2 3) float64 of crop pixels to crop pixels; the identity for a share of 1 - params.share.
 
-    A shift is a share of each axis' own side, so that as much of the crop stays in view either way. Never a mirror image: a
-    person is not symmetric.
+    A shift is a share of each axis' own side, so that as much of the crop stays in view either way. None is a mirror
+    image: mirror.py makes those, where params ask for them.
     """
     maps = np.tile(np.eye(2, 3), (count, 1, 1))
     sides = np.array(crop_hw[::-1], np.float64)

@@ -11,6 +11,8 @@ from torch import Tensor
 
 from pipeline.appearance.augment import draw_similarities, move_images, move_points
 from pipeline.appearance.detail import Patches, PatchSource
+from pipeline.appearance.held import hold_missing
+from pipeline.appearance.mirror import mirror_partners, mirror_windows
 from pipeline.appearance.params import AppearanceParams, LearnParams
 from pipeline.appearance.poses import draw_poses, to_crop
 from pipeline.appearance.references import NONE, ReferenceDrawer, signed, warped_references
@@ -25,7 +27,7 @@ from pipeline.training import digest_arrays, step_generator
 from pipeline.unmixing import unmixed
 from pipeline.windows import runs, still_windows, training_windows, window_frames
 
-DRAW_ORDER, DRAW_BATCH = 1, 2
+DRAW_ORDER, DRAW_BATCH, DRAW_MIRROR = 1, 2, 5
 BLOCK = 64
 LOOKED_AT = 16  # training frames by which footage is called grey
 
@@ -87,9 +89,12 @@ class TrainingClip:
         self.row_of = np.full(len(track.points), -1)
         self.row_of[training] = np.arange(len(training))
         self.frames = training
-        self.points = to_crop(track.points[training], crops.crop[training])
-        self.scores = track.score[training]
-        self.has_time, self.whole_frames = track.clock.has_time, params.system == "edn"
+        points, self.scores = track.points[training], track.score[training]
+        self.has_time, self.whole_frames = track.clock.has_time, params.whole_frames
+        if params.holds_joints and self.has_time:
+            points, self.scores = hold_missing(points, self.scores, training, params.pose_map.score_threshold)
+        self.points = to_crop(points, crops.crop[training])
+        self.partners = mirror_partners(self.skeleton, params.augment.mirror_sides == "exchanged")
         rows = training_windows(training, params.k, params.max_stride)
         self.windows = rows if self.has_time else np.stack([training, np.zeros_like(training)], 1)
         self.digest = digest_arrays(_blocks(crops, training, self.whole_frames))
@@ -156,16 +161,17 @@ class TrainingClip:
         return np.resize(permuted, shape)
 
     def batch(self, windows: np.ndarray, rank: int, size: int, device: torch.device, *keys: int) -> Batch:
-        """This process's share of the batch of windows; stride and similarity of each are drawn for the whole batch."""
+        """This process's share of the batch of windows; stride, similarity and mirror of each are drawn for the whole batch."""
         generator = step_generator(self.params.seed, DRAW_BATCH, *keys)
         rows = np.stack([self._rows(int(window), generator) for window in windows])
         maps = draw_similarities(generator, len(windows), self.params.augment, self.crop_hw)
         references = None if self.drawer is None else np.stack([self.drawer.draw(row, self.count, generator) for row in rows])
+        mirrored = step_generator(self.params.seed, DRAW_MIRROR, *keys).random(len(windows)) < self.params.augment.mirror
         share = slice(rank * len(windows) // size, (rank + 1) * len(windows) // size)
         shared = None if references is None else references[share]
         backgrounds = torch.from_numpy(generator.uniform(-1, 1, (len(windows), 1, 3, 1, 1)).astype(np.float32))[share].to(device)
         chances = generator.random((len(windows), 3))[share]
-        return self._load(rows[share], maps[share], [int(w) for w in windows[share]], backgrounds, shared, chances)
+        return self._load(rows[share], maps[share], mirrored[share], [int(w) for w in windows[share]], backgrounds, shared, chances)
 
     def _rows(self, window: int, generator: np.random.Generator) -> np.ndarray:
         first, widest = (int(v) for v in self.windows[window])
@@ -178,6 +184,7 @@ class TrainingClip:
         self,
         rows: np.ndarray,
         maps: np.ndarray,
+        mirrored: np.ndarray,
         windows: list[int],
         backgrounds: Tensor,
         references: np.ndarray | None,
@@ -186,31 +193,35 @@ class TrainingClip:
         device = backgrounds.device
         images = torch.from_numpy(self.pixels[rows]).to(device)
         images = images.permute(0, 1, 4, 2, 3).float()
+        points, scores = (torch.from_numpy(a[rows]).to(device) for a in (self.points, self.scores))
+        if mirrored.any():
+            images, points, scores = mirror_windows(images, points, scores, mirrored, self.partners)
         moved = torch.from_numpy(maps).to(device)
         if (maps != np.eye(2, 3)).any():
             images = move_images(images, moved, "border" if self.whole_frames else "zeros")
-        points = move_points(torch.from_numpy(self.points[rows]).to(device).double(), moved).float()
-        scores = torch.from_numpy(self.scores[rows]).to(device)
+        points = move_points(points.double(), moved).float()
         poses = draw_poses(points, scores, self.skeleton, self.crop_hw, self.params.pose_map)
-        warped, field = (None, None) if references is None else self._warped(references, points)
+        warped, field = (None, None) if references is None else self._warped(references, mirrored, points)
         mattes = torch.ones_like(images[:, :, 3:]) if self.whole_frames else images[:, :, 3:] / 255
         stacked = poses.flatten(1, 2).contiguous(memory_format=torch.channels_last)  # the layout that convolutions and pools like
         patches = None
         if self.source is not None and references is not None:
-            patches = self.source.cut(rows, references[:, 0], maps, mattes, chances)
+            patches = self.source.cut(rows, np.where(mirrored, NONE, references[:, 0]), maps, mattes, chances)
         poses, halved = (x.unflatten(1, poses.shape[1:3]) for x in (stacked, F.avg_pool2d(stacked, 2)))
         return Batch(poses, halved, signed(images[:, :, :3], mattes), mattes, windows, backgrounds, warped, field, patches)
 
-    def _warped(self, references: np.ndarray, points: Tensor) -> tuple[Tensor, Tensor]:
-        """References (b r) rows, each warped to the poses of its window (b k j 2): M x F and M (b k 4r h w), 0 without one.
+    def _warped(self, references: np.ndarray, mirrored: np.ndarray, points: Tensor) -> tuple[Tensor, Tensor]:
+        """References (b r) rows, mirrored as their windows are and warped to the poses of each (b k j 2): M x F and M (b k 4r h w).
 
-        And the field (b k h w 2) of the first.
+        0 where there is none. And the field (b k h w 2) of the first.
         """
         (b, k), count = points.shape[:2], references.shape[1]
-        rows = np.repeat(references[:, None], k, 1).ravel()  # b k r
-        pictures = torch.from_numpy(self.pixels[rows]).to(points.device).permute(0, 3, 1, 2).float()
-        pictures[torch.from_numpy(rows == NONE)] = 0
-        own = torch.from_numpy(self.points[rows]).to(points.device)
+        pictures = torch.from_numpy(self.pixels[references]).to(points.device).permute(0, 1, 4, 2, 3).float()
+        pictures[torch.from_numpy(references == NONE)] = 0
+        own, scores = (torch.from_numpy(a[references]).to(points.device) for a in (self.points, self.scores))
+        if mirrored.any():
+            pictures, own, _ = mirror_windows(pictures, own, scores, mirrored, self.partners)
+        pictures, own = (x.repeat_interleave(k, 0).flatten(0, 1) for x in (pictures, own))  # b k r
         warped, field = warped_references(pictures, own, points.flatten(0, 1).repeat_interleave(count, 0), self.skeleton)
         return warped.unflatten(0, (b, k, count)).flatten(2, 3), field.unflatten(0, (b, k, count))[:, :, 0]
 

@@ -4,7 +4,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -13,6 +12,7 @@ from pydantic import Field
 from pipeline.appearance.blending import Blend, Frame, nothing
 from pipeline.appearance.poses import draw_poses, to_crop
 from pipeline.appearance.references import ReferencePictures
+from pipeline.appearance.renderers import Network, as_read, build_network, in_sequence
 from pipeline.appearance.sequence import frames_in_sequence
 from pipeline.artifacts.crops import Crops
 from pipeline.artifacts.foregrounds import create_foregrounds
@@ -25,8 +25,7 @@ from pipeline.errors import InputError
 from pipeline.framing import driven_crop
 from pipeline.greyness import without_colour
 from pipeline.networks.carrying import CarryShape, carry, move_by
-from pipeline.networks.edn import GlobalGenerator
-from pipeline.networks.generator import Generator, GeneratorShape, own_picture
+from pipeline.networks.generator import Generator, own_picture
 from pipeline.params import Section
 from pipeline.progress import Progress
 from pipeline.skeleton import Skeleton
@@ -49,7 +48,7 @@ class GenerateParams(Section):
 class LoadedGenerator:
     """A trained generator with what its description says of its inputs."""
 
-    network: Generator | GlobalGenerator
+    network: Network
     pose_map: PoseMapParams
     skeleton: Skeleton
     crop_hw: tuple[int, int]
@@ -63,7 +62,7 @@ def load_generator(weights: Path, description_path: Path) -> LoadedGenerator:
     state, description = load_model(weights, description_path)
     if description.get("network") != "appearance generator":
         raise InputError(f"{weights} must be an appearance generator, found {description.get('network')}. Run: dvc repro train_appearance")
-    network = _network(description["params"]["system"], description["generator"])
+    network = build_network(description["params"]["system"], description["generator"])
     network.load_state_dict(state)
     return LoadedGenerator(
         network.eval().requires_grad_(False),
@@ -79,12 +78,6 @@ def load_generator(weights: Path, description_path: Path) -> LoadedGenerator:
 def _size(crop_hw: list[int]) -> tuple[int, int]:
     height, width = crop_hw
     return height, width
-
-
-def _network(system: str, shape: dict[str, Any]) -> Generator | GlobalGenerator:
-    if system == "edn":
-        return GlobalGenerator(shape["pose_channels"] + 3, shape["width"], shape["downsamplings"], shape["blocks"])
-    return Generator(GeneratorShape(**shape))
 
 
 def generate_foreground(
@@ -110,6 +103,7 @@ def generate_foreground(
     if crops.crop_hw != model.crop_hw:
         (height, width), (h, w) = model.crop_hw, crops.crop_hw
         raise InputError(f"crops must have the model's {width}x{height} px, found {w}x{h}. Run: dvc repro train_appearance")
+    motion = as_read(model.network, motion, model.pose_map.score_threshold)
     present, (height, width) = motion.present, model.crop_hw
     require_free_bytes(out, len(present) * height * width * 4)
     rows = driven_crop(motion.points, present, crops.crop, crops.crop_hw, crops.size_hw, motion.clock.has_time)
@@ -158,7 +152,7 @@ def _frames(
     model: LoadedGenerator, motion: Track, points: np.ndarray, params: GenerateParams, seen: _Seen | None
 ) -> Iterator[Frame]:
     """Every frame of the motion in order, for points (t j 2) in crop px."""
-    if not isinstance(model.network, GlobalGenerator):
+    if isinstance(model.network, Generator):
         yield from _frames_in_windows(model, model.network, motion, points, params, seen)
         return
     device = next(model.network.parameters()).device
@@ -167,15 +161,14 @@ def _frames(
         points_, scores_ = (torch.from_numpy(np.ascontiguousarray(a[None, t : t + 1])).to(device) for a in (points, motion.score))
         return draw_poses(points_, scores_, model.skeleton, model.crop_hw, model.pose_map)[0]
 
-    for rgb, matte in frames_in_sequence(
-        model.network, motion.present, poses, model.crop_hw, params.precision, motion.clock.has_time
-    ):
+    renderer = in_sequence(model.network)
+    for rgb, matte in frames_in_sequence(renderer, motion.present, poses, model.crop_hw, params.precision, motion.clock.has_time):
         yield Frame(rgb, matte, {})
 
 
-def _window(network: Generator | GlobalGenerator) -> int:
-    """Frames that are made together, one where each is made of the one before."""
-    return 1 if isinstance(network, GlobalGenerator) else network.shape.frames
+def _window(network: Network) -> int:
+    """Frames that are made together."""
+    return network.shape.frames if isinstance(network, Generator) else 1
 
 
 def _frames_in_windows(

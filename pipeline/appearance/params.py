@@ -6,6 +6,7 @@ from pydantic import Field
 
 from pipeline.appearance.gw import GwParams
 from pipeline.appearance.memory import MemoryParams
+from pipeline.appearance.transport import TransportParams
 from pipeline.drawing import PoseMapParams
 from pipeline.errors import InputError
 from pipeline.networks.carrying import CarryShape
@@ -50,12 +51,14 @@ class PerceptualParams(Section):
 
 
 class AugmentParams(Section):
-    """Joint similarity of frames, mattes and keypoints; shift is a share of each axis' own side of the crop."""
+    """Joint similarity of frames, mattes and keypoints; shift is a share of each axis' own side of the crop, mirror one of the windows."""
 
     share: float = Field(ge=0, le=1)
     scale: float = Field(ge=0, lt=1)
     rotation_deg: float = Field(ge=0, le=180)
     shift: float = Field(ge=0, le=1)
+    mirror: float = Field(ge=0, le=1)
+    mirror_sides: Literal["exchanged", "kept"]
 
 
 class OptimiserParams(Section):
@@ -67,8 +70,8 @@ class OptimiserParams(Section):
     decay_share: float = Field(ge=0, le=1)
 
 
-class EdnDiscriminatorParams(Section):
-    """Patch discriminators of Everybody Dance Now: how many, each at half the size of the one before, and their size."""
+class PatchDiscriminatorParams(Section):
+    """Patch discriminators of systems that make whole frames: how many, each at half the size of the one before, and their size."""
 
     scales: int = Field(ge=1, le=4)
     width: int = Field(ge=4, le=256)
@@ -92,9 +95,47 @@ class EdnParams(Section):
     width: int = Field(ge=4, le=256)
     downsamplings: int = Field(ge=1, le=4)
     blocks: int = Field(ge=0, le=16)
-    discriminators: EdnDiscriminatorParams
+    discriminators: PatchDiscriminatorParams
     losses: EdnLossWeights
     perceptual: PerceptualParams
+
+
+class PairDiscriminatorParams(Section):
+    """D_t of the system as_published: channels of its first block, and blocks, each at half the size of the one before."""
+
+    width: int = Field(ge=4, le=256)
+    blocks: int = Field(ge=1, le=5)
+
+
+class AsPublishedLossWeights(Section):
+    """Weight of each loss of that system's generator; 0 switches it off."""
+
+    adversarial: float = Field(ge=0)
+    feature_matching: float = Field(ge=0)
+    perceptual: float = Field(ge=0)
+    transport: float = Field(ge=0)
+    temporal: float = Field(ge=0)
+
+
+class RepeatParams(Section):
+    """When a batch is trained once more: at every so many iterations, or where the generator's loss lies below; null = never."""
+
+    interval: int | None = Field(ge=1)
+    below: float | None
+
+
+class AsPublishedParams(Section):
+    """The baseline as_published: size of its networks, weights of its losses, its stand-ins for L_GW and the memory."""
+
+    width: int = Field(ge=4, le=256)
+    downsamplings: int = Field(ge=1, le=4)
+    blocks: int = Field(ge=0, le=16)
+    discriminators: PatchDiscriminatorParams
+    temporal: PairDiscriminatorParams
+    losses: AsPublishedLossWeights
+    perceptual: PerceptualParams
+    transport: TransportParams
+    repeat: RepeatParams
 
 
 class LearnParams(Section):
@@ -114,13 +155,17 @@ class LearnParams(Section):
         return CarryShape(self.band * longer, self.flow * longer, self.gate_start, self.detail_start)
 
 
-OF_SYSTEM = {"edn": {"edn"}, "fakevideo": {"network", "discriminators", "losses", "adversarial", "perceptual", "gw", "memory"}}
+OF_SYSTEM = {  # the keys that one system alone reads
+    "fakevideo": {"network", "discriminators", "losses", "adversarial", "perceptual", "gw", "memory"},
+    "edn": {"edn"},
+    "as_published": {"as_published"},
+}
 
 
 class AppearanceParams(Section):
     """Section `appearance` of params.yaml."""
 
-    system: Literal["fakevideo", "edn"]
+    system: Literal["fakevideo", "edn", "as_published"]
     features: Literal["st_vgg16", "vgg19"]
     k: int = Field(ge=1, le=15)
     max_stride: int = Field(ge=1, le=16)
@@ -144,6 +189,17 @@ class AppearanceParams(Section):
     optimiser: OptimiserParams
     ema: float = Field(ge=0, lt=1)
     edn: EdnParams
+    as_published: AsPublishedParams
+
+    @property
+    def whole_frames(self) -> bool:
+        """Whether the system makes the background too, frame after frame, and learns pairs of frames."""
+        return self.system in ("edn", "as_published")
+
+    @property
+    def holds_joints(self) -> bool:
+        """Whether the system is shown a missing joint where it was in the frame before."""
+        return self.system == "as_published"
 
     def check(self, crop_hw: tuple[int, int]) -> None:
         """InputError unless the system can be trained on crops of this size."""
@@ -154,8 +210,10 @@ class AppearanceParams(Section):
                 f"both sides of the crop must be multiples of {multiple} px for {self.network.levels} levels, found "
                 f"{crop_hw[1]}x{crop_hw[0]}: lower appearance.network.levels, or change crop.size_px"
             )
-        if self.system == "edn" and self.k != 2:
-            raise InputError(f"appearance.system: edn learns pairs of frames, which needs appearance.k 2, found {self.k}: set it to 2")
+        if self.whole_frames and self.k != 2:
+            raise InputError(
+                f"appearance.system: {self.system} learns pairs of frames, which needs appearance.k 2, found {self.k}: set it to 2"
+            )
 
     def _check_losses(self) -> None:
         """InputError unless every step, a replay too, has a loss to go down."""
@@ -183,14 +241,19 @@ class AppearanceParams(Section):
 
         Not in the paper.
         """
-        if self.system == "edn":
+        if self.whole_frames:
             return self
         return self.model_copy(update={"k": 1, "batch_windows": self.batch_windows * self.k})
 
     @property
     def images_seen(self) -> int:
         """Frames that training shows the generator, counting repetitions, without replays."""
-        return self.steps * self.batch_windows * self.accumulate * self.k
+        return self.steps * self.images_a_step
+
+    @property
+    def images_a_step(self) -> int:
+        """Frames of one step, over all processes."""
+        return self.batch_windows * self.accumulate * self.k
 
     def told(self) -> dict[str, Any]:
         """What a model says it was trained with: what its system reads and what bears on the result."""

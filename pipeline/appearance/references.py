@@ -8,7 +8,7 @@ from pipeline.artifacts.references import NONE, References
 from pipeline.geometry import sample_crop
 from pipeline.pose_distance import gap_distances, pose_distances
 from pipeline.skeleton import Skeleton
-from pipeline.warping import limb_field, sample_field
+from pipeline.warping import picture_field, sample_field
 
 
 class ReferenceDrawer:
@@ -54,8 +54,7 @@ def warped_references(pictures: Tensor, own: Tensor, poses: Tensor, skeleton: Sk
 
     And the field (n h w 2) that says where each pixel comes from. All in px of pictures of one scale.
     """
-    height, width = pictures.shape[-2:]
-    field = limb_field(poses, own, skeleton, *_axes(width, height, poses))
+    field = picture_field(poses, own, skeleton, (pictures.shape[-2], pictures.shape[-1]))
     return signed_by_field(pictures, field), field
 
 
@@ -64,10 +63,6 @@ def signed_by_field(pictures: Tensor, field: Tensor) -> Tensor:
     moved = sample_field(pictures, field)
     mattes = moved[:, 3:] / 255
     return torch.cat([signed(moved[:, :3], mattes), mattes], 1)
-
-
-def _axes(width: int, height: int, like: Tensor) -> tuple[Tensor, Tensor]:
-    return torch.arange(width, device=like.device), torch.arange(height, device=like.device)
 
 
 class ReferencePictures:
@@ -98,7 +93,7 @@ class ReferencePictures:
     def field(self, ranks: np.ndarray, poses: Tensor, skeleton: Skeleton, crop_hw: tuple[int, int]) -> Tensor:
         """Where each working pixel lies in the picture of the reference of rank (n): (n h w 2), for poses (n j 2) crop px."""
         own = self.points[torch.from_numpy(np.maximum(ranks, 0)).to(self.device)]
-        return limb_field(poses, own, skeleton, *_axes(crop_hw[1], crop_hw[0], poses))
+        return picture_field(poses, own, skeleton, crop_hw)
 
     def warped(self, ranks: np.ndarray, field: Tensor) -> Tensor:
         """References (n) sampled at field (n h w 2): M ⊙ F in [-M, M] and M, (n 4 h w)."""

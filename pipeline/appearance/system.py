@@ -75,6 +75,11 @@ class System(ABC):
     def weights(self) -> dict[str, float]:
         """Weight of each loss of the generator; 0 = off."""
 
+    @property
+    def images_repeated(self) -> int:
+        """Frames that the system trained on again of its own accord, beside what the loop counts."""
+        return 0
+
     @abstractmethod
     def render(self, batch: Batch) -> Rendering:
         """Generate a batch."""

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from pipeline.appearance.as_published import AsPublished
 from pipeline.appearance.dataset import TrainingClip
 from pipeline.appearance.edn import Edn
 from pipeline.appearance.gan import Gan
@@ -124,7 +125,7 @@ def _train(
             saved = time.monotonic()
     if progress is not None:
         progress.close()
-        known = {**description, "generator": system.shape, "images_replayed": memory.replayed * params.k}
+        known = {**description, "generator": system.shape, "images_replayed": memory.replayed * params.k + system.images_repeated}
         save_model(out.weights, out.description, system.ema.state, known)
         write_curve(out.curve, _rows(history, system.LOSSES, params, clip.steps_per_epoch))
 
@@ -135,6 +136,8 @@ def _system(
     match params.system:
         case "edn":
             return Edn(params, channels, features, world)
+        case "as_published":
+            return AsPublished(params, channels, features, world)
         case "fakevideo":
             shape, weights = (None, {}) if learn is None else (learn.shape(clip.crop_hw), {"own": learn.own, "detail": learn.detail})
             return Gan(params, channels, features, world, shape, weights, clip.count)

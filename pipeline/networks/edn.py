@@ -60,7 +60,7 @@ class GlobalGenerator(nn.Module):
             width //= 2
         layers += [nn.ReflectionPad2d(3), nn.Conv2d(width, 3, 7)]
         self.layers = nn.Sequential(*layers)
-        self.apply(_start)
+        self.apply(draw_weights)
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.tanh(self.layers(x).float())
@@ -93,7 +93,7 @@ class MultiscaleDiscriminator(nn.Module):
     def __init__(self, in_channels: int, width: int, layers: int, scales: int) -> None:
         super().__init__()
         self.judges = nn.ModuleList(PatchDiscriminator(in_channels, width, layers) for _ in range(scales))
-        self.apply(_start)
+        self.apply(draw_weights)
 
     def forward(self, x: Tensor) -> list[list[Tensor]]:
         """Feature maps (finest scale first) of images (n c h w), each ending with the judgements; float32."""
@@ -104,6 +104,7 @@ class MultiscaleDiscriminator(nn.Module):
         return found
 
 
-def _start(module: nn.Module) -> None:
+def draw_weights(module: nn.Module) -> None:
+    """First weights of a convolution, normal as pix2pixHD has them; for `Module.apply`."""
     if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
         nn.init.normal_(module.weight, 0.0, DEVIATION)

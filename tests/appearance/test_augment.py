@@ -7,7 +7,7 @@ import torch
 from pipeline.appearance.augment import draw_similarities, move_images, move_points
 from pipeline.appearance.params import AugmentParams
 
-PARAMS = AugmentParams(share=1.0, scale=0.25, rotation_deg=11.0, shift=0.2)
+PARAMS = AugmentParams(share=1.0, scale=0.25, rotation_deg=11.0, shift=0.2, mirror=0.0, mirror_sides="exchanged")
 
 
 def test_similarities_stay_in_range_and_never_mirror():

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from drawn_stick import CROP_HW, EDN, draw, make_crops, make_track, small
+from drawn_stick import AS_PUBLISHED, CROP_HW, EDN, draw, make_crops, make_track, small
 
 from pipeline.appearance.dataset import TrainingClip
 from pipeline.appearance.gan import Gan
@@ -16,6 +16,7 @@ from pipeline.artifacts.models import load_model
 from pipeline.artifacts.scores import read_curve
 from pipeline.drawing import pose_channels
 from pipeline.errors import InputError
+from pipeline.networks.as_published import PosePairGenerator
 from pipeline.networks.edn import GlobalGenerator
 from pipeline.networks.generator import Generator
 from pipeline.networks.vgg import load_features
@@ -109,7 +110,7 @@ def test_one_window_overfits(tmp_path, stick, features_folder):
     assert curve["matte"][-1] < 0.15 * curve["matte"][0]
 
 
-@pytest.mark.parametrize("changes", [{}, {"accumulate": 2, "memory": {"enabled": False}}, EDN])
+@pytest.mark.parametrize("changes", [{}, {"accumulate": 2, "memory": {"enabled": False}}, EDN, AS_PUBLISHED])
 def test_four_steps_are_two_and_a_resume_and_two(tmp_path, stick, features_folder, monkeypatch, changes):
     """Bit for bit: the run is killed after its second step's checkpoint, then started again."""
     track = make_track(stick, 6)
@@ -136,7 +137,7 @@ def test_four_steps_are_two_and_a_resume_and_two(tmp_path, stick, features_folde
     assert not list((tmp_path / "b/.scratch").rglob("checkpoint.pt"))
 
 
-@pytest.mark.parametrize("changes", [{}, EDN])
+@pytest.mark.parametrize("changes", [{}, EDN, AS_PUBLISHED])
 def test_two_processes_equal_one_with_the_same_global_batch(tmp_path, stick, features_folder, changes):
     """Adam turns a rounding error in a slope near 0 into a step of the learning rate, hence a small one.
 
@@ -166,6 +167,7 @@ def test_held_out_pixels_change_no_byte_of_the_model(tmp_path, stick, features_f
 @pytest.mark.parametrize(
     ("changes", "has_time"),
     [({"k": 1}, True), ({}, False), (EDN, True), ({**EDN, "pose_map": {"style": "rgb"}, "augment": {"share": 1.0}}, False),
+     (AS_PUBLISHED, True), ({**AS_PUBLISHED, "pose_map": {"style": "rgb"}, "augment": {"share": 1.0}}, False),
      ({"accumulate": 2}, True), ({"adversarial": "lsgan", "network": {"dense_skips": False}}, True),
      ({"gw": {"solver": "pot"}, "pose_map": {"style": "rgb"}}, True), ({"losses": {"quality": 0.0, "temporal": 0.0, "pixel": 0.0}}, True)],
 )  # fmt: skip
@@ -174,16 +176,18 @@ def test_every_variant_trains(tmp_path, stick, features_folder, changes, has_tim
     crops = make_crops(tmp_path / "crops.zarr", track)
     train(tmp_path, "m", crops, track, features_folder, small(steps=2, **changes))
     curve = read_curve(tmp_path / "m.tsv")
-    timed = "system" not in changes and has_time and changes.get("k", 3) > 1 and changes.get("losses", {}).get("temporal", 1.0) > 0
-    assert ("temporal" in curve) == timed
+    system, k = changes.get("system", "fakevideo"), changes.get("k", 3)
+    timed = system == "fakevideo" and has_time and k > 1 and changes.get("losses", {}).get("temporal", 1.0) > 0
+    assert ("temporal" in curve) == (timed or system == "as_published")
     model = load_generator(tmp_path / "m.safetensors", tmp_path / "m.json")
     assert model.crop_hw == CROP_HW
-    assert isinstance(model.network, GlobalGenerator if "system" in changes else Generator)
-    assert not isinstance(model.network, Generator) or model.network.shape.frames == (changes.get("k", 3) if has_time else 1)
+    assert isinstance(model.network, {"edn": GlobalGenerator, "as_published": PosePairGenerator, "fakevideo": Generator}[system])
+    assert not isinstance(model.network, Generator) or model.network.shape.frames == (k if has_time else 1)
     described = json.loads((tmp_path / "m.json").read_text())
-    assert described["images_seen"] == 2 * 2 * changes.get("accumulate", 1) * changes.get("k", 3)
-    assert ("edn" in described["params"]) == ("system" in changes)
-    assert ("memory" in described["params"]) == ("system" not in changes)
+    assert described["images_seen"] == 2 * 2 * changes.get("accumulate", 1) * k
+    assert {name for name in ("memory", "edn", "as_published") if name in described["params"]} == {
+        "memory" if system == "fakevideo" else system
+    }
 
 
 def test_two_frames_suffice(tmp_path, stick, features_folder):

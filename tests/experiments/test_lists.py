@@ -62,10 +62,12 @@ def test_the_ablations_are_those_of_the_paper():
 def test_all_rows_of_a_list_see_as_many_images(name):
     presets = YAML(typ="safe", pure=True).load((HERE / "presets.yaml").read_text())
     shipped = YAML(typ="safe", pure=True).load(PARAMS.read_text())["appearance"]
-    for row in read_list(name).rows.values():
+    listed = read_list(name)
+    steps = listed.base["appearance.steps"]
+    for row in listed.rows.values():
         preset = presets[row.preset]["target"]["appearance"] if row.preset else {}
         values = {key: row.set.get(f"appearance.{key}", preset.get(key, shipped[key])) for key in ("k", "batch_windows", "accumulate")}
-        assert np.prod(list(values.values())) == 6, row.doc
+        assert row.set.get("appearance.steps", steps) * np.prod(list(values.values())) == 6 * steps, row.doc
 
 
 def test_target_seeds_and_base_can_be_given_anew(tmp_path):

@@ -1,6 +1,7 @@
 """Baselines as presets: each is legal over params.yaml as shipped, is what it says, and can be trained and rendered."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from pipeline.appearance.generate import GenerateParams, generate_foreground, lo
 from pipeline.appearance.params import AppearanceParams
 from pipeline.appearance.train import Outputs, train_appearance
 from pipeline.artifacts.foregrounds import open_foregrounds
+from pipeline.artifacts.keypoints import motion_of, write_keypoints
+from pipeline.artifacts.references import NONE, ChosenReferences, create_references, write_chosen
 from pipeline.artifacts.scores import read_curve
 from pipeline.face.enhance import FaceParams
 from pipeline.motion.params import MotionParams
@@ -22,6 +25,8 @@ from pipeline.params import Section, read_section
 from pipeline.refine.params import RefineParams
 from pipeline.skeleton import Skeleton, load_skeleton
 from pipeline.split import SplitParams
+from stages.generate_foreground import main as generate_door
+from stages.train_appearance import main as train_door
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PRESETS = YAML(typ="safe", pure=True).load((ROOT / "pipeline/experiments/presets.yaml").read_text(encoding="utf-8"))
@@ -29,9 +34,12 @@ MODELS: dict[str, type[Section]] = {"appearance": AppearanceParams, "face": Face
 TINY = {
     "steps": 2, "threads": 1, "precision": "float32", "perceptual": {"shrink": 1}, "network": {"base_width": 8, "levels": 3, "blocks": 1},
     "discriminators": {"width": 8, "layers": 2}, "edn": {"width": 8, "blocks": 1, "discriminators": {"width": 8}},
+    "as_published": {"width": 8, "blocks": 1, "discriminators": {"width": 8}},
 }  # fmt: skip
+WHOLE_FRAMES = ("edn", "as_published")  # without mattes
 LOSSES = {
     "edn": {"perceptual", "feature_matching", "adversarial", "discriminators"},
+    "as_published": {"perceptual", "feature_matching", "adversarial", "transport", "temporal", "discriminators"},
     "fakemotion": {"perceptual", "gw", "pixel", "matte", "quality", "discriminators"},
     "unet": {"perceptual", "pixel", "matte"},  # measured, not trained on
 }
@@ -79,6 +87,12 @@ def test_they_are_what_they_say(tmp_path):
     assert params("edn", "face").alpha == 0
     assert params("edn", "refine").chosen_regions(human) == ["face"]
     assert params("edn", "motion").method == "ankle_height"
+    public = params("as_published", "appearance")
+    assert (public.system, public.k, public.max_stride, public.batch_windows) == ("as_published", 2, 1, 1)
+    assert (public.augment.share, public.augment.mirror) == (0, 0.5)
+    assert (public.optimiser.generator_rate, public.optimiser.betas, public.optimiser.decay_share) == (2e-4, [0.5, 0.999], 0.5)
+    assert (public.as_published.repeat.interval, public.as_published.repeat.below) == (15, 20)
+    assert params("as_published", "refine").chosen_regions(human) == human
     fake = params("fakemotion", "appearance")
     assert (fake.k, fake.memory.enabled, fake.losses.temporal) == (1, False, 0)
     assert fake.losses.gw > 0  # "generates human appearance with optimal transport theory"
@@ -115,9 +129,40 @@ def test_a_tiny_training_can_be_rendered(name, tmp_path, features):
     params = read(tmp_path, name, "appearance", TINY)
     train_appearance(crops, track, features, params, SplitParams(hold_out_fraction=0.2), out, tmp_path / ".scratch")
     assert set(read_curve(out.curve)) == {"step", "epoch", "rate", *LOSSES[name]}
-    assert json.loads(out.description.read_text())["images_seen"] == 2 * 6  # steps, images a step
+    assert json.loads(out.description.read_text())["images_seen"] == 2 * (2 if name == "as_published" else 6)  # steps, images a step
     made = GenerateParams(overlap_stride=1, matte_contrast=1.0, batch_windows=2, threads=1, precision="float32", compile=False)
     generate_foreground(load_generator(out.weights, out.description), track, crops, made, tmp_path / "made.zarr")
     mattes = open_foregrounds(tmp_path / "made.zarr").matte[0:5]
-    assert (mattes == 255).all() == (name == "edn")
-    assert np.ptp(mattes) > 0 or name == "edn"
+    assert (mattes == 255).all() == (name in WHOLE_FRAMES)
+    assert np.ptp(mattes) > 0 or name in WHOLE_FRAMES
+
+
+@pytest.mark.parametrize("name", WHOLE_FRAMES)
+def test_the_doors_train_and_render_them(name, tmp_path, features, monkeypatch):
+    track = make_track(Skeleton.from_json(json.dumps(STICK)), 5)
+    make_crops(tmp_path / "crops.zarr", track)
+    for kind in ("keypoints", "motions"):
+        write_keypoints(tmp_path / f"{kind}.parquet", motion_of(track), kind)
+    none = (np.zeros((0, *shape)) for shape in ((), (2,), (2, 2)))
+    with create_references(tmp_path / "references.zarr", (8, 8), *none, track.size_hw):
+        pass  # they make whole frames, and see none
+    write_chosen(tmp_path / "chosen.parquet", ChosenReferences(np.full(5, NONE), np.full(5, NONE), np.full(5, np.nan), {}))
+    tree = YAML(typ="safe", pure=True).load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    tree["appearance"] = read(tmp_path, name, "appearance", TINY).model_dump()
+    tree["generate"] |= {"threads": 1, "precision": "float32"}
+    with (tmp_path / "params.yaml").open("w") as file:
+        YAML().dump(tree, file)
+    monkeypatch.chdir(tmp_path)
+
+    def door(main: Callable[[], None], *options: str) -> None:
+        monkeypatch.setattr("sys.argv", ["door", *options])
+        main()
+
+    model = ("--description", "m.json", "--crops", "crops.zarr", "--references", "references.zarr")
+    learnt = ("--target", "man", "--keypoints", "keypoints.parquet", "--features", str(features), "--out", "m.safetensors")
+    door(train_door, *learnt, "--curve", "m.tsv", *model, "--time", "time.json")
+    asked = ("--motion", "motions.parquet", "--chosen", "chosen.parquet")
+    door(generate_door, "--model", "m.safetensors", *asked, "--out", "made.zarr", *model)
+    made = open_foregrounds(tmp_path / "made.zarr")
+    assert made.matte[0:5].min() == 255
+    assert made.attributes["model_sha256"] == json.loads((tmp_path / "m.json").read_text())["weights_sha256"]
