@@ -14,7 +14,7 @@ from torch import Tensor
 from pipeline.appearance.references import NONE, ReferencePictures, signed
 from pipeline.artifacts.references import References
 from pipeline.geometry import compose_affine, invert_affine
-from pipeline.networks.carrying import FAINT, Carried, blur, move_by, pixel_grid
+from pipeline.networks.carrying import FAINT, Carried, agreed, blur, move_by, pixel_grid
 from pipeline.warping import sample_field
 
 FINER = 3  # how much finer than the working size patches are at most
@@ -134,7 +134,7 @@ def finer_picture(made: Carried, field: Tensor, patches: Patches, k: int, band_p
     colours = signed(seen[:, :3], opaque) / opaque.clamp_min(FAINT)
     low, low_matte = _low_band(colours, opaque, patches.finer, band_px)
     mixed = (base + trust * opaque * (colours - low)).clamp(-1, 1)
-    return mixed, (base_matte + trust * (opaque - low_matte)).clamp(0, 1)
+    return mixed, (base_matte + trust * agreed(base_matte) * (opaque - low_matte)).clamp(0, 1)
 
 
 def _enlarged(layer: Tensor, patches: Patches) -> Tensor:

@@ -17,6 +17,7 @@ from pipeline.warping import sample_field
 
 WARPED_CHANNELS = 4  # M ⊙ F of a warped reference and its matte
 LARGEST = 40.0  # of a gate's logit, so that its exponential stays finite
+AGREED = 5.0  # slope with which a reference's edge is taken where the mixture has some matte
 FAINT = 0.02  # weight of what is transparent in a mean of colours
 
 
@@ -41,7 +42,7 @@ class Carried:
 
     base_colours and base_mattes are the mixture without the first reference's detail; detail (n 1 h w) in [0, 1] its gate;
     gates (n r h w) the shares of the r references in the colour; flow (n 2 h w) of the first one, px. colours = base_colours +
-    detail × (what high_band() finds in the moved first reference), mattes likewise: the same at any resolution.
+    detail × (what high_band() finds in the moved first reference), mattes likewise where agreed(): the same at any resolution.
     """
 
     colours: Tensor
@@ -91,8 +92,16 @@ def carry(outputs: Tensor, warped: Tensor, shape: CarryShape, contrast: float = 
     given = trust.detach()
     given_base, given_matte = based(given)
     colours = (given_base + given * matte * high).clamp(-1, 1)
-    mattes = (given_matte + given * high_matte).clamp(0, 1)
+    mattes = (given_matte + given * agreed(given_matte) * high_matte).clamp(0, 1)
     return Carried(colours, mattes, own, logits, base, base_matte, trust, shares, flow)
+
+
+def agreed(base_matte: Tensor) -> Tensor:
+    """Share of a reference's edge that is taken where the mixture has a matte of base_matte: none where it has none.
+
+    An edge of the reference alone, where no other says that the subject is there, would be drawn as a thin line.
+    """
+    return (AGREED * base_matte).clamp(0, 1)
 
 
 def move_by(images: Tensor, flow: Tensor, outside: Literal["zeros", "border"] = "zeros") -> Tensor:

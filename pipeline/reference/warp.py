@@ -23,7 +23,8 @@ from pipeline.progress import Progress
 from pipeline.sampling import spread_evenly
 from pipeline.skeleton import Skeleton
 
-FAINT = 0.02  # as in networks/carrying.py: weight of what is transparent in a mean of colours
+# As in networks/carrying.py, which takes a second to import: weight of what is transparent in a mean, slope of what is agreed on.
+FAINT, AGREED = 0.02, 5.0
 RIM_PX = 2  # working px around the predicted matte in which a reference's edge may lie
 LOOKED_AT = 60  # frames by which it is said where pixels were carried
 BLOCK = 16
@@ -112,7 +113,7 @@ def carried(
         seen = (2 * moved[..., :3] - opaque[..., None]) / np.maximum(opaque, FAINT)[..., None]
         low, low_matte = _low_band(seen, opaque, to_working[0, 0], band_px)
         colours = base + (trust * opaque)[..., None] * (seen - low)
-        matte = base_matte + trust * (opaque - low_matte)
+        matte = base_matte + trust * np.clip(AGREED * base_matte, 0, 1) * (opaque - low_matte)
         share = float((trust * opaque)[base_matte > 0.5].mean()) if (base_matte > 0.5).any() else 0.0
     opacity = (np.clip(matte, 0, 1) * 255 + 0.5).astype(np.uint8)
     rgb = ((np.clip(colours, -1, 1) + 1) * 127.5 + 0.5).astype(np.uint8)

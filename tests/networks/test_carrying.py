@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from pipeline.networks.carrying import CarryShape, blur, carry, high_band, low_band, output_channels
+from pipeline.networks.carrying import CarryShape, agreed, blur, carry, high_band, low_band, output_channels
 
 SHAPE = CarryShape(band_px=1.5, flow_px=4.0, gate_start=0.0, detail_start=0.0)
 SURE = 30.0
@@ -70,7 +70,8 @@ def test_the_picture_is_its_base_and_the_trusted_detail():
     high, high_matte = high_band(seen, matte * 0.3, SHAPE.band_px)
     expected = (made.base_colours + made.detail * 0.3 * high).clamp(-1, 1)
     torch.testing.assert_close(made.colours, expected, atol=1e-4, rtol=0)
-    torch.testing.assert_close(made.mattes, (made.base_mattes + made.detail * high_matte).clamp(0, 1), atol=1e-4, rtol=0)
+    edge = made.detail * agreed(made.base_mattes) * high_matte
+    torch.testing.assert_close(made.mattes, (made.base_mattes + edge).clamp(0, 1), atol=1e-4, rtol=0)
 
 
 def test_what_people_see_at_the_working_size_teaches_everything_but_the_gate_of_detail_and_finer_patches_that():

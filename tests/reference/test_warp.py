@@ -6,7 +6,9 @@ import torch
 
 from pipeline.artifacts.foregrounds import FIELD_STEPS
 from pipeline.geometry import box_to_crop
+from pipeline.networks import carrying
 from pipeline.networks.carrying import CarryShape, carry, output_channels
+from pipeline.reference import warp
 from pipeline.reference.warp import canvas, carried
 
 SIDE, SCALE = 96, 0.25
@@ -90,6 +92,18 @@ def test_at_the_network_s_own_scale_it_is_the_network_s_own_picture():
     assert np.abs(opacity - made.mattes[0, 0].numpy() * 255)[8:-8, 8:-8].max() < 3
     shown = (opacity > 64)[8:-8, 8:-8]
     assert np.abs(rgb - expected)[8:-8, 8:-8][shown].max() < 8
+
+
+def test_both_places_that_mix_have_the_same_constants():
+    assert (warp.FAINT, warp.AGREED) == (carrying.FAINT, carrying.AGREED)
+
+
+def test_an_edge_of_the_reference_alone_is_not_drawn():
+    texture = _texture()
+    layers, picture = _layers(texture, 255), _picture(texture)
+    layers["base_matte"][:] = 0
+    _, matte, _ = carried(layers, picture, TO_WORKING, (SIDE, SIDE), 1.0)
+    assert not matte.any()
 
 
 def test_a_canvas_moves_in_whole_pixels_and_holds_the_working_crop():
