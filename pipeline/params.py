@@ -26,12 +26,13 @@ S = TypeVar("S", bound=Section)
 def read_section(path: str | os.PathLike[str], key: str, model: type[S], override: str | None = None) -> S:
     """Read the dotted section `key` of a params file into `model`.
 
-    `override` names a dict (possibly empty) that is merged deeply over the section: `targets.man.crop` over `crop`.
+    `override` names a dict (possibly empty) that is merged deeply over the section: `targets.man.crop` over `crop`. For a part of
+    a section, `reference.keep`, the dict of the whole section must be there (`targets.man.reference`), the part need not.
     An unknown, missing or mistyped key raises InputError with its full path and the legal values.
     """
     tree = _load(path)
     values = _plain(_lookup(tree, key, path))
-    over = _plain(_lookup(tree, override, path)) if override else {}
+    over = _plain(_override(tree, key, override, path)) if override else {}
     if not isinstance(values, dict) or not isinstance(over, dict):
         raise InputError(f"{path}: {key if not isinstance(values, dict) else override} must be a mapping of keys to values.")
     merged = _merge(values, over)
@@ -41,9 +42,12 @@ def read_section(path: str | os.PathLike[str], key: str, model: type[S], overrid
         raise InputError(_explain(path, key, override, over, merged, error, model)) from None
 
 
-def read_value(path: str | os.PathLike[str], key: str) -> Any:
-    """Return the plain value under a dotted key; InputError when it is absent."""
-    return _plain(_lookup(_load(path), key, path))
+def read_value(path: str | os.PathLike[str], key: str, override: str | None = None) -> Any:
+    """Return the plain value under a dotted key, or that of `override`, as read_section() has it; InputError when it is absent."""
+    tree = _load(path)
+    value = _lookup(tree, key, path)
+    over = _override(tree, key, override, path) if override else {}
+    return _plain(value if over == {} else over)
 
 
 def _load(path: str | os.PathLike[str]) -> Any:
@@ -64,6 +68,16 @@ def _lookup(tree: Any, key: str, path: str | os.PathLike[str]) -> Any:
         seen.append(part)
         tree = tree[part]
     return tree
+
+
+def _override(tree: Any, key: str, override: str, path: str | os.PathLike[str]) -> Any:
+    """What an override says of a key: {} where its section's dict leaves the key out."""
+    parts = len(key.split(".")) - 1
+    section, *rest = override.rsplit(".", parts)
+    found = _lookup(tree, section, path)
+    for part in rest:
+        found = found.get(part, {}) if isinstance(found, Mapping) else found
+    return found
 
 
 def _plain(value: Any) -> Any:

@@ -3,7 +3,7 @@
 from pipeline.artifacts.keypoints import read_keypoints
 from pipeline.artifacts.references import open_references, write_chosen
 from pipeline.door import door_parser, run_door, stage_clock
-from pipeline.params import read_section
+from pipeline.params import read_section, read_value
 from pipeline.reference.find import FindParams, find_references
 from pipeline.split import self_split, split_frames
 
@@ -17,7 +17,8 @@ def main() -> None:
     )
     parser.add_argument("--pair", required=True, metavar="NAME", help="pair of params.yaml: its own motion or another's")
     args = parser.parse_args()
-    params = read_section(args.params, "reference.find", FindParams)
+    target_name = read_value(args.params, f"pairs.{args.pair}.target")
+    params = read_section(args.params, "reference.find", FindParams, f"targets.{target_name}.reference.find")
     motion = read_keypoints(args.motion, kind="motions").track()
     target, references = read_keypoints(args.keypoints).track(), open_references(args.references)
     own = self_split(args.params, args.pair)

@@ -16,10 +16,12 @@ def main() -> None:
         reads={"frames": "frames (Zarr)", "mattes": "mattes (Zarr)", "keypoints": "keypoints (Parquet)", "plate": "plate (Zarr)"},
         writes={"out": "references (Zarr)"},
     )
+    parser.add_argument("--target", required=True, metavar="NAME", help="target of params.yaml, for its overrides")
     args = parser.parse_args()
-    params = read_section(args.params, "reference.keep", KeepParams)
+    over = f"targets.{args.target}.reference"
+    params = read_section(args.params, "reference.keep", KeepParams, f"{over}.keep")
     split = read_section(args.params, "split", SplitParams)
-    enabled = bool(read_value(args.params, "reference.enabled"))
+    enabled = bool(read_value(args.params, "reference.enabled", f"{over}.enabled"))
     inputs = KeepInputs(
         open_frames(args.frames), open_mattes(args.mattes), read_keypoints(args.keypoints).track(), open_frames(args.plate, "plates")
     )

@@ -27,9 +27,10 @@ def main() -> None:
     args = parser.parse_args()
     params = read_section(args.params, "appearance", AppearanceParams, f"targets.{args.target}.appearance")
     split = read_section(args.params, "split", SplitParams)
-    enabled = read_value(args.params, "reference.enabled")
-    learn = read_section(args.params, "reference.learn", LearnParams) if enabled else None
-    count = int(read_value(args.params, "reference.find.count"))
+    over = f"targets.{args.target}.reference"
+    enabled = read_value(args.params, "reference.enabled", f"{over}.enabled")
+    learn = read_section(args.params, "reference.learn", LearnParams, f"{over}.learn") if enabled else None
+    count = int(read_value(args.params, "reference.find.count", f"{over}.find.count"))
     references = open_references(args.references)
     crops, track = open_crops(args.crops), read_keypoints(args.keypoints).track()
     out = Outputs(args.out, args.description, args.curve)

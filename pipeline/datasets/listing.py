@@ -112,7 +112,8 @@ def _clip(clip: Clip, choices: Choices) -> dict[str, Any]:
 
 
 def _target(name: str, clip: Clip, choices: Choices) -> dict[str, Any]:
-    return {"clip": name, "matte": clip.matte or choices.matte, "matting": {}, "crop": {}, "appearance": {}, "face": {}, "refine": {}}
+    dicts: dict[str, Any] = {name: {} for name in ("matting", "crop", "reference", "appearance", "face", "refine")}
+    return {"clip": name, "matte": clip.matte or choices.matte, **dicts}
 
 
 def _block(kind: str, entries: dict[str, dict[str, Any]]) -> list[str]:

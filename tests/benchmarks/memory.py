@@ -40,7 +40,10 @@ DOORS = {  # in the order of the stages; paths relative to the temporary folder
 PARAMS = {  # one training step, one thread; the rest stays as users get it
     "clips": {"ann": {"select": "auto", "pose": "imported", "refiner": "none"}},
     "targets": {
-        "ann": {"clip": "ann", "matte": "background_difference", "matting": {}, "crop": {}, "appearance": {}, "face": {}, "refine": {}}
+        "ann": {
+            "clip": "ann", "matte": "background_difference",
+            "matting": {}, "crop": {}, "reference": {}, "appearance": {}, "face": {}, "refine": {},
+        }  # fmt: skip
     },
     "pairs": {"ann-to-ann": {"driver": "ann", "target": "ann", "redetect": "none", "motion": {"method": "none"}}},
     "appearance.steps": 1,

@@ -42,6 +42,7 @@ LOSSES = {
     "as_published": {"perceptual", "feature_matching", "adversarial", "transport", "temporal", "discriminators"},
     "fakemotion": {"perceptual", "gw", "pixel", "matte", "quality", "discriminators"},
     "unet": {"perceptual", "pixel", "matte"},  # measured, not trained on
+    "paper": {"perceptual", "gw", "pixel", "matte", "quality", "temporal", "discriminators"},
 }
 
 
@@ -69,7 +70,7 @@ def test_a_preset_is_told_and_legal(name, tmp_path):
     preset = PRESETS[name]
     assert set(preset) == {"doc", "target", "pair"}
     assert preset["doc"].endswith(".")
-    assert set(preset["target"]) <= {"appearance", "face", "refine"}
+    assert set(preset["target"]) <= {"reference", "appearance", "face", "refine"}
     assert set(preset["pair"]) <= {"motion"}
     for section in MODELS:
         read(tmp_path, name, section)
@@ -103,6 +104,9 @@ def test_they_are_what_they_say(tmp_path):
     assert {loss for loss, weight in plain.losses.model_dump().items() if weight} == {"pixel", "matte"}
     assert params("unet", "face").alpha == 0
     assert not params("unet", "refine").enabled
+    assert all(preset["target"]["reference"] == {"enabled": False} for preset in PRESETS.values())  # none of them carries real pixels
+    paper = params("paper", "appearance")
+    assert (paper.k, paper.losses.pixel, paper.adversarial, paper.memory.enabled) == (3, 0, "log", True)
 
 
 def test_readme_prints_them():
