@@ -46,5 +46,6 @@ def load_st_alex(path: str | Path) -> StAlex:
     try:
         network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
     except Exception as error:  # a cut file, a pickle, missing keys, other shapes: all mean that it is not the network
-        raise InputError(f"{path} must hold the shift-tolerant AlexNet, reading it failed ({type(error).__name__}): fetch it again") from error
+        why = type(error).__name__
+        raise InputError(f"{path} must hold the shift-tolerant AlexNet, reading it failed ({why}): fetch it again") from error
     return network.eval().requires_grad_(False)
