@@ -59,12 +59,16 @@ def test_the_first_run_runs_every_stage_once(first):
 
 def test_scores_have_the_promised_names(first):
     scores = read_json(first.folder / "data/metrics/ann.json")
-    keys = {"psnr", "psnr_person", "ssim", "st_lpips", "tcm", "e_warp", "flicker"}
-    for method in ("reconstruction", "nearest_pose", "plate"):
+    keys = {"psnr", "psnr_person", "ssim", "st_lpips", "alex", "tcm", "e_warp", "flicker", "watch"}
+    for method in ("reconstruction", "warped_pose", "nearest_pose", "plate"):
         assert set(scores[method]) == keys
+    for method in ("reconstruction", "warped_pose", "nearest_pose", "nearest_pose_moved", "plate"):
+        assert set(scores[method]["watch"]) == {"psnr", "psnr_person", "st_lpips", "alex", "sharpness"}
+    assert set(scores["stages"]) == {"generated", "warped", "enhanced", "refined"}
+    assert scores["reconstruction"]["watch"].items() >= scores["stages"]["refined"]["watch"].items()
     assert set(scores["regions"]) >= {"face", "left_hand", "right_hand", "left_foot", "right_foot"}
     for region in scores["regions"].values():
-        assert set(region) == {"generated", "enhanced", "refined"}
+        assert set(region) == {"warped", "enhanced", "refined"}
         assert all(set(stage) == {"st_lpips", "psnr"} for stage in region.values())
     imitation = read_json(first.folder / "data/metrics/ben-to-ann.json")["imitation"]
     assert set(imitation) == {"motion_consistency", "e_warp", "flicker"}  # redetect is none, so no score of poses
@@ -176,7 +180,7 @@ def test_another_metric_evaluates_again_and_renders_nothing(walked):
     walked.set(evaluation__metrics=["psnr", "flicker"])
     ran = walked.repro()
     assert set(ran) == expected("`evaluation.metrics`, `evaluation.flow`", stages_of_project(walked))
-    assert set(read_json(walked.folder / "data/metrics/ann.json")["reconstruction"]) == {"psnr", "flicker"}
+    assert set(read_json(walked.folder / "data/metrics/ann.json")["reconstruction"]) == {"psnr", "flicker", "watch"}
 
 
 def test_another_stage_of_polish_is_fused_again(walked):

@@ -121,5 +121,6 @@ def pin_digests(name: str, digests: dict[str, str], folder: Path = FOLDER) -> li
 
 def assets_of_evaluation(metrics: list[str], flow: str) -> list[str]:
     """Assets that the listed metrics and the flow need; st_vgg16 always, since faces and refiners compare features with it."""
-    inception = {"fid_inception"} if {"fid", "is"} & set(metrics) else set()
-    return sorted({"st_vgg16"} | inception | {name for name in (*metrics, flow) if name in ("lpips_alex", "lpips_vgg", "raft")})
+    assets = {"alex": "st_alex", "fid": "fid_inception", "is": "fid_inception"}
+    assets |= {name: name for name in ("lpips_alex", "lpips_vgg", "raft")}
+    return sorted({"st_vgg16"} | {assets[name] for name in (*metrics, flow) if name in assets})

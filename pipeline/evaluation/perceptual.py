@@ -1,4 +1,4 @@
-"""Distances between images in the features of a network: ST-LPIPS and LPIPS (§4.2)."""
+"""Distances between images in the features of a network: ST-LPIPS, by two networks, and LPIPS (§4.2)."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,6 +10,10 @@ from pipeline.evaluation.settings import DISTANCES
 
 if TYPE_CHECKING:  # torch takes a second to import, and the other metrics do without it
     from torch import Tensor
+
+    from pipeline.networks.alex import StAlex
+    from pipeline.networks.lpips import Lpips
+    from pipeline.networks.vgg import StVgg16
 
 LEAST_PX = 32  # the trunks halve their input four times
 Distance = Callable[..., list[np.ndarray]]  # uint8 batches (n h w 3): the true one, then others → distances (n) float64 of each to it
@@ -27,16 +31,21 @@ def _load(name: str, weights: Path) -> Distance:
     if name == "st_lpips":
         from pipeline.networks.vgg import load_st_vgg16
 
-        return _on_uint8(load_st_vgg16(weights / "st_vgg16" / "vgg_shift_tolerant.pth").distance)
+        return _on_uint8(load_st_vgg16(weights / "st_vgg16" / "vgg_shift_tolerant.pth"))
+    if name == "alex":
+        from pipeline.networks.alex import FILE, load_st_alex
+
+        return _on_uint8(load_st_alex(weights / "st_alex" / FILE))
     from pipeline.networks.lpips import load_lpips
 
-    return _on_uint8(load_lpips(name.removeprefix("lpips_"), weights / name).distance)
+    return _on_uint8(load_lpips(name.removeprefix("lpips_"), weights / name))
 
 
-def _on_uint8(distance: "Callable[..., list[Tensor]]") -> Distance:
+def _on_uint8(network: "StVgg16 | StAlex | Lpips") -> Distance:
     import torch
 
     torch.set_flush_denormal(True)
+    network.to(memory_format=torch.channels_last)  # a fifth faster on the CPU; the images' own order already
 
     def images(batch: np.ndarray) -> "Tensor":
         return torch.from_numpy(np.ascontiguousarray(batch)).permute(0, 3, 1, 2).float() / 127.5 - 1
@@ -45,6 +54,6 @@ def _on_uint8(distance: "Callable[..., list[Tensor]]") -> Distance:
         if min(true.shape[1:3]) < LEAST_PX:
             return [np.full(len(true), np.nan) for _ in others]
         with torch.inference_mode():
-            return [found.double().numpy() for found in distance(images(true), *map(images, others))]
+            return [found.double().numpy() for found in network.distance(images(true), *map(images, others))]
 
     return on_uint8

@@ -1,4 +1,4 @@
-"""Self reconstruction on held-out frames, beside two baselines on the same pixels (§4.2)."""
+"""Self reconstruction on held-out frames, beside three baselines on the same pixels (§4.2)."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from pipeline.artifacts.foregrounds import Foregrounds
 from pipeline.artifacts.frames import Frames
 from pipeline.artifacts.keypoints import Track
 from pipeline.errors import InputError
-from pipeline.evaluation.baselines import LEAST_SHARED, nearest_pose
+from pipeline.evaluation.baselines import NEAREST_POSE, WARPED, nearest_pose, warped
 from pipeline.evaluation.external import External
 from pipeline.evaluation.fidelity import person_pixels, psnr, ssim
 from pipeline.evaluation.inception import Gallery, Inception
@@ -33,16 +33,12 @@ from pipeline.geometry import apply_affine
 from pipeline.progress import Progress
 from pipeline.split import Split, SplitParams, split_frames
 
-METHODS = ("reconstruction", "nearest_pose", "plate")
+METHODS = ("reconstruction", "warped_pose", "nearest_pose", "plate")
 Predict = Callable[[list[int]], dict[str, np.ndarray]]  # frames, in growing order → what each method shows (n h w 3) uint8
 BLOCK = 8
 SAME_CROP_PX = 0.5
 SINGLE = ("psnr", "psnr_person", "ssim")
 PIXELS = "full frames composited by Eq. 9, before video coding, seen in uint8 through the crop of the true frames"
-NEAREST_POSE = (
-    "training frame of least mean joint distance in crop px, unaligned, over joints finite in both, "
-    f"at least {LEAST_SHARED:g} of the query's; pasted by its matte on the plate"
-)
 
 
 @dataclass
@@ -80,15 +76,14 @@ def evaluate_reconstruction(
     _check(fused, generated, crops, track)
     window = window_of(generated)
     split = split_frames(track.present, split_params)
-    nearest = _nearest_training_frames(crops, track, split)
     measured = Measured(Gallery(inception))
-    _measure(measured, partial(_predictions, fused, crops, nearest), crops, track, split, window, params, distances, flow)
+    _measure(measured, partial(_predictions, fused, _Copies(crops, track, split)), crops, track, split, window, params, distances, flow)
     scores: dict[str, Any] = {method: _summary(measured, method, params) for method in METHODS}
     scores["reference"] = _reference_summary(measured, params)
     scores = {name: values for name, values in scores.items() if values}
     settings = _settings(measured, crops, split, window, params, split_params)
     if len(split.held_out):
-        settings |= {"pixels": PIXELS, "nearest_pose": NEAREST_POSE}
+        settings |= {"pixels": PIXELS, "nearest_pose": NEAREST_POSE, "warped_pose": WARPED}
     return {**scores, "settings": settings}, measured.rows
 
 
@@ -168,21 +163,40 @@ def _measure(
             progress.advance(len(frames))
 
 
-def _nearest_training_frames(crops: Crops, track: Track, split: Split) -> dict[int, int]:
-    """For each held-out frame the training frame of nearest pose, -1 where none can be compared."""
-    points = np.stack([apply_affine(m, p) for m, p in zip(crops.crop, track.points, strict=True)])
-    found = {int(t): nearest_pose(points[t], points[split.training]) for t in split.held_out}
-    return {t: -1 if i < 0 else int(split.training[i]) for t, i in found.items()}
+class _Copies:
+    """Training frames of nearest pose at crop size, as they are and warped; the bare plate where none can be compared."""
+
+    def __init__(self, crops: Crops, track: Track, split: Split) -> None:
+        self.crops, self.skeleton, self.training = crops, track.skeleton, split.training
+        self.points = np.stack([apply_affine(m, p) for m, p in zip(crops.crop, track.points, strict=True)])
+
+    def nearest(self, t: int) -> np.ndarray:
+        n = self._nearest(t, None)
+        plate = self.crops.plate_at(t)
+        return plate if n is None else fuse(self.crops.frames[n], self.crops.mattes[n], plate)
+
+    def warped(self, t: int) -> np.ndarray:
+        n = self._nearest(t, self.skeleton.index(self.skeleton.root))
+        plate = self.crops.plate_at(t)
+        if n is None:
+            return plate
+        box = (0, 0, plate.shape[1], plate.shape[0])
+        return fuse(*warped(self.crops.frames[n], self.crops.mattes[n], self.points[t], self.points[n], self.skeleton, box), plate)
+
+    def _nearest(self, t: int, root: int | None) -> int | None:
+        """The training frame whose pose is nearest to that of frame t, its root moved onto the other's if one is named."""
+        found = nearest_pose(self.points[t], self.points[self.training], root)
+        return None if found < 0 else int(self.training[found])
 
 
-def _predictions(fused: Frames, crops: Crops, nearest: dict[int, int], frames: list[int]) -> dict[str, np.ndarray]:
-    """What each method shows, (n h w 3) uint8; without a comparable pose the nearest one is the bare plate."""
-    plates = np.stack([crops.plate_at(t) for t in frames])
-    pasted = [
-        plate if nearest[t] < 0 else fuse(crops.frames[nearest[t]], crops.mattes[nearest[t]], plate)
-        for t, plate in zip(frames, plates, strict=True)
-    ]
-    return {"reconstruction": np.stack([fused[t] for t in frames]), "nearest_pose": np.stack(pasted), "plate": plates}
+def _predictions(fused: Frames, copies: _Copies, frames: list[int]) -> dict[str, np.ndarray]:
+    """What each method shows, (n h w 3) uint8."""
+    return {
+        "reconstruction": np.stack([fused[t] for t in frames]),
+        "warped_pose": np.stack([copies.warped(t) for t in frames]),
+        "nearest_pose": np.stack([copies.nearest(t) for t in frames]),
+        "plate": np.stack([copies.crops.plate_at(t) for t in frames]),
+    }
 
 
 def _frame_rows(

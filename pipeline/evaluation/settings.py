@@ -17,6 +17,8 @@ Metric = Literal[
     "psnr_person",
     "ssim",
     "st_lpips",
+    "alex",
+    "sharpness",
     "lpips_alex",
     "lpips_vgg",
     "fid",
@@ -27,11 +29,12 @@ Metric = Literal[
     "motion_consistency",
     "pose",
 ]
-RECONSTRUCTION = ("psnr", "psnr_person", "ssim", "st_lpips", "lpips_alex", "lpips_vgg", "fid", "is", "tcm", "e_warp", "flicker")
+DISTANCES = ("st_lpips", "alex", "lpips_alex", "lpips_vgg")
+RECONSTRUCTION = ("psnr", "psnr_person", "ssim", *DISTANCES, "sharpness", "fid", "is", "tcm", "e_warp", "flicker")
 IMITATION = ("motion_consistency", "e_warp", "flicker", "fid", "is", "pose")
-DISTANCES = ("st_lpips", "lpips_alex", "lpips_vgg")
 NEEDS = {  # file by name, or where it comes from
     "st_lpips": "vgg_shift_tolerant.pth",
+    "alex": "alex_shift_tolerant.pth",
     "lpips_alex": "alexnet-owt-7be5be79.pth and the package lpips",
     "lpips_vgg": "vgg16-397923af.pth and the package lpips",
     "fid": "pt_inception-2015-12-05-6726825d.pth and the package torch-fidelity (extra `fid`)",
@@ -48,6 +51,8 @@ class EvaluationParams(Section):
     static_below: float = Field(ge=0)
     dilate_px: float = Field(ge=0)
     driver_margin: float = Field(ge=1, le=4)
+    watch_px: int = Field(ge=64, le=2160)
+    watch_frames: int = Field(ge=1)
 
 
 def window_of(generated: Foregrounds) -> int:
@@ -83,6 +88,7 @@ def fidelity_settings(params: EvaluationParams) -> dict[str, Any]:
         "psnr_person": f"as psnr, over the pixels within {params.dilate_px:g} px of the true matte > 0.5, the same for every method",
         "ssim": SSIM_CONVENTION,
         "st_lpips": "shift-tolerant VGG16, version 0.0, of stlpips-pytorch 0.0.2; not comparable with LPIPS",
+        "alex": "ST-LPIPS with AlexNet (shift-tolerant, version 0.0, of stlpips-pytorch 0.0.2), which no training loss uses",
         "lpips_alex": "lpips 0.1.4, net alex",
         "lpips_vgg": "lpips 0.1.4, net vgg",
     }

@@ -12,6 +12,7 @@ from pipeline.experiments.results import Result
 from pipeline.experiments.statistics import BLOCK_FRAMES, LEVEL, WHOLE, Frames, compare, quantile, spread
 
 METHOD = "reconstruction"
+WATCH = "watch."
 COSTS = {"training_s": "training, s", "frames_per_s": "frames/s"}
 NOT_TOLD_APART, TOO_LITTLE, MISSING, REFERENCE = "not told apart", "too little to say", "missing", "reference"
 UNIT = (
@@ -92,14 +93,16 @@ def markdown(rows: Sequence[Mapping[str, Any]], about: Mapping[str, Any]) -> str
 
 def _scores(result: Result, metric: str, method: str) -> Frames:
     """Scores of one experiment: by frame where there are such, else one for the whole; empty when it was not computed."""
-    of_region = metric.startswith("regions.")
-    if of_region and method != METHOD:
-        return {}  # regions are scored for our own rendering alone
-    column = metric if of_region else f"{method}_{metric}"
+    of_ours = metric.startswith(("regions.", "stages."))
+    if of_ours and method != METHOD:
+        return {}  # regions and stages are scored for our own rendering alone
+    watched = metric.removeprefix(WATCH)  # at the size people watch
+    column = metric if of_ours else f"{method}_{metric}" if watched == metric else f"{WATCH}{method}_{watched}"
     if column in result.frames:
         return {int(t): value for t, value in zip(result.frames["frame"], result.frames[column], strict=True)}
     node: Any = result.scores
-    for key in (method if part == METHOD else part for part in (metric if "." in metric else f"{METHOD}.{metric}").split(".")):
+    dotted = metric if "." in metric and watched == metric else f"{METHOD}.{metric}"
+    for key in (method if part == METHOD else part for part in dotted.split(".")):
         node = node.get(key) if isinstance(node, Mapping) else None
     return {WHOLE: float(node)} if isinstance(node, (int, float)) else {}
 

@@ -16,8 +16,8 @@ from pipeline.artifacts.residuals import Residuals, open_residuals
 from pipeline.artifacts.sounds import read_sound
 from pipeline.artifacts.store import publish, require_free_bytes
 from pipeline.clock import Clock
+from pipeline.compositing import compose_full
 from pipeline.errors import InputError
-from pipeline.fuse.compose import compose_full
 from pipeline.fuse.sidecar import COMMENT, TITLE, describe, draw_mark
 from pipeline.geometry import sample_crop
 from pipeline.params import Section

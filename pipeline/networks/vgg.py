@@ -3,97 +3,38 @@
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pipeline.errors import InputError
+from pipeline.networks.shift_tolerant import Blur, ShiftTolerant
 
 FILES = {"st_vgg16": "vgg_shift_tolerant.pth", "vgg19": "vgg19-dcbb9e9d.pth"}
 WIDTHS = (64, 128, 256, 512, 512)
 
 
-class _Blur(nn.Module):
-    """Binomial 3x3 filter with stride 2, its kernel kept in the state under `filt`."""
-
-    filt: Tensor
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.register_buffer("filt", torch.zeros(channels, 1, 3, 3))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.conv2d(F.pad(x, (2, 2, 2, 2), mode="reflect"), self.filt, stride=2, groups=x.shape[1])
-
-
-class _Scaling(nn.Module):
-    """Colours in [-1, 1] to the trunk's mean and deviation."""
-
-    shift: Tensor
-    scale: Tensor
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.register_buffer("shift", torch.zeros(1, 3, 1, 1))
-        self.register_buffer("scale", torch.ones(1, 3, 1, 1))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return (x - self.shift) / self.scale
-
-
-def _slices() -> dict[str, nn.Sequential]:
-    """Five slices of VGG16 whose layers are numbered through; dense pooling and a blur stand before slices 2-5."""
-    slices: dict[str, nn.Sequential] = {}
-    width, number = 3, 0
-    for index, (out, convolutions) in enumerate(zip(WIDTHS, (2, 2, 3, 3, 3), strict=True)):
-        layers: list[nn.Module] = [] if index == 0 else [nn.MaxPool2d(2, stride=1), _Blur(width)]
-        for _ in range(convolutions):
-            layers += [nn.Conv2d(width, out, 3, padding=1), nn.ReLU(inplace=True)]
-            width = out
-        slices[f"slice{index + 1}"] = nn.Sequential()
-        for layer in layers:
-            slices[f"slice{index + 1}"].add_module(str(number), layer)
-            number += 1
-    return slices
-
-
-class StVgg16(nn.Module):
+class StVgg16(ShiftTolerant):
     """Shift-tolerant VGG16: features for the losses, and the perceptual distance ST-LPIPS.
 
-    Images are RGB in [-1, 1], (n 3 h w), sides of at least 32 px. Not in the paper, whose backbone is VGG19.
+    Images are RGB in [-1, 1], (n 3 h w), sides of at least 32 px. Its feature maps have strides 1, 2, 4, 8, 16 and widths
+    as in WIDTHS. Not in the paper, whose backbone is VGG19.
     """
 
     def __init__(self) -> None:
-        super().__init__()
-        self.scaling_layer = _Scaling()
-        self.net = nn.ModuleDict(_slices())
-        for index, width in enumerate(WIDTHS):
-            head = nn.Sequential(nn.Identity(), nn.Conv2d(width, 1, 1, bias=False))
-            self.add_module(f"lin{index}", nn.ModuleDict({"model": head}))
-
-    def features(self, x: Tensor, depth: int = 5) -> list[Tensor]:
-        """Feature maps after the first `depth` slices, finest first; strides 1, 2, 4, 8, 16, widths as in WIDTHS."""
-        x, maps = self.scaling_layer(x.to(next(self.parameters()).dtype)), []
-        for index in range(depth):
-            x = self.net[f"slice{index + 1}"](x)
-            maps.append(x)
-        return maps
-
-    def distance(self, a: Tensor, *others: Tensor) -> list[Tensor]:
-        """ST-LPIPS (n) of images a to each of others, all (n 3 h w): 0 for equal images, larger is worse."""
-        own = [_unit(p.float()) for p in self.features(a)]
-        return [self._apart(own, self.features(b)) for b in others]
-
-    def _apart(self, own: list[Tensor], others: list[Tensor]) -> Tensor:
-        total = torch.zeros(len(own[0]), device=own[0].device)
-        for index, (p, q) in enumerate(zip(own, others, strict=True)):
-            head = self.get_submodule(f"lin{index}.model.1")
-            weights = next(head.parameters()).float()
-            total = total + F.conv2d((p - _unit(q.float())).square(), weights).mean((1, 2, 3))
-        return total
+        super().__init__(_slices(), WIDTHS)
 
 
-def _unit(x: Tensor) -> Tensor:
-    return x / (x.square().sum(1, keepdim=True).sqrt() + 1e-10)
+def _slices() -> list[dict[int, nn.Module]]:
+    """Five slices of VGG16 whose layers are numbered through; dense pooling and a blur stand before slices 2-5."""
+    slices: list[dict[int, nn.Module]] = []
+    width, number = 3, 0
+    for index, (out, convolutions) in enumerate(zip(WIDTHS, (2, 2, 3, 3, 3), strict=True)):
+        layers: list[nn.Module] = [] if index == 0 else [nn.MaxPool2d(2, stride=1), Blur(width)]
+        for _ in range(convolutions):
+            layers += [nn.Conv2d(width, out, 3, padding=1), nn.ReLU(inplace=True)]
+            width = out
+        slices.append(dict(enumerate(layers, start=number)))
+        number += len(layers)
+    return slices
 
 
 VGG19_SLICES = (4, 9, 18, 27, 35)  # torchvision's numbering; the last slice ends with the 16th convolution, conv5_4

@@ -31,13 +31,20 @@ PAPER = {
         (0.811, 23.22, 0.051, 53.17, None, 0.347),
     ),
 }
-METHODS = {"reconstruction": "ours", "nearest_pose": "nearest pose", "plate": "plate alone", "reference": "true frames"}
+METHODS = {
+    "reconstruction": "ours",
+    "warped_pose": "nearest pose, warped",
+    "nearest_pose_moved": "nearest pose, moved",
+    "nearest_pose": "nearest pose",
+    "plate": "plate alone",
+    "reference": "true frames",
+}
 BETTER = {
     **dict.fromkeys(("psnr", "psnr_person", "ssim", "tcm", "motion_consistency", "pose_detected", "is"), "higher"),
-    **dict.fromkeys(("st_lpips", "lpips_alex", "lpips_vgg", "e_warp", "pose_error_px", "fid"), "lower"),
-    "flicker": "near 1",
+    **dict.fromkeys(("st_lpips", "alex", "lpips_alex", "lpips_vgg", "e_warp", "pose_error_px", "fid"), "lower"),
+    **dict.fromkeys(("sharpness", "flicker"), "near 1"),
 }
-STAGES = ("generated", "enhanced", "refined")
+STAGES = ("warped", "enhanced", "refined")
 
 
 Others = Mapping[str, Mapping[str, Any]]  # other systems' scores by name
@@ -45,7 +52,9 @@ Others = Mapping[str, Mapping[str, Any]]  # other systems' scores by name
 
 def reconstruction_table(scores: Mapping[str, Any], others: Others | None = None) -> str:
     """Our scores on held-out frames, the baselines', other systems' and, for metrics of the same name, the paper's."""
-    columns = {METHODS[name]: scores[name] for name in METHODS if isinstance(scores.get(name), Mapping)}
+    methods = {METHODS[name]: scores[name] for name in METHODS if isinstance(scores.get(name), Mapping)}
+    columns = {name: {metric: v for metric, v in values.items() if metric != "watch"} for name, values in methods.items()}
+    columns = {name: values for name, values in columns.items() if values}
     return _beside(columns, others) or paragraph("Reconstruction was not scored.", "soft")
 
 
@@ -58,15 +67,18 @@ def imitation_table(scores: Mapping[str, Any], others: Others | None = None) -> 
 def _beside(columns: Others, others: Others | None) -> str:
     """One row a metric, one column a method; empty when there is no score."""
     columns = {**columns, **{f"external: {name}": values for name, values in (others or {}).items()}}
+    rows = [[*row, _paper(str(row[0]))] for row in by_metric(columns)]
+    return table(["metric", "better", *columns, "the paper, other data"], rows) if rows else ""
+
+
+def by_metric(columns: Others) -> list[list[object]]:
+    """A row a metric: its name, which way is better, and its score in each column, None where it has none."""
     metrics = sorted({metric for values in columns.values() for metric in values}, key=_order)
-    if not metrics:
-        return ""
-    rows = [[metric, BETTER.get(metric, ""), *(values.get(metric) for values in columns.values()), _paper(metric)] for metric in metrics]
-    return table(["metric", "better", *columns, "the paper, other data"], rows)
+    return [[metric, BETTER.get(metric, ""), *(values.get(metric) for values in columns.values())] for metric in metrics]
 
 
 def regions_table(scores: Mapping[str, Any]) -> str:
-    """Scores of face, hands and feet as generated, with enhanced faces, and refined; empty when there are none."""
+    """Scores of face, hands and feet before any polish (warped), with enhanced faces, and refined; empty when there are none."""
     regions = scores.get("regions")
     if not isinstance(regions, Mapping) or not regions:
         return ""

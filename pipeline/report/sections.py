@@ -1,6 +1,6 @@
 """The sections of the page: a pair, a target, a clip; whatever is not there is named and left out."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -16,11 +16,13 @@ from pipeline.artifacts.keypoints import Track, read_keypoints
 from pipeline.artifacts.mattes import open_mattes
 from pipeline.artifacts.residuals import Residuals, open_residuals
 from pipeline.artifacts.scores import read_curve, read_scores
+from pipeline.artifacts.watched import open_watched
 from pipeline.drawing import PoseMapParams
 from pipeline.report import facts, metrics, pictures, videos
 from pipeline.report.curves import charts
 from pipeline.report.page import code, folded, heading, image, paragraph, video
 from pipeline.report.params import ReportParams
+from pipeline.report.watch import watch_section
 from pipeline.split import SplitParams, split_frames
 
 T = TypeVar("T")
@@ -104,8 +106,10 @@ def target_section(run: Run, name: str, clip: str, split: SplitParams) -> list[s
     if scores is not None or others:
         parts += [heading(3, "Reconstruction of held-out frames"), metrics.reconstruction_table(scores or {}, metrics.scores_of(others))]
         parts += [metrics.regions_table(scores or {}), metrics.settings_lines(scores or {}), metrics.settings_of(others)]
+    columns = run.open(f"metrics/frames/{name}.tsv", read_curve) or {}
     if crops is not None and fused is not None:
-        parts += _worst(run, name, crops, fused)
+        parts += _worst(run, columns, crops, fused)
+    parts += watch_section(scores or {}, columns, run.open(f"metrics/watched/{name}.zarr", open_watched), run.params.worst_frames)
     parts += _curves(run, name)
     return [*parts, heading(3, "What the looks were learnt from"), *_target_sheets(run, name, clip, track, crops, split)]
 
@@ -214,9 +218,8 @@ def _target_sheets(run: Run, name: str, clip: str, track: Track | None, crops: C
     return parts
 
 
-def _worst(run: Run, name: str, crops: Crops, fused: Frames) -> list[str]:
+def _worst(run: Run, columns: Mapping[str, Sequence[float]], crops: Crops, fused: Frames) -> list[str]:
     """The held-out frames that scored lowest, from the table of scores by frame."""
-    columns = run.open(f"metrics/frames/{name}.tsv", read_curve) or {}
     for column, unit in WORST_BY:
         if column in columns:
             scored = [(int(t), score) for t, score in zip(columns["frame"], columns[column], strict=True) if np.isfinite(score)]

@@ -102,8 +102,8 @@ def test_every_data_file_reads_and_names_itself() -> None:
 
 def test_every_metric_that_needs_a_network_has_its_asset() -> None:
     assert assets_of_evaluation(["psnr", "st_lpips"], "dis") == ["st_vgg16"]
-    wanted = assets_of_evaluation(["lpips_vgg", "lpips_alex"], "raft")
-    assert wanted == ["lpips_alex", "lpips_vgg", "raft", "st_vgg16"]
+    wanted = assets_of_evaluation(["lpips_vgg", "lpips_alex", "alex"], "raft")
+    assert wanted == ["lpips_alex", "lpips_vgg", "raft", "st_alex", "st_vgg16"]
     assert set(wanted) <= set(asset_names())
 
 

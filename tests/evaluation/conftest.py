@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -49,7 +50,7 @@ class Scene:
     def write_fused(self, images: np.ndarray, name: str = "fused") -> None:
         clock = self.track.clock
         pts = None if clock.pts is None else clock.pts[: len(images)]
-        write_frames(self.folder / f"{name}.zarr", images, "fused", Clock(clock.fps, clock.time_base, pts))
+        write_frames(self.folder / f"{name}.zarr", images, "fused", Clock(clock.fps, clock.time_base, pts), {"stage": "generated"})
 
     def write_residuals(self, name: str, value: int, regions: tuple[str, ...], params: RegionParams, border: int) -> None:
         boxes = region_boxes(self.track.points, self.track.skeleton, params, border)
@@ -69,8 +70,8 @@ class Scene:
         return open_foregrounds(self.folder / "generated.zarr")
 
 
-def write_frames(path: Path, images: np.ndarray, kind: str, clock: Clock) -> None:
-    with create_frames(path, clock, images.shape[1:3], kind=kind) as writer:
+def write_frames(path: Path, images: np.ndarray, kind: str, clock: Clock, extra: dict[str, Any] | None = None) -> None:
+    with create_frames(path, clock, images.shape[1:3], extra, kind) as writer:
         writer.append(images)
 
 
@@ -103,6 +104,7 @@ def scene(tmp_path, drawn) -> Scene:
     seen = np.stack([made.seen(frames[t], t) for t in range(T)])
     seen_mattes = np.stack([made.seen(mattes[t], t, "zero") for t in range(T)])
     write_frames(tmp_path / "frames.zarr", frames, "frames", track.clock)
+    write_frames(tmp_path / "mattes.zarr", mattes, "mattes", track.clock)
     write_frames(tmp_path / "plate.zarr", plate[None], "plates", track.clock)
     write_crops(
         tmp_path / "crops.zarr", [(seen, seen_mattes, made.seen(plate, 0)[None])], crop, track.present, track.clock, crop_hw, HW
@@ -118,7 +120,8 @@ def scene(tmp_path, drawn) -> Scene:
 @pytest.fixture
 def params() -> EvaluationParams:
     mask = MaskParams(consistency=0.01, consistency_px2=0.5, boundary=0.01, boundary_px2=0.002)
-    return EvaluationParams(metrics=METRICS, flow="dis", mask=mask, static_below=1e-6, dilate_px=4, driver_margin=1.25)
+    watched = {"watch_px": 96, "watch_frames": 40}
+    return EvaluationParams(metrics=METRICS, flow="dis", mask=mask, static_below=1e-6, dilate_px=4, driver_margin=1.25, **watched)
 
 
 @pytest.fixture

@@ -1,8 +1,25 @@
-import numpy as np
+from pathlib import Path
 
-from pipeline.evaluation.baselines import nearest_pose
+import cv2
+import numpy as np
+import pytest
+
+from pipeline.evaluation.baselines import moved, nearest_pose, pasted, root_shift, warped
+from pipeline.fusion import fuse
+from pipeline.skeleton import load_skeleton
 
 NAN = np.nan
+RNG = np.random.default_rng(3)
+HUMAN = load_skeleton(Path(__file__).parents[2] / "pipeline/skeletons/human.yaml")
+HW = (120, 90)
+
+
+def picture() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A smooth picture (h w 3), a matte (h w), and a pose (j 2) inside."""
+    rgb = cv2.GaussianBlur(RNG.integers(0, 256, (*HW, 3)).astype(np.uint8), (0, 0), 4)
+    matte = np.zeros(HW, np.uint8)
+    matte[30:100, 25:60] = 255
+    return cv2.normalize(rgb, None, 0, 255, cv2.NORM_MINMAX), matte, RNG.uniform((25, 30), (60, 100), (len(HUMAN.joints), 2))
 
 
 def test_the_planted_pose_is_found():
@@ -32,7 +49,7 @@ def test_one_shared_joint_does_not_make_a_neighbour():
     lone = np.full((4, 2), NAN)
     lone[0] = 0
     assert nearest_pose(query, np.stack([lone, query + 3])) == 1
-    assert nearest_pose(query, lone[None]) == 0
+    assert nearest_pose(query, lone[None]) == -1
 
 
 def test_ties_go_to_the_first_and_nothing_shared_is_minus_one():
@@ -40,3 +57,66 @@ def test_ties_go_to_the_first_and_nothing_shared_is_minus_one():
     assert nearest_pose(query, np.stack([query + 1, query + 1])) == 0
     assert nearest_pose(query, np.full((3, 2, 2), NAN)) == -1
     assert nearest_pose(query, np.zeros((0, 2, 2))) == -1
+
+
+def test_roots_laid_on_each_other_find_the_pose_that_stands_elsewhere():
+    pose = RNG.uniform(0, 50, (4, 2))
+    far, near = pose + 100, pose + RNG.normal(0, 4, (4, 2))
+    assert nearest_pose(pose, np.stack([far, near])) == 1
+    assert nearest_pose(pose, np.stack([far, near]), root=2) == 0
+
+
+def test_the_shift_lays_root_on_root_or_else_the_common_joints():
+    reference = RNG.uniform(0, 50, (3, 2))
+    query = reference + np.array([[7, -3], [9, 0], [5, 0]])
+    assert root_shift(query, reference, 0) == pytest.approx([7, -3])
+    reference[0] = NAN
+    assert root_shift(query, reference, 0) == pytest.approx([7, 0])
+
+
+def test_moving_is_by_whole_pixels_and_brings_in_zeros():
+    rgb, matte, _ = picture()
+    shifted = moved(rgb, np.array([3.4, -2.2]))
+    assert np.array_equal(shifted[:-2, 3:], rgb[2:, :-3])
+    assert not shifted[-2:].any()
+    assert not shifted[:, :3].any()
+    assert np.array_equal(moved(matte, np.array([0.3, 0.4])), matte)
+
+
+@pytest.mark.parametrize("box", [(0, 0, 90, 120), (11, 7, 80, 103), (20, 30, 21, 31)])
+def test_warping_to_the_same_pose_changes_nothing(box):
+    rgb, matte, pose = picture()
+    x0, y0, x1, y1 = box
+    colour, alpha = warped(rgb, matte, pose, pose, HUMAN, box)
+    assert np.abs(colour.astype(int) - rgb[y0:y1, x0:x1]).max() <= 1
+    assert np.abs(alpha.astype(int) - matte[y0:y1, x0:x1]).max() <= 1
+
+
+def test_warping_to_a_pose_that_stands_elsewhere_moves():
+    rgb, matte, pose = picture()
+    colour, alpha = warped(rgb, matte, pose + np.array([4, -6]), pose, HUMAN, (10, 10, 80, 100))
+    assert np.abs(colour.astype(int) - rgb[16:106, 6:76]).max() <= 2
+    assert np.abs(alpha.astype(int) - matte[16:106, 6:76]).max() <= 2
+
+
+def test_between_the_nodes_the_field_is_what_it_is_at_every_pixel(monkeypatch):
+    rgb, matte, pose = picture()
+    large = [cv2.resize(image, None, fx=6, fy=6, interpolation=cv2.INTER_CUBIC) for image in (rgb, matte)]
+    query, reference = (6 * (pose + RNG.normal(0, 3, pose.shape)) for _ in range(2))
+    box = (0, 0, 540, 720)
+    coarse = warped(*large, query, reference, HUMAN, box)
+    monkeypatch.setattr("pipeline.evaluation.baselines.NODES", 720)
+    fine = warped(*large, query, reference, HUMAN, box)
+    assert np.abs(coarse[0].astype(int) - fine[0])[fine[1] > 0].mean() < 1
+
+
+def test_pasting_touches_the_opaque_part_alone():
+    rgb, matte, _ = picture()
+    plate = RNG.integers(0, 256, (200, 200, 3)).astype(np.uint8)
+    before = plate.copy()
+    made = pasted(rgb, matte, plate, (30, 50))
+    assert np.array_equal(plate, before)
+    assert np.array_equal(made[50:170, 30:120], fuse(rgb, matte, plate[50:170, 30:120]))
+    made[50:170, 30:120] = plate[50:170, 30:120]
+    assert np.array_equal(made, plate)
+    assert np.array_equal(pasted(rgb, matte * 0, plate), plate)

@@ -7,6 +7,7 @@ import pytest
 
 from pipeline.artifacts.keypoints import write_keypoints
 from pipeline.artifacts.scores import read_curve, read_scores
+from pipeline.artifacts.watched import open_watched
 
 ROOT = Path(__file__).resolve().parents[2]
 PARAMS = """
@@ -19,6 +20,8 @@ evaluation:
   static_below: 1.0e-6
   dilate_px: 4
   driver_margin: 1.25
+  watch_px: 96
+  watch_frames: 40
 """
 
 
@@ -38,9 +41,10 @@ def run(door, folder, **options):
 
 
 def reconstruct(folder, **options):
-    names = ("fused", "generated", "enhanced", "refined", "frames", "plate", "crops")
+    names = ("fused", "generated", "enhanced", "refined", "frames", "mattes", "plate", "crops")
     inputs = {name: f"{name}.zarr" for name in names} | {"keypoints": "keypoints.parquet", "weights": "weights"}
-    return run("evaluate_reconstruction", folder, **inputs, out="man.json", frames_out="man.tsv", **options)
+    inputs["warped"] = "generated.zarr"  # nothing was carried
+    return run("evaluate_reconstruction", folder, **inputs, out="man.json", frames_out="man.tsv", watched_out="man.zarr", **options)
 
 
 def imitate(folder):
@@ -53,10 +57,18 @@ def test_reconstruction_door_writes_nested_scores_and_a_row_a_frame(folder):
     done = reconstruct(folder, time="time.json")
     assert done.returncode == 0, done.stderr
     scores = read_scores(folder / "man.json")
-    assert set(scores) == {"reconstruction", "nearest_pose", "plate", "reference", "regions", "settings"}
-    assert set(scores["regions"]["face"]) == {"generated", "enhanced", "refined"}
+    methods = {"reconstruction", "warped_pose", "nearest_pose", "plate"}
+    assert set(scores) == methods | {"nearest_pose_moved", "reference", "regions", "stages", "settings"}
+    assert all(set(scores[method]["watch"]) == {"psnr", "psnr_person"} for method in (*methods, "nearest_pose_moved"))
+    assert scores["stages"]["generated"]["watch"] == {"psnr_person": scores["reconstruction"]["watch"]["psnr_person"]}
+    assert set(scores["regions"]["face"]) == {"warped", "enhanced", "refined"}
     assert scores["settings"]["frames"] == 8
-    assert read_curve(folder / "man.tsv")["frame"] == list(range(12, 20))
+    columns, watched = read_curve(folder / "man.tsv"), open_watched(folder / "man.zarr")
+    assert columns["frame"] == list(range(12, 20))
+    assert {"warped_pose_psnr", "watch.nearest_pose_moved_psnr", "stages.refined.watch.psnr_person"} <= set(columns)
+    assert watched.frames.tolist() == columns["frame"]
+    assert set(watched.pictures) == {"truth", "reconstruction", "warped_pose", "nearest_pose"}
+    assert watched.pictures["truth"].shape == (8, *scores["settings"]["watch"]["view_hw"], 3)
     assert json.loads((folder / "time.json").read_text())["frames"] == 20
 
 

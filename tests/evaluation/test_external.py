@@ -211,6 +211,8 @@ evaluation:
   static_below: 1.0e-6
   dilate_px: 4
   driver_margin: 1.25
+  watch_px: 96
+  watch_frames: 40
 """
 
 

@@ -2,10 +2,11 @@ import json
 import os
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
-from pipeline.evaluation.fidelity import IDENTICAL_DB, person_pixels, psnr, ssim
+from pipeline.evaluation.fidelity import IDENTICAL_DB, person_pixels, psnr, sharpness, ssim
 
 
 @pytest.fixture
@@ -78,3 +79,36 @@ def test_golden_psnr_and_ssim():
     hole = np.zeros(a.shape[:2], bool)
     hole[16:48, 20:60] = True
     assert psnr(a, b, hole) == pytest.approx(values["psnr_hole_only(rows16:48,cols20:60)"], abs=1e-9)
+
+
+def test_sharpness_is_one_for_the_same_and_falls_with_blur():
+    image = np.random.default_rng(4).integers(0, 256, (40, 40, 3)).astype(np.uint8)
+    matte = np.zeros((40, 40), np.uint8)
+    matte[10:30, 10:30] = 255
+    blurred = [cv2.GaussianBlur(image, (0, 0), sigma) for sigma in (0.5, 1, 2)]
+    found = [sharpness(image, pred, matte) for pred in (image, *blurred)]
+    assert found[0] == 1
+    assert found == sorted(found, reverse=True)
+    assert found[-1] < 0.3
+    assert sharpness(image, np.full_like(image, 90), matte) == 0
+    assert sharpness(blurred[0], image, matte) > 1  # more is noise
+
+
+def test_blurred_edges_are_less_sharp_though_their_gradients_add_up_to_the_same():
+    step = np.full((40, 60, 3), 50, np.uint8)
+    step[:, 30:] = 200
+    blurred = cv2.GaussianBlur(step, (0, 0), 3)
+    assert np.abs(np.diff(blurred[20, :, 0].astype(int))).sum() == np.abs(np.diff(step[20, :, 0].astype(int))).sum()
+    assert sharpness(step, blurred, np.full((40, 60), 255, np.uint8)) < 0.3
+
+
+def test_sharpness_counts_inside_the_person_alone():
+    stripes = np.tile((np.arange(40, dtype=np.uint8) % 4 * 20)[None, :, None], (40, 1, 3))
+    matte = np.zeros((40, 40), np.uint8)
+    matte[:, 5:20] = 200
+    spoilt = stripes.copy()
+    spoilt[:, 25:] = 255 - 2 * spoilt[:, 25:]
+    assert sharpness(stripes, spoilt, matte) == 1
+    assert sharpness(stripes, 2 * stripes, matte) == pytest.approx(2)
+    assert np.isnan(sharpness(stripes, stripes, matte * 0))
+    assert np.isnan(sharpness(np.full_like(stripes, 9), stripes, matte))

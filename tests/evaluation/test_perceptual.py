@@ -49,6 +49,8 @@ def test_an_unlisted_distance_needs_no_file(tmp_path):
 def test_a_listed_distance_without_its_file_says_what_to_do(tmp_path):
     with pytest.raises(InputError, match=r"vgg_shift_tolerant.pth.*fetch_metric_weights"):
         load_distances(["st_lpips"], tmp_path)
+    with pytest.raises(InputError, match=r"lists alex, which needs .*st_alex/alex_shift_tolerant.pth"):
+        load_distances(["alex"], tmp_path)
     with pytest.raises(InputError, match=r"lists lpips_alex, which needs .*alexnet-owt-7be5be79.pth"):
         load_distances(["lpips_alex"], tmp_path)
 

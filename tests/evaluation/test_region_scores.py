@@ -43,8 +43,8 @@ def test_residuals_of_zero_change_nothing(scene, params, region_params, residual
     scores, settings, _ = score(scene, params, region_params)
     assert set(scores) == set(REGIONS)
     for stages in scores.values():
-        assert set(stages) == {"generated", "enhanced", "refined"}
-        assert stages["generated"] == stages["enhanced"] == stages["refined"]
+        assert set(stages) == {"warped", "enhanced", "refined"}
+        assert stages["warped"] == stages["enhanced"] == stages["refined"]
     assert settings["frames"] == dict.fromkeys(REGIONS, 8)
 
 
@@ -62,24 +62,24 @@ def test_without_a_matte_the_region_shows_the_plate(scene, params, region_params
     for region in REGIONS:
         cuts = [(cut_region(scene.frames[t], boxes[region][t], 32), cut_region(scene.plate, boxes[region][t], 32)) for t in held_out]
         by_hand = np.mean([psnr(a, b) for a, b in cuts])
-        assert scores[region]["generated"]["psnr"] == pytest.approx(by_hand)
+        assert scores[region]["warped"]["psnr"] == pytest.approx(by_hand)
         assert scores[region]["refined"]["psnr"] == pytest.approx(by_hand)
 
 
 def test_a_stage_counts_its_own_residuals_only(scene, params, region_params, residuals):
     scene.write_residuals("enhanced", 60, ("face",), region_params, BORDER)
     scores, _, _ = score(scene, params, region_params)
-    assert scores["face"]["enhanced"]["psnr"] < scores["face"]["generated"]["psnr"] - 3
-    assert scores["face"]["refined"] == scores["face"]["generated"]
-    assert scores["left_foot"]["enhanced"] == scores["left_foot"]["generated"]
+    assert scores["face"]["enhanced"]["psnr"] < scores["face"]["warped"]["psnr"] - 3
+    assert scores["face"]["refined"] == scores["face"]["warped"]
+    assert scores["left_foot"]["enhanced"] == scores["left_foot"]["warped"]
 
 
 def test_a_stage_that_did_not_run_has_no_key(scene, params, region_params, residuals):
     scene.write_residuals("enhanced", 0, (), region_params, BORDER)
     scene.write_residuals("refined", 0, ("face",), region_params, BORDER)
     scores, _, _ = score(scene, params, region_params)
-    assert set(scores["face"]) == {"generated", "refined"}
-    assert set(scores["left_hand"]) == {"generated"}
+    assert set(scores["face"]) == {"warped", "refined"}
+    assert set(scores["left_hand"]) == {"warped"}
 
 
 def test_the_perceptual_distance_is_scored_too(scene, params, region_params, residuals):
@@ -102,7 +102,7 @@ def test_a_region_without_joints_and_a_clip_without_held_out_frames_have_no_key(
 
 def test_scores_by_frame_are_those_of_the_mean(scene, params, region_params, residuals):
     scores, _, by_frame = score(scene, params, region_params)
-    assert set(by_frame) == {f"regions.{r}.{stage}.psnr" for r in REGIONS for stage in ("generated", "enhanced", "refined")}
+    assert set(by_frame) == {f"regions.{r}.{stage}.psnr" for r in REGIONS for stage in ("warped", "enhanced", "refined")}
     for region in REGIONS:
         values = by_frame[f"regions.{region}.refined.psnr"]
         assert list(values) == split_frames(scene.track.present, HELD_OUT).held_out.tolist()

@@ -20,7 +20,7 @@ LISTED = ExperimentList.model_validate(
         "stage": "evaluate_reconstruction@{target}",
         "base": {"crop.size_px": 64},
         "seeds": [1, 2],
-        "metrics": ["psnr", "reconstruction.tcm", "regions.face.refined.st_lpips"],
+        "metrics": ["psnr", "watch.st_lpips", "reconstruction.tcm", "regions.face.refined.st_lpips", "stages.generated.watch.alex"],
         "reference": "all",
         "baselines": ["plate"],
         "rows": {
@@ -37,8 +37,18 @@ FRAMES = list(range(20, 24))
 
 def result(*psnr: float, tcm: float, commit: str = "c0ffee1", made_from: str = "x", seconds: float = 60.0) -> Result:
     return Result(
-        {"frame": FRAMES, "reconstruction_psnr": list(psnr), "plate_psnr": [15.0, 15.5, 16.0, 14.0]},
-        {"reconstruction": {"psnr": 1.0, "tcm": tcm}, "plate": {"tcm": 0.1}, "regions": {"face": {"refined": {"st_lpips": 0.3}}}},
+        {
+            "frame": FRAMES,
+            "reconstruction_psnr": list(psnr),
+            "plate_psnr": [15.0, 15.5, 16.0, 14.0],
+            "watch.reconstruction_st_lpips": [0.25, math.nan, math.nan, 0.75],  # some frames are watched
+            "stages.generated.watch.alex": [0.5, math.nan, math.nan, 0.7],
+        },
+        {
+            "reconstruction": {"psnr": 1.0, "tcm": tcm, "watch": {"st_lpips": 9.0}},
+            "plate": {"tcm": 0.1, "watch": {"st_lpips": 0.8}},
+            "regions": {"face": {"refined": {"st_lpips": 0.3}}},
+        },
         {"training_s": seconds, "frames_per_s": 25.0},
         commit,
         made_from,
@@ -74,6 +84,7 @@ def test_equal_rows_are_not_told_apart():
         found = record("same", metric)
         assert (found["verdict"], found["difference"]) == ("not told apart", 0)
     assert record("less", "reconstruction.tcm")["verdict"] == "not told apart"
+    assert record("less", "watch.st_lpips")["verdict"] == "not told apart"
     assert record("less", "reconstruction.tcm")["pairs"] == 2
 
 
@@ -94,8 +105,15 @@ def test_a_baseline_stands_in_the_scores_of_the_reference():
     assert record("plate", "psnr")["mean"] == pytest.approx(15.125)
     assert record("plate", "psnr")["verdict"] == "lower"
     assert record("plate", "reconstruction.tcm")["mean"] == pytest.approx(0.1)
-    assert record("plate", "regions.face.refined.st_lpips")["verdict"] == "missing"  # it has no regions of its own
+    for metric in ("regions.face.refined.st_lpips", "stages.generated.watch.alex"):
+        assert record("plate", metric)["verdict"] == "missing"  # it has no regions and no stages of its own
     assert not [r for r in records(LISTED, RESULTS) if (r["row"], r["metric"]) == ("plate", "training_s")]
+
+
+def test_scores_at_the_size_people_watch_are_those_of_the_frames_watched():
+    assert record("all", "watch.st_lpips")["mean"] == pytest.approx(0.5)
+    assert record("all", "stages.generated.watch.alex")["mean"] == pytest.approx(0.6)
+    assert record("plate", "watch.st_lpips")["mean"] == 0.8  # without a column, that of the whole
 
 
 def test_costs_stand_beside():
@@ -113,16 +131,16 @@ def test_frames_that_are_not_finite_are_left_out_and_counted():
 def test_the_table_is_written_and_read(tmp_path):
     parquet, text = write_table(tmp_path, "mine", LISTED, RESULTS)
     rows, about = read_experiments(parquet)
-    assert [r["row"] for r in rows[:5]] == ["all"] * 5
+    assert [r["row"] for r in rows[:7]] == ["all"] * 7
     assert about["question"] == "Which parts help?"
     assert about["notes"][0] == "Not finished: late (seeds 1, 2); pair (seeds 2)."
     assert "WARNING" not in text.read_text()
     lines = text.read_text().splitlines()
-    assert "| all | everything | 2 | 21.5 ± 0 | 0.55 ± 0.071 | 0.3 ± 0 | 60 ± 0 | 25 ± 0 | 1, 2 |" in lines
-    assert "| late | not run | – | – | – | – | – | – | missing |" in lines
+    assert "| all | everything | 2 | 21.5 ± 0 | 0.5 ± 0 | 0.55 ± 0.071 | 0.3 ± 0 | 0.6 ± 0 | 60 ± 0 | 25 ± 0 | 1, 2 |" in lines
+    assert "| late | not run | – | – | – | – | – | – | – | – | missing |" in lines
     assert "12.7 standard errors at two seeds, 4.3 at three, 2.8 at five" in text.read_text()
     assert any(line.startswith("| less | all | lower (-1.02, se 0.02)") for line in lines)
-    assert "| late | all | missing | missing | missing |" in lines
+    assert "| late | all | missing | missing | missing | missing | missing |" in lines
     assert write_table(tmp_path / "again", "mine", LISTED, RESULTS)[0].read_bytes() == parquet.read_bytes()
     assert "experiments, version 1" in inspect(parquet).text()
 

@@ -4,18 +4,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from waves import wave
 
 from pipeline.errors import InputError
 from pipeline.networks.vgg import StVgg16, Vgg19, load_features, load_st_vgg16, load_vgg19
 
 WEIGHTS = Path("data/weights/metrics/st_vgg16/vgg_shift_tolerant.pth")
-
-
-def wave(phase: float) -> torch.Tensor:
-    """Two images (2 3 64 64) in [-1, 1] made of sines, so that any package can make them again."""
-    y, x = torch.meshgrid(torch.arange(64.0, dtype=torch.float64), torch.arange(64.0, dtype=torch.float64), indexing="ij")
-    images = [[torch.sin(x * (0.11 * (c + 1)) + y * (0.07 * (i + 1)) + phase * (c + 1)) for c in range(3)] for i in range(2)]
-    return torch.stack([torch.stack(image) for image in images]).float()
 
 
 @pytest.mark.skipif(not WEIGHTS.exists(), reason="needs the weights: dvc repro fetch_assets@st_vgg16")

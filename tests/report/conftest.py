@@ -1,4 +1,5 @@
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from pipeline.artifacts.keypoints import ORIGINS, Keypoints, write_keypoints
 from pipeline.artifacts.mattes import create_mattes
 from pipeline.artifacts.residuals import create_residuals
 from pipeline.artifacts.scores import write_curve, write_scores
+from pipeline.artifacts.watched import write_watched
 from pipeline.clock import Clock
 from pipeline.drawing import PoseMapParams
 from pipeline.report.build import build_report
@@ -30,6 +32,7 @@ POSE_MAP = PoseMapParams(style="limbs", width=0.015, score_threshold=0.1)
 PARAMS = ReportParams(video_height_px=96, video_crf=30, video_max_frames=15, sheet_frames=4, worst_frames=2)
 CROP = np.tile(np.array([[S / H, 0, 10.0], [0, S / H, 0.0]]), (T, 1, 1))
 RETARGETED = {"retargeting": {"figures": {"height_px": 80.0}, "warnings": ["feet slide"]}}
+WATCHED = ("truth", "reconstruction", "warped_pose", "nearest_pose")
 MATTES = {"backend": "maskrcnn_v2", "bridged_frames": [3, 4], "guessed_frames": [], "flicker": {"found": 0.02, "smoothed": 0.01}}
 CROPPED = {"mode": "follow", "margin": 1.25, "body_px": 40.3, "warnings": ["The person is only 40 px high."]}
 PLATE = {"inpainting": {"camera_motion": {"moving": True, "max_shift_px": 7.5}}}
@@ -94,8 +97,12 @@ def run_folder(tmp_path: Path) -> Path:
     curve = [{"step": i, "perceptual": 1 / (1 + i), "matte": 0.5} for i in range(300)]
     for training in ("appearance", "refiner"):
         write_curve(data / f"metrics/curves/ann-{training}.tsv", curve)
-    worst = [{"frame": t, "reconstruction_psnr": 20.0 + t, "plate_psnr": 15.0 + t} for t in range(16, T)]
-    write_curve(data / "metrics/frames/ann.tsv", worst)
+    scored = [{"frame": t, "reconstruction_psnr": 20.0 + t, "plate_psnr": 15.0 + t} for t in range(16, T)]
+    for row, st_lpips in zip(scored, (0.1, math.nan, 0.3, 0.23), strict=True):
+        row["watch.reconstruction_st_lpips"] = st_lpips
+    write_curve(data / "metrics/frames/ann.tsv", scored)
+    shown = {name: np.full((3, 90, 40, 3), 60 + 40 * i, np.uint8) for i, name in enumerate(WATCHED)}
+    write_watched(data / "metrics/watched/ann.zarr", [16, 18, 19], shown)
     write_scores(data / "metrics/time/fuse@bob-to-ann.json", {"seconds": 12.5, "peak_memory_mb": 900, "frames": T})
     (data / "weights/toy").mkdir(parents=True)
     licence = {"name": "toy", "what": "a <net>", "source": "x", "licence": "MIT", "allows": "All.", "files": {"a": {}}}
@@ -103,12 +110,15 @@ def run_folder(tmp_path: Path) -> Path:
     return data
 
 
+WATCH = {"frames": 3, "frames_sampled": "3 of 4 held-out frames", "view_hw": [90, 40]}
 SCORES = {
-    "reconstruction": {"psnr": 26.5, "st_lpips": 0.12, "ssim": 0.9},
-    "nearest_pose": {"psnr": 20.2, "st_lpips": 0.2},
+    "reconstruction": {"psnr": 26.5, "st_lpips": 0.12, "ssim": 0.9, "watch": {"st_lpips": 0.21, "sharpness": 0.7}},
+    "nearest_pose": {"psnr": 20.2, "st_lpips": 0.2, "watch": {"st_lpips": 0.19, "sharpness": 1.02}},
+    "nearest_pose_moved": {"watch": {"st_lpips": 0.18}},
+    "stages": {"generated": {"watch": {"st_lpips": 0.25}}, "refined": {"watch": {"st_lpips": 0.21}}},
     "plate": {"psnr": 17.4},
-    "regions": {"face": {"generated": {"psnr": 20.0}, "refined": {"psnr": 21.5}}},
-    "settings": {"flow": "dis", "frames": 4, "not_computed": {"tcm": "add tcm to evaluation.metrics"}},
+    "regions": {"face": {"warped": {"psnr": 20.0}, "refined": {"psnr": 21.5}}},
+    "settings": {"flow": "dis", "frames": 4, "watch": WATCH, "not_computed": {"tcm": "add tcm to evaluation.metrics"}},
 }
 
 

@@ -60,7 +60,7 @@ def test_other_systems_stand_beside_ours() -> None:
 
 
 def test_regions_stand_in_the_order_of_the_stages() -> None:
-    html = regions_table({"regions": {"face": {"refined": {"psnr": 22.0}, "generated": {"psnr": 20.0}}}})
+    html = regions_table({"regions": {"face": {"refined": {"psnr": 22.0}, "warped": {"psnr": 20.0}}}})
     assert row(html, "face") == ["face", "psnr", "higher", "20.00", "–", "22.00"]
 
 

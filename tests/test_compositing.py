@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline.fuse.compose import compose_full, is_cut, opaque_box
+from pipeline.compositing import compose_full, is_cut, opaque_box
 from pipeline.fusion import fuse, paste_residual
 from pipeline.geometry import box_to_crop, paste_crop
 

@@ -1,0 +1,72 @@
+"""The self pair's frames at the source's resolution, as fusion composes them (Eq. 8 and 9), after each stage that made them."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from pipeline.artifacts.foregrounds import Foregrounds
+from pipeline.artifacts.frames import Frames
+from pipeline.artifacts.residuals import Residuals
+from pipeline.compositing import compose_full
+from pipeline.errors import InputError
+from pipeline.regions import feather
+
+
+@dataclass(frozen=True)
+class Composites:
+    """What the stages left: foregrounds as generated, and with real pixels carried into them (warped), residuals, plate, fused crops.
+
+    Residuals are added to the warped foreground; fused crops tell which stage the video shows.
+    """
+
+    generated: Foregrounds
+    warped: Foregrounds
+    enhanced: Residuals
+    refined: Residuals
+    plate: Frames
+    fused: Frames
+
+    def stages(self) -> dict[str, tuple[Foregrounds, Residuals | None]]:
+        """The stages that changed anything, in their order: which foreground each shows, and with which residuals."""
+        changed = {
+            "generated": True,
+            "warped": self.generated.carried is not None,  # else the generated foreground was passed on as it is
+            "enhanced": bool(self.enhanced.regions),
+            "refined": bool(self.refined.regions),
+        }
+        return {stage: made for stage, made in self._all().items() if changed[stage]}
+
+    def shown(self) -> tuple[Foregrounds, Residuals | None]:
+        """Foreground and residuals of the video; InputError when the fused crops do not say their stage."""
+        stage, stages = self.fused.attributes.get("stage"), self._all()
+        if stage not in stages:
+            raise InputError(f"Fused crops must show one of the stages {', '.join(stages)}, found {stage}. Run: dvc repro fuse")
+        return stages[stage]
+
+    def _all(self) -> dict[str, tuple[Foregrounds, Residuals | None]]:
+        return {
+            "generated": (self.generated, None),
+            "warped": (self.warped, None),
+            "enhanced": (self.warped, self.enhanced),
+            "refined": (self.warped, self.refined),
+        }
+
+    def frame(self, foreground: Foregrounds, residuals: Residuals | None, t: int) -> np.ndarray:
+        """Frame t (h w 3) uint8 as fusion composes it: the plate where the foreground has nobody."""
+        plate = self.plate_at(t)
+        if not foreground.present[t]:
+            return plate
+        patches, weight = {}, None
+        if residuals is not None:
+            weight = feather(residuals.region_px)
+            patches = {name: (residuals.residual(name, t), residuals.boxes[name][t]) for name in residuals.regions}
+        return compose_full(foreground.rgb[t], foreground.matte[t], foreground.crop[t], patches, weight, plate)
+
+    def plate_at(self, t: int) -> np.ndarray:
+        """The plate (h w 3) uint8 behind frame t."""
+        return self.plate[t] if self._only_plate is None else self._only_plate
+
+    @cached_property
+    def _only_plate(self) -> np.ndarray | None:
+        return self.plate[0] if len(self.plate) == 1 else None

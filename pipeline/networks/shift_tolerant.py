@@ -1,0 +1,85 @@
+"""What the shift-tolerant networks of stlpips-pytorch have in common: blurred strides, and a distance with linear heads.
+
+"Shift-tolerant Perceptual Similarity Metric", Ghildyal and Liu, ECCV 2022. Not in the paper.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class Blur(nn.Module):
+    """Binomial 3x3 filter with stride 2, its kernel kept in the state under `filt`."""
+
+    filt: Tensor
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.register_buffer("filt", torch.zeros(channels, 1, 3, 3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.conv2d(F.pad(x, (2, 2, 2, 2), mode="reflect"), self.filt, stride=2, groups=x.shape[1])
+
+
+class Scaling(nn.Module):
+    """Colours in [-1, 1] to the trunk's mean and deviation."""
+
+    shift: Tensor
+    scale: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("shift", torch.zeros(1, 3, 1, 1))
+        self.register_buffer("scale", torch.ones(1, 3, 1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x - self.shift) / self.scale
+
+
+class ShiftTolerant(nn.Module):
+    """A trunk in slices, and a perceptual distance by a linear head on each; state names as the package's files have them.
+
+    Images are RGB in [-1, 1], (n 3 h w), sides of at least 32 px. slices: layers by the number that each has in the trunk.
+    """
+
+    def __init__(self, slices: Sequence[Mapping[int, nn.Module]], widths: Sequence[int]) -> None:
+        super().__init__()
+        self.scaling_layer = Scaling()
+        self.net = nn.ModuleDict({f"slice{index + 1}": _numbered(layers) for index, layers in enumerate(slices)})
+        for index, width in enumerate(widths):
+            head = nn.Sequential(nn.Identity(), nn.Conv2d(width, 1, 1, bias=False))
+            self.add_module(f"lin{index}", nn.ModuleDict({"model": head}))
+
+    def features(self, x: Tensor, depth: int = 5) -> list[Tensor]:
+        """Feature maps after the first `depth` slices, finest first."""
+        x, maps = self.scaling_layer(x.to(next(self.parameters()).dtype)), []
+        for index in range(depth):
+            x = self.net[f"slice{index + 1}"](x)
+            maps.append(x)
+        return maps
+
+    def distance(self, a: Tensor, *others: Tensor) -> list[Tensor]:
+        """The distance (n) of images a to each of others, all (n 3 h w): 0 for equal images, larger is worse."""
+        own = [_unit(p.float()) for p in self.features(a)]
+        return [self._apart(own, self.features(b)) for b in others]
+
+    def _apart(self, own: list[Tensor], others: list[Tensor]) -> Tensor:
+        total = torch.zeros(len(own[0]), device=own[0].device)
+        for index, (p, q) in enumerate(zip(own, others, strict=True)):
+            head = self.get_submodule(f"lin{index}.model.1")
+            weights = next(head.parameters()).float()
+            total = total + F.conv2d((p - _unit(q.float())).square(), weights).mean((1, 2, 3))
+        return total
+
+
+def _numbered(layers: Mapping[int, nn.Module]) -> nn.Sequential:
+    made = nn.Sequential()
+    for number, layer in layers.items():
+        made.add_module(str(number), layer)
+    return made
+
+
+def _unit(x: Tensor) -> Tensor:
+    return x / (x.square().sum(1, keepdim=True).sqrt() + 1e-10)
