@@ -41,9 +41,10 @@ PARAMS = {  # one training step, one thread; the rest stays as users get it
     "clips": {"ann": {"select": "auto", "pose": "imported", "refiner": "none"}},
     "targets": {
         "ann": {
-            "clip": "ann", "matte": "background_difference",
-            "matting": {}, "crop": {}, "reference": {}, "appearance": {}, "face": {}, "refine": {},
-        }  # fmt: skip
+            "clip": "ann",
+            "matte": "background_difference",
+            **{section: {} for section in ("matting", "crop", "reference", "appearance", "face", "refine")},
+        }
     },
     "pairs": {"ann-to-ann": {"driver": "ann", "target": "ann", "redetect": "none", "motion": {"method": "none"}}},
     "appearance.steps": 1,
