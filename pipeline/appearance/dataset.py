@@ -37,9 +37,10 @@ class Batch:
     """Windows: poses (b k c h w) in [0, 1], foregrounds M x F (b k 3 h w) in [-1, 1], mattes (b k 1 h w) in [0, 1].
 
     A system that makes whole frames sees everything as foreground: its mattes are 1.
-    halved_poses are the poses at half size for the discriminators. backgrounds (b 1 3 1 1) in [-1, 1]: a colour a window, over which
-    the foregrounds are compared. Where the generator sees references: warped (b k 4r h w), r warped to each pose, M x F and M of
-    each; the field (b k h w 2) that warped the first; patches, some of it finer.
+    halved_poses are the poses at half size for the discriminators. backgrounds (b 1 3 1 1) in [-1, 1]: a colour over which
+    foregrounds are compared, the same in all of a batch, so that L_GW compares persons. Where the generator sees
+    references: warped (b k 4r h w), r warped to each pose, M x F and M of each; the field (b k h w 2) that warped the first;
+    patches, some of it finer.
     """
 
     poses: Tensor
@@ -169,7 +170,8 @@ class TrainingClip:
         mirrored = step_generator(self.params.seed, DRAW_MIRROR, *keys).random(len(windows)) < self.params.augment.mirror
         share = slice(rank * len(windows) // size, (rank + 1) * len(windows) // size)
         shared = None if references is None else references[share]
-        backgrounds = torch.from_numpy(generator.uniform(-1, 1, (len(windows), 1, 3, 1, 1)).astype(np.float32))[share].to(device)
+        colour = torch.from_numpy(generator.uniform(-1, 1, (1, 1, 3, 1, 1)).astype(np.float32))
+        backgrounds = colour.repeat(len(rows[share]), 1, 1, 1, 1).to(device)
         chances = generator.random((len(windows), 3))[share]
         return self._load(rows[share], maps[share], mirrored[share], [int(w) for w in windows[share]], backgrounds, shared, chances)
 

@@ -1,6 +1,7 @@
 """Training of the appearance GAN: what a step touches, what a resume changes, what a model may depend on."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,9 +9,10 @@ import pytest
 import torch
 from drawn_stick import AS_PUBLISHED, CROP_HW, EDN, draw, make_crops, make_track, small
 
-from pipeline.appearance.dataset import TrainingClip
+from pipeline.appearance.dataset import TrainingClip, composited
 from pipeline.appearance.gan import Gan
 from pipeline.appearance.generate import load_generator
+from pipeline.appearance.system import Rendering
 from pipeline.appearance.train import Outputs, train_appearance
 from pipeline.artifacts.models import load_model
 from pipeline.artifacts.scores import read_curve
@@ -96,6 +98,49 @@ def test_foregrounds_of_a_batch_are_matte_times_colour(tmp_path, stick, features
     inside = (batch.mattes > 0.999).expand_as(batch.foregrounds)
     assert batch.foregrounds[inside].max() > 0.7  # 230 / 127.5 - 1 = 0.80
     torch.testing.assert_close(batch.halved_poses, torch.nn.functional.avg_pool2d(batch.poses.flatten(0, 1), 2).unflatten(0, (2, 3)))
+
+
+def test_every_judge_and_loss_sees_the_predicted_matte(tmp_path, stick, features_folder):
+    gan, batch = gan_and_batch(tmp_path, stick, features_folder, small())
+    rendering = gan.render(batch)
+    assert rendering.logits is not None
+    found = gan.generator_losses(batch, rendering, [], replay=False)
+    for name in ("perceptual", "gw", "pixel", "matte", "quality", "temporal"):
+        (slope,) = torch.autograd.grad(found[name], rendering.logits, retain_graph=True)
+        assert slope.abs().max() > 0, name
+
+
+def test_truth_costs_nothing_and_a_half_open_matte_does(tmp_path, stick, features_folder):
+    """What is wrong of the matte shows the background, whatever the colours are."""
+    gan, batch = gan_and_batch(tmp_path, stick, features_folder, small())
+    inside = batch.mattes.round()
+    batch = replace(batch, foregrounds=batch.foregrounds * inside, mattes=inside)
+
+    def paid(colours: torch.Tensor, mattes: torch.Tensor) -> dict[str, float]:
+        rendering = Rendering(composited(colours, mattes, batch.backgrounds), torch.logit(mattes, 1e-6))
+        return {n: float(v.mean()) for n, v in gan.generator_losses(batch, rendering, [], replay=False).items()}
+
+    right = paid(batch.foregrounds, inside)
+    assert right["pixel"] == right["perceptual"] == 0
+    assert right["matte"] < 1e-5
+    assert paid(batch.foregrounds, 0.5 * inside)["pixel"] > 0.01
+    assert paid(batch.foregrounds, 1 - 0.5 * (1 - inside))["pixel"] > 0.01
+    assert paid(2 * batch.foregrounds, 0.5 * inside)["pixel"] > 0.01  # right over black or grey alone
+
+
+def test_a_batch_has_one_background_for_all_and_another_in_the_next_step(tmp_path, stick, features_folder):
+    track = make_track(stick, 8)
+    crops = make_crops(tmp_path / "crops.zarr", track)
+    clip = TrainingClip(crops, track, np.arange(8), small())
+    clip.expand(crops, tmp_path / "pixels")
+    windows = clip.order(1)[0]
+    whole, first, second, following = (
+        clip.batch(windows, rank, size, CPU.device, step).backgrounds for rank, size, step in ((0, 1, 3), (0, 2, 3), (1, 2, 3), (0, 1, 4))
+    )
+    assert whole.shape == (2, 1, 3, 1, 1)
+    assert whole.abs().max() <= 1
+    assert all(torch.equal(x[0], whole[0]) for x in (whole[1:], first, second))  # alike for the processes that share a batch
+    assert not torch.equal(whole, following)
 
 
 def test_one_window_overfits(tmp_path, stick, features_folder):
