@@ -1,0 +1,190 @@
+"""Real frames in training and rendering: drawn at honest distances, seen where they belong, carried better than generated."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from appearance.test_train import ALL, CPU, outputs
+from drawn_stick import CROP_HW, FULL_HW, ROW, make_track, small
+
+from pipeline.appearance.dataset import TrainingClip
+from pipeline.appearance.generate import GenerateParams, generate_foreground, load_generator, prepare_generator
+from pipeline.appearance.params import LearnParams
+from pipeline.appearance.references import NONE, ReferenceDrawer
+from pipeline.appearance.train import train_appearance
+from pipeline.artifacts.crops import open_crops, write_crops
+from pipeline.artifacts.foregrounds import open_foregrounds
+from pipeline.artifacts.models import load_model
+from pipeline.artifacts.references import ChosenReferences, References, create_references, open_references
+from pipeline.errors import InputError
+from pipeline.geometry import sample_crop
+from pipeline.pose_distance import gap_distances, pose_distances
+from pipeline.reference.warp import warp_references
+from pipeline.training import Scratch
+
+LEARN = LearnParams(band=0.02, flow=0.04, gate_start=1.0, detail_start=2.0, own=1.0, detail=1.0, absent=0.0)
+PLATE = (20, 90, 40)
+GENERATE = GenerateParams(overlap_stride=3, matte_contrast=1.0, batch_windows=1, threads=1, precision="float32", compile=False)
+
+
+def textured(track) -> tuple[np.ndarray, np.ndarray]:
+    """Full frames (t h w 3) and mattes (t h w) of a stick with stripes two px wide along it, which turn with it."""
+    y, x = np.mgrid[: FULL_HW[0], : FULL_HW[1]].astype(np.float64)
+    frames = np.full((len(track.points), *FULL_HW, 3), PLATE, np.uint8)
+    mattes = np.zeros((len(track.points), *FULL_HW), np.uint8)
+    for t, (base, tip) in enumerate(track.points.astype(np.float64)):
+        along = (tip - base) / np.linalg.norm(tip - base)
+        u = (x - base[0]) * along[0] + (y - base[1]) * along[1]
+        v = -(x - base[0]) * along[1] + (y - base[1]) * along[0]
+        inside = (np.abs(v) <= 6) & (u >= -4) & (u <= np.linalg.norm(tip - base) + 4)
+        mattes[t][inside] = 255
+        stripes = np.stack([150 + 70 * (np.floor(u / 2) % 2), 90 + 60 * (np.floor(v / 2) % 2), np.full_like(u, 60)], -1)
+        frames[t][inside] = stripes[inside].astype(np.uint8)
+    return frames, mattes
+
+
+def filmed(folder: Path, skeleton, t: int, kept: np.ndarray | None = None):
+    """Track, crops and references of a textured stick, of which `kept` frames are references, and its full frames and mattes."""
+    track = make_track(skeleton, t)
+    frames, mattes = textured(track)
+    seen = [np.stack([sample_crop(image, ROW, CROP_HW) for image in images]) for images in (frames, mattes)]
+    plate = np.full((1, *CROP_HW, 3), PLATE, np.uint8)
+    write_crops(folder / "crops.zarr", [(*seen, plate)], np.tile(ROW, (t, 1, 1)), track.present, track.clock, CROP_HW, FULL_HW)
+    kept = np.arange(t) if kept is None else kept
+    with create_references(folder / "r.zarr", FULL_HW, kept, np.zeros((len(kept), 2)), track.points[kept], FULL_HW) as writer:
+        for i in kept:
+            writer.append(frames[i] * (mattes[i] > 0)[..., None], mattes[i])
+    return track, open_crops(folder / "crops.zarr"), open_references(folder / "r.zarr"), frames, mattes
+
+
+def clip_of(folder: Path, skeleton, count: int = 2, **changes) -> TrainingClip:
+    track, crops, references, _, _ = filmed(folder, skeleton, 12)
+    clip = TrainingClip(crops, track, np.arange(12), small(**changes), references, LEARN, count)
+    clip.expand(crops, folder / "pixels")
+    return clip
+
+
+def test_a_reference_is_drawn_as_far_away_as_unseen_poses_are_and_is_never_the_frame_itself(stick):
+    points = make_track(stick, 40).points
+    rows = np.arange(0, 40, 2)
+    drawer = ReferenceDrawer(points, rows, stick, absent=0.25)
+    wanted = gap_distances(points[rows], 0)
+    draws = [drawer.draw(np.array([9, 10, 11]), 3, np.random.default_rng(i)) for i in range(200)]
+    assert 0.1 < np.mean([d[0] == NONE for d in draws]) < 0.4
+    for drawn in (d for d in draws if d[0] != NONE):
+        distances = pose_distances(points[10], points[drawn], 0)
+        assert 10 not in drawn
+        assert set(drawn) <= set(rows)
+        assert np.abs(distances[0] - wanted).min() < 3  # as near as the rows that there are allow
+        assert (np.diff(distances) >= 0).all()
+
+
+def test_a_batch_s_references_lie_over_its_foregrounds(tmp_path, stick):
+    """The stick turns rigidly: warped to the pose of a window, a reference's matte covers the window's."""
+    clip = clip_of(tmp_path, stick)
+    batch = clip.batch(np.arange(6), 0, 1, CPU.device, 0)
+    assert batch.warped is not None
+    assert batch.warped.shape == (6, 3, 8, *CROP_HW)
+    for order in range(2):
+        matte = batch.warped[:, :, 4 * order + 3 : 4 * order + 4]
+        both = (torch.minimum(matte, batch.mattes).sum() / torch.maximum(matte, batch.mattes).sum()).item()
+        assert both > 0.8
+        colours = batch.warped[:, :, 4 * order : 4 * order + 3]
+        assert (colours - batch.foregrounds).abs().mean() < 0.3 * batch.foregrounds.abs().mean()
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_finer_patches_are_what_the_batch_shows(tmp_path, stick, share):
+    clip = clip_of(tmp_path, stick, augment={"share": share})
+    batch = clip.batch(np.arange(8), 0, 1, CPU.device, 3)
+    patches = batch.patches
+    assert patches is not None
+    assert patches.finer == 2
+    assert len(patches.window) == 8
+    for i, (b, frame) in enumerate(zip(patches.window, patches.frame, strict=True)):
+        x, y = patches.corner_xy[i]
+        part = np.s_[y : y + patches.side, x : x + patches.side]
+        coarse = torch.nn.functional.avg_pool2d(patches.truth[i][None], 2)[0]
+        assert (coarse[3] - batch.mattes[b, frame, 0][part]).abs().mean() < 0.02
+        assert (coarse[:3] - batch.foregrounds[b, frame][(slice(None), *part)]).abs().mean() < 0.03
+
+
+def train(folder: Path, name: str, filmed_, features: Path, params, split=ALL) -> dict[str, torch.Tensor]:
+    track, crops, references = filmed_[:3]
+    out = outputs(folder, name)
+    train_appearance(
+        crops, track, features, params, split, out, folder / ".scratch", references=references, learn=LEARN, count=2
+    )
+    return load_model(out.weights, out.description)[0]
+
+
+def test_with_references_four_steps_are_two_and_a_resume_and_two(tmp_path, stick, features_folder, monkeypatch):
+    clip = filmed(tmp_path, stick, 8)
+    params = small(checkpoint_s=0.0)
+    whole = train(tmp_path / "a", "m", clip, features_folder, params)
+    save = Scratch.save
+
+    def killed(self, state):
+        save(self, state)
+        if state["step"] == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Scratch, "save", killed)
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path / "b", "m", clip, features_folder, params)
+    monkeypatch.setattr(Scratch, "save", save)
+    again = train(tmp_path / "b", "m", clip, features_folder, params)
+    assert all(torch.equal(value, again[name]) for name, value in whole.items())
+
+
+def carried_and_generated(folder: Path, clip, features: Path, steps: int):
+    """Errors of the result and of what the generator shows, at the source's resolution, over frames that are no references."""
+    track, crops, references, frames, mattes = clip
+    train(folder, "m", clip, features, small(steps=steps, augment={"share": 0.0}, losses={"quality": 0.0, "temporal": 0.0}))
+    model = prepare_generator(load_generator(folder / "m.safetensors", folder / "m.json"), GENERATE)
+    costs = np.stack([pose_distances(p, references.points, 0) for p in track.points])
+    rank = np.argsort(costs, axis=1)[:, :2]
+    chosen = ChosenReferences(rank, references.frames[rank], np.take_along_axis(costs, rank, 1), {})
+    generate_foreground(model, track, crops, GENERATE, folder / "g.zarr", references, chosen)
+    warp_references(open_foregrounds(folder / "g.zarr"), references, folder / "w.zarr")
+    errors = []
+    for name in ("w", "g"):
+        made = open_foregrounds(folder / f"{name}.zarr")
+        unseen = np.setdiff1d(np.arange(len(frames)), references.frames)
+        gaps = []
+        for t in unseen:
+            rgb = cv2.warpAffine(made.rgb[int(t)], made.crop[t], FULL_HW[::-1], flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+            gaps.append(np.abs(rgb.astype(float) - frames[t])[mattes[t] > 0].mean())
+        errors.append(float(np.mean(gaps)))
+    return errors
+
+
+def test_fine_texture_is_carried_better_than_it_can_be_generated(tmp_path, stick, features_folder):
+    clip = filmed(tmp_path, stick, 13, np.arange(0, 13, 2))
+    carried, generated = carried_and_generated(tmp_path, clip, features_folder, 40)
+    assert carried < 0.75 * generated
+
+
+def test_a_model_asks_for_as_many_references_as_it_learnt_with(tmp_path, stick, features_folder):
+    clip = filmed(tmp_path, stick, 8)
+    train(tmp_path, "m", clip, features_folder, small(steps=1))
+    model = prepare_generator(load_generator(tmp_path / "m.safetensors", tmp_path / "m.json"), GENERATE)
+    one = ChosenReferences(np.zeros((8, 1), np.int64), np.zeros((8, 1), np.int64), np.zeros((8, 1)), {})
+    with pytest.raises(InputError, match="2 chosen references for each of 8 frames, found 1 of 8"):
+        generate_foreground(model, clip[0], clip[1], GENERATE, tmp_path / "g.zarr", clip[2], one)
+
+
+def test_held_out_pixels_and_poses_reach_no_model_by_references(tmp_path, stick, features_folder):
+    from pipeline.split import SplitParams
+
+    split, weights = SplitParams(hold_out_fraction=0.25), []
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        track, crops, references, _, _ = filmed(tmp_path / name, stick, 12, np.arange(9))
+        if name == "b":
+            track.points[9:] += 2
+        weights.append(train(tmp_path / name, "m", (track, crops, references), features_folder, small(), split))
+    assert isinstance(references, References)
+    assert all(torch.equal(value, weights[1][name]) for name, value in weights[0].items())
