@@ -205,7 +205,7 @@ def cast() -> dict[str, Any]:
         }
         for name, suffix in (("ann", ".mkv"), ("ben", ".mp4"))
     }
-    overrides = ("matting", "crop", "appearance", "face", "refine")
+    overrides = ("matting", "crop", "reference", "appearance", "face", "refine")
     targets = {"ann": {"clip": "ann", "matte": "background_difference", **{name: {} for name in overrides}}}
     pairs = {
         "ann-to-ann": {"driver": "ann", "target": "ann", "redetect": "none", "motion": {"method": "none"}},
