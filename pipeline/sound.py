@@ -7,6 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import numpy as np
 from av.container import InputContainer, OutputContainer
 from av.error import FFmpegError
 
@@ -18,11 +19,15 @@ COPIED = ("aac", "mp3", "ac3", "eac3", "alac", "opus", "flac")
 AAC_BITS_PER_S, AAC_MAX_HZ, AAC_FRAME = 192_000, 48_000, 1024
 
 
-def extract_sound(path: str | Path) -> bytes | None:
+Heard = tuple[Fraction, Fraction]  # from when to when, in seconds on the clock of the pictures
+
+
+def extract_sound(path: str | Path, heard: Heard | None = None) -> bytes | None:
     """The first sound track of a media file as the bytes of an mp4, on the clock of its pictures; None without sound.
 
-    Copied untouched where an mp4 can hold the codec, else encoded as AAC. A folder of images has no sound. InputError
-    when the track cannot be read.
+    Copied untouched where an mp4 can hold the codec, else encoded as AAC. Of a part that is `heard` the samples in it are
+    encoded anew, from time 0 on, since packets do not end where pictures do; None when it has none. A folder of images has
+    no sound. InputError when the track cannot be read.
     """
     if Path(path).is_dir():
         return None
@@ -34,10 +39,10 @@ def extract_sound(path: str | Path) -> bytes | None:
         rate = track.codec_context.sample_rate
         try:
             with av.open(target, "w", format="mp4", options={"movie_timescale": str(rate)}) as container:
-                if track.codec_context.codec.canonical_name in COPIED:
+                if heard is None and track.codec_context.codec.canonical_name in COPIED:
                     _copy(source, track, container)
-                else:
-                    _encode(source, track, container)
+                elif not _encode(source, track, container, heard):
+                    return None
         except (FFmpegError, ValueError) as error:
             raise InputError(f"{path} has a sound track that breaks ({error}). Remove the sound, or re-encode it.") from error
         return target.getvalue()
@@ -77,19 +82,24 @@ def _copy(source: InputContainer, track: av.AudioStream, container: OutputContai
         container.mux(packet)
 
 
-def _encode(source: InputContainer, track: av.AudioStream, container: OutputContainer) -> None:
+def _encode(source: InputContainer, track: av.AudioStream, container: OutputContainer, heard: Heard | None) -> bool:
+    """Encode as AAC; False when nothing is heard, and nothing is written then."""
     stream = container.add_stream("aac", rate=min(track.codec_context.sample_rate, AAC_MAX_HZ))
     encoder = stream.codec_context
     encoder.format = "fltp"
     encoder.layout = "mono" if track.codec_context.layout.nb_channels == 1 else "stereo"
     encoder.bit_rate = AAC_BITS_PER_S
     resampler = av.AudioResampler("fltp", encoder.layout, encoder.sample_rate, frame_size=AAC_FRAME)
-    for frame in _counted(source, track, resampler):
+    written = False
+    for frame in _counted(source, track, resampler, heard):
+        written = True
         container.mux(stream.encode(frame))
-    container.mux(stream.encode(None))
+    if written:
+        container.mux(stream.encode(None))
+    return written
 
 
-def _counted(source: InputContainer, track: av.AudioStream, resampler: av.AudioResampler) -> Iterator[av.AudioFrame]:
+def _counted(source: InputContainer, track: av.AudioStream, resampler: av.AudioResampler, heard: Heard | None) -> Iterator[av.AudioFrame]:
     """Frames stamped by counting samples from the first one: what containers say about PCM is often coarse."""
     samples = None
     for frame in source.decode(track):
@@ -99,5 +109,22 @@ def _counted(source: InputContainer, track: av.AudioStream, resampler: av.AudioR
             samples = round(((frame.pts or 0) * (frame.time_base or base) - stream_origin_s(source)) / base)
         frame.pts, frame.time_base = samples, base
         samples += frame.samples
-        yield from resampler.resample(frame)
+        part = frame if heard is None else _part(frame, *(round(edge / base) for edge in heard))
+        if part is not None:
+            yield from resampler.resample(part)
+        if heard is not None and samples * base >= heard[1]:
+            break
     yield from resampler.resample(None)
+
+
+def _part(frame: av.AudioFrame, start: int, stop: int) -> av.AudioFrame | None:
+    """The samples from start to stop (counted as the frame's pts are) of a frame, stamped from start on; None without any."""
+    first, last = max(start - (frame.pts or 0), 0), min(stop - (frame.pts or 0), frame.samples)
+    if first >= last:
+        return None
+    step = 1 if frame.format.is_planar else frame.layout.nb_channels
+    values = np.ascontiguousarray(frame.to_ndarray()[:, first * step : last * step])
+    part = av.AudioFrame.from_ndarray(values, frame.format.name, frame.layout.name)
+    part.sample_rate, part.time_base = frame.sample_rate, frame.time_base
+    part.pts = (frame.pts or 0) + first - start
+    return part

@@ -23,6 +23,8 @@ from pipeline.clock import NO_TIME, Clock
 from pipeline.errors import InputError
 from pipeline.upright import shown_size, upright
 
+Span = tuple[int, int]  # first and last frame of a video, both included, from 0
+
 BLOCK_FRAMES = 16
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 # FFmpeg takes any text for ANSI art; nobody means a video by that.
@@ -86,15 +88,18 @@ def probe(path: str | Path, images_fps: str | None = None) -> VideoInfo:
         )
 
 
-def read_video(path: str | Path, max_height_px: int | None = None, images_fps: str | None = None) -> Iterator[Block]:
+def read_video(
+    path: str | Path, max_height_px: int | None = None, images_fps: str | None = None, span: Span | None = None
+) -> Iterator[Block]:
     """Yield the frames of a video file, or of a folder of images in natural order, in blocks; memory does not grow.
 
     Frames higher than max_height_px are shrunk to it. A timestamp that is missing or does not grow is set to one frame
-    after the one before. InputError names the frame at which the file ends early, breaks, or changes its size.
+    after the one before. Of a span only its frames are read, with their own timestamps. InputError names the frame at
+    which the file ends early, before its span does, breaks, or changes its size.
     """
     path = Path(path)
     images = image_files(path)
-    frames = _image_frames(images, max_height_px, bool(images_fps)) if images else _video_frames(path, max_height_px)
+    frames = _image_frames(images, max_height_px, bool(images_fps), span) if images else _video_frames(path, max_height_px, span)
     block, pts = [], []
     for image, stamp in frames:
         block.append(image)
@@ -178,9 +183,12 @@ def _first_frame(container: InputContainer, path: Path) -> av.VideoFrame:
     return frame
 
 
-def _image_frames(images: list[Path], max_height_px: int | None, timed: bool) -> Iterator[tuple[np.ndarray, int | None]]:
+def _image_frames(images: list[Path], max_height_px: int | None, timed: bool, span: Span | None) -> Iterator[tuple[np.ndarray, int | None]]:
     first, reformatter = None, VideoReformatter()
-    for i, path in enumerate(images):
+    start, last = span or (0, len(images) - 1)
+    if last >= len(images):
+        raise _ends_before(images[0].parent, len(images), last)
+    for i, path in enumerate(images[start : last + 1], start):
         with _open(path) as container:
             # Without this a cut JPEG is filled with grey instead of being refused.
             _video_stream(container, path).codec_context.options = {"err_detect": "explode"}
@@ -188,33 +196,47 @@ def _image_frames(images: list[Path], max_height_px: int | None, timed: bool) ->
         first = first or image.shape
         if image.shape != first:
             raise InputError(
-                f"{path} is {image.shape[1]}x{image.shape[0]} px, {images[0].name} is {first[1]}x{first[0]}: "
+                f"{path} is {image.shape[1]}x{image.shape[0]} px, {images[start].name} is {first[1]}x{first[0]}: "
                 "all images of a folder must have one size."
             )
         yield image, i if timed else None
 
 
-def _video_frames(path: Path, max_height_px: int | None) -> Iterator[tuple[np.ndarray, int]]:
+def _video_frames(path: Path, max_height_px: int | None, span: Span | None) -> Iterator[tuple[np.ndarray, int]]:
+    start, last = span or (0, None)
     with _open(path) as container:
         stream = _video_stream(container, path)
         watch = _Watch(container, stream, path)
         aspect, first, seen = _pixel_aspect(stream), None, False
         reformatter = VideoReformatter()  # one for all frames: it keeps its tables
         for frame in watch.decoded():
+            number = watch.frames - 1
+            if number < start:  # frames are counted by decoding them: what files say of their frames' places is not to be trusted
+                continue
             first = first or (frame.width, frame.height)
             if (frame.width, frame.height) != first:
                 raise InputError(
-                    f"{path} changes its size at frame {watch.frames - 1}: {first[0]}x{first[1]} px before, "
+                    f"{path} changes its size at frame {number}: {first[0]}x{first[1]} px before, "
                     f"{frame.width}x{frame.height} after. Cut it there, or re-encode it at one size."
                 )
             image, visible = upright(frame, reformatter, max_height_px, aspect)
             seen = seen or visible
             yield image, watch.pts
-        if first is None:
-            raise InputError(f"{path} holds no frames. Record or copy it again.")
-        watch.require_whole()
+            if number == last:
+                break
+        else:
+            if not watch.frames:
+                raise InputError(f"{path} holds no frames. Record or copy it again.")
+            watch.require_whole()
+            if last is not None:
+                raise _ends_before(path, watch.frames, last)
         if not seen:
-            raise InputError(f"{path} is fully transparent (alpha 0 in all {watch.frames} frames). Re-encode it without alpha.")
+            shown = watch.frames - start
+            raise InputError(f"{path} is fully transparent (alpha 0 in all {shown} frames). Re-encode it without alpha.")
+
+
+def _ends_before(path: Path, frames: int, last: int) -> InputError:
+    return InputError(f"{path} has the frames 0 to {frames - 1}, the clip's span ends at {last}: correct it in params.yaml.")
 
 
 class _Watch:

@@ -1,7 +1,7 @@
 """Door: a video file or a folder of images → frames."""
 
 from pipeline.door import door_parser, run_door, stage_clock
-from pipeline.frames.extract import FramesParams, extract_frames
+from pipeline.frames.extract import FramesParams, extract_frames, read_span
 from pipeline.params import read_section
 
 
@@ -12,10 +12,12 @@ def main() -> None:
         reads={"video": "video file or folder of images"},
         writes={"out": "frames (Zarr)"},
     )
+    parser.add_argument("--clip", metavar="NAME", help="clip of params.yaml, for its span of frames")
     args = parser.parse_args()
+    span = read_span(args.params, args.clip) if args.clip else None
     params = read_section(args.params, "frames", FramesParams)
     with stage_clock(args.time) as figures:
-        figures["frames"] = extract_frames(args.video, args.out, params)
+        figures["frames"] = extract_frames(args.video, args.out, params, span)
 
 
 if __name__ == "__main__":

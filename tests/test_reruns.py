@@ -52,10 +52,11 @@ RERUNS = {
     "enhance_faces@<pair>, refine_regions@<pair>, "
     "fuse@<pair>, redetect_poses@<pair>, evaluate@<pair>, report",
     "`pairs.<pair>.redetect`": "fetch_redetection_weights@<pair>, redetect_poses@<pair>, evaluate@<pair>, report",
-    "`clips.<clip>.select` of a driver": "estimate_poses@<clip>, `pairs.<pair>.motion`",
-    "`clips.<clip>.pose` of a driver": "fetch_pose_weights@<clip>, estimate_poses@<clip>, `pairs.<pair>.motion`",
-    "`clips.<clip>.refiner` of a driver": "fetch_refiner_weights@<clip>, estimate_poses@<clip>, `pairs.<pair>.motion`",
     "`clips.<clip>.video` of a driver": "extract_frames@<clip>, estimate_poses@<clip>, `pairs.<pair>.motion`",
+    "`clips.<clip>.span` of a driver": "`clips.<clip>.video` of a driver",
+    "`clips.<clip>.select` of a driver": "`clips.<clip>.video` of a driver",
+    "`clips.<clip>.pose` of a driver": "fetch_pose_weights@<clip>, `clips.<clip>.video` of a driver",
+    "`clips.<clip>.refiner` of a driver": "fetch_refiner_weights@<clip>, `clips.<clip>.video` of a driver",
     "a new driver and its pair": "*@<new>, *@<new pair>, report",
     "`external.<system>`": "evaluate_external@<system>, report",
     "comments, the order of keys": "",
@@ -88,6 +89,7 @@ EDITS: dict[str, dict[str, Any]] = {
     "`targets.<target>.refine`": {"targets.ann.refine": {"seed": 2}},
     "`pairs.<pair>.motion`": {"pairs.ben-to-ann.motion": {"limb_percentile": 80}},
     "`pairs.<pair>.redetect`": {"pairs.ben-to-ann.redetect": "blazepose"},
+    "`clips.<clip>.span` of a driver": {"clips.ben.span": [2, 9]},
     "`clips.<clip>.select` of a driver": {"clips.ben.select": {"track": 0}},
     "`clips.<clip>.pose` of a driver": {"clips.ben.pose": "openpose"},
     "`clips.<clip>.refiner` of a driver": {"clips.ben.refiner": "dcpose"},
@@ -213,8 +215,8 @@ def test_the_targets_own_clip_seen_otherwise_is_segmented_and_learnt_anew(key, n
         params.write_text(text)
     kinds = {"pose": "backends", "refiner": "refiners"}
     assert f"pipeline/pose/{kinds[key]}/{name}" in _paths(after["estimate_poses@ann"], "deps")
-    before_poses = {stage for stage in after if stage.split("@")[0].startswith(("fetch_", "extract_"))} - {f"fetch_{key}_weights@ann"}
-    of_ben = {"estimate_poses@ben"}
+    before_poses = {stage for stage in after if stage.split("@")[0].startswith("fetch_")} - {f"fetch_{key}_weights@ann"}
+    of_ben = {"extract_frames@ben", "estimate_poses@ben"}
     assert affected(unchanged, after) == set(after) - before_poses - of_ben
 
 

@@ -210,6 +210,49 @@ def test_images_in_natural_order_without_time(tmp_path):
     assert probe(tmp_path, images_fps="30000/1001").time_base == "1001/30000"
 
 
+@pytest.mark.parametrize(("name", "codec"), [("a.mp4", "libx264"), ("a.mkv", "ffv1"), ("a.webm", "libvpx-vp9"), ("a.ts", "libx264")])
+@pytest.mark.parametrize("span", [(0, 18), (5, 5), (17, 39)])
+def test_a_span_is_a_piece_of_the_whole(tmp_path, name, codec, span):
+    path = media.write_clip(tmp_path / name, media.scenes(40), codec)
+    frames, pts = read(path)
+    part, part_pts = read(path, span=span)
+    assert np.array_equal(part, frames[span[0] : span[1] + 1])
+    assert part_pts == pts[span[0] : span[1] + 1]
+
+
+def test_a_span_of_pictures_counts_them_in_natural_order(tmp_path):
+    for t in range(12):
+        cv2.imwrite(str(tmp_path / f"img{t}.png"), media.scene(t)[..., ::-1])
+    frames, pts = read(tmp_path, span=(2, 10), images_fps="25")
+    assert np.array_equal(frames, np.stack([media.scene(t) for t in range(2, 11)]))
+    assert pts == list(range(2, 11))
+    assert read(tmp_path, span=(2, 10))[1] is None
+    with pytest.raises(InputError, match=r"has the frames 0 to 11, the clip's span ends at 12: correct it in params.yaml"):
+        read(tmp_path, span=(3, 12))
+
+
+@pytest.mark.parametrize("span", [(0, 12), (11, 12), (12, 12), (50, 60)])
+def test_a_span_beyond_the_end_is_told(tmp_path, span):
+    path = media.write_clip(tmp_path / "a.mp4", media.scenes(12))
+    with pytest.raises(InputError, match=rf"a\.mp4 has the frames 0 to 11, the clip's span ends at {span[1]}"):
+        read(path, span=span)
+
+
+def test_what_lies_beside_a_span_does_not_matter(tmp_path):
+    """Frames of another size before and after; a file that breaks off later."""
+    parts = [media.write_clip(tmp_path / f"{i}.ts", media.scenes(4, *size)) for i, size in enumerate([(48, 64), (32, 48), (48, 64)])]
+    path = tmp_path / "joined.ts"
+    path.write_bytes(b"".join(part.read_bytes() for part in parts))
+    assert read(path, span=(4, 7))[0].shape == (4, 32, 48, 3)
+    with pytest.raises(InputError, match="changes its size at frame 8: 48x32 px before, 64x48 after"):
+        read(path, span=(4, 8))
+    images = [np.random.default_rng(t).integers(0, 256, (64, 96, 3)).astype(np.uint8) for t in range(30)]
+    path = media.write_clip(tmp_path / "a.mp4", images, options={"movflags": "+faststart"})
+    whole, _ = read(path)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    assert np.array_equal(read(path, span=(2, 6))[0], whole[2:7])
+
+
 def test_reading_is_repeatable_and_leaves_the_file(tmp_path):
     path = media.write_clip(tmp_path / "a.mp4", media.scenes())
     before = path.read_bytes()

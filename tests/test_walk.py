@@ -156,13 +156,14 @@ def test_comments_order_and_unchosen_backends_rerun_nothing(walked):
 @pytest.mark.parametrize(
     ("edit", "stages"),
     [
-        ({"clips.ben.pose": "openpose"}, {"fetch_pose_weights@ben", "estimate_poses@ben", "report"}),
-        ({"clips.ann.refiner": "dcpose"}, {"fetch_refiner_weights@ann", "estimate_poses@ann", "report"}),
+        ({"clips.ben.span": [0, 9]}, {"extract_frames@ben", "estimate_poses@ben", "report"}),
+        ({"clips.ben.pose": "openpose"}, {"fetch_pose_weights@ben", "extract_frames@ben", "estimate_poses@ben", "report"}),
+        ({"clips.ann.refiner": "dcpose"}, {"fetch_refiner_weights@ann", "extract_frames@ann", "estimate_poses@ann", "report"}),
         ({"targets.ann.matte": "maskrcnn"}, {"fetch_matte_weights@ann", "segment_person@ann", "report"}),
         ({"background.fill": "deepfill"}, {"fetch_fill_weights", "inpaint_background@ann"}),
     ],
 )
-def test_another_backend_asks_for_its_weights_and_its_own_stage(edit, stages, first, tmp_path):
+def test_another_span_or_backend_asks_for_its_own_stages_and_weights(edit, stages, first, tmp_path):
     project = first.copy(tmp_path / "p")  # nothing runs here, so only what changed itself is listed
     edit_params(project.folder / "params.yaml", edit)
     assert set(json.loads(project.dvc("status", "--json").stdout)) == stages

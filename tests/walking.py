@@ -143,7 +143,7 @@ def draw_clip(folder: Path, name: str, figure: Figure, motion: Motion, frames: i
 
 
 def edit_params(path: Path, values: dict[str, Any]) -> None:
-    """Set dotted keys of a params file, comments kept; a key must exist already, unless it names a whole clip, target or pair."""
+    """Set dotted keys of a params file, comments kept; a key must exist already, but for clips, targets, pairs and theirs."""
     yaml = YAML()
     tree = yaml.load(path.read_text())
     for dotted, value in values.items():
@@ -151,7 +151,7 @@ def edit_params(path: Path, values: dict[str, Any]) -> None:
         node = tree
         for part in parents:
             node = node[part]
-        assert last in node or parents in (["clips"], ["targets"], ["pairs"]) or (parents and parents[0] in ("targets", "pairs")), dotted
+        assert last in node or (parents and parents[0] in ("clips", "targets", "pairs")), dotted
         node[last] = value
     out = io.StringIO()
     yaml.dump(tree, out)

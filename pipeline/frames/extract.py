@@ -1,5 +1,7 @@
 """Video file or folder of images → frames, in full pixels and with exact timestamps (§4.1.2)."""
 
+import os
+from fractions import Fraction
 from pathlib import Path
 
 from pydantic import Field
@@ -8,10 +10,11 @@ from pipeline.artifacts.frames import create_frames, replace_clock
 from pipeline.artifacts.sounds import write_sound
 from pipeline.artifacts.store import require_free_bytes
 from pipeline.clock import NO_TIME, Clock
-from pipeline.params import Section
+from pipeline.errors import InputError
+from pipeline.params import Section, read_value
 from pipeline.progress import Progress
 from pipeline.sound import extract_sound
-from pipeline.video_reading import image_files, probe, read_video
+from pipeline.video_reading import Span, VideoInfo, image_files, probe, read_video
 
 # Zstandard keeps about half of natural video's bytes; a clip whose length is not declared is taken for a minute's.
 STORED_SHARE = 0.6
@@ -25,32 +28,60 @@ class FramesParams(Section):
     images_fps: str | None = Field(pattern=r"^[1-9]\d*(/[1-9]\d*)?$")
 
 
-def extract_frames(video: Path, out: Path, params: FramesParams) -> int:
+def read_span(params: str | os.PathLike[str], clip: str) -> Span | None:
+    """Return clips.<clip>.span, the first and last frame of the video that the clip is, None for all of it; InputError for another value.
+
+    A key that may be left out is none that DVC could watch: the whole entry of the clip is a dependency of its stage.
+    """
+    entry = read_value(params, f"clips.{clip}")
+    span = entry.get("span") if isinstance(entry, dict) else None
+    if span is None:
+        return None
+    if not (isinstance(span, list) and len(span) == 2 and all(type(n) is int for n in span) and 0 <= span[0] <= span[1]):
+        raise InputError(
+            f"{params}: clips.{clip}.span must be the numbers of the first and the last frame, [first, last] counted from 0, "
+            f"found {span}: correct it, or leave it out for the whole video."
+        )
+    return span[0], span[1]
+
+
+def extract_frames(video: Path, out: Path, params: FramesParams, span: Span | None = None) -> int:
     """Decode a clip into a frames artifact, its sound set aside in it, and return the number of frames.
 
-    InputError when the clip is missing, broken or cut short, and before anything is written when the disk is too full.
+    A span starts at time 0, and its sound with it. InputError when the clip is missing, broken, cut short or shorter than
+    the span, and before anything is written when the disk is too full.
     """
     info = probe(video, params.images_fps)
-    expected = info.frames or UNDECLARED_FRAMES
+    expected = span[1] - span[0] + 1 if span else info.frames or UNDECLARED_FRAMES
     height, width = info.size_hw
     if params.max_height_px is not None and height > params.max_height_px:
         height, width = params.max_height_px, max(1, round(width * params.max_height_px / height))
     require_free_bytes(out, int(expected * height * width * 3 * STORED_SHARE))
     facts: dict[str, object] = {"source": video.name, "codec": info.codec, "pixel_format": info.pixel_format, "audio": info.audio}
     if images := image_files(video):
-        facts["images"] = [image.name for image in images]  # labels may name pictures
+        facts["images"] = [image.name for image in (images[span[0] : span[1] + 1] if span else images)]  # labels may name pictures
+    if span:
+        facts["span"] = list(span)  # labels count the video's frames
     pts: list[int] = []
     length = 0
     with (
         create_frames(out, NO_TIME, (height, width), facts) as writer,
         Progress(expected, f"frames of {video.name}") as progress,
     ):
-        for block in read_video(video, params.max_height_px, params.images_fps):
+        for block in read_video(video, params.max_height_px, params.images_fps, span):
             writer.append(block.frames)
             length += len(block.frames)
             pts += block.pts or []
             progress.advance(len(block.frames))
-        if info.audio is not None and (sound := extract_sound(video)) is not None:
+        if info.audio is not None and (sound := extract_sound(video, _heard(info, pts) if span else None)) is not None:
             write_sound(writer, sound)
+        pts = [stamp - pts[0] for stamp in pts] if span else pts
         replace_clock(writer, Clock(info.fps, info.time_base, tuple(pts)) if pts else NO_TIME)
     return length
+
+
+def _heard(info: VideoInfo, pts: list[int]) -> tuple[Fraction, Fraction]:
+    """From when to when (seconds of the video) a span's frames are shown, the last one as long as the one before."""
+    base = Fraction(info.time_base or 1)
+    rest = pts[-1] - pts[-2] if len(pts) > 1 else round(1 / (Fraction(info.fps or 25) * base))
+    return pts[0] * base, (pts[-1] + rest) * base

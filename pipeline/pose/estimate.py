@@ -107,6 +107,7 @@ def load_backend(frames: Frames, skeleton: Skeleton, sources: Sources, params: P
                 len(frames),
                 about.get("images"),
                 str(about.get("source", "")),
+                about["span"][0] if "span" in about else None,
             )
         case "openpose":
             import torch

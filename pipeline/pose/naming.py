@@ -9,7 +9,7 @@ from pipeline.errors import InputError
 from pipeline.params import Section, read_value
 
 NEEDED = ("video", "labels", "skeleton", "pose", "refiner", "select")
-OPTIONAL = ("joint_map", "joint_names")
+OPTIONAL = ("joint_map", "joint_names", "span")  # span: pipeline/frames/extract.py
 
 
 class Naming(Section):

@@ -6,7 +6,9 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from fractions import Fraction
+from pathlib import Path
 
+import av
 import cv2
 import media
 import numpy as np
@@ -16,7 +18,7 @@ from pipeline.artifacts.frames import open_frames
 from pipeline.artifacts.sounds import read_sound
 from pipeline.artifacts.store import remove
 from pipeline.errors import InputError
-from pipeline.frames.extract import FramesParams, extract_frames
+from pipeline.frames.extract import FramesParams, extract_frames, read_span
 
 PARAMS = FramesParams(max_height_px=None, images_fps=None)
 
@@ -56,6 +58,99 @@ def test_height_cap(tmp_path):
     clip = media.write_clip(tmp_path / "a.mp4", media.scenes(2, 64, 90))
     extract_frames(clip, tmp_path / "a.zarr", FramesParams(max_height_px=32, images_fps=None))
     assert open_frames(tmp_path / "a.zarr").size_hw == (32, 45)
+
+
+def test_a_span_starts_at_zero_and_keeps_its_steps(tmp_path):
+    clip = media.write_clip(tmp_path / "vfr.mp4", media.scenes(7), pts=[300, 310, 315, 340, 341, 390, 400], base=Fraction(1, 600))
+    extract_frames(clip, tmp_path / "whole.zarr", PARAMS)
+    assert extract_frames(clip, tmp_path / "a.zarr", PARAMS, (2, 5)) == 4
+    whole, frames = open_frames(tmp_path / "whole.zarr"), open_frames(tmp_path / "a.zarr")
+    assert np.array_equal(frames[0:4], whole[2:6])
+    assert frames.clock.pts == tuple(stamp - whole.clock.pts[2] for stamp in whole.clock.pts[2:6])
+    assert frames.attributes["span"] == [2, 5]
+    assert "span" not in whole.attributes
+
+
+def test_a_span_of_pictures_keeps_their_names_and_starts_at_zero(tmp_path):
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for t in range(6):
+        cv2.imwrite(str(folder / f"{t}.png"), media.scene(t)[..., ::-1])
+    extract_frames(folder, tmp_path / "a.zarr", FramesParams(max_height_px=None, images_fps="25"), (2, 4))
+    frames = open_frames(tmp_path / "a.zarr")
+    assert frames.attributes["images"] == ["2.png", "3.png", "4.png"]
+    assert frames.clock.seconds().tolist() == [0, 0.04, 0.08]
+
+
+@pytest.mark.parametrize(("name", "codec", "rate"), [("a.mov", "pcm_s16le", 44100), ("a.mp4", "aac", 48000), ("a.mkv", "flac", 44100)])
+@pytest.mark.parametrize("start_frame", [0, 10, 23])
+def test_the_sound_of_a_span_keeps_step_with_its_frames(tmp_path, name, codec, rate, start_frame):
+    """Clicks at 0.2 s, 0.6 s and 1.2 s of 2 s; of frames 10 to 39 at 25 a second, that is 0.4 to 1.6 s, two are heard."""
+    clip = _write_clicks(tmp_path / name, codec, rate, (0.2, 0.6, 1.2), 2.0)
+    extract_frames(clip, tmp_path / "a.zarr", PARAMS, (start_frame, 39))
+    (tmp_path / "sound.mp4").write_bytes(read_sound(tmp_path / "a.zarr"))
+    samples = np.abs(media.sound_of(tmp_path / "sound.mp4"))
+    start = start_frame / 25
+    assert len(samples) / 44100 == pytest.approx(1.6 - start, abs=0.025)  # a packet of AAC is 0.021 s
+    for click in (0.2, 0.6, 1.2):
+        heard = samples[round((click - start - 0.01) * 44100) : round((click - start + 0.01) * 44100)] if click > start else samples[:0]
+        assert (heard.max(initial=0) > 0.2) == (click > start)
+    quiet = samples[[t for t in range(len(samples)) if all(abs(t / 44100 + start - click) > 0.02 for click in (0.2, 0.6, 1.2))]]
+    assert quiet.max() < 0.05
+
+
+def test_a_span_in_which_nothing_is_heard_is_silent(tmp_path):
+    clip = media.write_clip(tmp_path / "a.mov", media.scenes(40), sound="pcm_s16le", sound_s=0.5)
+    extract_frames(clip, tmp_path / "a.zarr", PARAMS, (20, 39))
+    assert read_sound(tmp_path / "a.zarr") is None
+
+
+def _write_clicks(path: Path, codec: str, rate: int, clicks: Sequence[float], seconds: float) -> Path:
+    """A clip of 25 frames a second whose sound is silence but for clicks of 4 ms."""
+    wave = np.zeros(round(seconds * rate), np.int16)
+    for click in clicks:
+        wave[round(click * rate) : round((click + 0.004) * rate)] = 20000
+    with av.open(str(path), "w") as container:
+        video, track = container.add_stream("libx264", rate=25), container.add_stream(codec, rate=rate)
+        video.width, video.height, video.pix_fmt = media.WIDTH, media.HEIGHT, "yuv420p"
+        track.codec_context.layout = "mono"
+        for t in range(round(25 * seconds)):
+            frame = av.VideoFrame.from_ndarray(media.scene(t), format="rgb24")
+            frame.pts, frame.time_base = t, Fraction(1, 25)
+            container.mux(video.encode(frame))
+        container.mux(video.encode(None))
+        sound = av.AudioFrame.from_ndarray(wave[None], format="s16", layout="mono")
+        sound.sample_rate, sound.pts, sound.time_base = rate, 0, Fraction(1, rate)
+        resampler = av.AudioResampler(format=track.codec_context.format.name, layout="mono", rate=rate, frame_size=1024)
+        for part in [*resampler.resample(sound), *resampler.resample(None)]:
+            container.mux(track.encode(part))
+        container.mux(track.encode(None))
+    return path
+
+
+@pytest.mark.parametrize("entry", ["[3, 2]", "[-1, 4]", "[1]", "[1, 2, 3]", "[0.5, 2]", "[true, 2]", "5", "{a: 1}", "[1, null]", "'1-2'"])
+def test_a_span_that_is_none_is_told_with_its_place(tmp_path, entry):
+    (tmp_path / "params.yaml").write_text(f"clips: {{ana: {{video: a.mp4, span: {entry}}}}}\n")
+    with pytest.raises(InputError, match=r"params\.yaml: clips\.ana\.span must be .*\[first, last\] counted from 0, found "):
+        read_span(tmp_path / "params.yaml", "ana")
+
+
+def test_a_span_is_read_from_its_clip(tmp_path):
+    (tmp_path / "params.yaml").write_text("clips: {ana: {span: [0, 0]}, ben: {span: [3, 70]}, eve: {video: a.mp4}, bob: {span: null}}\n")
+    assert [read_span(tmp_path / "params.yaml", clip) for clip in ("ana", "ben", "eve", "bob")] == [(0, 0), (3, 70), None, None]
+
+
+def test_the_door_takes_the_span_of_its_clip(tmp_path):
+    clip = media.write_clip(tmp_path / "a.mp4", media.scenes(9))
+    params = "frames: {max_height_px: null, images_fps: null}\nclips: {ana: {span: [4, 7]}, ben: {span: [4, 9]}}\n"
+    (tmp_path / "params.yaml").write_text(params)
+    command = [sys.executable, "-m", "stages.extract_frames", "--video", clip, "--params", tmp_path / "params.yaml"]
+    subprocess.run([*command, "--clip", "ana", "--out", tmp_path / "ana.zarr"], check=True)
+    assert len(open_frames(tmp_path / "ana.zarr")) == 4
+    done = subprocess.run([*command, "--clip", "ben", "--out", tmp_path / "ben.zarr"], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "a.mp4 has the frames 0 to 8, the clip's span ends at 9: correct it in params.yaml." in done.stderr
+    assert not (tmp_path / "ben.zarr").exists()
 
 
 def test_images_without_and_with_time(tmp_path):

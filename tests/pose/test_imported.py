@@ -116,6 +116,44 @@ def test_pictures_taken_from_a_video_stand_for_the_frames_they_number(tmp_path: 
         load(write(tmp_path, head + "labeled-data,m,still.png,40,0\n"), JOINTS, {}, 4, None)
 
 
+class TestOfAClipWithASpan:
+    """Frames 4 to 6 of a video: the labels count the video's."""
+
+    CSV_ROWS = "".join(f"{t},{10 * t},2,0.9,{10 * t},6,0.8\n" for t in range(9))
+
+    def found(self, path: Path, names: list[str] | None = None, images: list[str] | None = None) -> list[float]:
+        seen = load_imported(path, JOINTS, {}, names, 3, images, "v.mp4", 4)(BLOCK)
+        return [float(people.points[0, 1, 0]) if np.isfinite(people.points).any() else np.nan for people in seen]
+
+    def test_numbers_are_those_of_the_video(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        assert self.found(write(tmp_path, CSV + self.CSV_ROWS)) == [40, 50, 60]
+        assert capsys.readouterr().err == ""
+        np.testing.assert_array_equal(self.found(write(tmp_path, CSV + "5,50,2,0.9,5,6,0.8\n8,80,2,0.9,5,6,0.8\n")), [np.nan, 50, np.nan])
+        assert "labels 1 of 3 frames" in capsys.readouterr().err
+
+    def test_pictures_of_a_video_are_counted_even_if_there_are_as_many_as_frames(self, tmp_path: Path) -> None:
+        head = "scorer,,,me,me\nbodyparts,,,snout,snout\ncoords,,,x,y\n"
+        rows = "".join(f"labeled-data,m,img{t:04}.png,{10 * t},0\n" for t in (5, 2, 6))
+        np.testing.assert_array_equal(self.found(write(tmp_path, head + rows)), [np.nan, 50, 60])
+
+    def test_pictures_of_a_folder_go_by_their_names(self, tmp_path: Path) -> None:
+        head = "scorer,,,me,me\nbodyparts,,,snout,snout\ncoords,,,x,y\n"
+        rows = "".join(f"labeled-data,m,img{t}.png,{10 * t},0\n" for t in range(9))
+        assert self.found(write(tmp_path, head + rows), images=["img4.png", "img5.png", "img6.png"]) == [40, 50, 60]
+
+    def test_tables_of_every_frame_are_cut(self, tmp_path: Path) -> None:
+        path, names = tmp_path / "k.npy", ["snout"]
+        np.save(path, np.arange(9.0)[:, None, None] * [10, 1])
+        assert self.found(path, names) == [40, 50, 60]
+        np.save(path, np.ones((6, 1, 2)))
+        with pytest.raises(InputError, match=r"one pose a frame of the video, found 6, of which the clip's span takes 4 to 6"):
+            self.found(path, names)
+
+    def test_labels_of_other_frames_alone_are_told(self, tmp_path: Path) -> None:
+        with pytest.raises(InputError, match=r"must label frames of the clip, 4 to 6 of the video, found none of them; correct"):
+            self.found(write(tmp_path, CSV + ROWS))
+
+
 def test_several_animals_keep_their_identity(tmp_path: Path) -> None:
     head = (
         "scorer,me,me,me,me,me,me\nindividuals,a,a,b,b,single,single\nbodyparts,snout,snout,snout,snout,corner,corner\ncoords,x,y,x,y,x,y\n"
@@ -204,7 +242,7 @@ def test_a_file_of_no_known_kind_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("entry", "message"),
     [
-        ("joint_maps: {}", r"clips\.m\.joint_maps is not a known key; legal here: video, .*joint_map, joint_names\."),
+        ("joint_maps: {}", r"clips\.m\.joint_maps is not a known key; legal here: video, .*joint_map, joint_names, span\."),
         ("joint_map: {snout: 3}", r"clips\.m\.joint_map\.snout is 3: input should be a valid string"),
         ("joint_names: snout", r"clips\.m\.joint_names is 'snout': input should be a valid list"),
     ],

@@ -24,20 +24,22 @@ def load(
     frames: int,
     images: list[str] | None,
     source: str,
+    first: int | None = None,
 ) -> Backend:
     """Return the backend that hands out labels frame by frame.
 
     joint_map renames the labels' joints to the skeleton's; null leaves one out. joint_names names the joints of an array.
     frames is the clip's length; images names its pictures when it is a folder of them; source is its file name, by which
-    a project of several clips is searched. Frames that the labels leave out show nobody. Raises InputError when the file
-    is missing or damaged, when it does not fit the clip, when a joint is not the skeleton's, or a named one is lacking.
+    a project of several clips is searched; first is the video's frame that a clip with a span begins with. Frames that the
+    labels leave out show nobody. Raises InputError when the file is missing or damaged, when it does not fit the clip, when
+    a joint is not the skeleton's, or a named one is lacking.
     """
     if labels is None or not labels.exists():
         raise InputError(f"pose backend imported needs {LEGAL}, found {labels}; name one in clips.<clip>.labels")
-    clip = Clip(frames, images, source)
+    clip = Clip(frames, images, source, first)
     found = _read(labels, clip, joint_names)
-    points, score = match_frames(labels, found, clip)
-    _say_unlabelled(labels, len(found.rows), frames)
+    points, score, labelled = match_frames(labels, found, clip)
+    _say_unlabelled(labels, labelled, frames)
     points, score = match_joints(labels, found.names, points, score, joints, joint_map)
     identity = np.arange(points.shape[1])
     frame = 0
@@ -89,7 +91,7 @@ def _read(path: Path, clip: Clip, joint_names: list[str] | None) -> Labels:
         case ".npy":
             from pipeline.pose.backends.imported.array import read_array
 
-            return read_array(path, joint_names, clip.frames)
+            return read_array(path, joint_names, clip)
         case other:
             raise InputError(
                 f"pose backend imported reads {LEGAL}, found {path} ({other or 'no suffix'}); export the labels as one of these"
@@ -108,9 +110,7 @@ def _read_folder(path: Path, clip: Clip) -> Labels:
 
 def _read_house(path: Path, clip: Clip) -> Labels:
     table = read_keypoints(path)
-    if len(table.points) != clip.frames:
-        found = f"found {len(table.points)} for {clip.frames} frames"
-        raise InputError(f"{path} must have one pose a frame, {found}; label the whole clip or cut the video")
+    clip.require_every_frame(path, len(table.points))
     points, score = table.points.astype(np.float64), table.score.astype(np.float64)
     return Labels(list(table.joints), points, score, range(len(points)), followed=True)
 

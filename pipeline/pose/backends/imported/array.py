@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.errors import InputError
-from pipeline.pose.backends.imported.labels import Labels
+from pipeline.pose.backends.imported.labels import Clip, Labels
 
 
-def read_array(path: Path, joint_names: list[str] | None, frames: int) -> Labels:
-    """Read an .npy file with a pose for each frame of the clip; InputError unless its shape and the names agree."""
+def read_array(path: Path, joint_names: list[str] | None, clip: Clip) -> Labels:
+    """Read an .npy file with a pose for each frame of the video; InputError unless its shape and the names agree."""
     try:
         values = np.load(path, allow_pickle=False)
     except (ValueError, OSError) as error:
@@ -19,12 +19,9 @@ def read_array(path: Path, joint_names: list[str] | None, frames: int) -> Labels
     if values.dtype.kind not in "fiu" or values.ndim != 3 or values.shape[2] not in (2, 3) or values.shape[1] != len(joint_names):
         found = f"{values.dtype} {values.shape} for {len(joint_names)} joint_names"
         raise InputError(f"{path} must hold numbers (frames, joints, 2 or 3), found {found}; save it so, or correct joint_names")
-    if len(values) != frames:
-        raise InputError(
-            f"{path} must have one pose a frame, found {len(values)} for {frames} frames; NaN marks frames without the subject"
-        )
+    clip.require_every_frame(path, len(values))
     values = values.astype(np.float64)
     seen = np.isfinite(values[..., :2]).all(axis=2)
     points = np.where(seen[..., None], values[..., :2], np.nan)
     score = np.where(seen, values[..., 2] if values.shape[2] == 3 else 1.0, 0.0)
-    return Labels(list(joint_names), points[:, None], score[:, None], range(frames), followed=True)
+    return Labels(list(joint_names), points[:, None], score[:, None], range(len(values)), followed=True)

@@ -27,21 +27,43 @@ class Labels:
 
 @dataclass(frozen=True)
 class Clip:
-    """What labels are matched to: the clip's length, the names of its pictures when it is a folder, and its own file name."""
+    """What labels are matched to: the clip's length, the names of its pictures when it is a folder, and its own file name.
+
+    first is the frame of the video that a clip with a span begins with, None without one: labels count the video's frames.
+    """
 
     frames: int
     images: list[str] | None
     source: str
+    first: int | None
+
+    def require_every_frame(self, path: Path, labelled: int) -> None:
+        """InputError unless a table with a pose for each frame of the video fits the clip."""
+        last = (self.first or 0) + self.frames - 1
+        if labelled <= last or (self.first is None and labelled > self.frames):
+            whole = f"found {labelled} for {self.frames} frames"
+            part = f"found {labelled}, of which the clip's span takes {self.first} to {last}"
+            raise InputError(
+                f"{path} must have one pose a frame of the video, {whole if self.first is None else part}; "
+                "label all frames, with NaN where the subject is not"
+            )
 
 
-def match_frames(path: Path, labels: Labels, clip: Clip) -> tuple[np.ndarray, np.ndarray]:
-    """Return points (t p j 2) and score (t p j) of all frames of the clip; a frame that the labels leave out shows nobody.
+def match_frames(path: Path, labels: Labels, clip: Clip) -> tuple[np.ndarray, np.ndarray, int]:
+    """Return points (t p j 2) and score (t p j) of all frames of the clip, and how many are labelled; the others show nobody.
 
     Rows with numbers stand for those frames. Rows with file names stand for the pictures of a folder; of a video, for the
-    frames that the names' last numbers count, or, when there is a row for each frame, for the frames in natural order.
-    InputError when a row fits no frame or two fit one.
+    frames that the names' last numbers count, or, when there is a row for each frame, for the frames in natural order. With
+    a span numbers are those of the video, and rows outside are left out. InputError when a row fits no frame or two fit one.
     """
     wanted = _frames_of_names(path, [str(row) for row in labels.rows], clip) if _named(labels.rows) else [int(row) for row in labels.rows]
+    if clip.first is not None:
+        if clip.images is None or not _named(labels.rows):
+            wanted = [None if t is None else t - clip.first for t in wanted]
+        wanted = [t if t is not None and 0 <= t < clip.frames else None for t in wanted]
+        if all(t is None for t in wanted):
+            which = f"{clip.first} to {clip.first + clip.frames - 1} of the video"
+            raise InputError(f"{path} must label frames of the clip, {which}, found none of them; correct the clip's span")
     outside = [(t, row) for t, row in zip(wanted, labels.rows, strict=True) if t is not None and not 0 <= t < clip.frames]
     if outside:
         found = f"found {len(labels.rows)} for {clip.frames} frames, one of them for frame {outside[0][0]} ({outside[0][1]})"
@@ -54,7 +76,7 @@ def match_frames(path: Path, labels: Labels, clip: Clip) -> tuple[np.ndarray, np
     score = np.zeros((clip.frames, *labels.score.shape[1:]))
     there = [row for row, t in enumerate(wanted) if t is not None]
     points[known], score[known] = labels.points[there], labels.score[there]
-    return points, score
+    return points, score, len(known)
 
 
 def _named(rows: Sequence[int] | Sequence[str]) -> bool:
@@ -72,7 +94,7 @@ def _frames_of_names(path: Path, rows: list[str], clip: Clip) -> list[int | None
             found = f"{clip.images[0]} … against {rows[0]} …"
             raise InputError(f"{path} must label the clip's images, found none of them in it ({found}); name the right file")
         return wanted
-    if len(rows) == clip.frames:  # as many pictures as frames: the video was made of them
+    if len(rows) == clip.frames and clip.first is None:  # as many pictures as frames: the video was made of them
         order = sorted(range(len(rows)), key=lambda row: _natural(files[row]))
         return [order.index(row) for row in range(len(rows))]
     numbers = [re.findall(r"\d+", file.rsplit(".", 1)[0]) for file in files]
