@@ -124,7 +124,7 @@ def _part(frame: av.AudioFrame, start: int, stop: int) -> av.AudioFrame | None:
         return None
     step = 1 if frame.format.is_planar else frame.layout.nb_channels
     values = np.ascontiguousarray(frame.to_ndarray()[:, first * step : last * step])
-    part = av.AudioFrame.from_ndarray(values, frame.format.name, frame.layout.name)
+    part = av.AudioFrame.from_ndarray(values, frame.format.name, frame.layout.name)  # pyright: ignore[reportArgumentType]
     part.sample_rate, part.time_base = frame.sample_rate, frame.time_base
     part.pts = (frame.pts or 0) + first - start
     return part

@@ -12,6 +12,7 @@ if TYPE_CHECKING:  # torch takes a second to import
 SOFTNESS = 0.02  # distance to a limb, in body sizes, below which limbs share a pixel evenly
 STEEPNESS = 2.0  # power with which a limb's weight falls beyond; higher = harder borders between limbs
 SHORT = 0.05  # a limb this short, in body sizes, is seen end on: its direction counts half
+FOLDED = (0.1, 0.3)  # areas of the source over the picture's at which a field counts as folded, and as sound
 CELL = 4  # px between the points at which a picture's field is worked out
 STRETCH = (0.5, 2.0)  # limits of a limb's change of length
 
@@ -65,6 +66,23 @@ def sample_field(images: Tensor, field: Tensor, outside: Literal["zeros", "borde
 
     size = torch.tensor([images.shape[-1], images.shape[-2]], device=field.device)
     return F.grid_sample(images, (2 * field + 1) / size - 1, padding_mode=outside, align_corners=False)
+
+
+def unfolded(field: Tensor) -> Tensor:
+    """Where a field (n h w 2) is one that a body could follow: (n 1 h w) in [0, 1], 0 where it folds over or smears a few pixels wide.
+
+    By the determinant of its slope, the area of the source over that of the picture: negative where the sides of a limb are
+    exchanged, near 0 where a thin strip is drawn out.
+    """
+    import torch
+    import torch.nn.functional as F
+
+    across = field[:, :, 1:] - field[:, :, :-1]
+    down = field[:, 1:] - field[:, :-1]
+    across, down = F.pad(across, (0, 0, 0, 1), mode="constant"), F.pad(down, (0, 0, 0, 0, 0, 1), mode="constant")
+    across[:, :, -1], down[:, -1] = across[:, :, -2], down[:, -2]
+    area = across[..., 0] * down[..., 1] - across[..., 1] * down[..., 0]
+    return ((area - FOLDED[0]) / (FOLDED[1] - FOLDED[0])).clamp(0, 1)[:, None].to(torch.float32)
 
 
 def _body_size(query: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:

@@ -84,3 +84,14 @@ def test_sampling_by_a_field_takes_the_pixel_it_names_and_nothing_from_outside()
     found = warping.sample_field(image, field)
     assert torch.allclose(found[0, :, 0, 0], image[0, :, 2, 3], atol=1e-5)
     assert (found[0, :, 0, 1] == 0).all()
+
+
+def test_a_field_that_exchanges_sides_is_folded_and_one_that_turns_is_not():
+    turned = warping.picture_field(POSE, (POSE - 40) @ torch.tensor([[0.0, 1.0], [-1.0, 0.0]]) + 40, LINE, (80, 80))
+    sound = warping.unfolded(turned)
+    assert sound.shape == (1, 1, 80, 80)
+    assert sound.mean() > 0.9
+    y, x = torch.meshgrid(Y, X, indexing="ij")
+    assert (warping.unfolded(torch.stack([79 - x, y], -1)[None]) == 0).all()  # mirrored
+    assert (warping.unfolded(torch.stack([40 + 0.05 * x, y], -1)[None]) == 0).all()  # a strip four px wide drawn out
+    assert (warping.unfolded(torch.stack([0.5 * x, y], -1)[None]) == 1).all()

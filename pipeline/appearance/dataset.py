@@ -105,7 +105,7 @@ class TrainingClip:
         self.source: PatchSource | None = None
         if references is not None and learn is not None:
             kept = self.row_of[references.frames]
-            self.drawer = ReferenceDrawer(self.points, kept, self.skeleton, learn.absent)
+            self.drawer = ReferenceDrawer(self.points, kept, self.skeleton, learn.absent, learn.far)
             self.source = PatchSource(references, kept, crops.crop[training], self.crop_hw) if learn.detail else None
         self._store: Path | None = None
         self._pixels: np.ndarray | None = None

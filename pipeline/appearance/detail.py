@@ -15,7 +15,7 @@ from pipeline.appearance.references import NONE, ReferencePictures, signed
 from pipeline.artifacts.references import References
 from pipeline.geometry import compose_affine, invert_affine
 from pipeline.networks.carrying import FAINT, Carried, agreed, blur, move_by, pixel_grid
-from pipeline.warping import sample_field
+from pipeline.warping import sample_field, unfolded
 
 FINER = 3  # how much finer than the working size patches are at most
 LARGEST_PX = 768  # longer side of the crop at the patches' scale: pictures are kept in memory
@@ -124,8 +124,9 @@ def finer_picture(made: Carried, field: Tensor, patches: Patches, k: int, band_p
     """
     index = [b * k + i for b, i in zip(patches.window, patches.frame, strict=True)]
     moved = move_by(field[index].permute(0, 3, 1, 2), made.flow[index], "border")
+    trusted = made.detail[index] * move_by(unfolded(field[index]), made.flow[index], "border")
     base, base_matte, trust, where = (
-        _enlarged(layer, patches) for layer in (made.base_colours[index], made.base_mattes[index], made.detail[index], moved)
+        _enlarged(layer, patches) for layer in (made.base_colours[index], made.base_mattes[index], trusted, moved)
     )
     linear, shift = patches.to_picture[:, :, :2], patches.to_picture[:, :, 2]
     points = torch.einsum("mij,mjhw->mhwi", linear, where) + shift[:, None, None]

@@ -30,6 +30,7 @@ from pipeline.params import Section
 from pipeline.progress import Progress
 from pipeline.skeleton import Skeleton
 from pipeline.training import Precision, autocast, choose_device, choose_dtype, prepare_cpu
+from pipeline.warping import unfolded
 from pipeline.windows import rendering_windows, still_windows
 
 
@@ -243,7 +244,8 @@ def _carried(
     made = carry(outputs.flatten(0, 1), warped, shape, params.matte_contrast)
     first = fields.unflatten(0, (frames, count))[:, 0]
     moved = move_by(first.permute(0, 3, 1, 2), made.flow, "border")
-    trusted = made.detail * torch.from_numpy(ranks[:, 0] != NONE).to(device)[:, None, None, None]
+    sound = move_by(unfolded(first), made.flow, "border")
+    trusted = made.detail * sound * torch.from_numpy(ranks[:, 0] != NONE).to(device)[:, None, None, None]
     colours = {"rgb": made.colours, "base_rgb": made.base_colours}
     return colours, {
         "matte": made.mattes,

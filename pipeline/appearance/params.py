@@ -148,6 +148,7 @@ class LearnParams(Section):
     own: float = Field(ge=0)
     detail: float = Field(ge=0)
     absent: float = Field(ge=0, le=1)
+    far: float = Field(ge=0, le=1)
 
     def shape(self, crop_hw: tuple[int, int]) -> CarryShape:
         """The same in working px."""

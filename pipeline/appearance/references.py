@@ -8,19 +8,20 @@ from pipeline.artifacts.references import NONE, References
 from pipeline.geometry import sample_crop
 from pipeline.pose_distance import gap_distances, pose_distances
 from pipeline.skeleton import Skeleton
-from pipeline.warping import picture_field, sample_field
+from pipeline.warping import picture_field, sample_field, unfolded
 
 
 class ReferenceDrawer:
     """Draws a reference for a training window at a distance like those between the last fifth of the training part and the rest.
 
     A frame's own neighbours are nearly equal to it; a generator that learnt from them would trust a reference more than
-    poses never filmed allow.
+    poses never filmed allow. A share of draws is from anywhere in the clip: drivers take poses that the target never took, whose
+    warps fail, and gates must have seen some that do.
     """
 
-    def __init__(self, points: np.ndarray, rows: np.ndarray, skeleton: Skeleton, absent: float) -> None:
-        """points (n j 2) crop px of the training frames, rows (m) of those that are kept as references; absent: share without one."""
-        self.points, self.rows, self.root, self.absent = points, rows, skeleton.index(skeleton.root), absent
+    def __init__(self, points: np.ndarray, rows: np.ndarray, skeleton: Skeleton, absent: float, far: float) -> None:
+        """points (n j 2) crop px of the training frames, rows (m) of the kept ones; shares of draws without one and from anywhere."""
+        self.points, self.rows, self.root, self.absent, self.far = points, rows, skeleton.index(skeleton.root), absent, far
         self.wanted = gap_distances(points[rows], self.root)
 
     def draw(self, window: np.ndarray, count: int, generator: np.random.Generator) -> np.ndarray:
@@ -33,12 +34,13 @@ class ReferenceDrawer:
             return none
         middle = int(window[len(window) // 2])
         distances = pose_distances(self.points[middle], self.points[self.rows], self.root)
+        far = generator.random() < self.far
         wanted = generator.choice(self.wanted) if len(self.wanted) else 0.0
         usable = np.flatnonzero(np.isfinite(distances) & (self.rows != middle))
         if not len(usable):
             return none
         ordered = usable[np.argsort(distances[usable], kind="stable")]
-        first = int(np.abs(distances[ordered] - wanted).argmin())
+        first = int(generator.integers(len(ordered)) if far else np.abs(distances[ordered] - wanted).argmin())
         chosen = self.rows[ordered[first : first + count]]
         none[: len(chosen)] = chosen
         return none
@@ -59,8 +61,11 @@ def warped_references(pictures: Tensor, own: Tensor, poses: Tensor, skeleton: Sk
 
 
 def signed_by_field(pictures: Tensor, field: Tensor) -> Tensor:
-    """Pictures (n 4 h w) in 0..255 sampled at field (n h' w' 2): M ⊙ F in [-M, M] and M, (n 4 h' w')."""
-    moved = sample_field(pictures, field)
+    """Pictures (n 4 h w) in 0..255 sampled at field (n h' w' 2): M ⊙ F in [-M, M] and M, (n 4 h' w').
+
+    Nothing is there where the field is folded.
+    """
+    moved = sample_field(pictures, field) * unfolded(field)
     mattes = moved[:, 3:] / 255
     return torch.cat([signed(moved[:, :3], mattes), mattes], 1)
 

@@ -24,7 +24,7 @@ from pipeline.pose_distance import gap_distances, pose_distances
 from pipeline.reference.warp import warp_references
 from pipeline.training import Scratch
 
-LEARN = LearnParams(band=0.02, flow=0.04, gate_start=1.0, detail_start=2.0, own=1.0, detail=1.0, absent=0.0)
+LEARN = LearnParams(band=0.02, flow=0.04, gate_start=1.0, detail_start=2.0, own=1.0, detail=1.0, absent=0.0, far=0.0)
 PLATE = (20, 90, 40)
 GENERATE = GenerateParams(overlap_stride=3, matte_contrast=1.0, batch_windows=1, threads=1, precision="float32", compile=False)
 
@@ -69,7 +69,7 @@ def clip_of(folder: Path, skeleton, count: int = 2, **changes) -> TrainingClip:
 def test_a_reference_is_drawn_as_far_away_as_unseen_poses_are_and_is_never_the_frame_itself(stick):
     points = make_track(stick, 40).points
     rows = np.arange(0, 40, 2)
-    drawer = ReferenceDrawer(points, rows, stick, absent=0.25)
+    drawer = ReferenceDrawer(points, rows, stick, absent=0.25, far=0.0)
     wanted = gap_distances(points[rows], 0)
     draws = [drawer.draw(np.array([9, 10, 11]), 3, np.random.default_rng(i)) for i in range(200)]
     assert 0.1 < np.mean([d[0] == NONE for d in draws]) < 0.4
@@ -79,6 +79,15 @@ def test_a_reference_is_drawn_as_far_away_as_unseen_poses_are_and_is_never_the_f
         assert set(drawn) <= set(rows)
         assert np.abs(distances[0] - wanted).min() < 3  # as near as the rows that there are allow
         assert (np.diff(distances) >= 0).all()
+
+
+def test_some_references_are_drawn_from_anywhere(stick):
+    points = make_track(stick, 40).points
+    drawer = ReferenceDrawer(points, np.arange(40), stick, absent=0.0, far=1.0)
+    draws = [int(drawer.draw(np.array([9, 10, 11]), 1, np.random.default_rng(i))[0]) for i in range(200)]
+    assert max(draws) > 35
+    assert len(set(draws)) > 25
+    assert 10 not in draws
 
 
 def test_a_batch_s_references_lie_over_its_foregrounds(tmp_path, stick):
