@@ -7,9 +7,10 @@ feature-matching losses, transport between features in place of L_GW, no memory 
 a D_t of two frames without dilations.
 
 Ours, where the table is silent: both frames of a window of two are learnt, the first one made from its own pose twice as at a
-clip's start; the patch judges see both poses beside the frame; the moving average that is published; the networks' features
-come from `appearance.features`, st_vgg16 standing in for their VGG19 and ResNet-18 alike. Their faces and local GANs are not
-modelled apart from ours, and the third GAN that they fuse with is left out: frames are made whole, mattes are 1.
+clip's start; the patch judges see both poses beside the frame; transport is among frames of one place in their windows; D_t's depth;
+the moving average that is published. Features come from `appearance.features`, where st_vgg16 stands in for their VGG19 and
+ResNet-18 alike and needs other weights (presets.yaml). Their faces and local GANs are not modelled apart from ours, and the
+third GAN that they fuse with is left out: frames are made whole, mattes are 1.
 """
 
 from typing import Any

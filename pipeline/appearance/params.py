@@ -218,12 +218,9 @@ class AppearanceParams(Section):
 
     def _check_losses(self) -> None:
         """InputError unless every step, a replay too, has a loss to go down."""
-        ours = self.system == "fakevideo"
-        section, weights, layers = (
-            ("losses", self.losses.model_dump(), self.perceptual.layers)
-            if ours
-            else ("edn.losses", self.edn.losses.model_dump(), self.edn.perceptual.layers)
-        )
+        home = {"fakevideo": self, "edn": self.edn, "as_published": self.as_published}[self.system]
+        weights, layers, ours = home.losses.model_dump(), home.perceptual.layers, home is self
+        section = "losses" if ours else f"{self.system}.losses"
         if self.k == 1:
             weights.pop("temporal", None)  # there is no D_t for single frames
         if not any(weights.values()):

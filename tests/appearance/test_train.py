@@ -270,6 +270,7 @@ def test_bad_inputs_are_named(tmp_path, stick, features_folder):
 
 NOTHING = {"perceptual": 0.0, "gw": 0.0, "pixel": 0.0, "matte": 0.0, "quality": 0.0, "temporal": 0.0}
 OFF = {"memory": {"enabled": False}}
+PUBLISHED = small().as_published.model_dump()
 
 
 @pytest.mark.parametrize(
@@ -281,6 +282,8 @@ OFF = {"memory": {"enabled": False}}
         ({"perceptual": {"layers": [0.0] * 5}}, r"one of appearance\.perceptual\.layers must be above 0"),
         ({**EDN, "edn": {**small().edn.model_dump(), "losses": {"adversarial": 0.0, "feature_matching": 0.0, "perceptual": 0.0}}},
          r"one of appearance\.edn\.losses must be above 0"),
+        ({**AS_PUBLISHED, "as_published": {**PUBLISHED, "losses": dict.fromkeys(PUBLISHED["losses"], 0.0)}},
+         r"one of appearance\.as_published\.losses must be above 0"),
     ],
 )  # fmt: skip
 def test_a_step_without_a_loss_is_refused_before_training(tmp_path, stick, features_folder, changes, message):
