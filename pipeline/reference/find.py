@@ -10,8 +10,11 @@ from pipeline.artifacts.keypoints import Track
 from pipeline.artifacts.references import NONE, ChosenReferences, References
 from pipeline.params import Section
 from pipeline.pose_distance import body_size, gap_distances, pose_distances
+from pipeline.skeleton import Skeleton
 from pipeline.split import Split
 from pipeline.windows import runs
+
+EXCHANGED = 0.5  # what a trunk with its sides exchanged costs, in sizes of the body: more than any limb may be away
 
 
 class FindParams(Section):
@@ -32,7 +35,7 @@ def find_references(motion: Track, target: Track, references: References, params
     """
     present = motion.present if len(references) else np.zeros(len(motion.points), bool)
     root = target.skeleton.index(target.skeleton.root)
-    size = body_size(references.points)
+    size, sides = body_size(references.points), trunk_sides(target.skeleton)
     shape = len(present), params.count
     rank, distance = np.full(shape, NONE), np.full(shape, np.nan)
     radius = exclusion_radius(references, root) if split is not None else 0
@@ -40,6 +43,8 @@ def find_references(motion: Track, target: Track, references: References, params
     for start, stop in _runs(present, border):
         frames = np.arange(start, stop)
         costs = np.stack([pose_distances(motion.points[t], references.points, root) for t in frames]) / size
+        turned = np.stack([exchanged_sides(motion.points[t], references.points, sides) for t in frames])
+        costs = costs + EXCHANGED * turned
         if radius and start < border:
             costs = np.where(np.abs(frames[:, None] - references.frames[None]) < radius, np.inf, costs)
         for order in range(params.count):
@@ -50,6 +55,28 @@ def find_references(motion: Track, target: Track, references: References, params
             costs[np.arange(len(frames)), chosen] = np.inf
     frame = np.where(rank == NONE, NONE, references.frames[rank] if len(references) else NONE)
     return ChosenReferences(rank, frame, distance, {"exclusion_radius": int(radius), "body_px": round(float(size), 3)})
+
+
+def trunk_sides(skeleton: Skeleton) -> list[tuple[int, int]]:
+    """Pairs of joints (left, right) that hang on the root: shoulders and hips of a person."""
+    near = {limb.child for limb in skeleton.limbs if limb.parent == skeleton.root}
+    return [(skeleton.index(left), skeleton.index(right)) for left, right in skeleton.mirror if {left, right} <= near]
+
+
+def exchanged_sides(query: np.ndarray, candidates: np.ndarray, sides: list[tuple[int, int]]) -> np.ndarray:
+    """How far candidates (n j 2) have the trunk's sides the other way round than a query (j 2): 0 = alike, 1 = exchanged, (n).
+
+    A trunk with its sides exchanged shows its back for its front, and cannot be warped without folding.
+    """
+    total, weights = np.zeros(len(candidates)), np.zeros(len(candidates))
+    for left, right in sides:
+        own, theirs = query[left] - query[right], candidates[:, left] - candidates[:, right]
+        weight = np.sqrt(np.linalg.norm(own) * np.linalg.norm(theirs, axis=-1))
+        seen = np.isfinite(weight) & (weight > 0)
+        cosine = (theirs @ own)[seen] / weight[seen] ** 2
+        total[seen] += weight[seen] * np.maximum(0, -cosine)
+        weights[seen] += weight[seen]
+    return total / np.maximum(weights, 1e-9)
 
 
 def steady_choice(costs: np.ndarray, switch_cost: float) -> np.ndarray:

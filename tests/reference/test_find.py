@@ -1,12 +1,15 @@
 """The search for references: nearest, steady, and blind to what is held out."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from reference.conftest import make_track
 
 from pipeline.artifacts.references import NONE, References, read_chosen, write_chosen
 from pipeline.errors import InputError
-from pipeline.reference.find import FindParams, exclusion_radius, find_references, steady_choice
+from pipeline.reference.find import FindParams, exchanged_sides, exclusion_radius, find_references, steady_choice, trunk_sides
+from pipeline.skeleton import load_skeleton
 from pipeline.split import Split
 
 PARAMS = FindParams(count=1, switch_cost=0.0)
@@ -98,3 +101,15 @@ def test_several_references_are_different_ones_nearest_first(swinging):
     assert (np.diff(chosen.distance, axis=1) >= 0).all()
     few = find_references(make_track(swinging), make_track(swinging), _references(swinging, np.arange(2)), params, None)
     assert (few.rank[:, 2] == NONE).all()
+
+
+def test_a_trunk_with_its_sides_exchanged_is_far():
+    query = np.array([[10.0, 0.0], [0.0, 0.0], [5.0, 20.0]])
+    turned, narrow = query[[1, 0, 2]], query.copy()
+    narrow[0, 0] = 1.0
+    hidden = np.full_like(query, np.nan)
+    assert np.allclose(exchanged_sides(query, np.stack([query, turned, narrow, hidden]), [(0, 1)]), [0, 1, 0, 0])
+    human = load_skeleton(Path(__file__).resolve().parents[2] / "pipeline/skeletons/human.yaml")
+    pairs = {human.joints[left] for left, _ in trunk_sides(human)}
+    assert pairs == {"left_shoulder", "left_hip"}
+    assert trunk_sides(make_track(np.zeros((1, 3, 2))).skeleton) == []
