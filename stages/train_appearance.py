@@ -35,10 +35,10 @@ def main() -> None:
     crops, track = open_crops(args.crops), read_keypoints(args.keypoints).track()
     out = Outputs(args.out, args.description, args.curve)
     with stage_clock(args.time) as figures:
-        figures["steps"] = train_appearance(
+        budget = train_appearance(
             crops, track, args.features, params, split, out, scratch_root(), references=references, learn=learn, count=count
         )
-        figures["images_seen"] = params.images_seen
+        figures["steps"], figures["images_seen"] = budget.steps, budget.images_seen
 
 
 if __name__ == "__main__":

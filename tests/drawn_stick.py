@@ -58,7 +58,8 @@ def make_crops(path: Path, track: Track, frames: np.ndarray | None = None) -> Cr
 
 
 SMALL = {
-    "system": "fakevideo", "features": "st_vgg16", "k": 3, "max_stride": 2, "steps": 4, "batch_windows": 2, "accumulate": 1, "seed": 7,
+    "system": "fakevideo", "features": "st_vgg16", "k": 3, "max_stride": 2, "epochs": 1, "epoch_windows": 1000, "least_steps": 1,
+    "most_steps": 1000, "steps": 4, "batch_windows": 2, "accumulate": 1, "seed": 7,
     "threads": 1, "precision": "float32", "compile": False, "checkpoint_s": 1e9,
     "pose_map": {"style": "limbs", "width": 0.05, "score_threshold": 0.1},
     "network": {"base_width": 8, "levels": 3, "blocks": 1, "dense_skips": True},

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from pipeline.appearance.augment import draw_similarities, move_images, move_points
+from pipeline.appearance.budget import plan_budget
 from pipeline.appearance.detail import Patches, PatchSource
 from pipeline.appearance.held import hold_missing
 from pipeline.appearance.mirror import mirror_partners, mirror_windows
@@ -27,7 +28,7 @@ from pipeline.training import digest_arrays, step_generator
 from pipeline.unmixing import unmixed
 from pipeline.windows import runs, still_windows, training_windows, window_frames
 
-DRAW_ORDER, DRAW_BATCH, DRAW_MIRROR = 1, 2, 5
+DRAW_BATCH, DRAW_MIRROR = 2, 5
 BLOCK = 64
 LOOKED_AT = 16  # training frames by which footage is called grey
 
@@ -98,6 +99,7 @@ class TrainingClip:
         self.partners = mirror_partners(self.skeleton, params.augment.mirror_sides == "exchanged")
         rows = training_windows(training, params.k, params.max_stride)
         self.windows = rows if self.has_time else np.stack([training, np.zeros_like(training)], 1)
+        self.budget = plan_budget(params, len(self.windows))
         self.digest = digest_arrays(_blocks(crops, training, self.whole_frames))
         self.grey = are_grey(crops.frames[int(t)] for t in spread_evenly(training, LOOKED_AT))
         self.drawer: ReferenceDrawer | None = None
@@ -149,17 +151,6 @@ class TrainingClip:
             "references_a_frame": self.count,
             "skeleton": self.skeleton.to_json(),
         }
-
-    @property
-    def steps_per_epoch(self) -> int:
-        """Steps in which every window is seen once; the last step of an epoch begins again with its first windows."""
-        return -(-len(self.windows) // (self.params.batch_windows * self.params.accumulate))
-
-    def order(self, epoch: int) -> np.ndarray:
-        """Windows of an epoch in the order of training, (steps_per_epoch, windows a step)."""
-        permuted = step_generator(self.params.seed, DRAW_ORDER, epoch).permutation(len(self.windows))
-        shape = (self.steps_per_epoch, self.params.batch_windows * self.params.accumulate)
-        return np.resize(permuted, shape)
 
     def batch(self, windows: np.ndarray, rank: int, size: int, device: torch.device, *keys: int) -> Batch:
         """This process's share of the batch of windows; stride, similarity and mirror of each are drawn for the whole batch."""

@@ -36,7 +36,7 @@ class EpisodicMemory:
         self.losses: dict[int, float] = {}
         self.epoch_losses: list[float] = []
         self.threshold = params.threshold
-        self.replayed = 0
+        self.replayed = self.replays = 0
 
     def observe(self, epoch: int, window: int, loss: float) -> None:
         """Lines 15-20 of Alg. 2: after training on a window, write it if it is poor, or by chance."""
@@ -74,14 +74,14 @@ class EpisodicMemory:
     def state_dict(self) -> dict[str, object]:
         """What a checkpoint keeps."""
         kept = {"losses": dict(self.losses), "epoch_losses": list(self.epoch_losses)}
-        return {**kept, "threshold": self.threshold, "replayed": self.replayed}
+        return {**kept, "threshold": self.threshold, "replayed": self.replayed, "replays": self.replays}
 
     def load_state_dict(self, state: dict) -> None:
         """Take up a checkpoint."""
         self.losses = {int(window): float(loss) for window, loss in state["losses"].items()}
         self.epoch_losses = list(state["epoch_losses"])
         self.threshold = state["threshold"]
-        self.replayed = int(state["replayed"])
+        self.replayed, self.replays = int(state["replayed"]), int(state["replays"])
 
     def _trim(self) -> None:
         while len(self.losses) > self.params.capacity:

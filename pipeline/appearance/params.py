@@ -170,7 +170,11 @@ class AppearanceParams(Section):
     features: Literal["st_vgg16", "vgg19"]
     k: int = Field(ge=1, le=15)
     max_stride: int = Field(ge=1, le=16)
-    steps: int = Field(ge=1)
+    epochs: int = Field(ge=1)
+    epoch_windows: int = Field(ge=1)
+    least_steps: int = Field(ge=1)
+    most_steps: int = Field(ge=1)
+    steps: int | None = Field(ge=1)
     batch_windows: int = Field(ge=1)
     accumulate: int = Field(ge=1)
     seed: int = Field(ge=0)
@@ -205,6 +209,10 @@ class AppearanceParams(Section):
     def check(self, crop_hw: tuple[int, int]) -> None:
         """InputError unless the system can be trained on crops of this size."""
         self._check_losses()
+        if self.least_steps > self.most_steps:
+            raise InputError(
+                f"appearance.least_steps must not exceed most_steps, found {self.least_steps} and {self.most_steps}: change one of them"
+            )
         multiple = 2 ** (self.network.levels - 1)
         if self.system == "fakevideo" and any(side % multiple for side in crop_hw):
             raise InputError(
@@ -242,11 +250,6 @@ class AppearanceParams(Section):
         if self.whole_frames:
             return self
         return self.model_copy(update={"k": 1, "batch_windows": self.batch_windows * self.k})
-
-    @property
-    def images_seen(self) -> int:
-        """Frames that training shows the generator, counting repetitions, without replays."""
-        return self.steps * self.images_a_step
 
     @property
     def images_a_step(self) -> int:

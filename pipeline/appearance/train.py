@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from pipeline.appearance.as_published import AsPublished
+from pipeline.appearance.budget import Budget, shortcomings
 from pipeline.appearance.dataset import TrainingClip
 from pipeline.appearance.edn import Edn
 from pipeline.appearance.gan import Gan
@@ -53,12 +54,13 @@ def train_appearance(
     references: References | None = None,
     learn: LearnParams | None = None,
     count: int = 1,
-) -> int:
-    """Learn the look of a target from its training frames; returns the number of steps.
+) -> Budget:
+    """Learn the look of a target from its training frames; returns how long that took in steps and images.
 
-    Publishes the generator's moving average after `params.steps` steps. An interrupted run goes on from its last
-    checkpoint under scratch_root and ends in the same weights. references, and learn that says how to use them: the generator sees
-    `count` real frames warped to its poses; without either, or for another system, it sees poses alone.
+    Publishes the generator's moving average after the budget's last step. What the budget leaves no room for is said first. An
+    interrupted run goes on from its last checkpoint under scratch_root and ends in the same weights. references, and learn that
+    says how to use them: the generator sees `count` real frames warped to its poses; without either, or for another system, it
+    sees poses alone.
     """
     weights = features_file(params.features, features)
     if not weights.is_file():
@@ -73,18 +75,22 @@ def train_appearance(
     description = {
         "network": "appearance generator",
         "params": params.told(),
-        "images_seen": params.images_seen,
+        "budget": vars(clip.budget),
+        "epochs": clip.budget.epochs,
+        "images_seen": clip.budget.images_seen,
         "inputs": {**clip.facts(), "features_sha256": digest_file(weights)},
         "carrying": None if learn is None else vars(learn.shape(crops.crop_hw)),
         "learn": None if learn is None else learn.model_dump(),
         "crop_scale": float(crops.crop[training[0], 0, 0]),
     }
+    for line in shortcomings(clip.budget, params, _remembers(params)):
+        print(f"train_appearance: {line}.", flush=True)
     with Scratch("train_appearance", fingerprint({**description, "code": digest_code(__file__)}), scratch_root) as scratch:
         clip.expand(crops, scratch.folder / "pixels.u8")
         work = (clip, weights, params, learn, scratch, description, out)
         launch(_train, work, processes or count_processes(params.batch_windows))
         scratch.delete()
-    return params.steps
+    return clip.budget
 
 
 def _train(
@@ -94,29 +100,29 @@ def _train(
     prepare_cpu(params.threads)
     channels = pose_channels(clip.skeleton, params.pose_map)
     system = _system(params, channels, load_features(params.features, features), world, learn, clip)
-    remembers = params.memory.enabled and params.system == "fakevideo"
-    memory = EpisodicMemory(params.memory.model_copy(update={"enabled": remembers}), params.seed)
-    history = torch.zeros(params.steps, len(system.LOSSES))
+    memory = EpisodicMemory(params.memory.model_copy(update={"enabled": _remembers(params)}), params.seed)
+    budget = clip.budget
+    history = torch.zeros(budget.steps, len(system.LOSSES))
     start = _resume(scratch.load(), system, memory, history)
     synchronise(world)  # nobody writes a checkpoint before all have read theirs
     saved = time.monotonic()
 
-    progress = Progress(params.steps - start, "train_appearance", "step") if world.leads else None
-    for step in range(start, params.steps):
-        epoch, place = step // clip.steps_per_epoch + 1, step % clip.steps_per_epoch
+    progress = Progress(budget.steps - start, "train_appearance", "step") if world.leads else None
+    for step in range(start, budget.steps):
+        epoch, place = budget.epoch_and_place(step)
         if place == 0:
             _replay(world, system, memory, clip, epoch, step)
         seed_step(params.seed, world.rank, step)
-        windows = clip.order(epoch)[place].reshape(params.accumulate, -1)
+        windows = budget.order(epoch)[place].reshape(params.accumulate, -1)
         keys = (DRAW_STEP, step)
         batches = [clip.batch(some, world.rank, world.size, world.device, *keys, i) for i, some in enumerate(windows)]
-        losses, poorness = system.step(batches, _rate(step, params))
+        losses, poorness = system.step(batches, _rate(step, budget.steps, params))
         values = dict(zip(system.LOSSES, losses.tolist(), strict=True))
         check_finite(values, step, f"windows {windows.flatten().tolist()}")
         history[step] = losses.cpu()
         for window, loss in zip(windows.flatten().tolist(), poorness.tolist(), strict=True):
             memory.observe(epoch, window, loss)
-        if place == clip.steps_per_epoch - 1:
+        if place == budget.steps_per_epoch - 1:
             memory.end_epoch()
         if progress is not None:
             progress.advance(1, **{name: value for name, value in values.items() if value})
@@ -125,9 +131,14 @@ def _train(
             saved = time.monotonic()
     if progress is not None:
         progress.close()
-        known = {**description, "generator": system.shape, "images_replayed": memory.replayed * params.k + system.images_repeated}
+        replayed = {"replays": memory.replays, "images_replayed": memory.replayed * params.k + system.images_repeated}
+        known = {**description, "generator": system.shape, **replayed}
         save_model(out.weights, out.description, system.ema.state, known)
-        write_curve(out.curve, _rows(history, system.LOSSES, params, clip.steps_per_epoch))
+        write_curve(out.curve, _rows(history, system.LOSSES, params, budget))
+
+
+def _remembers(params: AppearanceParams) -> bool:
+    return params.memory.enabled and params.system == "fakevideo"
 
 
 def _system(
@@ -147,20 +158,21 @@ def _replay(world: World, system: System, memory: EpisodicMemory, clip: Training
     """Lines 6-11 of Alg. 2: train on remembered windows by L_GW and L_p alone, and note how they fare now."""
     params = system.params
     remembered = memory.draw(epoch)
+    memory.replays += bool(remembered)
     batches = -(-len(remembered) // params.batch_windows)
     for number, windows in enumerate(np.resize(remembered, (batches, params.batch_windows)) if batches else []):
         seed_step(params.seed, world.rank, step)
         batch = clip.batch(windows, world.rank, world.size, world.device, DRAW_REPLAY, step, number)
-        losses, poorness = system.step([batch], _rate(step, params), replay=True)
+        losses, poorness = system.step([batch], _rate(step, clip.budget.steps, params), replay=True)
         check_finite(dict(zip(system.LOSSES, losses.tolist(), strict=True)), step, f"replayed windows {windows.tolist()}")
         for window, loss in zip(windows.tolist(), poorness.tolist(), strict=True):
             memory.refresh(window, loss)
 
 
-def _rate(step: int, params: AppearanceParams) -> float:
-    """Share of the learning rate at a step: 1, then falling linearly to 0 at the end."""
-    decay = params.optimiser.decay_share * params.steps
-    return min(1.0, (params.steps - step) / decay) if decay else 1.0
+def _rate(step: int, steps: int, params: AppearanceParams) -> float:
+    """Share of the learning rate at a step of so many: 1, then falling linearly to 0 at the end."""
+    decay = params.optimiser.decay_share * steps
+    return min(1.0, (steps - step) / decay) if decay else 1.0
 
 
 def _resume(state: dict[str, Any] | None, system: System, memory: EpisodicMemory, history: torch.Tensor) -> int:
@@ -172,7 +184,7 @@ def _resume(state: dict[str, Any] | None, system: System, memory: EpisodicMemory
     return int(state["step"])
 
 
-def _rows(history: torch.Tensor, names: tuple[str, ...], params: AppearanceParams, steps_per_epoch: int) -> list[dict[str, float]]:
+def _rows(history: torch.Tensor, names: tuple[str, ...], params: AppearanceParams, budget: Budget) -> list[dict[str, float]]:
     """Means of the unweighted losses over stretches of steps, at most CURVE_ROWS of them; losses never used are left out."""
     stretch = -(-len(history) // CURVE_ROWS)
     used = [i for i in range(len(names)) if history[:, i].any()]
@@ -180,6 +192,6 @@ def _rows(history: torch.Tensor, names: tuple[str, ...], params: AppearanceParam
     for part in range(0, len(history), stretch):
         last = min(part + stretch, len(history)) - 1
         means = history[part : last + 1].double().mean(0)
-        fixed = {"step": last + 1, "epoch": last // steps_per_epoch + 1, "rate": _rate(last, params)}
+        fixed = {"step": last + 1, "epoch": budget.epoch_and_place(last)[0], "rate": _rate(last, budget.steps, params)}
         rows.append({**fixed, **{names[i]: float(means[i]) for i in used}})
     return rows

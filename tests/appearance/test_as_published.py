@@ -57,7 +57,7 @@ def learn(folder, stick, features, **changes):
 def learning(tmp_path, stick, features_folder):
     """System and batch of two windows."""
     system, clip = learn(tmp_path, stick, features_folder)
-    return system, clip.batch(clip.order(1)[0], 0, 1, CPU.device, 0)
+    return system, clip.batch(clip.budget.order(1)[0], 0, 1, CPU.device, 0)
 
 
 def test_a_batch_is_whole_frames_and_consecutive(learning, stick):
@@ -183,7 +183,7 @@ def test_a_batch_is_trained_once_more_by_number_or_where_the_loss_is_low(tmp_pat
     found = []
     for step in range(4):
         before = system.ema.updates
-        system.step([clip.batch(clip.order(1)[step % 2], 0, 1, CPU.device, step)], 1.0)
+        system.step([clip.batch(clip.budget.order(1)[step % 2], 0, 1, CPU.device, step)], 1.0)
         found.append(system.ema.updates - before)
     assert found == passes
     assert system.images_repeated == (sum(passes) - 4) * 2 * 2
@@ -208,7 +208,7 @@ def test_the_second_pass_is_a_step_like_any_other(tmp_path, stick, features_fold
         system, clip = learn(
             tmp_path / str(steps), stick, features_folder, as_published={**small().as_published.model_dump(), "repeat": repeat}
         )
-        batch = clip.batch(clip.order(1)[0], 0, 1, CPU.device, 0)
+        batch = clip.batch(clip.budget.order(1)[0], 0, 1, CPU.device, 0)
         for _ in range(steps):
             system.step([batch], 1.0)
         weights.append(copy.deepcopy(system.generator.state_dict()))

@@ -46,7 +46,7 @@ def learning(tmp_path, stick, features_folder):
     clip = TrainingClip(crops, track, np.arange(8), params)
     clip.expand(crops, tmp_path / "pixels")
     system = Edn(params, CHANNELS, load_features("st_vgg16", features_folder), CPU)
-    return system, clip.batch(clip.order(1)[0], 0, 1, CPU.device, 0), clip
+    return system, clip.batch(clip.budget.order(1)[0], 0, 1, CPU.device, 0), clip
 
 
 def test_a_batch_is_whole_frames_and_consecutive(learning):

@@ -46,7 +46,7 @@ def gan_and_batch(folder: Path, skeleton, features: Path, params):
     clip = TrainingClip(make_crops(folder / "crops.zarr", track), track, np.arange(8), params)
     clip.expand(make_crops(folder / "crops.zarr", track), folder / "pixels")
     gan = Gan(params, pose_channels(skeleton, params.pose_map), load_features("st_vgg16", features), CPU)
-    return gan, clip.batch(clip.order(1)[0], 0, 1, CPU.device, 0)
+    return gan, clip.batch(clip.budget.order(1)[0], 0, 1, CPU.device, 0)
 
 
 def test_a_disk_without_room_for_the_training_frames_is_refused(tmp_path, stick, monkeypatch):
@@ -133,7 +133,7 @@ def test_a_batch_has_one_background_for_all_and_another_in_the_next_step(tmp_pat
     crops = make_crops(tmp_path / "crops.zarr", track)
     clip = TrainingClip(crops, track, np.arange(8), small())
     clip.expand(crops, tmp_path / "pixels")
-    windows = clip.order(1)[0]
+    windows = clip.budget.order(1)[0]
     whole, first, second, following = (
         clip.batch(windows, rank, size, CPU.device, step).backgrounds for rank, size, step in ((0, 1, 3), (0, 2, 3), (1, 2, 3), (0, 1, 4))
     )
