@@ -72,6 +72,7 @@ SMALL = {
         "enabled": True, "write": "every", "capacity": 4, "threshold": None, "quantile": 0.5, "random_share": 0.5,
         "interval_epochs": 1, "replay": 2,
     },
+    "dropout": {"share": 0.1},
     "augment": {"share": 0.5, "scale": 0.25, "rotation_deg": 11.0, "shift": 0.2, "mirror": 0.0, "mirror_sides": "exchanged"},
     "optimiser": {"generator_rate": 0.002, "discriminator_rate": 0.0002, "betas": [0.5, 0.999], "decay_share": 0.5},
     "ema": 0.9,

@@ -12,6 +12,7 @@ from torch import Tensor
 from pipeline.appearance.augment import draw_similarities, move_images, move_points
 from pipeline.appearance.budget import plan_budget
 from pipeline.appearance.detail import Patches, PatchSource
+from pipeline.appearance.dropout import draw_hidden
 from pipeline.appearance.held import hold_missing
 from pipeline.appearance.mirror import mirror_partners, mirror_windows
 from pipeline.appearance.params import AppearanceParams, LearnParams
@@ -164,7 +165,8 @@ class TrainingClip:
         colour = torch.from_numpy(generator.uniform(-1, 1, (1, 1, 3, 1, 1)).astype(np.float32))
         backgrounds = colour.repeat(len(rows[share]), 1, 1, 1, 1).to(device)
         chances = generator.random((len(windows), 3))[share]
-        return self._load(rows[share], maps[share], mirrored[share], [int(w) for w in windows[share]], backgrounds, shared, chances)
+        hidden = draw_hidden(generator, len(windows), self.skeleton, self.params.dropout)[share]
+        return self._load(rows[share], maps[share], mirrored[share], hidden, [int(w) for w in windows[share]], backgrounds, shared, chances)
 
     def _rows(self, window: int, generator: np.random.Generator) -> np.ndarray:
         first, widest = (int(v) for v in self.windows[window])
@@ -178,6 +180,7 @@ class TrainingClip:
         rows: np.ndarray,
         maps: np.ndarray,
         mirrored: np.ndarray,
+        hidden: np.ndarray,
         windows: list[int],
         backgrounds: Tensor,
         references: np.ndarray | None,
@@ -193,6 +196,7 @@ class TrainingClip:
         if (maps != np.eye(2, 3)).any():
             images = move_images(images, moved, "border" if self.whole_frames else "zeros")
         points = move_points(points.double(), moved).float()
+        points[torch.from_numpy(hidden).to(device)[:, None].expand(points.shape[:3])] = torch.nan
         poses = draw_poses(points, scores, self.skeleton, self.crop_hw, self.params.pose_map)
         warped, field = (None, None) if references is None else self._warped(references, mirrored, points)
         mattes = torch.ones_like(images[:, :, 3:]) if self.whole_frames else images[:, :, 3:] / 255

@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from pipeline.appearance.dropout import DropoutParams
 from pipeline.appearance.gw import GwParams
 from pipeline.appearance.memory import MemoryParams
 from pipeline.appearance.transport import TransportParams
@@ -191,6 +192,7 @@ class AppearanceParams(Section):
     gw: GwParams
     memory: MemoryParams
     augment: AugmentParams
+    dropout: DropoutParams
     optimiser: OptimiserParams
     ema: float = Field(ge=0, lt=1)
     edn: EdnParams
