@@ -63,7 +63,7 @@ SMALL = {
     "threads": 1, "precision": "float32", "compile": False, "checkpoint_s": 1e9,
     "pose_map": {"style": "limbs", "width": 0.05, "score_threshold": 0.1},
     "network": {"base_width": 8, "levels": 3, "blocks": 1, "dense_skips": True},
-    "discriminators": {"width": 8, "layers": 2, "dilations": [1, 2], "spectral_norm": True},
+    "discriminators": {"sees": [1, 2], "width": 8, "layers": 2, "dilations": [1, 2], "spectral_norm": True},
     "losses": {"perceptual": 1.0, "gw": 1.0, "pixel": 10.0, "matte": 1.0, "quality": 0.1, "temporal": 0.1},
     "adversarial": "log",
     "perceptual": {"layers": [1.0, 1.0, 0.0, 0.0, 0.0], "shrink": 1},

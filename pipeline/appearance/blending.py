@@ -46,7 +46,7 @@ class Blend:
         """The mean of all renderings.
 
         What a network predicts of a matte is the chance that a pixel is the subject's, flat where the pose leaves it open;
-        contrast about one half makes an edge of it again. Where real pixels are carried the own matte has had it already.
+        contrast about one half makes an edge of it again. Where real pixels are carried the mixed matte has had it already.
         """
         rgb = {name: _rgb(image / self.weight) for name, image in self.colours.items()}
         means = {name: image / self.count for name, image in self.maps.items()}

@@ -41,8 +41,8 @@ class Batch:
     A system that makes whole frames sees everything as foreground: its mattes are 1.
     halved_poses are the poses at half size for the discriminators. backgrounds (b 1 3 1 1) in [-1, 1]: a colour over which
     foregrounds are compared, the same in all of a batch, so that L_GW compares persons. Where the generator sees
-    references: warped (b k 4r h w), r warped to each pose, M x F and M of each; the field (b k h w 2) that warped the first;
-    patches, some of it finer.
+    references: warped (b k 5r h w), r warped to each pose, M x F, M and the field's soundness of each; the field (b k h w 2) that
+    warped the first; patches, some of it finer.
     """
 
     poses: Tensor
@@ -208,7 +208,7 @@ class TrainingClip:
         return Batch(poses, halved, signed(images[:, :, :3], mattes), mattes, windows, backgrounds, warped, field, patches)
 
     def _warped(self, references: np.ndarray, mirrored: np.ndarray, points: Tensor) -> tuple[Tensor, Tensor]:
-        """References (b r) rows, mirrored as their windows are and warped to the poses of each (b k j 2): M x F and M (b k 4r h w).
+        """References (b r) rows, mirrored as their windows are and warped to the poses of each (b k j 2), as carry() has it (b k 5r h w).
 
         0 where there is none. And the field (b k h w 2) of the first.
         """
@@ -220,6 +220,7 @@ class TrainingClip:
             pictures, own, _ = mirror_windows(pictures, own, scores, mirrored, self.partners)
         pictures, own = (x.repeat_interleave(k, 0).flatten(0, 1) for x in (pictures, own))  # b k r
         warped, field = warped_references(pictures, own, points.flatten(0, 1).repeat_interleave(count, 0), self.skeleton)
+        warped *= torch.from_numpy(references != NONE).to(warped).repeat_interleave(k, 0).flatten()[:, None, None, None]
         return warped.unflatten(0, (b, k, count)).flatten(2, 3), field.unflatten(0, (b, k, count))[:, :, 0]
 
 

@@ -12,9 +12,9 @@ from pipeline.appearance.gw import gromov_wasserstein, pool_features
 from pipeline.appearance.params import AppearanceParams
 from pipeline.appearance.system import Rendering, System, frozen
 from pipeline.networks.carrying import Carried, CarryShape, carry
-from pipeline.networks.discriminators import QualityDiscriminator, TemporalDiscriminator
+from pipeline.networks.discriminators import QualityDiscriminator, TemporalDiscriminator, seen
 from pipeline.networks.generator import Generator, GeneratorShape, own_picture
-from pipeline.networks.vgg import StVgg16, Vgg19
+from pipeline.networks.vgg import WIDTHS, StVgg16, Vgg19
 from pipeline.processes import World, gather
 from pipeline.training import autocast, seed_step
 
@@ -43,13 +43,17 @@ class Gan(System):
         """carrying: how real pixels of so many references are carried, None without any; carrying_weights of its losses by name."""
         seed_step(params.seed, 0, 0)
         self.carrying, self.carrying_weights = carrying, carrying_weights or {}
+        self._judged: tuple[Tensor, Tensor] | None = None  # what the judges see of a batch, true and generated
         generator = Generator(generator_shape(params, pose_channels, references))
         d, weights = params.discriminators, params.losses
         players = nn.ModuleDict()
+        channels = sum(WIDTHS[layer - 1] for layer in d.sees)
         if weights.quality:
-            players["quality"] = QualityDiscriminator(pose_channels, d.width, d.layers, d.spectral_norm)
+            players["quality"] = QualityDiscriminator(pose_channels, d.width, d.layers, d.spectral_norm, channels)
         if weights.temporal and params.k > 1:
-            players["temporal"] = TemporalDiscriminator(pose_channels, params.k, d.width, d.layers, d.dilations, d.spectral_norm)
+            players["temporal"] = TemporalDiscriminator(
+                pose_channels, params.k, d.width, d.layers, d.dilations, d.spectral_norm, channels
+            )
         super().__init__(params, world, features, generator, players)
 
     @property
@@ -61,6 +65,12 @@ class Gan(System):
         """Each process knows the whole L_GW but only its own frames' slope, and slopes get averaged."""
         weights = self.params.losses.model_dump()
         return {**weights, "gw": weights["gw"] * self.world.size, **self.carrying_weights}
+
+    @property
+    def _needs_features(self) -> bool:
+        """Whether a loss or a judge sees feature maps of whole frames: they take most of a step."""
+        weights, d = self.params.losses, self.params.discriminators
+        return bool(weights.perceptual or weights.gw or (d.sees and len(self.players)) or self.params.memory.enabled)
 
     def render(self, batch: Batch) -> Rendering:
         """Generate a batch and lay it by its predicted mattes over the batch's backgrounds, where the truth lies by the true ones.
@@ -91,9 +101,15 @@ class Gan(System):
         self, batch: Batch, rendering: Rendering, earlier: list[tuple[Tensor, Tensor]], replay: bool
     ) -> dict[str, Tensor]:
         p = self.params
-        real, fake = self.feature_maps(batch.composites, rendering.foregrounds, p.perceptual, p.gw.layer if p.losses.gw else 1)
-        frames = losses.perceptual(real, fake, p.perceptual.layers)
-        found = {"windows": frames.unflatten(0, (-1, p.k)).mean(1), "perceptual": frames.mean()}
+        found, real, fake = {}, [], []
+        if self._needs_features:
+            least = max(p.gw.layer if p.losses.gw else 1, *p.discriminators.sees, 1)
+            real, fake = self.feature_maps(batch.composites, rendering.foregrounds, p.perceptual, least)
+            frames = losses.perceptual(real, fake, p.perceptual.layers)
+            found["perceptual"] = frames.mean()
+        else:  # how poor a window is, the pixels say
+            frames = (batch.composites - rendering.foregrounds).abs().mean((2, 3, 4)).flatten()
+        found["windows"] = frames.unflatten(0, (-1, p.k)).mean(1)
         if p.losses.gw:
             found["gw"] = self._gromov_wasserstein(real, fake, earlier)
         if replay:
@@ -106,23 +122,33 @@ class Gan(System):
         if rendering.finer is not None:
             maps = [self.features.features(x.contiguous(memory_format=torch.channels_last)) for x in rendering.finer]
             found["detail"] = losses.unit_distance(*maps) + losses.pixel(*rendering.finer)
-        with frozen(self.players):
-            for name, logits in self._judgements(batch.halved_poses, rendering.foregrounds).items():
-                found[name] = losses.judged_real(logits, p.adversarial)
+        if len(self.players):
+            judged = self._as_seen(rendering.foregrounds, fake)
+            self._judged = self._as_seen(batch.composites, real), judged.detach()
+            with frozen(self.players):
+                for name, logits in self._judgements(batch.halved_poses, judged).items():
+                    found[name] = losses.judged_real(logits, p.adversarial)
         return found
 
     def discriminator_loss(self, batch: Batch, rendering: Rendering) -> Tensor:
-        real = self._judgements(batch.halved_poses, batch.composites)
-        fake = self._judgements(batch.halved_poses, rendering.foregrounds.detach())
+        assert self._judged is not None
+        real, fake = (self._judgements(batch.halved_poses, judged) for judged in self._judged)
+        self._judged = None
         return torch.stack([losses.told_apart(real[n], fake[n], self.params.adversarial) for n in real]).sum()
 
-    def _judgements(self, poses: Tensor, foregrounds: Tensor) -> dict[str, Tensor]:
+    def _as_seen(self, foregrounds: Tensor, maps: list[Tensor]) -> Tensor:
+        """What the judges see of windows (b k 3 h w): the windows themselves, or of their feature maps those that params name."""
+        sees = self.params.discriminators.sees
+        return seen([maps[layer - 1] for layer in sees]).unflatten(0, foregrounds.shape[:2]) if sees else foregrounds
+
+    def _judgements(self, poses: Tensor, judged: Tensor) -> dict[str, Tensor]:
+        """Logits by judge for windows of halved poses (b k c h/2 w/2) and what _as_seen() makes of windows."""
         found = {}
         with autocast(self.world.device, self.dtype):
             if "quality" in self.players:
-                found["quality"] = self.players["quality"](poses.flatten(0, 1), foregrounds.flatten(0, 1))
+                found["quality"] = self.players["quality"](poses.flatten(0, 1), judged.flatten(0, 1))
             if "temporal" in self.players:
-                found["temporal"] = self.players["temporal"](poses, foregrounds)
+                found["temporal"] = self.players["temporal"](poses, judged)
         return found
 
     def _gromov_wasserstein(self, real: list[Tensor], fake: list[Tensor], earlier: list[tuple[Tensor, Tensor]]) -> Tensor:

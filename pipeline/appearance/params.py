@@ -1,6 +1,6 @@
 """The params section `appearance`."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -25,8 +25,9 @@ class NetworkParams(Section):
 
 
 class DiscriminatorParams(Section):
-    """Size of both discriminators; dilations are those of D_t's parallel convolutions."""
+    """Size of both discriminators, and the feature layers that they see, none = the frames; dilations are those of D_t's convolutions."""
 
+    sees: list[Annotated[int, Field(ge=1, le=5)]]
     width: int = Field(ge=4, le=256)
     layers: int = Field(ge=1, le=5)
     dilations: list[int] = Field(min_length=2)

@@ -52,7 +52,7 @@ def signed(premultiplied: Tensor, mattes: Tensor) -> Tensor:
 
 
 def warped_references(pictures: Tensor, own: Tensor, poses: Tensor, skeleton: Skeleton) -> tuple[Tensor, Tensor]:
-    """Pictures (n 4 h w), M ⊙ F and M in 0..255, of poses own (n j 2), warped to poses (n j 2): (n 4 h w) as signed() has it.
+    """Pictures (n 4 h w), M ⊙ F and M in 0..255, of poses own (n j 2), warped to poses (n j 2): as signed_by_field() has it.
 
     And the field (n h w 2) that says where each pixel comes from. All in px of pictures of one scale.
     """
@@ -61,13 +61,14 @@ def warped_references(pictures: Tensor, own: Tensor, poses: Tensor, skeleton: Sk
 
 
 def signed_by_field(pictures: Tensor, field: Tensor) -> Tensor:
-    """Pictures (n 4 h w) in 0..255 sampled at field (n h' w' 2): M ⊙ F in [-M, M] and M, (n 4 h' w').
+    """Pictures (n 4 h w) in 0..255 sampled at field (n h' w' 2): M ⊙ F in [-M, M], M, and how sound the field is, (n 5 h' w').
 
     Nothing is there where the field is folded.
     """
-    moved = sample_field(pictures, field) * unfolded(field)
+    sound = unfolded(field)
+    moved = sample_field(pictures, field) * sound
     mattes = moved[:, 3:] / 255
-    return torch.cat([signed(moved[:, :3], mattes), mattes], 1)
+    return torch.cat([signed(moved[:, :3], mattes), mattes, sound], 1)
 
 
 class ReferencePictures:
@@ -101,8 +102,9 @@ class ReferencePictures:
         return picture_field(poses, own, skeleton, crop_hw)
 
     def warped(self, ranks: np.ndarray, field: Tensor) -> Tensor:
-        """References (n) sampled at field (n h w 2): M ⊙ F in [-M, M] and M, (n 4 h w)."""
-        return signed_by_field(torch.stack([self.picture(int(rank)) for rank in ranks]), field)
+        """References (n) sampled at field (n h w 2), as signed_by_field() has it; nothing, and not sound, for NONE: (n 5 h w)."""
+        found = signed_by_field(torch.stack([self.picture(int(rank)) for rank in ranks]), field)
+        return found * torch.from_numpy(ranks != NONE).to(found)[:, None, None, None]
 
     def full_field(self, field: Tensor) -> Tensor:
         """The same field in full px of the references' pictures."""

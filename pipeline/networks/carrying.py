@@ -15,9 +15,10 @@ from torch import Tensor
 
 from pipeline.warping import sample_field
 
-WARPED_CHANNELS = 4  # M ⊙ F of a warped reference and its matte
+WARPED_CHANNELS = 5  # M ⊙ F of a warped reference, its matte, and how sound its field is
 LARGEST = 40.0  # of a gate's logit, so that its exponential stays finite
 AGREED = 5.0  # slope with which a reference's edge is taken where the mixture has some matte
+REACH = 0.05  # how far the gate of detail reaches beyond 0 and 1 before it is cut off there: it can open and shut wholly
 FAINT = 0.02  # weight of what is transparent in a mean of colours
 
 
@@ -57,30 +58,31 @@ class Carried:
 
 
 def carry(outputs: Tensor, warped: Tensor, shape: CarryShape, contrast: float = 1.0) -> Carried:
-    """Mix what the network made (n 5+4r h w) with r warped references (n 4r h w), nearest first: M ⊙ F in [-M, M] and M of each.
+    """Mix what the network made (n 5+4r h w) with r warped references (n 5r h w), nearest first: M ⊙ F in [-M, M], M, soundness of each.
 
-    contrast: slope of the own matte about one half. Where a warped matte is 0, nothing of it gets into a colour. No slope of
+    contrast: slope of the mixed matte about one half. Where a warped matte is 0, nothing of it gets into a colour; where a field is
+    not sound (0: folded, or there is no reference), it has no vote on the matte either. No slope of
     colours and mattes reaches the gate of detail: at the working size texture a pixel off looks worse than none, at the size that
     people watch better, and what is larger than the working size judges it (base_colours, base_mattes and detail have its slope).
     """
     outputs, warped = outputs.float(), warped.float()
     count = warped.shape[1] // WARPED_CHANNELS
     own, logits = torch.tanh(outputs[:, :3]), outputs[:, 3:4]
-    trust = torch.sigmoid(outputs[:, 4:5] + shape.detail_start)
+    trust = (torch.sigmoid(outputs[:, 4:5] + shape.detail_start) * (1 + 2 * REACH) - REACH).clamp(0, 1)
     colour_gates, matte_gates, raw_flow = outputs[:, 5:].split([count, count, 2 * count], 1)
     flow = shape.flow_px * torch.tanh(raw_flow / shape.flow_px) if shape.flow_px else torch.zeros_like(raw_flow)
     moved = move_by(warped.reshape(-1, WARPED_CHANNELS, *warped.shape[2:]), flow.reshape(-1, 2, *flow.shape[2:]))
     moved = moved.unflatten(0, (-1, count))  # n r 4 h w
-    matte = moved[:, :, 3].clamp(0, 1)
+    matte, sound = moved[:, :, 3].clamp(0, 1), moved[:, :, 4].clamp(0, 1)
     seen = moved[:, :, :3] / matte.clamp_min(FAINT)[:, :, None]
-    own_matte = ((torch.sigmoid(logits) - 0.5) * contrast + 0.5).clamp(0, 1)
     start = shape.gate_start - math.log(count)  # so many references are trusted as much as one would be
     shares = torch.exp((colour_gates + start).clamp(max=LARGEST)) * matte
     shares = shares / (1 + shares.sum(1, keepdim=True))
     mixture = (shares[:, :, None] * seen).sum(1) + (1 - shares.sum(1, keepdim=True)) * own
-    votes = torch.exp((matte_gates + start).clamp(max=LARGEST))
+    votes = torch.exp((matte_gates + start).clamp(max=LARGEST)) * sound
     votes = votes / (1 + votes.sum(1, keepdim=True))
-    mixed_matte = (votes * matte).sum(1, keepdim=True) + (1 - votes.sum(1, keepdim=True)) * own_matte
+    mixed_matte = (votes * matte).sum(1, keepdim=True) + (1 - votes.sum(1, keepdim=True)) * torch.sigmoid(logits)
+    mixed_matte = ((mixed_matte - 0.5) * contrast + 0.5).clamp(0, 1) if contrast != 1 else mixed_matte
     seen, matte, flow = seen[:, 0], matte[:, :1], flow[:, :2]
     low, low_matte = low_band(mixture, mixed_matte, shape.band_px)
     high, high_matte = high_band(seen, matte, shape.band_px)

@@ -13,12 +13,27 @@ def _convolution(inputs: int, outputs: int, kernel: int, spectral: bool, stride:
     return spectral_norm(convolution) if spectral else convolution
 
 
-class _Trunk(nn.Module):
-    """`layers` strided 4x4 convolutions of doubling width; pose maps, smooth as they are, join at half size."""
+def seen(maps: list[Tensor]) -> Tensor:
+    """Feature maps (n c h w) of several layers, finest first, as judges see them: of unit length in each, all at the first one's size.
 
-    def __init__(self, pose_channels: int, image_channels: int, width: int, layers: int, spectral: bool) -> None:
+    Not in the paper. A judge of pixels has to learn what a picture is from a hundred frames; one that sees through a network which
+    knows tells real from generated within minutes (projected GAN, Sauer et al. 2021).
+    """
+    size = maps[0].shape[-2:]
+    unit = [x / (x.float().square().sum(1, keepdim=True) + 1e-6).sqrt() for x in maps]
+    return torch.cat([unit[0], *(F.interpolate(x, size=size, mode="bilinear", align_corners=False) for x in unit[1:])], 1)
+
+
+class _Trunk(nn.Module):
+    """`layers` 4x4 convolutions of doubling width, strided; pose maps, smooth as they are, join after the first.
+
+    The first one sees images, or in place of that, by a 1x1 convolution, feature maps of as many channels.
+    """
+
+    def __init__(self, pose_channels: int, image_channels: int, width: int, layers: int, spectral: bool, features: bool = False) -> None:
         super().__init__()
-        self.image = _convolution(image_channels, width, 4, spectral, stride=2)
+        kernel, stride = (1, 1) if features else (4, 2)
+        self.image = _convolution(image_channels, width, kernel, spectral, stride)
         self.pose = _convolution(pose_channels, width, 1, spectral)
         steps: list[nn.Module] = []
         self.width = width
@@ -28,20 +43,21 @@ class _Trunk(nn.Module):
         self.rest = nn.Sequential(*steps)
 
     def forward(self, poses: Tensor, images: Tensor) -> Tensor:
-        x = self.image(images.contiguous(memory_format=torch.channels_last)) + self.pose(poses)
+        x = self.image(images.contiguous(memory_format=torch.channels_last))
+        x = x + self.pose(F.interpolate(poses, size=x.shape[-2:], mode="area") if poses.shape[-2:] != x.shape[-2:] else poses)
         return self.rest(F.leaky_relu(x, SLOPE, inplace=True))
 
 
 class QualityDiscriminator(nn.Module):
-    """D_q: judges patches of one frame's (pose map, foreground)."""
+    """D_q: judges patches of one frame's (pose map, foreground), or of (pose map, seen()) with as many feature_channels."""
 
-    def __init__(self, pose_channels: int, width: int, layers: int, spectral: bool) -> None:
+    def __init__(self, pose_channels: int, width: int, layers: int, spectral: bool, feature_channels: int = 0) -> None:
         super().__init__()
-        self.trunk = _Trunk(pose_channels, 3, width, layers, spectral)
+        self.trunk = _Trunk(pose_channels, feature_channels or 3, width, layers, spectral, bool(feature_channels))
         self.judge = _convolution(self.trunk.width, 1, 3, spectral)
 
     def forward(self, poses: Tensor, foregrounds: Tensor) -> Tensor:
-        """Logits (n 1 h' w'), positive = real, for poses (n c h/2 w/2) and foregrounds M x F (n 3 h w)."""
+        """Logits (n 1 h' w'), positive = real, for poses (n c h/2 w/2) and foregrounds M x F (n 3 h w), or their seen()."""
         return self.judge(self.trunk(poses, foregrounds)).float()
 
 
@@ -49,10 +65,11 @@ class TemporalDiscriminator(nn.Module):
     """D_t: judges a window of frames and poses by a set of parallel dilated convolutions."""
 
     def __init__(
-        self, pose_channels: int, frames: int, width: int, layers: int, dilations: list[int], spectral: bool
+        self, pose_channels: int, frames: int, width: int, layers: int, dilations: list[int], spectral: bool, feature_channels: int = 0
     ) -> None:
+        """feature_channels as for QualityDiscriminator."""
         super().__init__()
-        self.trunk = _Trunk(pose_channels * frames, 3 * frames, width, layers, spectral)
+        self.trunk = _Trunk(pose_channels * frames, (feature_channels or 3) * frames, width, layers, spectral, bool(feature_channels))
         last = self.trunk.width
         self.branches = nn.ModuleList(
             _convolution(last, last // 2, 3, spectral, dilation=dilation) for dilation in dilations
@@ -60,7 +77,7 @@ class TemporalDiscriminator(nn.Module):
         self.judge = _convolution(last // 2 * len(dilations), 1, 3, spectral)
 
     def forward(self, poses: Tensor, foregrounds: Tensor) -> Tensor:
-        """Logits (b 1 h' w'), positive = real, for windows of poses (b k c h/2 w/2) and foregrounds (b k 3 h w)."""
+        """Logits (b 1 h' w'), positive = real, for windows of poses (b k c h/2 w/2) and foregrounds (b k 3 h w) or their seen()."""
         x = self.trunk(poses.flatten(1, 2), foregrounds.flatten(1, 2))
         x = torch.cat([branch(x) for branch in self.branches], 1)
         return self.judge(F.leaky_relu(x, SLOPE)).float()

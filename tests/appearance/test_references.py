@@ -95,12 +95,12 @@ def test_a_batch_s_references_lie_over_its_foregrounds(tmp_path, stick):
     clip = clip_of(tmp_path, stick)
     batch = clip.batch(np.arange(6), 0, 1, CPU.device, 0)
     assert batch.warped is not None
-    assert batch.warped.shape == (6, 3, 8, *CROP_HW)
+    assert batch.warped.shape == (6, 3, 10, *CROP_HW)
     for order in range(2):
-        matte = batch.warped[:, :, 4 * order + 3 : 4 * order + 4]
+        matte = batch.warped[:, :, 5 * order + 3 : 5 * order + 4]
         both = (torch.minimum(matte, batch.mattes).sum() / torch.maximum(matte, batch.mattes).sum()).item()
         assert both > 0.8
-        colours = batch.warped[:, :, 4 * order : 4 * order + 3]
+        colours = batch.warped[:, :, 5 * order : 5 * order + 3]
         assert (colours - batch.foregrounds).abs().mean() < 0.3 * batch.foregrounds.abs().mean()
 
 

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from pipeline.networks.discriminators import QualityDiscriminator, TemporalDiscriminator
+from pipeline.networks.discriminators import QualityDiscriminator, TemporalDiscriminator, seen
 
 
 def test_quality_judges_each_frame_alone():
@@ -55,3 +55,15 @@ def test_spectral_norm_bounds_every_convolution():
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
             assert torch.linalg.matrix_norm(module.weight.flatten(1), 2) < 1.05
+
+
+def test_judges_by_features_see_all_layers_at_the_first_one_s_size_and_contrast_apart():
+    maps = [torch.rand(2, 4, 16, 24), torch.rand(2, 6, 8, 12)]
+    joined = seen(maps)
+    assert joined.shape == (2, 10, 16, 24)
+    torch.testing.assert_close(joined[:, :4].square().sum(1), torch.ones(2, 16, 24), atol=1e-2, rtol=0)
+    torch.testing.assert_close(seen([3 * x for x in maps]), joined, atol=1e-2, rtol=0)
+    quality = QualityDiscriminator(2, 8, 2, spectral=False, feature_channels=10)
+    temporal = TemporalDiscriminator(2, 2, 8, 2, [1, 2], spectral=False, feature_channels=10)
+    assert quality(torch.rand(2, 2, 32, 48), joined).shape == (2, 1, 8, 12)
+    assert temporal(torch.rand(1, 2, 2, 32, 48), joined[None]).shape == (1, 1, 8, 12)

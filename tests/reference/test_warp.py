@@ -1,15 +1,20 @@
 """Carrying at the source's resolution: exact where everything is trusted, equal to the network's own mixture at its own scale."""
 
+
+from typing import cast
+
 import cv2
 import numpy as np
 import torch
 
-from pipeline.artifacts.foregrounds import FIELD_STEPS
+from pipeline.artifacts.foregrounds import FIELD_STEPS, create_foregrounds, open_foregrounds
+from pipeline.artifacts.references import References
+from pipeline.clock import Clock
 from pipeline.geometry import box_to_crop
 from pipeline.networks import carrying
 from pipeline.networks.carrying import CarryShape, carry, output_channels
 from pipeline.reference import warp
-from pipeline.reference.warp import canvas, carried
+from pipeline.reference.warp import canvas, carried, warp_references
 
 SIDE, SCALE = 96, 0.25
 
@@ -76,7 +81,7 @@ def test_at_the_network_s_own_scale_it_is_the_network_s_own_picture():
     matte = cv2.GaussianBlur((draw.random((side, side)) > 0.4).astype(np.float32), (0, 0), 2)
     picture = np.dstack([texture * matte[..., None], matte * 255]).round().astype(np.uint8)
     warped = torch.from_numpy(picture.astype(np.float32)).permute(2, 0, 1)[None]
-    warped = torch.cat([warped[:, :3] / 127.5 - warped[:, 3:] / 255, warped[:, 3:] / 255], 1)
+    warped = torch.cat([warped[:, :3] / 127.5 - warped[:, 3:] / 255, warped[:, 3:] / 255, torch.ones(1, 1, side, side)], 1)
     outputs = torch.nn.functional.interpolate(torch.randn(1, output_channels(1), 5, 5), (side, side), mode="bilinear")
     outputs[:, 7:] = 0
     made = carry(outputs, warped, CarryShape(band, 0.0, 1.0, 1.0))
@@ -118,3 +123,22 @@ def test_a_canvas_moves_in_whole_pixels_and_holds_the_working_crop():
         assert y0 <= box[1]
         assert x0 + width >= box[2]
         assert y0 + height >= box[3]
+
+
+def test_a_foreground_made_without_references_is_passed_on_as_it_is(tmp_path):
+    draw = np.random.default_rng(6)
+    rgb, matte = draw.integers(0, 256, (5, 32, 64, 3), np.uint8), draw.integers(0, 256, (5, 32, 64), np.uint8)
+    crop, present = np.tile(box_to_crop(np.array([10, 20, 90, 60]), (32, 64)), (5, 1, 1)), np.array([1, 1, 0, 1, 1], bool)
+    clock = Clock("25", "1/25", tuple(range(5)))
+    with create_foregrounds(tmp_path / "generated.zarr", (32, 64), clock, crop, present, (90, 160), {"k": 3, "grey": False}) as writer:
+        writer.append(rgb, matte)
+    generated = open_foregrounds(tmp_path / "generated.zarr")
+    told = warp_references(generated, cast(References, None), tmp_path / "warped.zarr")
+    assert told == {"frames": 5, "carried_share": 0.0}
+    found = open_foregrounds(tmp_path / "warped.zarr")
+    assert (found.rgb[:] == rgb).all()
+    assert (found.matte[:] == matte).all()
+    assert (found.crop == crop).all()
+    assert (found.present == present).all()
+    assert (found.attributes["k"], found.attributes["grey"], found.carried) == (3, False, None)
+    assert found.clock == generated.clock
