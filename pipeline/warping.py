@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from itertools import combinations
 from typing import TYPE_CHECKING, Literal
 
 from pipeline.skeleton import Skeleton
@@ -9,80 +11,114 @@ from pipeline.skeleton import Skeleton
 if TYPE_CHECKING:  # torch takes a second to import
     from torch import Tensor
 
-SOFTNESS = 0.02  # distance to a limb, in body sizes, below which limbs share a pixel evenly
-STEEPNESS = 2.0  # power with which a limb's weight falls beyond; higher = harder borders between limbs
+BREADTH = 0.03  # half the width of an arm, in body sizes: distances to a part count in half its width
+STOUT = 1.2  # how much broader than an arm trunk and head are about the lines between their joints
+BEHIND = 0.5  # least distance to trunk and head: an arm within it lies in front
+SOFTNESS = 0.7  # distance below which parts share a pixel evenly
+STEEPNESS = 2.0  # power with which a part's weight falls beyond; higher = harder borders between parts
+AGREE = 0.07  # sources this far apart, in body sizes, are not averaged: between an arm and what it lies over there is nothing
+SHARED = 2.0  # as STEEPNESS, where it is asked whose pixel a source is
+STRANGE = (0.4, 0.7)  # how far a source must be of the parts that ask for it: nothing is taken below, all above
 SHORT = 0.05  # a limb this short, in body sizes, is seen end on: its direction counts half
 FOLDED = (0.1, 0.3)  # areas of the source over the picture's at which a field counts as folded, and as sound
-CELL = 4  # px between the points at which a picture's field is worked out
+CELL = 2  # px between the points at which a picture's field is worked out
 STRETCH = (0.5, 2.0)  # limits of a limb's change of length, and of a stiff part's along any direction
-STRANGE = 0.05  # least weight of a limb where what it would bring is another limb's, over that of its own
 STIFF = 0.07  # spread of a stiff part's joints, in body sizes, below which it only shifts, turns and grows
 
 
-def picture_field(query: Tensor, reference: Tensor, skeleton: Skeleton, size_hw: tuple[int, int]) -> Tensor:
-    """limb_field() at all pixels of a picture of size_hw: worked out at every CELL-th and interpolated between, since it is smooth."""
+def picture_field(query: Tensor, reference: Tensor, skeleton: Skeleton, size_hw: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """part_field() at all pixels of a picture of size_hw: (n h w 2), (n 1 h w).
+
+    Worked out at every CELL-th pixel and interpolated between.
+    """
     import torch
     import torch.nn.functional as F
 
     height, width = size_hw
     cells = [torch.arange(-1, -(-side // CELL) + 1, device=query.device) * CELL + (CELL - 1) / 2 for side in (width, height)]
-    coarse = limb_field(query, reference, skeleton, *cells).permute(0, 3, 1, 2)
+    field, own = part_field(query, reference, skeleton, *cells)
+    coarse = torch.cat([field.permute(0, 3, 1, 2), own[:, None]], 1)
     fine = F.interpolate(coarse, scale_factor=CELL, mode="bilinear", align_corners=False)
-    return fine[:, :, CELL : CELL + height, CELL : CELL + width].permute(0, 2, 3, 1)
+    fine = fine[:, :, CELL : CELL + height, CELL : CELL + width]
+    return fine[:, :2].permute(0, 2, 3, 1), fine[:, 2:]
 
 
-def limb_field(query: Tensor, reference: Tensor, skeleton: Skeleton, x: Tensor, y: Tensor) -> Tensor:
+def part_field(query: Tensor, reference: Tensor, skeleton: Skeleton, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     """Where each pixel of the query's picture is taken from in the reference's: (n h w 2) float32 as (x, y) px.
 
     query, reference (n j 2) px in their own pictures, NaN where missing; x (w), y (h): the query's pixel coordinates at
-    which the field is wanted. Each limb that both poses show turns and stretches along its axis, those of a stiff part
-    together; a pixel follows the limbs by its distance to them in the query. Limbs that one pose lacks do not count; without a
-    common limb the whole picture is shifted by the mean of the common joints, or stays where it is. The identity for equal poses.
+    which the field is wanted. Each limb that both poses show turns and stretches along its axis, trunk and head as one; a pixel
+    follows the nearest part, and the others as far as they agree. Parts that one pose lacks do not count; without a common one the
+    whole picture is shifted by the mean of the common joints, or stays where it is. The identity for equal poses.
+    And how far the pixel there is of the part that asks for it, (n h w) in [0, 1]: low where another lies over it.
     """
     import torch
 
-    ends = torch.tensor(skeleton.limb_indices(), device=query.device).T
     query, reference = query.float(), reference.float()
-    size, scale = _body_size(query, reference, ends)
     seen = torch.isfinite(query).all(-1) & torch.isfinite(reference).all(-1)
-    usable = seen[:, ends[0]] & seen[:, ends[1]]
-    ends, usable = ends[:, usable.any(0)], usable[:, usable.any(0)]  # a detector without fingers leaves two limbs of three unseen
+    parts = [part for part in body_parts(skeleton) if (seen[:, part.joints].sum(1) >= 2).any()]
+    size, scale = _body_size(query, reference, skeleton)
     q, r = torch.nan_to_num(query), torch.nan_to_num(reference)
-    linear, shift = _limb_maps(q[:, ends[0]], q[:, ends[1]], r[:, ends[0]], r[:, ends[1]], size, scale)
-    same = torch.eye(len(ends[0]), device=ends.device)
-    for part in stiff_parts(skeleton):
-        common = seen[:, part]
-        inside = torch.isin(ends, torch.tensor(part, device=ends.device)).all(0) & (common.sum(1) >= 3)[:, None]  # (n l)
-        if inside.any():
-            together = torch.isin(ends, torch.tensor(part, device=ends.device)).all(0)
-            same[together[:, None] & together] = 1
-            part_linear, part_shift = _stiff_map(q[:, part], r[:, part], common, size, scale)
-            linear = torch.where(inside[..., None, None], part_linear[:, None], linear)
-            shift = torch.where(inside[..., None], part_shift[:, None], shift)
     pixels = torch.stack(torch.meshgrid(x.float(), y.float(), indexing="xy"), -1).reshape(-1, 2)
-    weights = _weights(pixels[None], q[:, ends[0]], q[:, ends[1]], usable, size)
-    weights = weights * _membership(pixels, linear, shift, r[:, ends[0]], r[:, ends[1]], usable, size * scale, same)
-    weights = weights / weights.sum(-1, keepdim=True).clamp_min(1e-12)
-    none = ~usable.any(1)
-    mixed = weights @ torch.cat([linear.flatten(2), shift], -1)  # (n p 6): the affine map of each pixel
-    moved = torch.einsum("npij,pj->npi", mixed[..., :4].unflatten(-1, (2, 2)), pixels) + mixed[..., 4:]
-    if none.any():
+    shape = (len(query), len(y), len(x))
+    if not parts:
         common = seen.float()[..., None] / seen.sum(1).clamp_min(1)[:, None, None]
-        offset = ((r - q) * common).sum(1)
-        moved[none] = pixels + offset[none, None]
-    return moved.unflatten(1, (len(y), len(x)))
+        field = pixels + ((r - q) * common).sum(1)[:, None]
+        return field.unflatten(1, shape[1:]), torch.ones(shape, device=query.device)
+    linear, shift = _part_maps(q, r, parts, seen, size, scale)
+    usable = torch.stack([seen[:, part.joints].sum(1) >= 2 for part in parts], 1)[:, None]  # (n 1 l)
+    source = torch.einsum("nlij,pj->npli", linear, pixels) + shift[:, None]  # (n p l 2)
+    near = _nearness(_distances(pixels[None], q, seen, parts, size), usable)
+    weights = near**STEEPNESS
+    best = weights.argmax(-1, keepdim=True)[..., None].expand(-1, -1, 1, 2)
+    apart = (source - source.gather(2, best)).square().sum(-1) / (AGREE * size * scale).square()[:, None, None]
+    weights = weights * torch.exp(-apart / 2)
+    weights = weights / weights.sum(-1, keepdim=True).clamp_min(1e-12)
+    field = (weights[..., None] * source).sum(2)
+    whose = _nearness(_distances(field, r, seen, parts, size * scale), usable) ** SHARED
+    asked = near**SHARED * torch.exp(-apart / 2)
+    own = (asked * whose).sqrt().sum(-1) / (asked.sum(-1) * whose.sum(-1)).sqrt().clamp_min(1e-12)
+    own = ((own - STRANGE[0]) / (STRANGE[1] - STRANGE[0])).clamp(0, 1)
+    lost = ~usable.any(-1)[:, 0]
+    if lost.any():
+        field[lost] = pixels + (((r - q) * seen[..., None]).sum(1) / seen.sum(1, keepdim=True).clamp_min(1))[lost, None]
+        own[lost] = 1
+    return field.unflatten(1, shape[1:]), own.unflatten(1, shape[1:])
 
 
-def stiff_parts(skeleton: Skeleton) -> list[list[int]]:
-    """Joints of the parts that move as one: the trunk (the root and the pairs that hang on it) and the head, where a skeleton has them.
+@dataclass(frozen=True)
+class Part:
+    """A part of the body that moves as one: its joints, how broad it is over an arm, the least distance to it (in half its breadth)."""
 
-    Moved limb by limb, a trunk that turns about its own axis would fold between its shoulders.
+    joints: list[int]
+    breadth: float
+    least: float
+
+
+def body_parts(skeleton: Skeleton) -> list[Part]:
+    """Trunk, head, palms and feet where a skeleton has them, and every limb that is in none of these.
+
+    The trunk is the root and the pairs that hang on it; palms and feet are what branches off a joint. Moved limb by limb, a trunk that
+    turns about its own axis would fold between its shoulders.
     """
-    near = {limb.child for limb in skeleton.limbs if limb.parent == skeleton.root}
-    pairs = [pair for pair in skeleton.mirror if set(pair) <= near]
-    trunk = [skeleton.root, *(joint for pair in pairs for joint in pair)]
-    parts = [[skeleton.index(joint) for joint in trunk], skeleton.indices("head") if "head" in skeleton.roles else []]
-    return [part for part in parts if len(part) >= 3]
+    children: dict[str, list[str]] = {}
+    for limb in skeleton.limbs:
+        children.setdefault(limb.parent, []).append(limb.child)
+    near = set(children.get(skeleton.root, []))
+    trunk = [skeleton.root, *(joint for pair in skeleton.mirror if set(pair) <= near for joint in pair)]
+    head = [skeleton.joints[i] for i in skeleton.indices("head")] if "head" in skeleton.roles else []
+    stout = [part for part in (trunk, head) if len(part) >= 3]
+    taken = {skeleton.root, *head}
+    fans = [[joint, *ends] for joint, ends in children.items() if len(ends) > 1 and joint not in taken]
+    widths = {limb.child: limb.width for limb in skeleton.limbs}
+    stiff = [([skeleton.index(joint) for joint in part], STOUT, BEHIND) for part in stout]
+    stiff += [([skeleton.index(joint) for joint in part], max(widths[end] for end in part[1:]), 0.0) for part in fans]
+    limbs = [
+        ([a, b], limb.width, 0.0)
+        for limb, (a, b) in zip(skeleton.limbs, skeleton.limb_indices(), strict=True)
+        if not any({a, b} <= set(joints) for joints, _, _ in stiff)
+    ]
+    return [Part(*part) for part in (*stiff, *limbs)]
 
 
 def sample_field(images: Tensor, field: Tensor, outside: Literal["zeros", "border"] = "zeros") -> Tensor:
@@ -101,23 +137,39 @@ def unfolded(field: Tensor) -> Tensor:
     exchanged, near 0 where a thin strip is drawn out.
     """
     import torch
-    import torch.nn.functional as F
 
-    across = field[:, :, 1:] - field[:, :, :-1]
-    down = field[:, 1:] - field[:, :-1]
-    across, down = F.pad(across, (0, 0, 0, 1), mode="constant"), F.pad(down, (0, 0, 0, 0, 0, 1), mode="constant")
-    across[:, :, -1], down[:, -1] = across[:, :, -2], down[:, -2]
+    across, down = _slope(field)
     area = across[..., 0] * down[..., 1] - across[..., 1] * down[..., 0]
     return ((area - FOLDED[0]) / (FOLDED[1] - FOLDED[0])).clamp(0, 1)[:, None].to(torch.float32)
 
 
-def _body_size(query: Tensor, reference: Tensor, ends: Tensor) -> tuple[Tensor, Tensor]:
+def likeness(field: Tensor) -> Tensor:
+    """How little a field (n h w 2) turns and stretches, (n 1 h w) in [0, 1]: 1 for a shift, falling with the norm of its strain."""
+    import torch
+
+    across, down = _slope(field)
+    x, y = torch.eye(2, device=field.device)
+    return torch.exp(-((across - x).square().sum(-1) + (down - y).square().sum(-1)).sqrt())[:, None]
+
+
+def _slope(field: Tensor) -> tuple[Tensor, Tensor]:
+    """Differences of a field (n h w 2) to the next pixel across and down, the last ones repeated."""
+    import torch.nn.functional as F
+
+    across = F.pad(field[:, :, 1:] - field[:, :, :-1], (0, 0, 0, 1))
+    down = F.pad(field[:, 1:] - field[:, :-1], (0, 0, 0, 0, 0, 1))
+    across[:, :, -1], down[:, -1] = across[:, :, -2], down[:, -2]
+    return across, down
+
+
+def _body_size(query: Tensor, reference: Tensor, skeleton: Skeleton) -> tuple[Tensor, Tensor]:
     """Larger extent of the query's joints (n) px, and the reference's size over the query's (n): that of the common limbs' lengths.
 
     Not that of the joints' spread, which a stride changes, and with it how wide a body looked.
     """
     import torch
 
+    ends = torch.tensor(skeleton.limb_indices(), device=query.device).T
     seen = (torch.isfinite(query) & torch.isfinite(reference)).all(-1)
     usable = seen[:, ends[0]] & seen[:, ends[1]]
 
@@ -183,31 +235,42 @@ def _stiff_map(q: Tensor, r: Tensor, seen: Tensor, size: Tensor, scale: Tensor) 
     return linear, r_middle - (linear @ q_middle[..., None])[..., 0]
 
 
-def _weights(pixels: Tensor, start: Tensor, end: Tensor, usable: Tensor, size: Tensor) -> Tensor:
-    """Share (n p l) of each limb in each pixel, falling with the distance to its segment; they add up to 1."""
+def _part_maps(q: Tensor, r: Tensor, parts: list[Part], seen: Tensor, size: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
+    """Affine map of each part from query to reference px: linear (n l 2 2), shift (n l 2)."""
     import torch
 
-    span = end - start
-    from_start = pixels[:, :, None] - start[:, None]
-    along = (from_start * span[:, None]).sum(-1) / span.square().sum(-1).clamp_min(1e-6)[:, None]
-    aside = from_start - along.clamp(0, 1)[..., None] * span[:, None]
-    distance = aside.square().sum(-1) / size.square()[:, None, None] + SOFTNESS**2
-    weights = torch.where(usable[:, None], distance ** -STEEPNESS, torch.zeros_like(distance))
-    return weights / weights.sum(-1, keepdim=True).clamp_min(1e-12)
+    stiff = [_stiff_map(q[:, part.joints], r[:, part.joints], seen[:, part.joints], size, scale) for part in parts if len(part.joints) > 2]
+    limbs = torch.tensor([part.joints for part in parts if len(part.joints) == 2], dtype=torch.long, device=q.device).reshape(-1, 2).T
+    linear, shift = _limb_maps(q[:, limbs[0]], q[:, limbs[1]], r[:, limbs[0]], r[:, limbs[1]], size, scale)
+    return (
+        torch.cat([*(found[:, None] for found, _ in stiff), linear], 1),
+        torch.cat([*(found[:, None] for _, found in stiff), shift], 1),
+    )
 
 
-
-def _membership(
-    pixels: Tensor, linear: Tensor, shift: Tensor, start: Tensor, end: Tensor, usable: Tensor, size: Tensor, same: Tensor
-) -> Tensor:
-    """How far what each limb would bring to a pixel is that limb's own in the reference, (n p l), at least STRANGE.
-
-    Legs that cross in the query and stand apart in the reference would else bring each other's pixels.
-    """
+def _distances(pixels: Tensor, points: Tensor, seen: Tensor, parts: list[Part], size: Tensor) -> Tensor:
+    """Distance (n p l) of pixels (n p 2) to each part, in half its breadth: to the nearest line between two of its joints (n j 2)."""
     import torch
 
-    found = []
-    for limb in range(linear.shape[1]):
-        source = pixels @ linear[:, limb].transpose(1, 2) + shift[:, None, limb]  # (n p 2)
-        found.append((_weights(source, start, end, usable, size) * same[limb]).sum(-1))
-    return torch.stack(found, -1).clamp_min(STRANGE) if found else usable.new_zeros(len(usable), len(pixels), 0, dtype=torch.float32)
+    ever = seen.any(0).tolist()
+    lines = [[line for line in combinations(part.joints, 2) if all(ever[joint] for joint in line)] for part in parts]
+    a, b = torch.tensor([line for part in lines for line in part], device=points.device).T
+    middle = pixels.mean(1, keepdim=True)  # near the pixels squares of coordinates lose no digits
+    pixels, start, span = pixels - middle, points[:, a] - middle, points[:, b] - points[:, a]
+    length = span.square().sum(-1)[:, None]
+    across = (pixels @ span.transpose(1, 2)).sub_((start * span).sum(-1)[:, None])  # (n p lines): from start to pixel, times span
+    along = (across / length.clamp_min(1e-6)).clamp_(0, 1)
+    away = (pixels @ start.transpose(1, 2)).mul_(-2).add_(pixels.square().sum(-1, keepdim=True)).add_(start.square().sum(-1)[:, None])
+    found = away.add_(along.mul(length).sub_(across, alpha=2).mul_(along)).clamp_min_(0)
+    found.masked_fill_(~(seen[:, a] & seen[:, b])[:, None], torch.inf)
+    nearest = []
+    for part, group in zip(parts, found.split([len(part) for part in lines], -1), strict=True):
+        nearest.append((group.amin(-1).sqrt() / (BREADTH * size * part.breadth)[:, None]).clamp_min(part.least))
+    return torch.stack(nearest, -1)
+
+
+def _nearness(distances: Tensor, usable: Tensor) -> Tensor:
+    """Weights (n p l) that fall with the square of a distance, 0 for parts that are not usable (n 1 l)."""
+    import torch
+
+    return torch.where(usable, 1 / (distances.square() + SOFTNESS**2), torch.zeros_like(distances))

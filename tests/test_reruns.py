@@ -77,7 +77,7 @@ EDITS: dict[str, dict[str, Any]] = {
     "`background.fill`": {"background.fill": "deepfill"},
     "`matting`": {"matting.smoothing": 0.4},
     "`split`": {"split.hold_out_fraction": 0.3},
-    "`pose`": {"pose.smoothing_s": 0.05},
+    "`pose`": {"pose.smoothing_s": 0.06},
     "`frames`": {"frames.max_height_px": 144},
     "`motion`": {"motion.limb_percentile": 80},
     "`targets.<target>.matte`": {"targets.ann.matte": "blazepose"},

@@ -117,14 +117,15 @@ class PatchSource:
         return compose_affine(from_full, invert_affine(self.crop[row]))
 
 
-def finer_picture(made: Carried, field: Tensor, patches: Patches, k: int, band_px: float) -> tuple[Tensor, Tensor]:
+def finer_picture(made: Carried, field: Tensor, sound: Tensor, patches: Patches, k: int, band_px: float) -> tuple[Tensor, Tensor]:
     """Colours (m 3 p p) and mattes (m 1 p p) of patches, as the references' own pixels are laid in at the source's resolution.
 
-    made: the generator's windows, (b k) frames in a row; field (b k) (n h w 2): where their pixels lie in the references' crops.
+    made: the generator's windows, (b k) frames in a row; field (b k) (n h w 2): where their pixels lie in the references' crops; sound
+    (n 1 h w): how sound that is.
     """
     index = [b * k + i for b, i in zip(patches.window, patches.frame, strict=True)]
     moved = move_by(field[index].permute(0, 3, 1, 2), made.flow[index], "border")
-    trusted = made.detail[index] * move_by(unfolded(field[index]), made.flow[index], "border")
+    trusted = made.detail[index] * move_by(sound[index] * unfolded(field[index]), made.flow[index], "border")
     base, base_matte, trust, where = (
         _enlarged(layer, patches) for layer in (made.base_colours[index], made.base_mattes[index], trusted, moved)
     )

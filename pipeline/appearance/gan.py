@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.appearance import losses
+from pipeline.appearance.alignment import misaligned
 from pipeline.appearance.dataset import Batch, composited
 from pipeline.appearance.detail import finer_picture
 from pipeline.appearance.gw import gromov_wasserstein, pool_features
@@ -28,7 +29,7 @@ def generator_shape(params: AppearanceParams, pose_channels: int, references: in
 class Gan(System):
     """Windows of poses to windows of foregrounds and mattes; two discriminators, D_t only for windows of several frames."""
 
-    LOSSES = ("perceptual", "gw", "pixel", "matte", "own", "detail", "quality", "temporal", "discriminators")
+    LOSSES = ("perceptual", "gw", "pixel", "matte", "own", "flow", "detail", "quality", "temporal", "discriminators")
 
     def __init__(
         self,
@@ -86,14 +87,16 @@ class Gan(System):
             composited(colours.unflatten(0, (-1, self.params.k)), mattes.unflatten(0, (-1, self.params.k)), batch.backgrounds)
             for colours, mattes in ((made.colours, made.mattes), (made.own_colours, torch.sigmoid(made.own_logits)))
         ]
-        return Rendering(laid[0], made.own_logits.unflatten(0, (-1, self.params.k)), laid[1], self._finer(batch, made))
+        logits, flows = (x.unflatten(0, (-1, self.params.k)) for x in (made.own_logits, made.flows))
+        return Rendering(laid[0], logits, laid[1], flows, self._finer(batch, made))
 
     def _finer(self, batch: Batch, made: Carried) -> tuple[Tensor, Tensor] | None:
         """The batch's patches, true and generated, (m 3 p p) over the windows' backgrounds; None without any."""
         patches = batch.patches
-        if patches is None or self.carrying is None or batch.field is None:
+        if patches is None or self.carrying is None or batch.field is None or batch.sound is None:
             return None
-        colours, mattes = finer_picture(made, batch.field.flatten(0, 1), patches, self.params.k, self.carrying.band_px)
+        field, sound = batch.field.flatten(0, 1), batch.sound.flatten(0, 1)
+        colours, mattes = finer_picture(made, field, sound, patches, self.params.k, self.carrying.band_px)
         behind = batch.backgrounds[patches.window, 0]
         return patches.truth[:, :3] + (1 - patches.truth[:, 3:]) * behind, composited(colours, mattes, behind)
 
@@ -118,6 +121,9 @@ class Gan(System):
         found["pixel"] = losses.pixel(batch.composites, rendering.foregrounds)
         if rendering.own is not None:
             found["own"] = losses.pixel(batch.composites, rendering.own)
+        if rendering.flows is not None and batch.warped is not None and self.carrying is not None and self.weights.get("flow"):
+            true = (x.flatten(0, 1) for x in (batch.warped, batch.foregrounds, batch.mattes))
+            found["flow"] = misaligned(rendering.flows.flatten(0, 1), *true, self.carrying.flow_px)
         found["matte"] = losses.matte(batch.mattes, rendering.logits)
         if rendering.finer is not None:
             maps = [self.features.features(x.contiguous(memory_format=torch.channels_last)) for x in rendering.finer]

@@ -18,7 +18,7 @@ from pipeline.artifacts.crops import Crops
 from pipeline.artifacts.foregrounds import create_foregrounds
 from pipeline.artifacts.keypoints import Track
 from pipeline.artifacts.models import load_model
-from pipeline.artifacts.references import NONE, ChosenReferences, References
+from pipeline.artifacts.references import ChosenReferences, References
 from pipeline.artifacts.store import require_free_bytes
 from pipeline.drawing import PoseMapParams
 from pipeline.errors import InputError
@@ -237,15 +237,14 @@ def _carried(
     crop_hw = poses.shape[-2], poses.shape[-1]
     ranks, device = seen.ranks[windows.flatten()], poses.device
     frames, count = ranks.shape
-    fields = seen.pictures.field(ranks.ravel(), points.repeat_interleave(count, 0), skeleton, crop_hw)
-    warped = seen.pictures.warped(ranks.ravel(), fields).unflatten(0, (frames, count)).flatten(1, 2)
+    fields, sounds = seen.pictures.field(ranks.ravel(), points.repeat_interleave(count, 0), skeleton, crop_hw)
+    warped = seen.pictures.warped(ranks.ravel(), fields, sounds).unflatten(0, (frames, count)).flatten(1, 2)
     with autocast(device, choose_dtype(params.precision, device)):
         outputs = network(poses, warped.unflatten(0, poses.shape[:2]))
     made = carry(outputs.flatten(0, 1), warped, shape, params.matte_contrast)
-    first = fields.unflatten(0, (frames, count))[:, 0]
+    first, sound = (x.unflatten(0, (frames, count))[:, 0] for x in (fields, sounds))
     moved = move_by(first.permute(0, 3, 1, 2), made.flow, "border")
-    sound = move_by(unfolded(first), made.flow, "border")
-    trusted = made.detail * sound * torch.from_numpy(ranks[:, 0] != NONE).to(device)[:, None, None, None]
+    trusted = made.detail * move_by(sound * unfolded(first), made.flow, "border")
     colours = {"rgb": made.colours, "base_rgb": made.base_colours}
     return colours, {
         "matte": made.mattes,

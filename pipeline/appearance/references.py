@@ -8,7 +8,7 @@ from pipeline.artifacts.references import NONE, References
 from pipeline.geometry import sample_crop
 from pipeline.pose_distance import gap_distances, pose_distances
 from pipeline.skeleton import Skeleton
-from pipeline.warping import picture_field, sample_field, unfolded
+from pipeline.warping import likeness, picture_field, sample_field
 
 
 class ReferenceDrawer:
@@ -51,24 +51,24 @@ def signed(premultiplied: Tensor, mattes: Tensor) -> Tensor:
     return premultiplied / 127.5 - mattes
 
 
-def warped_references(pictures: Tensor, own: Tensor, poses: Tensor, skeleton: Skeleton) -> tuple[Tensor, Tensor]:
+def warped_references(pictures: Tensor, own: Tensor, poses: Tensor, skeleton: Skeleton) -> tuple[Tensor, Tensor, Tensor]:
     """Pictures (n 4 h w), M ⊙ F and M in 0..255, of poses own (n j 2), warped to poses (n j 2): as signed_by_field() has it.
 
-    And the field (n h w 2) that says where each pixel comes from. All in px of pictures of one scale.
+    And the field (n h w 2) that says where each pixel comes from, and how sound it is (n 1 h w). All in px of pictures of one scale.
     """
-    field = picture_field(poses, own, skeleton, (pictures.shape[-2], pictures.shape[-1]))
-    return signed_by_field(pictures, field), field
+    field, sound = picture_field(poses, own, skeleton, (pictures.shape[-2], pictures.shape[-1]))
+    return signed_by_field(pictures, field, sound), field, sound
 
 
-def signed_by_field(pictures: Tensor, field: Tensor) -> Tensor:
-    """Pictures (n 4 h w) in 0..255 sampled at field (n h' w' 2): M ⊙ F in [-M, M], M, and how sound the field is, (n 5 h' w').
+def signed_by_field(pictures: Tensor, field: Tensor, sound: Tensor) -> Tensor:
+    """Pictures (n 4 h w) in 0..255 sampled at field (n h' w' 2): (n 6 h' w').
 
-    Nothing is there where the field is folded.
+    M ⊙ F in [-M, M]; M; how sound (n 1 h' w') the field is, 1 = wholly: where another part lies over the one that is asked for, nothing
+    is there; how little it turns and stretches, 1 = not at all: what is seen from elsewhere is less to be trusted.
     """
-    sound = unfolded(field)
     moved = sample_field(pictures, field) * sound
     mattes = moved[:, 3:] / 255
-    return torch.cat([signed(moved[:, :3], mattes), mattes, sound], 1)
+    return torch.cat([signed(moved[:, :3], mattes), mattes, sound, sound * likeness(field)], 1)
 
 
 class ReferencePictures:
@@ -96,15 +96,18 @@ class ReferencePictures:
             self._kept[rank] = torch.from_numpy(stacked).to(self.device)
         return self._kept[rank].permute(2, 0, 1).float()
 
-    def field(self, ranks: np.ndarray, poses: Tensor, skeleton: Skeleton, crop_hw: tuple[int, int]) -> Tensor:
-        """Where each working pixel lies in the picture of the reference of rank (n): (n h w 2), for poses (n j 2) crop px."""
-        own = self.points[torch.from_numpy(np.maximum(ranks, 0)).to(self.device)]
-        return picture_field(poses, own, skeleton, crop_hw)
+    def field(self, ranks: np.ndarray, poses: Tensor, skeleton: Skeleton, crop_hw: tuple[int, int]) -> tuple[Tensor, Tensor]:
+        """Where each working pixel lies in the picture of the reference of rank (n): (n h w 2), for poses (n j 2) crop px.
 
-    def warped(self, ranks: np.ndarray, field: Tensor) -> Tensor:
-        """References (n) sampled at field (n h w 2), as signed_by_field() has it; nothing, and not sound, for NONE: (n 5 h w)."""
-        found = signed_by_field(torch.stack([self.picture(int(rank)) for rank in ranks]), field)
-        return found * torch.from_numpy(ranks != NONE).to(found)[:, None, None, None]
+        And how sound that is, (n 1 h w): 0 for NONE.
+        """
+        own = self.points[torch.from_numpy(np.maximum(ranks, 0)).to(self.device)]
+        field, sound = picture_field(poses, own, skeleton, crop_hw)
+        return field, sound * torch.from_numpy(ranks != NONE).to(sound)[:, None, None, None]
+
+    def warped(self, ranks: np.ndarray, field: Tensor, sound: Tensor) -> Tensor:
+        """References (n) sampled at field (n h w 2), as signed_by_field() has it."""
+        return signed_by_field(torch.stack([self.picture(int(rank)) for rank in ranks]), field, sound)
 
     def full_field(self, field: Tensor) -> Tensor:
         """The same field in full px of the references' pictures."""

@@ -150,7 +150,8 @@ def _system(
         case "as_published":
             return AsPublished(params, channels, features, world)
         case "fakevideo":
-            shape, weights = (None, {}) if learn is None else (learn.shape(clip.crop_hw), {"own": learn.own, "detail": learn.detail})
+            shape = None if learn is None else learn.shape(clip.crop_hw)
+            weights = {} if learn is None else {"own": learn.own, "flow": learn.aligned, "detail": learn.detail}
             return Gan(params, channels, features, world, shape, weights, clip.count)
 
 

@@ -50,11 +50,11 @@ def warped(
     """A reference frame (h w 3) and its matte (h w) warped limb by limb to the query's pose, seen in the query's half-open box.
 
     query, reference (j 2) in the px of their frames; box xyxy in the query's. Returns colour and matte of the box's size,
-    matte 0 where the reference's frame does not reach.
+    matte 0 where the reference's frame does not reach, and where another part of the body lies over what is asked for.
     """
     import torch
 
-    from pipeline.warping import limb_field
+    from pipeline.warping import part_field
 
     x0, y0, x1, y1 = box
     step = max(1, max(x1 - x0, y1 - y0) // NODES)
@@ -62,12 +62,14 @@ def warped(
     here, there = (torch.from_numpy(np.asarray(pose, np.float32))[None] for pose in (query, reference))
     x, y = (torch.arange(count) * float(step) + start for count, start in ((columns, x0), (rows, y0)))
     with torch.inference_mode():
-        field = limb_field(here, there, skeleton, x, y).permute(0, 3, 1, 2)
+        field, own = part_field(here, there, skeleton, x, y)
+        layers = torch.cat([field.permute(0, 3, 1, 2), own[:, None]], 1)
         size = ((rows - 1) * step + 1, (columns - 1) * step + 1)
-        field = torch.nn.functional.interpolate(field, size, mode="bilinear", align_corners=True)[0].numpy()
-    from_x, from_y = (np.ascontiguousarray(coordinate[: y1 - y0, : x1 - x0]) for coordinate in field)
+        layers = torch.nn.functional.interpolate(layers, size, mode="bilinear", align_corners=True)[0].numpy()
+    from_x, from_y, opacity = (np.ascontiguousarray(layer[: y1 - y0, : x1 - x0]) for layer in layers)
     colour = cv2.remap(rgb, from_x, from_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return colour, cv2.remap(matte, from_x, from_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+    opaque = cv2.remap(matte, from_x, from_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+    return colour, (opaque * opacity + 0.5).astype(np.uint8)
 
 
 def pasted(rgb: np.ndarray, matte: np.ndarray, plate: np.ndarray, at: tuple[int, int] = (0, 0)) -> np.ndarray:

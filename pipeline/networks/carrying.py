@@ -15,7 +15,7 @@ from torch import Tensor
 
 from pipeline.warping import sample_field
 
-WARPED_CHANNELS = 5  # M ⊙ F of a warped reference, its matte, and how sound its field is
+WARPED_CHANNELS = 6  # M ⊙ F of a warped reference, its matte, how sound its field is, and how little it changes
 LARGEST = 40.0  # of a gate's logit, so that its exponential stays finite
 AGREED = 5.0  # slope with which a reference's edge is taken where the mixture has some matte
 REACH = 0.05  # how far the gate of detail reaches beyond 0 and 1 before it is cut off there: it can open and shut wholly
@@ -42,8 +42,9 @@ class Carried:
     """A picture (n . h w): colours in [-1, 1] and mattes in [0, 1] as mixed, own_colours and own_logits of the network alone.
 
     base_colours and base_mattes are the mixture without the first reference's detail; detail (n 1 h w) in [0, 1] its gate;
-    gates (n r h w) the shares of the r references in the colour; flow (n 2 h w) of the first one, px. colours = base_colours +
-    detail × (what high_band() finds in the moved first reference), mattes likewise where agreed(): the same at any resolution.
+    gates (n r h w) the shares of the r references in the colour; flows (n r 2 h w) px, flow (n 2 h w) that of the first.
+    colours = base_colours + detail × (what high_band() finds in the moved first reference), mattes likewise where agreed(): the same
+    at any resolution.
     """
 
     colours: Tensor
@@ -54,16 +55,20 @@ class Carried:
     base_mattes: Tensor
     detail: Tensor
     gates: Tensor
-    flow: Tensor
+    flows: Tensor
+
+    @property
+    def flow(self) -> Tensor:
+        return self.flows[:, 0]
 
 
 def carry(outputs: Tensor, warped: Tensor, shape: CarryShape, contrast: float = 1.0) -> Carried:
-    """Mix what the network made (n 5+4r h w) with r warped references (n 5r h w), nearest first: M ⊙ F in [-M, M], M, soundness of each.
+    """Mix what the network made (n 5+4r h w) with r warped references (n 6r h w), nearest first, as signed_by_field() has them.
 
     contrast: slope of the mixed matte about one half. Where a warped matte is 0, nothing of it gets into a colour; where a field is
-    not sound (0: folded, or there is no reference), it has no vote on the matte either. No slope of
-    colours and mattes reaches the gate of detail: at the working size texture a pixel off looks worse than none, at the size that
-    people watch better, and what is larger than the working size judges it (base_colours, base_mattes and detail have its slope).
+    not sound (0: another part of the body lies there, or there is no reference), it has no vote on the matte either. No slope of colours
+    and mattes reaches the gate of detail: at the working size texture a pixel off looks worse than none, at the size that people watch
+    better, and what is larger than the working size judges it (base_colours, base_mattes and detail have its slope).
     """
     outputs, warped = outputs.float(), warped.float()
     count = warped.shape[1] // WARPED_CHANNELS
@@ -83,7 +88,7 @@ def carry(outputs: Tensor, warped: Tensor, shape: CarryShape, contrast: float = 
     votes = votes / (1 + votes.sum(1, keepdim=True))
     mixed_matte = (votes * matte).sum(1, keepdim=True) + (1 - votes.sum(1, keepdim=True)) * torch.sigmoid(logits)
     mixed_matte = ((mixed_matte - 0.5) * contrast + 0.5).clamp(0, 1) if contrast != 1 else mixed_matte
-    seen, matte, flow = seen[:, 0], matte[:, :1], flow[:, :2]
+    seen, matte = seen[:, 0], matte[:, :1]
     low, low_matte = low_band(mixture, mixed_matte, shape.band_px)
     high, high_matte = high_band(seen, matte, shape.band_px)
 
@@ -95,7 +100,7 @@ def carry(outputs: Tensor, warped: Tensor, shape: CarryShape, contrast: float = 
     given_base, given_matte = based(given)
     colours = (given_base + given * matte * high).clamp(-1, 1)
     mattes = (given_matte + given * agreed(given_matte) * high_matte).clamp(0, 1)
-    return Carried(colours, mattes, own, logits, base, base_matte, trust, shares, flow)
+    return Carried(colours, mattes, own, logits, base, base_matte, trust, shares, flow.unflatten(1, (count, 2)))
 
 
 def agreed(base_matte: Tensor) -> Tensor:

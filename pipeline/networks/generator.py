@@ -145,7 +145,7 @@ class Generator(nn.Module):
         return self.decoders[layer - 1](deeper, skips)
 
     def forward(self, poses: Tensor, warped: Tensor | None = None) -> Tensor:
-        """Poses (b k c h w) in [0, 1] and r warped references each (b k 5r h w) to output_channels(r) maps (b k . h w) float32.
+        """Poses (b k c h w) in [0, 1] and r warped references each (b k 6r h w) to output_channels(r) maps (b k . h w) float32.
 
         own_picture() and carrying.carry() read them.
         """

@@ -24,7 +24,7 @@ from pipeline.pose_distance import gap_distances, pose_distances
 from pipeline.reference.warp import warp_references
 from pipeline.training import Scratch
 
-LEARN = LearnParams(band=0.02, flow=0.04, gate_start=1.0, detail_start=2.0, own=1.0, detail=1.0, absent=0.0, far=0.0)
+LEARN = LearnParams(band=0.02, flow=0.04, gate_start=1.0, detail_start=2.0, own=1.0, aligned=0.1, detail=1.0, absent=0.0, far=0.0)
 PLATE = (20, 90, 40)
 GENERATE = GenerateParams(overlap_stride=3, matte_contrast=1.0, batch_windows=1, threads=1, precision="float32", compile=False)
 
@@ -95,12 +95,12 @@ def test_a_batch_s_references_lie_over_its_foregrounds(tmp_path, stick):
     clip = clip_of(tmp_path, stick)
     batch = clip.batch(np.arange(6), 0, 1, CPU.device, 0)
     assert batch.warped is not None
-    assert batch.warped.shape == (6, 3, 10, *CROP_HW)
+    assert batch.warped.shape == (6, 3, 12, *CROP_HW)
     for order in range(2):
-        matte = batch.warped[:, :, 5 * order + 3 : 5 * order + 4]
+        matte = batch.warped[:, :, 6 * order + 3 : 6 * order + 4]
         both = (torch.minimum(matte, batch.mattes).sum() / torch.maximum(matte, batch.mattes).sum()).item()
         assert both > 0.8
-        colours = batch.warped[:, :, 5 * order : 5 * order + 3]
+        colours = batch.warped[:, :, 6 * order : 6 * order + 3]
         assert (colours - batch.foregrounds).abs().mean() < 0.3 * batch.foregrounds.abs().mean()
 
 

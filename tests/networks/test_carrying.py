@@ -14,7 +14,7 @@ def _drawn(matte=None):
     torch.manual_seed(0)
     colours = torch.rand(1, 3, 24, 20) * 2 - 1
     matte = torch.ones(1, 1, 24, 20) if matte is None else matte
-    return colours, matte, torch.cat([colours * matte, matte, torch.ones_like(matte)], 1)
+    return colours, matte, torch.cat([colours * matte, matte, torch.ones_like(matte), torch.ones_like(matte)], 1)
 
 
 def _outputs(gate=0.0, detail=0.0, own=0.5, logit=0.0, flow=(0.0, 0.0)):
@@ -41,7 +41,7 @@ def test_no_trust_gives_the_network_s_own_picture():
 
 def test_trust_in_detail_alone_takes_the_network_s_colour_and_the_warp_s_detail():
     colours, matte, warped = _drawn()
-    made = carry(_outputs(gate=-SURE, detail=SURE, own=0.0), warped * 0.5 + torch.tensor([0, 0, 0, 0.5, 0.5])[:, None, None], SHAPE)
+    made = carry(_outputs(gate=-SURE, detail=SURE, own=0.0), warped * 0.5 + torch.tensor([0, 0, 0, 0.5, 0.5, 0.5])[:, None, None], SHAPE)
     high, _ = high_band(colours * 0.5, matte, SHAPE.band_px)
     torch.testing.assert_close(made.colours, high, atol=1e-4, rtol=0)  # halved, so that nothing is cut off at -1 and 1
 
@@ -102,7 +102,7 @@ def test_of_several_references_all_give_colour_and_the_first_detail():
     torch.manual_seed(3)
     first, second = (torch.rand(1, 3, 24, 20) - 0.5 for _ in range(2))
     ones = torch.ones(1, 1, 24, 20)
-    warped = torch.cat([first, ones, ones, second, ones, ones], 1)
+    warped = torch.cat([first, ones, ones, ones, second, ones, ones, ones], 1)
     outputs = torch.zeros(1, output_channels(2), 24, 20)
     outputs[:, 4], outputs[:, 5], outputs[:, 6] = -SURE, -SURE, SURE  # the colour of the second
     torch.testing.assert_close(carry(outputs, warped, SHAPE).colours, second, atol=1e-4, rtol=0)
@@ -117,7 +117,7 @@ def test_a_reference_that_is_not_there_leaves_its_share_to_the_others():
     seen, ones = torch.rand(1, 3, 24, 20) - 0.5, torch.ones(1, 1, 24, 20)
     outputs = torch.zeros(1, output_channels(2), 24, 20)
     outputs[:, 5:9] = SURE
-    made = carry(outputs, torch.cat([torch.zeros(1, 5, 24, 20), seen, ones, ones], 1), SHAPE)
+    made = carry(outputs, torch.cat([torch.zeros(1, 6, 24, 20), seen, ones, ones, ones], 1), SHAPE)
     torch.testing.assert_close(made.colours, seen, atol=1e-4, rtol=0)
     torch.testing.assert_close(made.mattes, ones, atol=1e-4, rtol=0)
 

@@ -81,7 +81,7 @@ def test_at_the_network_s_own_scale_it_is_the_network_s_own_picture():
     matte = cv2.GaussianBlur((draw.random((side, side)) > 0.4).astype(np.float32), (0, 0), 2)
     picture = np.dstack([texture * matte[..., None], matte * 255]).round().astype(np.uint8)
     warped = torch.from_numpy(picture.astype(np.float32)).permute(2, 0, 1)[None]
-    warped = torch.cat([warped[:, :3] / 127.5 - warped[:, 3:] / 255, warped[:, 3:] / 255, torch.ones(1, 1, side, side)], 1)
+    warped = torch.cat([warped[:, :3] / 127.5 - warped[:, 3:] / 255, warped[:, 3:] / 255, torch.ones(1, 2, side, side)], 1)
     outputs = torch.nn.functional.interpolate(torch.randn(1, output_channels(1), 5, 5), (side, side), mode="bilinear")
     outputs[:, 7:] = 0
     made = carry(outputs, warped, CarryShape(band, 0.0, 1.0, 1.0))
