@@ -238,6 +238,7 @@ class FillCase:
 
 
 FILLS = {
+    "exemplar": lambda folder: FillCase(adapter("pipeline/background/backends", "exemplar").load(), True),
     "telea": lambda folder: FillCase(adapter("pipeline/background/backends", "telea").load(), True),
     "deepfill": lambda folder: FillCase(
         adapter("pipeline/background/backends", "deepfill").load(filled.write_deepfill(folder, "pt"), "cpu"), False

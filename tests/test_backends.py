@@ -187,7 +187,8 @@ def test_holes_are_filled_in_the_houses_terms(filling: FillCase) -> None:
     assert (filled_in[mask] != image[mask]).any(axis=1).mean() > 0.95
     np.testing.assert_array_equal(filling.fill(image, mask), filled_in)
     swapped = filling.fill(np.ascontiguousarray(image[..., ::-1]), mask)[..., ::-1]
-    assert np.array_equal(swapped, filled_in) == filling.alike
+    near = np.abs(swapped.astype(int) - filled_in)[mask] <= 1  # sums in another order may round otherwise
+    assert (near.mean() > 0.99) == filling.alike
     for whole in (False, True):
         np.testing.assert_array_equal(filling.fill(image, np.full_like(mask, whole)), image)
 

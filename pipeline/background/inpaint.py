@@ -32,7 +32,7 @@ class BackgroundParams(Section):
     max_samples: int = Field(ge=5, le=500)
     dilate_share: float = Field(ge=0.0, le=0.2)
     min_samples: int = Field(ge=1, le=100)
-    fill: Literal["telea", "deepfill"]
+    fill: Literal["exemplar", "telea", "deepfill"]
 
 
 def inpaint_background(
@@ -84,6 +84,10 @@ def _reveal(samples: np.ndarray, hidden: np.ndarray, params: BackgroundParams) -
 
 def _load_fill(name: str, weights: Path | None) -> Fill:
     match name:
+        case "exemplar":
+            from pipeline.background.backends.exemplar import load as load_exemplar
+
+            return load_exemplar()
         case "telea":
             from pipeline.background.backends.telea import load
 
@@ -95,7 +99,7 @@ def _load_fill(name: str, weights: Path | None) -> Fill:
                 raise InputError("fill: deepfill needs its network: give the door --weights FOLDER. Run: dvc repro fetch_fill_weights")
             return load_deepfill(weights)
         case _:
-            raise InputError(f"background.fill is {name!r}; legal: telea, deepfill.")
+            raise InputError(f"background.fill is {name!r}; legal: exemplar, telea, deepfill.")
 
 
 def _reach_px(keypoints: Keypoints, training: np.ndarray, share: float) -> int:

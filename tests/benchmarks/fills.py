@@ -1,4 +1,4 @@
-"""How well do the ways of filling a plate's holes guess what stands there? On regions of the plate that are known, and hidden for the trial.
+"""How well do the ways of filling a plate's holes guess what stands there? On regions that are known, and hidden for the trial.
 
 Run by hand: python tests/benchmarks/fills.py man h05 h17. Prints a Markdown table.
 People's silhouettes and rectangles are hidden in what some frame shows, beside the hole that the plate has; every way fills all
@@ -76,8 +76,8 @@ def main() -> None:
             for index, name in enumerate(made):
                 better = (scores[:, index, 0] > scores[:, 0, 0]).sum(), (scores[:, index, 1] < scores[:, 0, 1]).sum()
                 won = "" if name == "telea" else f"{better[0]}, {better[1]} of {len(holes)}"
-                means = scores[:, index].mean(axis=0)
-                print(f"| {target} | {name} | {len(holes)} {kind} | {means[0]:.2f} | {means[1]:.4f} | {won} | {seconds[name]:.1f} |", flush=True)
+                means = "{:.2f} | {:.4f}".format(*scores[:, index].mean(axis=0))
+                print(f"| {target} | {name} | {len(holes)} {kind} | {means} | {won} | {seconds[name]:.1f} |", flush=True)
 
 
 def read(data: Path, target: str, height: int) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
@@ -111,11 +111,11 @@ def hide_people(unknown: np.ndarray, people: list[np.ndarray], count: int, rng: 
 
 
 def hide_rectangles(unknown: np.ndarray, count: int, rng: np.random.Generator) -> list[np.ndarray]:
-    """Rectangles (h w) bool, sides of a twentieth to an eighth of the shorter side, apart from each other and from what is unknown."""
+    """Rectangles (h w) bool, sides of 5 to 13 % of the height, apart from each other and from what is unknown."""
     found: list[np.ndarray] = []
     taken = unknown.copy()
     while len(found) < count:
-        h, w = rng.integers(min(unknown.shape) // 20, min(unknown.shape) // 8 + 1, 2)
+        h, w = rng.integers(unknown.shape[0] // 20, unknown.shape[0] * 2 // 15 + 1, 2)
         hole = place(np.ones((h, w), bool), taken, rng)
         if hole is not None:
             taken |= hole

@@ -10,7 +10,7 @@ from pipeline.background.backends.exemplar.patches import REACH, SIDE, Descripto
 from pipeline.background.backends.exemplar.smooth import smooth
 
 ANYWHERE_PAIRS = 5e7  # up to which every known patch is tried for every one of the hole; beyond it, those near the present match
-FALL = 2.0  # a patch's vote counts less by this factor for every px that it lies within the hole: the rim decides
+FALL = 1.5  # a patch's vote counts less by this factor for every px that it lies within the hole: the rim decides
 FALL_PX = 20.0
 SHIFT_LEVELS = 20.0  # most by which a patch's mean colour is brought to that of the place it fills
 

@@ -10,7 +10,7 @@ REACH = SIDE // 2
 COMPONENTS = 24
 COLOUR_WEIGHT = 0.5  # of the mean colour; below 1, since voting brings it nearer to the place that is filled
 TEXTURE_WEIGHT = 8.0  # of the mean steepness: it keeps a hole among leaves from being filled with blurred leaves
-DOWN_LEVELS, ACROSS_LEVELS = 570.0, 140.0  # what a whole longer side apart counts like: a scene changes with height above all
+DOWN_LEVELS, ACROSS_LEVELS = 300.0, 140.0  # what a whole longer side apart counts like: a scene changes with height above all
 SAMPLES = 4000  # patches that the components are computed from
 BLOCK = 50_000
 
