@@ -56,20 +56,28 @@ def inpaint_background(
     training = split_frames(keypoints.track().present, split).training
     if not len(training):
         raise InputError(f"{keypoints_path} must show the subject in some training frame, found none in {len(frames)} frames.")
+    reach = _reach_px(keypoints, training, params.dilate_share)
+    plate, hole, report = _seen(frames, mattes, training, reach, params)  # the samples are gone when the hole is filled
+    plate = fill(plate, hole)
+    with create_frames(out, NO_TIME, frames.size_hw, {"inpainting": report}, kind="plates") as writer:
+        writer.append(plate[None])
+    return report
+
+
+def _seen(
+    frames: Frames, mattes: Frames, training: np.ndarray, reach_px: int, params: BackgroundParams
+) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
+    """The plate (h w 3) uint8 as far as training frames show it, the hole (h w) bool that is left, and the report."""
     chosen = spread_evenly(training, samples_that_fit(frames.size_hw, params.max_samples))
     samples = np.stack([frames[int(t)] for t in chosen])
-    reach = _reach_px(keypoints, training, params.dilate_share)
-    hidden = np.stack([hidden_by(mattes[int(t)], reach) for t in chosen])
+    hidden = np.stack([hidden_by(mattes[int(t)], reach_px) for t in chosen])
     report: dict[str, Any] = {"samples": len(chosen), "camera_motion": camera_motion(samples, hidden)}
     plate, hole = _reveal(samples, hidden, params)
     usual = hidden[len(chosen) // 2]
     revealed = usual & ~hole if params.reveal == "temporal_median" else np.zeros_like(hole)
     report["filled_share"] = round(float(hole.mean()), 6)
     report["revealed_share"] = round(float(revealed.mean()), 6)
-    plate = fill(plate, hole)
-    with create_frames(out, NO_TIME, frames.size_hw, {"inpainting": report}, kind="plates") as writer:
-        writer.append(plate[None])
-    return report
+    return plate, hole, report
 
 
 def _reveal(samples: np.ndarray, hidden: np.ndarray, params: BackgroundParams) -> tuple[np.ndarray, np.ndarray]:
