@@ -13,7 +13,7 @@ if TYPE_CHECKING:  # torch takes a second to import
 
 BREADTH = 0.03  # half the width of an arm, in body sizes: distances to a part count in half its width
 STOUT = 1.2  # how much broader than an arm trunk and head are about the lines between their joints
-BEHIND = 0.5  # least distance to trunk and head: an arm within it lies in front
+BEHIND = 0.7  # least distance to trunk and head: an arm within it lies in front
 SOFTNESS = 0.7  # distance below which parts share a pixel evenly
 STEEPNESS = 2.0  # power with which a part's weight falls beyond; higher = harder borders between parts
 AGREE = 0.07  # sources this far apart, in body sizes, are not averaged: between an arm and what it lies over there is nothing
@@ -21,36 +21,59 @@ SHARED = 2.0  # as STEEPNESS, where it is asked whose pixel a source is
 STRANGE = (0.4, 0.7)  # how far a source must be of the parts that ask for it: nothing is taken below, all above
 SHORT = 0.05  # a limb this short, in body sizes, is seen end on: its direction counts half
 FOLDED = (0.1, 0.3)  # areas of the source over the picture's at which a field counts as folded, and as sound
+LONGEST = 4.0  # px that a field moves from pixel to pixel where it leaps
 CELL = 2  # px between the points at which a picture's field is worked out
+LEAP = 0.01  # what is interpolated may lie this far, in body sizes, from what the nearest cell says
 STRETCH = (0.5, 2.0)  # limits of a limb's change of length, and of a stiff part's along any direction
 STIFF = 0.07  # spread of a stiff part's joints, in body sizes, below which it only shifts, turns and grows
 
 
-def picture_field(query: Tensor, reference: Tensor, skeleton: Skeleton, size_hw: tuple[int, int]) -> tuple[Tensor, Tensor]:
+def picture_field(
+    query: Tensor, reference: Tensor, skeleton: Skeleton, size_hw: tuple[int, int], cell: int = CELL
+) -> tuple[Tensor, Tensor]:
     """part_field() at all pixels of a picture of size_hw: (n h w 2), (n 1 h w).
 
-    Worked out at every CELL-th pixel and interpolated between.
+    Worked out at every cell-th pixel and interpolated between, but where it leaps from part to part: there each pixel goes on as the
+    nearest one that was worked out, since between an arm's place and that of what it lies over there is nothing.
     """
     import torch
     import torch.nn.functional as F
 
     height, width = size_hw
-    cells = [torch.arange(-1, -(-side // CELL) + 1, device=query.device) * CELL + (CELL - 1) / 2 for side in (width, height)]
-    field, own = part_field(query, reference, skeleton, *cells)
-    coarse = torch.cat([field.permute(0, 3, 1, 2), own[:, None]], 1)
-    fine = F.interpolate(coarse, scale_factor=CELL, mode="bilinear", align_corners=False)
-    fine = fine[:, :, CELL : CELL + height, CELL : CELL + width]
-    return fine[:, :2].permute(0, 2, 3, 1), fine[:, 2:]
+    cells = [torch.arange(-1, -(-side // cell) + 1, device=query.device) * cell + (cell - 1) / 2 for side in (width, height)]
+    found = part_field(query, reference, skeleton, *cells)
+    linear = found.linear.flatten(3).permute(0, 3, 1, 2)
+    coarse = torch.cat([found.field.permute(0, 3, 1, 2), found.own[:, None]], 1)
+    inside = slice(cell, cell + height), slice(cell, cell + width)
+    smooth = F.interpolate(coarse, scale_factor=cell, mode="bilinear", align_corners=False)[:, :, *inside]
+    near = F.interpolate(torch.cat([coarse, linear], 1), scale_factor=cell, mode="nearest")[:, :, *inside]
+    offset = [(torch.arange(side, device=query.device) % cell - (cell - 1) / 2) for side in (height, width)]
+    down, across = offset[0][:, None], offset[1][None]
+    gone_on = torch.stack([near[:, c] + near[:, 3 + 2 * c] * across + near[:, 4 + 2 * c] * down for c in (0, 1)], 1)
+    leaps = (smooth[:, :2] - gone_on).square().sum(1, keepdim=True) > (LEAP * found.size).square()[:, None, None, None]
+    field = torch.where(leaps, gone_on, smooth[:, :2])
+    return field.permute(0, 2, 3, 1), torch.where(leaps, near[:, 2:3], smooth[:, 2:])
 
 
-def part_field(query: Tensor, reference: Tensor, skeleton: Skeleton, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """Where each pixel of the query's picture is taken from in the reference's: (n h w 2) float32 as (x, y) px.
+@dataclass(frozen=True)
+class Field:
+    """Sources (n h w 2) px; own (n h w) in [0, 1]; linear (n h w 2 2), the source's slope if parts kept their shares; size (n): of a
+    body in the reference, px."""
+
+    field: Tensor
+    own: Tensor
+    linear: Tensor
+    size: Tensor
+
+
+def part_field(query: Tensor, reference: Tensor, skeleton: Skeleton, x: Tensor, y: Tensor) -> Field:
+    """Where each pixel of the query's picture is taken from in the reference's: field (n h w 2) float32 as (x, y) px.
 
     query, reference (n j 2) px in their own pictures, NaN where missing; x (w), y (h): the query's pixel coordinates at
     which the field is wanted. Each limb that both poses show turns and stretches along its axis, trunk and head as one; a pixel
     follows the nearest part, and the others as far as they agree. Parts that one pose lacks do not count; without a common one the
     whole picture is shifted by the mean of the common joints, or stays where it is. The identity for equal poses.
-    And how far the pixel there is of the part that asks for it, (n h w) in [0, 1]: low where another lies over it.
+    own: how far the pixel there is of the part that asks for it, low where another lies over it.
     """
     import torch
 
@@ -60,30 +83,38 @@ def part_field(query: Tensor, reference: Tensor, skeleton: Skeleton, x: Tensor, 
     size, scale = _body_size(query, reference, skeleton)
     q, r = torch.nan_to_num(query), torch.nan_to_num(reference)
     pixels = torch.stack(torch.meshgrid(x.float(), y.float(), indexing="xy"), -1).reshape(-1, 2)
-    shape = (len(query), len(y), len(x))
-    if not parts:
-        common = seen.float()[..., None] / seen.sum(1).clamp_min(1)[:, None, None]
-        field = pixels + ((r - q) * common).sum(1)[:, None]
-        return field.unflatten(1, shape[1:]), torch.ones(shape, device=query.device)
-    linear, shift = _part_maps(q, r, parts, seen, size, scale)
-    usable = torch.stack([seen[:, part.joints].sum(1) >= 2 for part in parts], 1)[:, None]  # (n 1 l)
-    source = torch.einsum("nlij,pj->npli", linear, pixels) + shift[:, None]  # (n p l 2)
-    near = _nearness(_distances(pixels[None], q, seen, parts, size), usable)
-    weights = near**STEEPNESS
-    best = weights.argmax(-1, keepdim=True)[..., None].expand(-1, -1, 1, 2)
-    apart = (source - source.gather(2, best)).square().sum(-1) / (AGREE * size * scale).square()[:, None, None]
-    weights = weights * torch.exp(-apart / 2)
-    weights = weights / weights.sum(-1, keepdim=True).clamp_min(1e-12)
-    field = (weights[..., None] * source).sum(2)
-    whose = _nearness(_distances(field, r, seen, parts, size * scale), usable) ** SHARED
-    asked = near**SHARED * torch.exp(-apart / 2)
-    own = (asked * whose).sqrt().sum(-1) / (asked.sum(-1) * whose.sum(-1)).sqrt().clamp_min(1e-12)
-    own = ((own - STRANGE[0]) / (STRANGE[1] - STRANGE[0])).clamp(0, 1)
-    lost = ~usable.any(-1)[:, 0]
-    if lost.any():
-        field[lost] = pixels + (((r - q) * seen[..., None]).sum(1) / seen.sum(1, keepdim=True).clamp_min(1))[lost, None]
-        own[lost] = 1
-    return field.unflatten(1, shape[1:]), own.unflatten(1, shape[1:])
+    common = seen.float()[..., None] / seen.sum(1).clamp_min(1)[:, None, None]
+    field = pixels + ((r - q) * common).sum(1)[:, None]
+    own, slope = torch.ones(field.shape[:2], device=query.device), torch.eye(2, device=query.device).expand(*field.shape[:2], 2, 2)
+    if parts:
+        usable = torch.stack([seen[:, part.joints].sum(1) >= 2 for part in parts], 1)[:, None]  # (n 1 l)
+        linear, shift = _part_maps(q, r, parts, seen, size, scale)
+        near = _nearness(_distances(pixels[None], q, seen, parts, size), usable)
+        found, shares, asked = _followed(pixels, linear, shift, near, size * scale)
+        whose = _nearness(_distances(found, r, seen, parts, size * scale), usable) ** SHARED
+        alike = (asked * whose).sqrt().sum(-1) / (asked.sum(-1) * whose.sum(-1)).sqrt().clamp_min(1e-12)
+        any_part = usable.any(-1)
+        field = torch.where(any_part[..., None], found, field)
+        own = torch.where(any_part, ((alike - STRANGE[0]) / (STRANGE[1] - STRANGE[0])).clamp(0, 1), own)
+        slope = torch.where(any_part[..., None, None], (shares @ linear.flatten(2)).unflatten(-1, (2, 2)), slope)
+    shape = len(y), len(x)
+    return Field(field.unflatten(1, shape), own.unflatten(1, shape), slope.unflatten(1, shape), size * scale)
+
+
+def _followed(pixels: Tensor, linear: Tensor, shift: Tensor, near: Tensor, size: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Sources (n p 2) of pixels (p 2) by the parts' maps and their nearness (n p l), the parts' shares in each, and what is asked of each.
+
+    The nearest part is followed, and the others as far as their sources agree with its.
+    """
+    import torch
+
+    source = torch.einsum("nlij,pj->npli", linear, pixels) + shift[:, None]
+    best = near.argmax(-1, keepdim=True)[..., None].expand(-1, -1, 1, 2)
+    apart = (source - source.gather(2, best)).square().sum(-1) / (AGREE * size).square()[:, None, None]
+    agree = torch.exp(-apart / 2)
+    shares = near**STEEPNESS * agree
+    shares = shares / shares.sum(-1, keepdim=True).clamp_min(1e-12)
+    return (shares[..., None] * source).sum(2), shares, near**SHARED * agree
 
 
 @dataclass(frozen=True)
@@ -134,13 +165,16 @@ def unfolded(field: Tensor) -> Tensor:
     """Where a field (n h w 2) is one that a body could follow: (n 1 h w) in [0, 1], 0 where it folds over or smears a few pixels wide.
 
     By the determinant of its slope, the area of the source over that of the picture: negative where the sides of a limb are
-    exchanged, near 0 where a thin strip is drawn out.
+    exchanged, near 0 where a thin strip is drawn out. And 0 on both sides of a leap from part to part.
     """
     import torch
+    import torch.nn.functional as F
 
     across, down = _slope(field)
     area = across[..., 0] * down[..., 1] - across[..., 1] * down[..., 0]
-    return ((area - FOLDED[0]) / (FOLDED[1] - FOLDED[0])).clamp(0, 1)[:, None].to(torch.float32)
+    longest = torch.maximum(across.square().sum(-1), down.square().sum(-1)).sqrt()
+    sound = torch.minimum((area - FOLDED[0]) / (FOLDED[1] - FOLDED[0]), LONGEST - longest).clamp(0, 1)[:, None]
+    return -F.max_pool2d(F.pad(-sound, (1, 0, 1, 0), mode="replicate"), 2, 1)  # both sides of a leap
 
 
 def likeness(field: Tensor) -> Tensor:
