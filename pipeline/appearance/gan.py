@@ -122,8 +122,10 @@ class Gan(System):
         if rendering.own is not None:
             found["own"] = losses.pixel(batch.composites, rendering.own)
         if rendering.flows is not None and batch.warped is not None and self.carrying is not None and self.weights.get("flow"):
-            true = (x.flatten(0, 1) for x in (batch.warped, batch.foregrounds, batch.mattes))
-            found["flow"] = misaligned(rendering.flows.flatten(0, 1), *true, self.carrying.flow_px)
+            flows, warped, foregrounds, mattes = (
+                x.flatten(0, 1) for x in (rendering.flows, batch.warped, batch.foregrounds, batch.mattes)
+            )
+            found["flow"] = misaligned(flows, warped, foregrounds, mattes, self.carrying.flow_px)
         found["matte"] = losses.matte(batch.mattes, rendering.logits)
         if rendering.finer is not None:
             maps = [self.features.features(x.contiguous(memory_format=torch.channels_last)) for x in rendering.finer]

@@ -14,6 +14,7 @@ from pipeline.skeleton import Skeleton
 from pipeline.split import Split
 from pipeline.windows import runs
 
+BESIDE, APART = 0.05, 0.12  # sides this near to each other, in sizes of the body, are seen from the side; so far apart from the front
 EXCHANGED = 0.5  # what a trunk with its sides exchanged costs, in sizes of the body: more than any limb may be away
 
 
@@ -43,7 +44,7 @@ def find_references(motion: Track, target: Track, references: References, params
     for start, stop in _runs(present, border):
         frames = np.arange(start, stop)
         costs = np.stack([pose_distances(motion.points[t], references.points, root) for t in frames]) / size
-        turned = np.stack([exchanged_sides(motion.points[t], references.points, sides) for t in frames])
+        turned = np.stack([exchanged_sides(motion.points[t], references.points, sides, size) for t in frames])
         costs = costs + EXCHANGED * turned
         if radius and start < border:
             costs = np.where(np.abs(frames[:, None] - references.frames[None]) < radius, np.inf, costs)
@@ -63,20 +64,17 @@ def trunk_sides(skeleton: Skeleton) -> list[tuple[int, int]]:
     return [(skeleton.index(left), skeleton.index(right)) for left, right in skeleton.mirror if {left, right} <= near]
 
 
-def exchanged_sides(query: np.ndarray, candidates: np.ndarray, sides: list[tuple[int, int]]) -> np.ndarray:
+def exchanged_sides(query: np.ndarray, candidates: np.ndarray, sides: list[tuple[int, int]], size: float) -> np.ndarray:
     """How far candidates (n j 2) have the trunk's sides the other way round than a query (j 2): 0 = alike, 1 = exchanged, (n).
 
-    A trunk with its sides exchanged shows its back for its front, and cannot be warped without folding.
+    A trunk with its sides exchanged shows its back for its front, and cannot be warped without folding. Seen from the side, where they
+    lie over each other, which is left is the detector's guess: sides count as far as they are apart, in sizes of the body.
     """
-    total, weights = np.zeros(len(candidates)), np.zeros(len(candidates))
+    total = np.zeros(len(candidates))
     for left, right in sides:
-        own, theirs = query[left] - query[right], candidates[:, left] - candidates[:, right]
-        weight = np.sqrt(np.linalg.norm(own) * np.linalg.norm(theirs, axis=-1))
-        seen = np.isfinite(weight) & (weight > 0)
-        cosine = (theirs @ own)[seen] / weight[seen] ** 2
-        total[seen] += weight[seen] * np.maximum(0, -cosine)
-        weights[seen] += weight[seen]
-    return total / np.maximum(weights, 1e-9)
+        along = (candidates[:, left] - candidates[:, right]) @ (query[left] - query[right]) / size**2
+        total += np.maximum(0, np.nan_to_num(-along) - BESIDE**2)
+    return np.minimum(1, total / APART**2)
 
 
 def steady_choice(costs: np.ndarray, switch_cost: float) -> np.ndarray:

@@ -108,7 +108,10 @@ def test_a_trunk_with_its_sides_exchanged_is_far():
     turned, narrow = query[[1, 0, 2]], query.copy()
     narrow[0, 0] = 1.0
     hidden = np.full_like(query, np.nan)
-    assert np.allclose(exchanged_sides(query, np.stack([query, turned, narrow, hidden]), [(0, 1)]), [0, 1, 0, 0])
+    candidates = np.stack([query, turned, narrow, hidden])
+    assert np.allclose(exchanged_sides(query, candidates, [(0, 1)], 50.0), [0, 1, 0, 0])
+    # seen from the side the shoulders lie over each other, and which is left is a guess
+    assert np.allclose(exchanged_sides(narrow, np.stack([narrow, narrow[[1, 0, 2]]]), [(0, 1)], 50.0), [0, 0])
     human = load_skeleton(Path(__file__).resolve().parents[2] / "pipeline/skeletons/human.yaml")
     pairs = {human.joints[left] for left, _ in trunk_sides(human)}
     assert pairs == {"left_shoulder", "left_hip"}

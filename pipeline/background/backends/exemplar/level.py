@@ -93,6 +93,7 @@ def nearest_of(places: np.ndarray, size_hw: tuple[int, ...]) -> np.ndarray:
     away = np.ones(size_hw, np.uint8)
     away.reshape(-1)[places] = 0
     labels = cv2.distanceTransformWithLabels(away, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)[1].ravel()
-    table = np.zeros(labels.max() + 1, np.int64)
+    labels = labels.astype(np.int64)
+    table = np.zeros(int(labels.max()) + 1, np.int64)
     table[labels[places]] = places
     return table[labels]
