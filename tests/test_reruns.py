@@ -200,7 +200,7 @@ def test_code_of_a_backend_that_is_not_chosen_is_nobodys_concern(unchanged):
         "pipeline/pose/backends/none",  # looks at the result again
         "pipeline/pose/refiners/none",
         "pipeline/matting/backends/background_difference",
-        "pipeline/background/backends/telea",
+        "pipeline/background/backends/exemplar",
     }
 
 

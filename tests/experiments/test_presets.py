@@ -41,7 +41,7 @@ LOSSES = {
     "edn": {"perceptual", "feature_matching", "adversarial", "discriminators"},
     "as_published": {"perceptual", "feature_matching", "adversarial", "transport", "temporal", "discriminators"},
     "fakemotion": {"perceptual", "gw", "pixel", "matte", "quality", "discriminators"},
-    "unet": {"perceptual", "pixel", "matte"},  # measured, not trained on
+    "unet": {"pixel", "matte"},
     "paper": {"perceptual", "gw", "pixel", "matte", "quality", "temporal", "discriminators"},
 }
 
