@@ -63,6 +63,19 @@ class Skeleton:
         position = {joint: i for i, joint in enumerate(self.joints)}
         return [(position[limb.parent], position[limb.child]) for limb in self.limbs if limb.drawn or not drawn_only]
 
+    def children(self) -> list[list[int]]:
+        """Positions of the joints that hang on each joint, in the order of the limbs."""
+        found: list[list[int]] = [[] for _ in self.joints]
+        for parent, child in self.limb_indices():
+            found[parent].append(child)
+        return found
+
+    def trunk_pairs(self) -> list[tuple[int, int]]:
+        """Positions of the mirror pairs (left, right) that hang on the root: shoulders and hips of a person."""
+        near = self.children()[self.index(self.root)]
+        pairs = [(self.index(left), self.index(right)) for left, right in self.mirror]
+        return [pair for pair in pairs if set(pair) <= set(near)]
+
     def to_json(self) -> str:
         """Canonical JSON, stored with every table that uses the skeleton."""
         return json.dumps(asdict(self), sort_keys=True)

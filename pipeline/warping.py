@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import chain, combinations
 from typing import TYPE_CHECKING, Literal
 
 from pipeline.skeleton import Skeleton
@@ -132,24 +132,15 @@ def body_parts(skeleton: Skeleton) -> list[Part]:
     The trunk is the root and the pairs that hang on it; palms and feet are what branches off a joint. Moved limb by limb, a trunk that
     turns about its own axis would fold between its shoulders.
     """
-    children: dict[str, list[str]] = {}
-    for limb in skeleton.limbs:
-        children.setdefault(limb.parent, []).append(limb.child)
-    near = set(children.get(skeleton.root, []))
-    trunk = [skeleton.root, *(joint for pair in skeleton.mirror if set(pair) <= near for joint in pair)]
-    head = [skeleton.joints[i] for i in skeleton.indices("head")] if "head" in skeleton.roles else []
-    stout = [part for part in (trunk, head) if len(part) >= 3]
-    taken = {skeleton.root, *head}
-    fans = [[joint, *ends] for joint, ends in children.items() if len(ends) > 1 and joint not in taken]
-    widths = {limb.child: limb.width for limb in skeleton.limbs}
-    stiff = [([skeleton.index(joint) for joint in part], STOUT, BEHIND) for part in stout]
-    stiff += [([skeleton.index(joint) for joint in part], max(widths[end] for end in part[1:]), 0.0) for part in fans]
-    limbs = [
-        ([a, b], limb.width, 0.0)
-        for limb, (a, b) in zip(skeleton.limbs, skeleton.limb_indices(), strict=True)
-        if not any({a, b} <= set(joints) for joints, _, _ in stiff)
-    ]
-    return [Part(*part) for part in (*stiff, *limbs)]
+    root, children = skeleton.index(skeleton.root), skeleton.children()
+    trunk, head = [root, *chain(*skeleton.trunk_pairs())], skeleton.indices("head")
+    widths = {child: limb.width for limb, (_, child) in zip(skeleton.limbs, skeleton.limb_indices(), strict=True)}
+    stiff = [Part(joints, STOUT, BEHIND) for joints in (trunk, head) if len(joints) >= 3]
+    for joint, ends in enumerate(children):
+        if len(ends) > 1 and joint not in {root, *head}:
+            stiff.append(Part([joint, *ends], max(widths[end] for end in ends), 0.0))
+    alone = [limb for limb in skeleton.limb_indices() if not any(set(limb) <= set(part.joints) for part in stiff)]
+    return [*stiff, *(Part(list(limb), widths[limb[1]], 0.0) for limb in alone)]
 
 
 def sample_field(images: Tensor, field: Tensor, outside: Literal["zeros", "border"] = "zeros") -> Tensor:

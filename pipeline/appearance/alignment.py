@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from pipeline.networks.carrying import WARPED_CHANNELS, blur, move_by
+from pipeline.networks.carrying import OPACITY, SOUND, WARPED_CHANNELS, blur, move_by
 
 LEVELS = 3  # sizes at which the flow is looked for, each half of the one before
 ROUNDS = 2  # corrections at each
@@ -51,7 +51,7 @@ def misaligned(flows: Tensor, warped: Tensor, foregrounds: Tensor, mattes: Tenso
         seen = warped.float().unflatten(1, (r, WARPED_CHANNELS)).flatten(0, 1)
         true, opaque = (x.float().repeat_interleave(r, 0) for x in (foregrounds, mattes))
         wanted = optical_flow(_on_grey(true), _on_grey(seen[:, :3])).clamp(-limit_px, limit_px)
-        both = ((opaque > OPAQUE) & (seen[:, 3:4] > OPAQUE) & (seen[:, 4:5] > OPAQUE)).float()
+        both = ((opaque > OPAQUE) & (seen[:, OPACITY : SOUND + 1] > OPAQUE).all(1, keepdim=True)).float()
     off = (flows.flatten(0, 1) - wanted).square().sum(1, keepdim=True).add(1e-6).sqrt()
     return (off * both).sum() / both.sum().clamp_min(1)
 

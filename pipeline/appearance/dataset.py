@@ -42,7 +42,7 @@ class Batch:
     halved_poses are the poses at half size for the discriminators. backgrounds (b 1 3 1 1) in [-1, 1]: a colour over which
     foregrounds are compared, the same in all of a batch, so that L_GW compares persons. Where the generator sees
     references: warped (b k 6r h w), r warped to each pose, as signed_by_field() has it; the field (b k h w 2) that
-    warped the first, and its soundness (b k 1 h w); patches, some of it finer.
+    warped the first; patches, some of it finer.
     """
 
     poses: Tensor
@@ -53,7 +53,6 @@ class Batch:
     backgrounds: Tensor
     warped: Tensor | None = None
     field: Tensor | None = None
-    sound: Tensor | None = None
     patches: Patches | None = None
 
     @property
@@ -199,19 +198,19 @@ class TrainingClip:
         points = move_points(points.double(), moved).float()
         points[torch.from_numpy(hidden).to(device)[:, None].expand(points.shape[:3])] = torch.nan
         poses = draw_poses(points, scores, self.skeleton, self.crop_hw, self.params.pose_map)
-        warped, field, sound = (None, None, None) if references is None else self._warped(references, mirrored, points)
+        warped, field = (None, None) if references is None else self._warped(references, mirrored, points)
         mattes = torch.ones_like(images[:, :, 3:]) if self.whole_frames else images[:, :, 3:] / 255
         stacked = poses.flatten(1, 2).contiguous(memory_format=torch.channels_last)  # the layout that convolutions and pools like
         patches = None
         if self.source is not None and references is not None:
             patches = self.source.cut(rows, np.where(mirrored, NONE, references[:, 0]), maps, mattes, chances)
         poses, halved = (x.unflatten(1, poses.shape[1:3]) for x in (stacked, F.avg_pool2d(stacked, 2)))
-        return Batch(poses, halved, signed(images[:, :, :3], mattes), mattes, windows, backgrounds, warped, field, sound, patches)
+        return Batch(poses, halved, signed(images[:, :, :3], mattes), mattes, windows, backgrounds, warped, field, patches)
 
-    def _warped(self, references: np.ndarray, mirrored: np.ndarray, points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _warped(self, references: np.ndarray, mirrored: np.ndarray, points: Tensor) -> tuple[Tensor, Tensor]:
         """References (b r) rows, mirrored as their windows are and warped to the poses of each (b k j 2), as carry() has it (b k 6r h w).
 
-        0 where there is none. And the field (b k h w 2) of the first, and its soundness (b k 1 h w).
+        0 where there is none. And the field (b k h w 2) of the first.
         """
         (b, k), count = points.shape[:2], references.shape[1]
         pictures = torch.from_numpy(self.pixels[references]).to(points.device).permute(0, 1, 4, 2, 3).float()
@@ -220,10 +219,9 @@ class TrainingClip:
         if mirrored.any():
             pictures, own, _ = mirror_windows(pictures, own, scores, mirrored, self.partners)
         pictures, own = (x.repeat_interleave(k, 0).flatten(0, 1) for x in (pictures, own))  # b k r
-        warped, field, sound = warped_references(pictures, own, points.flatten(0, 1).repeat_interleave(count, 0), self.skeleton)
-        there = torch.from_numpy(references != NONE).to(warped).repeat_interleave(k, 0).flatten()[:, None, None, None]
-        field, sound = (x.unflatten(0, (b, k, count))[:, :, 0] for x in (field, sound * there))
-        return (warped * there).unflatten(0, (b, k, count)).flatten(2, 3), field, sound
+        poses, there = points.flatten(0, 1).repeat_interleave(count, 0), np.repeat(references != NONE, k, 0).ravel()
+        warped, field = warped_references(pictures, own, poses, self.skeleton, self.crop_hw, there)
+        return warped.unflatten(0, (b, k, count)).flatten(2, 3), field.unflatten(0, (b, k, count))[:, :, 0]
 
 
 def _blocks(crops: Crops, training: np.ndarray, whole_frames: bool) -> Iterator[np.ndarray]:

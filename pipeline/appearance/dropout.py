@@ -19,7 +19,7 @@ def draw_hidden(generator: np.random.Generator, count: int, skeleton: Skeleton, 
     The joint lies between the root and an end, both walked to by chance: every branch counts alike, however many points it
     has. What is joined to the root always stays, so that a skeleton of single limbs about its root loses nothing.
     """
-    children = _children(skeleton)
+    children = skeleton.children()
     hidden = np.zeros((count, len(skeleton.joints)), bool)
     for row in hidden:
         dropped = generator.random() < params.share
@@ -27,13 +27,6 @@ def draw_hidden(generator: np.random.Generator, count: int, skeleton: Skeleton, 
         if dropped and path:
             row[_hanging(children, path[int(generator.integers(len(path)))])] = True
     return hidden
-
-
-def _children(skeleton: Skeleton) -> list[list[int]]:
-    children: list[list[int]] = [[] for _ in skeleton.joints]
-    for parent, child in skeleton.limb_indices():
-        children[parent].append(child)
-    return children
 
 
 def _way_to_an_end(generator: np.random.Generator, children: list[list[int]], joint: int) -> list[int]:

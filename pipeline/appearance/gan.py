@@ -11,6 +11,7 @@ from pipeline.appearance.dataset import Batch, composited
 from pipeline.appearance.detail import finer_picture
 from pipeline.appearance.gw import gromov_wasserstein, pool_features
 from pipeline.appearance.params import AppearanceParams
+from pipeline.appearance.references import soundness
 from pipeline.appearance.system import Rendering, System, frozen
 from pipeline.networks.carrying import Carried, CarryShape, carry
 from pipeline.networks.discriminators import QualityDiscriminator, TemporalDiscriminator, seen
@@ -71,7 +72,7 @@ class Gan(System):
     def _needs_features(self) -> bool:
         """Whether a loss or a judge sees feature maps of whole frames: they take most of a step."""
         weights, d = self.params.losses, self.params.discriminators
-        return bool(weights.perceptual or weights.gw or (d.sees and len(self.players)) or self.params.memory.enabled)
+        return bool(weights.perceptual or weights.gw or (d.sees and len(self.players)))
 
     def render(self, batch: Batch) -> Rendering:
         """Generate a batch and lay it by its predicted mattes over the batch's backgrounds, where the truth lies by the true ones.
@@ -93,9 +94,9 @@ class Gan(System):
     def _finer(self, batch: Batch, made: Carried) -> tuple[Tensor, Tensor] | None:
         """The batch's patches, true and generated, (m 3 p p) over the windows' backgrounds; None without any."""
         patches = batch.patches
-        if patches is None or self.carrying is None or batch.field is None or batch.sound is None:
+        if patches is None or self.carrying is None or batch.field is None or batch.warped is None:
             return None
-        field, sound = batch.field.flatten(0, 1), batch.sound.flatten(0, 1)
+        field, sound = batch.field.flatten(0, 1), soundness(batch.warped.flatten(0, 1))
         colours, mattes = finer_picture(made, field, sound, patches, self.params.k, self.carrying.band_px)
         behind = batch.backgrounds[patches.window, 0]
         return patches.truth[:, :3] + (1 - patches.truth[:, 3:]) * behind, composited(colours, mattes, behind)

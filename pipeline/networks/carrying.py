@@ -16,6 +16,7 @@ from torch import Tensor
 from pipeline.warping import sample_field
 
 WARPED_CHANNELS = 6  # M ⊙ F of a warped reference, its matte, how sound its field is, and how little it changes
+OPACITY, SOUND = 3, 4  # the channels of these two
 LARGEST = 40.0  # of a gate's logit, so that its exponential stays finite
 AGREED = 5.0  # slope with which a reference's edge is taken where the mixture has some matte
 REACH = 0.05  # how far the gate of detail reaches beyond 0 and 1 before it is cut off there: it can open and shut wholly
@@ -77,8 +78,8 @@ def carry(outputs: Tensor, warped: Tensor, shape: CarryShape, contrast: float = 
     colour_gates, matte_gates, raw_flow = outputs[:, 5:].split([count, count, 2 * count], 1)
     flow = shape.flow_px * torch.tanh(raw_flow / shape.flow_px) if shape.flow_px else torch.zeros_like(raw_flow)
     moved = move_by(warped.reshape(-1, WARPED_CHANNELS, *warped.shape[2:]), flow.reshape(-1, 2, *flow.shape[2:]))
-    moved = moved.unflatten(0, (-1, count))  # n r 4 h w
-    matte, sound = moved[:, :, 3].clamp(0, 1), moved[:, :, 4].clamp(0, 1)
+    moved = moved.unflatten(0, (-1, count))  # n r 6 h w
+    matte, sound = moved[:, :, OPACITY].clamp(0, 1), moved[:, :, SOUND].clamp(0, 1)
     seen = moved[:, :, :3] / matte.clamp_min(FAINT)[:, :, None]
     start = shape.gate_start - math.log(count)  # so many references are trusted as much as one would be
     shares = torch.exp((colour_gates + start).clamp(max=LARGEST)) * matte

@@ -10,7 +10,6 @@ from pipeline.artifacts.keypoints import Track
 from pipeline.artifacts.references import NONE, ChosenReferences, References
 from pipeline.params import Section
 from pipeline.pose_distance import body_size, gap_distances, pose_distances
-from pipeline.skeleton import Skeleton
 from pipeline.split import Split
 from pipeline.windows import runs
 
@@ -36,7 +35,7 @@ def find_references(motion: Track, target: Track, references: References, params
     """
     present = motion.present if len(references) else np.zeros(len(motion.points), bool)
     root = target.skeleton.index(target.skeleton.root)
-    size, sides = body_size(references.points), trunk_sides(target.skeleton)
+    size, sides = body_size(references.points), target.skeleton.trunk_pairs()
     shape = len(present), params.count
     rank, distance = np.full(shape, NONE), np.full(shape, np.nan)
     radius = exclusion_radius(references, root) if split is not None else 0
@@ -56,12 +55,6 @@ def find_references(motion: Track, target: Track, references: References, params
             costs[np.arange(len(frames)), chosen] = np.inf
     frame = np.where(rank == NONE, NONE, references.frames[rank] if len(references) else NONE)
     return ChosenReferences(rank, frame, distance, {"exclusion_radius": int(radius), "body_px": round(float(size), 3)})
-
-
-def trunk_sides(skeleton: Skeleton) -> list[tuple[int, int]]:
-    """Pairs of joints (left, right) that hang on the root: shoulders and hips of a person."""
-    near = {limb.child for limb in skeleton.limbs if limb.parent == skeleton.root}
-    return [(skeleton.index(left), skeleton.index(right)) for left, right in skeleton.mirror if {left, right} <= near]
 
 
 def exchanged_sides(query: np.ndarray, candidates: np.ndarray, sides: list[tuple[int, int]], size: float) -> np.ndarray:

@@ -8,7 +8,7 @@ from reference.conftest import make_track
 
 from pipeline.artifacts.references import NONE, References, read_chosen, write_chosen
 from pipeline.errors import InputError
-from pipeline.reference.find import FindParams, exchanged_sides, exclusion_radius, find_references, steady_choice, trunk_sides
+from pipeline.reference.find import FindParams, exchanged_sides, exclusion_radius, find_references, steady_choice
 from pipeline.skeleton import load_skeleton
 from pipeline.split import Split
 
@@ -113,6 +113,6 @@ def test_a_trunk_with_its_sides_exchanged_is_far():
     # seen from the side the shoulders lie over each other, and which is left is a guess
     assert np.allclose(exchanged_sides(narrow, np.stack([narrow, narrow[[1, 0, 2]]]), [(0, 1)], 50.0), [0, 0])
     human = load_skeleton(Path(__file__).resolve().parents[2] / "pipeline/skeletons/human.yaml")
-    pairs = {human.joints[left] for left, _ in trunk_sides(human)}
+    pairs = {human.joints[left] for left, _ in human.trunk_pairs()}
     assert pairs == {"left_shoulder", "left_hip"}
-    assert trunk_sides(make_track(np.zeros((1, 3, 2))).skeleton) == []
+    assert make_track(np.zeros((1, 3, 2))).skeleton.trunk_pairs() == []
