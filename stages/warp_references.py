@@ -5,7 +5,7 @@ from pipeline.artifacts.keypoints import read_keypoints
 from pipeline.artifacts.references import open_references
 from pipeline.artifacts.scores import write_scores
 from pipeline.door import door_parser, run_door, stage_clock
-from pipeline.reference.warp import carried_where, warp_references
+from pipeline.reference.warp import warp_references
 
 
 def main() -> None:
@@ -18,8 +18,9 @@ def main() -> None:
     args = parser.parse_args()
     generated, motion = open_foregrounds(args.generated), read_keypoints(args.motion, kind="motions").track()
     with stage_clock(args.time) as figures:
-        figures.update(warp_references(generated, open_references(args.references), args.out))
-        write_scores(args.where, carried_where(generated, motion))
+        where = warp_references(generated, open_references(args.references), motion, args.out)
+        write_scores(args.where, where)
+        figures.update(frames=len(generated), carried_share=where["share"])
 
 
 if __name__ == "__main__":

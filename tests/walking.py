@@ -38,6 +38,8 @@ SMALL = {  # what makes a training take seconds; everything else stays as users 
     "regions.region_px": 32,
     "regions.min_side_px": 6,
     "face_index.size_px": 32,
+    "face.alpha": 0.6,
+    "refine.enabled": True,
     "refine.steps": 4,
     "refine.threads": 1,
     "refine.precision": "float32",

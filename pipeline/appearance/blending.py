@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from pipeline.artifacts.foregrounds import FIELD_LIMIT, FIELD_STEPS
+from pipeline.artifacts.foregrounds import FLOW_LIMIT, FLOW_STEPS
 
 FAINT = 1e-3  # keeps a colour where every window's matte is 0
 
@@ -50,17 +50,17 @@ class Blend:
         """
         rgb = {name: _rgb(image / self.weight) for name, image in self.colours.items()}
         means = {name: image / self.count for name, image in self.maps.items()}
-        if "field" not in means:
+        if "flow" not in means:
             return Frame(rgb["rgb"], _share((means["matte"] - 0.5) * contrast + 0.5), {})
-        field = (means["field"] * FIELD_STEPS).round().clamp(-FIELD_LIMIT, FIELD_LIMIT).to(torch.int16).permute(1, 2, 0).cpu().numpy()
-        fields = {"base_rgb": rgb["base_rgb"], "base_matte": _share(means["base_matte"]), "detail": _share(means["detail"]), "field": field}
+        flow = (means["flow"] * FLOW_STEPS).round().clamp(-FLOW_LIMIT, FLOW_LIMIT).to(torch.int16).permute(1, 2, 0).cpu().numpy()
+        fields = {"base_rgb": rgb["base_rgb"], "base_matte": _share(means["base_matte"]), "detail": _share(means["detail"]), "flow": flow}
         return Frame(rgb["rgb"], _share(means["matte"]), fields)
 
 
 def nothing(crop_hw: tuple[int, int], carries: bool) -> Frame:
     """A frame without the subject."""
     rgb, matte = np.zeros((*crop_hw, 3), np.uint8), np.zeros(crop_hw, np.uint8)
-    fields = {"base_rgb": rgb, "base_matte": matte, "detail": matte, "field": np.zeros((*crop_hw, 2), np.int16)}
+    fields = {"base_rgb": rgb, "base_matte": matte, "detail": matte, "flow": np.zeros((*crop_hw, 2), np.int16)}
     return Frame(rgb, matte, fields if carries else {})
 
 

@@ -41,8 +41,7 @@ class Batch:
     A system that makes whole frames sees everything as foreground: its mattes are 1.
     halved_poses are the poses at half size for the discriminators. backgrounds (b 1 3 1 1) in [-1, 1]: a colour over which
     foregrounds are compared, the same in all of a batch, so that L_GW compares persons. Where the generator sees
-    references: warped (b k 6r h w), r warped to each pose, as signed_by_field() has it; the field (b k h w 2) that
-    warped the first; patches, some of it finer.
+    references: warped (b k 6r h w), r warped to each pose, as signed_by_field() has it; patches, some of it finer.
     """
 
     poses: Tensor
@@ -52,7 +51,6 @@ class Batch:
     windows: list[int]
     backgrounds: Tensor
     warped: Tensor | None = None
-    field: Tensor | None = None
     patches: Patches | None = None
 
     @property
@@ -109,7 +107,7 @@ class TrainingClip:
         if references is not None and learn is not None:
             kept = self.row_of[references.frames]
             self.drawer = ReferenceDrawer(self.points, kept, self.skeleton, learn.absent, learn.far)
-            self.source = PatchSource(references, kept, crops.crop[training], self.crop_hw) if learn.detail else None
+            self.source = PatchSource(references, kept, crops.crop[training], self.crop_hw, self.skeleton) if learn.detail else None
         self._store: Path | None = None
         self._pixels: np.ndarray | None = None
 
@@ -198,19 +196,19 @@ class TrainingClip:
         points = move_points(points.double(), moved).float()
         points[torch.from_numpy(hidden).to(device)[:, None].expand(points.shape[:3])] = torch.nan
         poses = draw_poses(points, scores, self.skeleton, self.crop_hw, self.params.pose_map)
-        warped, field = (None, None) if references is None else self._warped(references, mirrored, points)
+        warped = None if references is None else self._warped(references, mirrored, points)
         mattes = torch.ones_like(images[:, :, 3:]) if self.whole_frames else images[:, :, 3:] / 255
         stacked = poses.flatten(1, 2).contiguous(memory_format=torch.channels_last)  # the layout that convolutions and pools like
         patches = None
         if self.source is not None and references is not None:
-            patches = self.source.cut(rows, np.where(mirrored, NONE, references[:, 0]), maps, mattes, chances)
+            patches = self.source.cut(rows, np.where(mirrored, NONE, references[:, 0]), maps, points, mattes, chances)
         poses, halved = (x.unflatten(1, poses.shape[1:3]) for x in (stacked, F.avg_pool2d(stacked, 2)))
-        return Batch(poses, halved, signed(images[:, :, :3], mattes), mattes, windows, backgrounds, warped, field, patches)
+        return Batch(poses, halved, signed(images[:, :, :3], mattes), mattes, windows, backgrounds, warped, patches)
 
-    def _warped(self, references: np.ndarray, mirrored: np.ndarray, points: Tensor) -> tuple[Tensor, Tensor]:
+    def _warped(self, references: np.ndarray, mirrored: np.ndarray, points: Tensor) -> Tensor:
         """References (b r) rows, mirrored as their windows are and warped to the poses of each (b k j 2), as carry() has it (b k 6r h w).
 
-        0 where there is none. And the field (b k h w 2) of the first.
+        0 where there is none.
         """
         (b, k), count = points.shape[:2], references.shape[1]
         pictures = torch.from_numpy(self.pixels[references]).to(points.device).permute(0, 1, 4, 2, 3).float()
@@ -220,8 +218,8 @@ class TrainingClip:
             pictures, own, _ = mirror_windows(pictures, own, scores, mirrored, self.partners)
         pictures, own = (x.repeat_interleave(k, 0).flatten(0, 1) for x in (pictures, own))  # b k r
         poses, there = points.flatten(0, 1).repeat_interleave(count, 0), np.repeat(references != NONE, k, 0).ravel()
-        warped, field = warped_references(pictures, own, poses, self.skeleton, self.crop_hw, there)
-        return warped.unflatten(0, (b, k, count)).flatten(2, 3), field.unflatten(0, (b, k, count))[:, :, 0]
+        warped = warped_references(pictures, own, poses, self.skeleton, self.crop_hw, there)
+        return warped.unflatten(0, (b, k, count)).flatten(2, 3)
 
 
 def _blocks(crops: Crops, training: np.ndarray, whole_frames: bool) -> Iterator[np.ndarray]:

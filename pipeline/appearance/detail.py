@@ -15,7 +15,8 @@ from pipeline.appearance.references import NONE, ReferencePictures, signed
 from pipeline.artifacts.references import References
 from pipeline.geometry import compose_affine, invert_affine
 from pipeline.networks.carrying import FAINT, Carried, agreed, blur, move_by, pixel_grid
-from pipeline.warping import sample_field, unfolded
+from pipeline.skeleton import Skeleton
+from pipeline.warping import picture_field, sample_field, unfolded
 
 FINER = 3  # how much finer than the working size patches are at most
 LARGEST_PX = 768  # longer side of the crop at the patches' scale: pictures are kept in memory
@@ -26,8 +27,8 @@ PATCH_PX = 32  # side of a patch, working px
 class Patches:
     """One patch a window, of those that have one (m): window and frame (m) within the batch, corner_xy (m 2) working px, side px.
 
-    truth (m 4 p p): M ⊙ F in [-M, M] and M, p = side × finer; pictures: the reference of each, (4 h w) in 0..255; to_picture
-    (m 2 3): crop px of the reference → px of its picture.
+    truth (m 4 p p): M ⊙ F in [-M, M] and M, p = side × finer; pictures: the reference of each, (4 h w) in 0..255; field
+    (m p p 2): where each pixel lies in it, px; sound (m 1 p p): how sound that is.
     """
 
     window: list[int]
@@ -37,17 +38,20 @@ class Patches:
     finer: int
     truth: Tensor
     pictures: list[Tensor]
-    to_picture: Tensor
+    field: Tensor
+    sound: Tensor
 
 
 class PatchSource:
     """Cuts patches of the training frames that are kept as references at the source's resolution."""
 
-    def __init__(self, references: References, rows: np.ndarray, crop: np.ndarray, crop_hw: tuple[int, int]) -> None:
+    def __init__(
+        self, references: References, rows: np.ndarray, crop: np.ndarray, crop_hw: tuple[int, int], skeleton: Skeleton
+    ) -> None:
         """rows (n): training row of each reference; crop (r 2 3): full → crop px of each training row."""
         scale = float(crop[0, 0, 0])
         self.finer = max(1, min(FINER, int(1 / scale + 1e-6), LARGEST_PX // max(crop_hw)))
-        self.references, self.crop, self.scale = references, crop, scale
+        self.references, self.crop, self.scale, self.skeleton = references, crop, scale, skeleton
         self.side = min(PATCH_PX, *crop_hw)
         self.rank_of = {int(row): rank for rank, row in enumerate(rows)}
         self._pictures: ReferencePictures | None = None
@@ -55,8 +59,11 @@ class PatchSource:
     def __getstate__(self) -> dict[str, object]:
         return {**self.__dict__, "_pictures": None}
 
-    def cut(self, rows: np.ndarray, references: np.ndarray, maps: np.ndarray, mattes: Tensor, chances: np.ndarray) -> Patches | None:
-        """Patches for windows of rows (b k), references (b) rows, similarities (b 2 3), mattes (b k 1 h w), chances (b 3) in [0, 1).
+    def cut(
+        self, rows: np.ndarray, references: np.ndarray, maps: np.ndarray, points: Tensor, mattes: Tensor, chances: np.ndarray
+    ) -> Patches | None:
+        """Patches for windows of rows (b k), references (b) rows, similarities (b 2 3), poses (b k j 2) crop px, mattes (b k 1 h w),
+        chances (b 3) in [0, 1).
 
         A patch lies about a pixel of the subject, in a frame of the window that is kept at the source's resolution. None without any.
         """
@@ -75,17 +82,13 @@ class PatchSource:
             return None
         truth = [self._truth(int(rows[b, i]), maps[b], corner) for b, i, corner in found]
         ranks = [self.rank_of[int(references[b])] for b, _, _ in found]
-        affine = np.stack([self._to_picture(rank, int(references[b])) for rank, (b, _, _) in zip(ranks, found, strict=True)])
-        return Patches(
-            [b for b, _, _ in found],
-            [i for _, i, _ in found],
-            np.array([corner for _, _, corner in found]),
-            self.side,
-            self.finer,
-            torch.stack(truth),
-            [self._pictures.picture(rank) for rank in ranks],
-            torch.from_numpy(affine.astype(np.float32)).to(mattes.device),
-        )
+        windows, frames, corners = [b for b, _, _ in found], [i for _, i, _ in found], np.array([corner for _, _, corner in found])
+        shift = torch.from_numpy(corners.astype(np.float32)).to(points)[:, None]
+        poses = (points[windows, frames] - shift) * self.finer + (self.finer - 1) / 2
+        size = self.side * self.finer
+        field, own = picture_field(poses, self._pictures.points[ranks], self.skeleton, (size, size))
+        pictures = [self._pictures.picture(rank) for rank in ranks]
+        return Patches(windows, frames, corners, self.side, self.finer, torch.stack(truth), pictures, field, own * unfolded(field))
 
     def _corner(self, matte: Tensor, chance: np.ndarray) -> tuple[int, int] | None:
         """First working pixel (x, y) of a patch about a pixel of a matte (h w), within the crop; None for an empty matte."""
@@ -117,21 +120,19 @@ class PatchSource:
         return compose_affine(from_full, invert_affine(self.crop[row]))
 
 
-def finer_picture(made: Carried, field: Tensor, sound: Tensor, patches: Patches, k: int, band_px: float) -> tuple[Tensor, Tensor]:
+def finer_picture(made: Carried, patches: Patches, k: int, band_px: float) -> tuple[Tensor, Tensor]:
     """Colours (m 3 p p) and mattes (m 1 p p) of patches, as the references' own pixels are laid in at the source's resolution.
 
-    made: the generator's windows, (b k) frames in a row; field (b k) (n h w 2): where their pixels lie in the references' crops; sound
-    (n 1 h w): how sound that is.
+    made: the generator's windows, (b k) frames in a row.
     """
     index = [b * k + i for b, i in zip(patches.window, patches.frame, strict=True)]
-    moved = move_by(field[index].permute(0, 3, 1, 2), made.flow[index], "border")
-    trusted = made.detail[index] * move_by(sound[index] * unfolded(field[index]), made.flow[index], "border")
-    base, base_matte, trust, where = (
-        _enlarged(layer, patches) for layer in (made.base_colours[index], made.base_mattes[index], trusted, moved)
+    base, base_matte, gate, flow = (
+        _enlarged(layer[index], patches) for layer in (made.base_colours, made.base_mattes, made.detail, made.flow)
     )
-    linear, shift = patches.to_picture[:, :, :2], patches.to_picture[:, :, 2]
-    points = torch.einsum("mij,mjhw->mhwi", linear, where) + shift[:, None, None]
-    seen = torch.cat([sample_field(p[None], q[None]) for p, q in zip(patches.pictures, points, strict=True)])
+    flow = flow * patches.finer
+    where = move_by(patches.field.permute(0, 3, 1, 2), flow, "border").permute(0, 2, 3, 1)
+    trust = gate * move_by(patches.sound, flow, "border")
+    seen = torch.cat([sample_field(p[None], q[None]) for p, q in zip(patches.pictures, where, strict=True)])
     opaque = seen[:, 3:] / 255
     colours = signed(seen[:, :3], opaque) / opaque.clamp_min(FAINT)
     low, low_matte = _low_band(colours, opaque, patches.finer, band_px)

@@ -11,7 +11,6 @@ from pipeline.appearance.dataset import Batch, composited
 from pipeline.appearance.detail import finer_picture
 from pipeline.appearance.gw import gromov_wasserstein, pool_features
 from pipeline.appearance.params import AppearanceParams
-from pipeline.appearance.references import soundness
 from pipeline.appearance.system import Rendering, System, frozen
 from pipeline.networks.carrying import Carried, CarryShape, carry
 from pipeline.networks.discriminators import QualityDiscriminator, TemporalDiscriminator, seen
@@ -94,10 +93,9 @@ class Gan(System):
     def _finer(self, batch: Batch, made: Carried) -> tuple[Tensor, Tensor] | None:
         """The batch's patches, true and generated, (m 3 p p) over the windows' backgrounds; None without any."""
         patches = batch.patches
-        if patches is None or self.carrying is None or batch.field is None or batch.warped is None:
+        if patches is None or self.carrying is None:
             return None
-        field, sound = batch.field.flatten(0, 1), soundness(batch.warped.flatten(0, 1))
-        colours, mattes = finer_picture(made, field, sound, patches, self.params.k, self.carrying.band_px)
+        colours, mattes = finer_picture(made, patches, self.params.k, self.carrying.band_px)
         behind = batch.backgrounds[patches.window, 0]
         return patches.truth[:, :3] + (1 - patches.truth[:, 3:]) * behind, composited(colours, mattes, behind)
 

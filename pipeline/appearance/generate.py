@@ -11,7 +11,7 @@ from pydantic import Field
 
 from pipeline.appearance.blending import Blend, Frame, nothing
 from pipeline.appearance.poses import draw_poses, to_crop
-from pipeline.appearance.references import ReferencePictures, soundness
+from pipeline.appearance.references import ReferencePictures
 from pipeline.appearance.renderers import Network, as_read, build_network, in_sequence
 from pipeline.appearance.sequence import frames_in_sequence
 from pipeline.artifacts.crops import Crops
@@ -24,13 +24,12 @@ from pipeline.drawing import PoseMapParams
 from pipeline.errors import InputError
 from pipeline.framing import driven_crop
 from pipeline.greyness import without_colour
-from pipeline.networks.carrying import CarryShape, carry, move_by
+from pipeline.networks.carrying import CarryShape, carry
 from pipeline.networks.generator import Generator, own_picture
 from pipeline.params import Section
 from pipeline.progress import Progress
 from pipeline.skeleton import Skeleton
 from pipeline.training import Precision, autocast, choose_device, choose_dtype, prepare_cpu
-from pipeline.warping import unfolded
 from pipeline.windows import rendering_windows, still_windows
 
 
@@ -237,21 +236,13 @@ def _carried(
     crop_hw = poses.shape[-2], poses.shape[-1]
     ranks, device = seen.ranks[windows.flatten()], poses.device
     frames, count = ranks.shape
-    warped, fields = seen.pictures.warped(ranks.ravel(), points.repeat_interleave(count, 0), skeleton, crop_hw)
+    warped = seen.pictures.warped(ranks.ravel(), points.repeat_interleave(count, 0), skeleton, crop_hw)
     warped = warped.unflatten(0, (frames, count)).flatten(1, 2)
     with autocast(device, choose_dtype(params.precision, device)):
         outputs = network(poses, warped.unflatten(0, poses.shape[:2]))
     made = carry(outputs.flatten(0, 1), warped, shape, params.matte_contrast)
-    first = fields.unflatten(0, (frames, count))[:, 0]
-    moved = move_by(first.permute(0, 3, 1, 2), made.flow, "border")
-    trusted = made.detail * move_by(soundness(warped) * unfolded(first), made.flow, "border")
     colours = {"rgb": made.colours, "base_rgb": made.base_colours}
-    return colours, {
-        "matte": made.mattes,
-        "base_matte": made.base_mattes,
-        "detail": trusted,
-        "field": seen.pictures.full_field(moved),
-    }
+    return colours, {"matte": made.mattes, "base_matte": made.base_mattes, "detail": made.detail, "flow": made.flow}
 
 
 def prepare_generator(model: LoadedGenerator, params: GenerateParams) -> LoadedGenerator:

@@ -6,7 +6,6 @@ from torch import Tensor
 
 from pipeline.artifacts.references import NONE, References
 from pipeline.geometry import sample_crop
-from pipeline.networks.carrying import SOUND
 from pipeline.pose_distance import gap_distances, pose_distances
 from pipeline.skeleton import Skeleton
 from pipeline.warping import likeness, picture_field, sample_field
@@ -54,20 +53,14 @@ def signed(premultiplied: Tensor, mattes: Tensor) -> Tensor:
 
 def warped_references(
     pictures: Tensor, own: Tensor, poses: Tensor, skeleton: Skeleton, crop_hw: tuple[int, int], there: np.ndarray
-) -> tuple[Tensor, Tensor]:
+) -> Tensor:
     """Pictures (n 4 h w), M ⊙ F and M in 0..255, of poses own (n j 2), warped to poses (n j 2) of crops: as signed_by_field() has it.
 
-    And the field (n h' w' 2) that says where each pixel comes from. All in px of pictures of one scale. there (n) bool: whether there is
-    a reference; without one nothing is seen, and nothing is sound.
+    All in px of pictures of one scale. there (n) bool: whether there is a reference; without one nothing is seen, and nothing is sound.
     """
     field, sound = picture_field(poses, own, skeleton, crop_hw)
     sound = sound * torch.from_numpy(there).to(sound)[:, None, None, None]
-    return signed_by_field(pictures, field, sound), field
-
-
-def soundness(warped: Tensor) -> Tensor:
-    """How sound (n 1 h w) the field of the first of warped references (n 6r h w) is."""
-    return warped[:, SOUND : SOUND + 1]
+    return signed_by_field(pictures, field, sound)
 
 
 def signed_by_field(pictures: Tensor, field: Tensor, sound: Tensor) -> Tensor:
@@ -106,12 +99,8 @@ class ReferencePictures:
             self._kept[rank] = torch.from_numpy(stacked).to(self.device)
         return self._kept[rank].permute(2, 0, 1).float()
 
-    def warped(self, ranks: np.ndarray, poses: Tensor, skeleton: Skeleton, crop_hw: tuple[int, int]) -> tuple[Tensor, Tensor]:
-        """References of rank (n) warped to poses (n j 2) crop px, (n 6 h w), and the field (n h w 2): as warped_references()."""
+    def warped(self, ranks: np.ndarray, poses: Tensor, skeleton: Skeleton, crop_hw: tuple[int, int]) -> Tensor:
+        """References of rank (n) warped to poses (n j 2) crop px, (n 6 h w): as warped_references()."""
         own = self.points[torch.from_numpy(np.maximum(ranks, 0)).to(self.device)]
         pictures = torch.stack([self.picture(int(rank)) for rank in ranks])
         return warped_references(pictures, own, poses, skeleton, crop_hw, ranks != NONE)
-
-    def full_field(self, field: Tensor) -> Tensor:
-        """The same field in full px of the references' pictures."""
-        return (field + 0.5) / self.scale - 0.5

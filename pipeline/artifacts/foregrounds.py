@@ -18,20 +18,20 @@ REMEDY = "Run: dvc repro generate_foreground"
 class CarriedFields:
     """What a generator says of the references that it saw, at the working size, frame by frame.
 
-    base_rgb (t h w 3) and base_matte (t h w) uint8: the picture without the references' detail; detail (t h w) uint8: the share of
-    detail that is carried, 255 = all; field (t h w 2) int16: where each pixel lies in its reference's picture, (x, y) in
-    1 / FIELD_STEPS of a full px; reference (t) int64: rank in the target's references, -1 where none was seen.
+    base_rgb (t h w 3) and base_matte (t h w) uint8: the picture without the references' detail; detail (t h w) uint8: how far its
+    detail is trusted, 255 = wholly; flow (t h w 2) int16: correction of the warp, (x, y) in 1 / FLOW_STEPS of a working px: at p is
+    seen what the warp shows at p + flow; reference (t) int64: rank in the target's references, -1 where none was seen.
     """
 
     base_rgb: ArrayReader
     base_matte: ArrayReader
     detail: ArrayReader
-    field: ArrayReader
+    flow: ArrayReader
     reference: np.ndarray
 
 
-FIELD_STEPS = 8
-FIELD_LIMIT = np.iinfo(np.int16).max
+FLOW_STEPS = 64
+FLOW_LIMIT = np.iinfo(np.int16).max
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def create_foregrounds(
         shapes: dict[str, tuple[tuple[int, ...], str]] = {"rgb": ((*crop_hw, 3), "uint8"), "matte": (crop_hw, "uint8")}
         if reference is not None:
             shapes |= {"base_rgb": ((*crop_hw, 3), "uint8"), "base_matte": (crop_hw, "uint8"), "detail": (crop_hw, "uint8")}
-            shapes["field"] = (*crop_hw, 2), "int16"
+            shapes["flow"] = (*crop_hw, 2), "int16"
             write_array(group, "reference", np.asarray(reference, np.int64))
         writer = ForegroundWriter({name: ArrayWriter(group, name, *shape) for name, shape in shapes.items()})
         yield writer
@@ -114,7 +114,7 @@ def open_foregrounds(path: str | os.PathLike[str]) -> Foregrounds:
         read = {name: read_array(group, name, path, REMEDY) for name in ("rgb", "matte", "crop", "present")}
         carried = None
         if "reference" in group:
-            fields = {name: read_array(group, name, path, REMEDY) for name in ("base_rgb", "base_matte", "detail", "field")}
+            fields = {name: read_array(group, name, path, REMEDY) for name in ("base_rgb", "base_matte", "detail", "flow")}
             carried = CarriedFields(**fields, reference=read_array(group, "reference", path, REMEDY)[:])
         return Foregrounds(
             rgb=read["rgb"],

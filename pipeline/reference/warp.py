@@ -1,8 +1,8 @@
 """The references' own pixels, carried into a generated motion at the source's resolution.
 
-Not in the paper. The generator says at its working size where each pixel lies in its reference and how much of the detail there is to
-be trusted; here the same field and gate, enlarged, are applied to the picture as it was filmed, so that the detail is the
-camera's.
+Not in the paper. The generator says at its working size how the warp of its reference is to be corrected and how far the detail is to
+be trusted; here the warp is worked out anew as fine as the picture was filmed, so that the detail is the camera's up to the
+borders between the body's parts.
 """
 
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from pipeline.artifacts.foregrounds import FIELD_STEPS, CarriedFields, Foregrounds, create_foregrounds
+from pipeline.artifacts.foregrounds import FLOW_STEPS, CarriedFields, Foregrounds, create_foregrounds
 from pipeline.artifacts.keypoints import Track
 from pipeline.artifacts.references import NONE, References
 from pipeline.artifacts.store import require_free_bytes
@@ -26,12 +26,14 @@ from pipeline.skeleton import Skeleton
 # As in networks/carrying.py, which takes a second to import: weight of what is transparent in a mean, slope of what is agreed on.
 FAINT, AGREED = 0.02, 5.0
 RIM_PX = 2  # working px around the predicted matte in which a reference's edge may lie
+NODES = 128  # along the longer side of what is carried; between them the warp goes on as picture_field() has it
 LOOKED_AT = 60  # frames by which it is said where pixels were carried
+LOOK_PX = 4  # full px between the pixels that are looked at
 BLOCK = 16
 
 
 @dataclass(frozen=True)
-class _Part:
+class Part:
     """A box (x y, width height) of a canvas of full px, and the map (2 3) from its px to working px."""
 
     corner_xy: tuple[int, int]
@@ -39,8 +41,20 @@ class _Part:
     to_working: np.ndarray
 
 
-def warp_references(generated: Foregrounds, references: References, out: Path) -> dict[str, float]:
-    """Publish the foreground with the references' pixels in it; returns frames and the mean share carried of the subject's pixels.
+@dataclass(frozen=True)
+class Source:
+    """A reference's picture (h' w' 4) uint8, M ⊙ F and M, and where each pixel of a part lies in it: x, y (h w) float32 px; sound (h w)
+    in [0, 1]: how sound that is."""
+
+    picture: np.ndarray
+    x: np.ndarray
+    y: np.ndarray
+    sound: np.ndarray
+
+
+def warp_references(generated: Foregrounds, references: References, motion: Track, out: Path) -> dict[str, Any]:
+    """Publish the foreground of a motion with the references' pixels in it; returns how much of the subject's pixels was carried where:
+    share overall, limbs (share about each), the number of references and of changes between them.
 
     A canvas of full px, as large as the working crop, moves with it in whole px, so that fusion copies it without resampling. A
     foreground whose generator saw no references is passed on as it is. Memory does not grow with the length.
@@ -48,7 +62,10 @@ def warp_references(generated: Foregrounds, references: References, out: Path) -
     fields = generated.carried
     if fields is None:
         _pass_on(generated, out)
-        return {"frames": len(generated), "carried_share": 0.0}
+        return {"share": 0.0, "limbs": {}, "references": 0, "changes": 0}
+    if len(motion.points) != len(generated):
+        lengths = f"{len(motion.points)} and {len(generated)}"
+        raise InputError(f"motion and foreground must have the same frames, found {lengths}. Run: dvc repro")
     if int(fields.reference.max(initial=NONE)) >= len(references):
         raise InputError(
             f"the foreground was generated from {int(fields.reference.max()) + 1} references or more, found {len(references)}. "
@@ -58,7 +75,7 @@ def warp_references(generated: Foregrounds, references: References, out: Path) -
     canvas_hw, rows = canvas(generated.crop, generated.crop_hw)
     require_free_bytes(out, len(generated) * canvas_hw[0] * canvas_hw[1])
     facts = {k: v for k, v in generated.attributes.items() if k in ("model_sha256", "skeleton", "k", "grey", "carrying")}
-    shares = []
+    where = _Where(motion.skeleton, {int(t) for t in spread_evenly(np.flatnonzero(generated.present), LOOKED_AT)})
     with (
         create_foregrounds(out, canvas_hw, generated.clock, rows, generated.present, generated.size_hw, facts) as writer,
         Progress(len(generated), "warp_references") as progress,
@@ -68,13 +85,17 @@ def warp_references(generated: Foregrounds, references: References, out: Path) -
             to_working = compose_affine(generated.crop[t], _back(rows[t]))
             part = _part(layers["matte"], to_working, canvas_hw) if generated.present[t] else None
             if part is not None:
-                picture = _picture(references, int(fields.reference[t]))
                 (x, y), (h, w) = part.corner_xy, part.size_hw
-                rgb[y : y + h, x : x + w], matte[y : y + h, x : x + w], share = carried(layers, picture, part.to_working, (h, w), band_px)
-                shares.append(share)
+                points = apply_affine(rows[t], motion.points[t]) - np.array([x, y])
+                source = source_of(references, int(fields.reference[t]), points, motion.skeleton, layers["flow"], part)
+                seen, opaque, trusted = carried(layers, source, part.to_working, (h, w), band_px)
+                rgb[y : y + h, x : x + w], matte[y : y + h, x : x + w] = seen, opaque
+                where.add(t, trusted, opaque, points)
             writer.append(rgb[None], matte[None])
             progress.advance()
-    return {"frames": len(generated), "carried_share": float(np.mean(shares)) if shares else 0.0}
+    used = fields.reference[generated.present]
+    changes = int((np.diff(used) != 0).sum()) if len(used) else 0
+    return {**where.summary(), "references": len(np.unique(used[used != NONE])), "changes": changes}
 
 
 def canvas(crop: np.ndarray, crop_hw: tuple[int, int]) -> tuple[tuple[int, int], np.ndarray]:
@@ -88,61 +109,84 @@ def canvas(crop: np.ndarray, crop_hw: tuple[int, int]) -> tuple[tuple[int, int],
 
 
 def carried(
-    layers: dict[str, np.ndarray], picture: np.ndarray | None, to_working: np.ndarray, size_hw: tuple[int, int], band_px: float
-) -> tuple[np.ndarray, np.ndarray, float]:
-    """One part of a frame at full px: straight colour (h w 3), matte (h w), uint8, and the share carried of the subject's pixels.
+    layers: dict[str, np.ndarray], source: Source | None, to_working: np.ndarray, size_hw: tuple[int, int], band_px: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """One part of a frame at full px: straight colour (h w 3), matte (h w), uint8, and the share (h w) of the detail that was carried.
 
-    layers: base_rgb, base_matte, detail, field of CarriedFields at working size; picture (h' w' 4) uint8, M ⊙ F and M of the
-    reference, None without one; to_working (2 3): full px of the part → working px; band_px: working px.
+    layers: base_rgb, base_matte, detail of CarriedFields at working size; source: None without a reference; to_working (2 3): full px
+    of the part → working px; band_px: working px.
     """
-    base, base_matte, trust, field = (
-        _enlarged(layers[name], to_working, size_hw, flags)
-        for name, flags in (
-            ("base_rgb", cv2.INTER_CUBIC),
-            ("base_matte", cv2.INTER_CUBIC),
-            ("detail", cv2.INTER_LINEAR),
-            ("field", cv2.INTER_LINEAR),
-        )
-    )
-    base, base_matte, trust = base / 127.5 - 1, base_matte / 255, trust / 255
-    colours, matte, share = base, base_matte, 0.0
-    if picture is not None:
-        x, y = cv2.split(field / FIELD_STEPS)
-        moved = cv2.remap(picture, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_CONSTANT).astype(np.float32) / 255
+    base = _enlarged(layers["base_rgb"], to_working, size_hw, cv2.INTER_CUBIC) / 127.5 - 1
+    base_matte = _enlarged(layers["base_matte"], to_working, size_hw, cv2.INTER_CUBIC) / 255
+    colours, matte, trusted = base, base_matte, np.zeros(size_hw, np.float32)
+    if source is not None:
+        trust = source.sound * _enlarged(layers["detail"], to_working, size_hw, cv2.INTER_LINEAR) / 255
+        moved = cv2.remap(source.picture, source.x, source.y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_CONSTANT).astype(np.float32) / 255
         opaque = moved[..., 3]
         seen = (2 * moved[..., :3] - opaque[..., None]) / np.maximum(opaque, FAINT)[..., None]
         low, low_matte = _low_band(seen, opaque, to_working[0, 0], band_px)
-        colours = base + (trust * opaque)[..., None] * (seen - low)
+        trusted = trust * opaque
+        colours = base + trusted[..., None] * (seen - low)
         matte = base_matte + trust * np.clip(AGREED * base_matte, 0, 1) * (opaque - low_matte)
-        share = float((trust * opaque)[base_matte > 0.5].mean()) if (base_matte > 0.5).any() else 0.0
     opacity = (np.clip(matte, 0, 1) * 255 + 0.5).astype(np.uint8)
     rgb = ((np.clip(colours, -1, 1) + 1) * 127.5 + 0.5).astype(np.uint8)
     rgb[opacity == 0] = 0
-    return rgb, opacity, share
+    return rgb, opacity, trusted
 
 
-def carried_where(generated: Foregrounds, motion: Track) -> dict[str, Any]:
-    """How much of the subject's pixels was carried: share overall and by the nearest limb, references used, changes of reference."""
-    fields = generated.carried
-    if fields is None:
-        return {"share": 0.0, "limbs": {}, "references": 0, "changes": 0}
-    shares: dict[str, list[float]] = {}
-    every: list[float] = []
-    for t in spread_evenly(np.flatnonzero(generated.present), LOOKED_AT):
-        inside = generated.matte[int(t)] > 127
-        detail = fields.detail[int(t)].astype(np.float64) / 255
+def source_of(
+    references: References, rank: int, points: np.ndarray, skeleton: Skeleton, flow: np.ndarray, part: Part
+) -> Source | None:
+    """Where the pixels of a part lie in reference `rank` for points (j 2) in the part's px, corrected by a working-size flow (h w 2)."""
+    if rank == NONE:
+        return None
+    import torch
+
+    from pipeline.warping import picture_field, unfolded
+
+    own = references.points[rank] - references.corner_xy[rank]
+    query, reference = (torch.from_numpy(np.asarray(pose, np.float32))[None] for pose in (points, own))
+    with torch.inference_mode():
+        field, shown = picture_field(query, reference, skeleton, part.size_hw, max(1, -(-max(part.size_hw) // NODES)))
+        sound = shown * unfolded(field)
+    found = np.dstack([field[0].numpy(), sound[0, 0].numpy()])
+    if flow.any():
+        steps = np.float32(FLOW_STEPS * part.to_working[0, 0])
+        across, down = cv2.split(_enlarged(flow, part.to_working, part.size_hw, cv2.INTER_LINEAR) / steps)
+        y, x = np.mgrid[: part.size_hw[0], : part.size_hw[1]].astype(np.float32)
+        found = cv2.remap(found, x + across, y + down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    from_x, from_y, sure = (np.ascontiguousarray(layer) for layer in cv2.split(found))
+    picture = np.concatenate([references.colours[rank], references.mattes[rank][..., None]], -1)
+    return Source(picture, from_x, from_y, sure)
+
+
+class _Where:
+    """How much of the subject's pixels is carried: of every frame, and by the nearest limb of those looked at."""
+
+    def __init__(self, skeleton: Skeleton, looked_at: set[int]) -> None:
+        self.skeleton, self.looked_at = skeleton, looked_at
+        self.every: list[float] = []
+        self.limbs: dict[str, list[float]] = {}
+
+    def add(self, t: int, trusted: np.ndarray, opacity: np.ndarray, points: np.ndarray) -> None:
+        """trusted (h w) in [0, 1] and opacity (h w) uint8 of a part of frame t, points (j 2) in its px."""
+        inside = opacity > 127
         if not inside.any():
-            continue
-        every.append(float(detail[inside].mean()))
-        nearest = _nearest_limb(apply_affine(generated.crop[t], motion.points[t]), motion.skeleton, inside)
+            return
+        self.every.append(float(trusted[inside].mean()))
+        if t not in self.looked_at:
+            return
+        few = np.s_[::LOOK_PX, ::LOOK_PX]
+        shares = trusted[few][inside[few]]
+        nearest = _nearest_limb(points / LOOK_PX, self.skeleton, inside[few])
         for limb in np.unique(nearest[nearest >= 0]):
-            named = motion.skeleton.limbs[limb]
-            shares.setdefault(f"{named.parent} to {named.child}", []).append(float(detail[inside][nearest == limb].mean()))
-    used = fields.reference[generated.present]
-    changes = int((np.diff(used) != 0).sum()) if len(used) else 0
-    limbs = {name: round(float(np.mean(values)), 4) for name, values in sorted(shares.items())}
-    overall = round(float(np.mean(every)), 4) if every else 0.0
-    return {"share": overall, "limbs": limbs, "references": len(np.unique(used[used != NONE])), "changes": changes}
+            named = self.skeleton.limbs[limb]
+            self.limbs.setdefault(f"{named.parent} to {named.child}", []).append(float(shares[nearest == limb].mean()))
+
+    def summary(self) -> dict[str, Any]:
+        """Mean shares, overall and by limb."""
+        limbs = {name: round(float(np.mean(values)), 4) for name, values in sorted(self.limbs.items())}
+        return {"share": round(float(np.mean(self.every)), 4) if self.every else 0.0, "limbs": limbs}
 
 
 def _nearest_limb(points: np.ndarray, skeleton: Skeleton, inside: np.ndarray) -> np.ndarray:
@@ -163,7 +207,7 @@ def _nearest_limb(points: np.ndarray, skeleton: Skeleton, inside: np.ndarray) ->
 
 def _frames(generated: Foregrounds, fields: CarriedFields) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
     readers = {"matte": generated.matte, "base_rgb": fields.base_rgb, "base_matte": fields.base_matte}
-    readers |= {"detail": fields.detail, "field": fields.field}
+    readers |= {"detail": fields.detail, "flow": fields.flow}
     for start in range(0, len(generated), BLOCK):
         stop = min(start + BLOCK, len(generated))
         blocks = {name: reader[start:stop] for name, reader in readers.items()}
@@ -182,13 +226,7 @@ def _pass_on(generated: Foregrounds, out: Path) -> None:
             writer.append(generated.rgb[rows], generated.matte[rows])
 
 
-def _picture(references: References, rank: int) -> np.ndarray | None:
-    if rank == NONE:
-        return None
-    return np.concatenate([references.colours[rank], references.mattes[rank][..., None]], -1)
-
-
-def _part(matte: np.ndarray, to_working: np.ndarray, canvas_hw: tuple[int, int]) -> _Part | None:
+def _part(matte: np.ndarray, to_working: np.ndarray, canvas_hw: tuple[int, int]) -> Part | None:
     """The part of a canvas where the matte (h w) at working size, or a rim around it, is not 0; None when that is nowhere."""
     columns, rows = np.flatnonzero(matte.any(axis=0)), np.flatnonzero(matte.any(axis=1))
     if not len(columns):
@@ -201,7 +239,7 @@ def _part(matte: np.ndarray, to_working: np.ndarray, canvas_hw: tuple[int, int])
     if x1 <= x0 or y1 <= y0:
         return None
     shift = np.array([[1.0, 0.0, x0], [0.0, 1.0, y0]])
-    return _Part((int(x0), int(y0)), (int(y1 - y0), int(x1 - x0)), compose_affine(to_working, shift))
+    return Part((int(x0), int(y0)), (int(y1 - y0), int(x1 - x0)), compose_affine(to_working, shift))
 
 
 def _back(row: np.ndarray) -> np.ndarray:

@@ -157,7 +157,7 @@ def carried_and_generated(folder: Path, clip, features: Path, steps: int):
     rank = np.argsort(costs, axis=1)[:, :2]
     chosen = ChosenReferences(rank, references.frames[rank], np.take_along_axis(costs, rank, 1), {})
     generate_foreground(model, track, crops, GENERATE, folder / "g.zarr", references, chosen)
-    warp_references(open_foregrounds(folder / "g.zarr"), references, folder / "w.zarr")
+    warp_references(open_foregrounds(folder / "g.zarr"), references, track, folder / "w.zarr")
     errors = []
     for name in ("w", "g"):
         made = open_foregrounds(folder / f"{name}.zarr")

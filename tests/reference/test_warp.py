@@ -7,14 +7,18 @@ import cv2
 import numpy as np
 import torch
 
-from pipeline.artifacts.foregrounds import FIELD_STEPS, create_foregrounds, open_foregrounds
-from pipeline.artifacts.references import References
+from pipeline.artifacts.foregrounds import FLOW_STEPS, create_foregrounds, open_foregrounds
+from pipeline.artifacts.keypoints import Track
+from pipeline.artifacts.references import NONE, References
+from pipeline.artifacts.store import ArrayReader
 from pipeline.clock import Clock
 from pipeline.geometry import box_to_crop
 from pipeline.networks import carrying
 from pipeline.networks.carrying import CarryShape, carry, output_channels
 from pipeline.reference import warp
-from pipeline.reference.warp import canvas, carried, warp_references
+from pipeline.reference.warp import Part, Source, canvas, carried, source_of, warp_references
+from pipeline.skeleton import Limb, Skeleton
+from pipeline.warping import picture_field, unfolded
 
 SIDE, SCALE = 96, 0.25
 
@@ -29,35 +33,41 @@ def _texture(side: int = SIDE) -> np.ndarray:
 def _layers(texture: np.ndarray, trust: int) -> dict[str, np.ndarray]:
     small = cv2.resize(texture, None, fx=SCALE, fy=SCALE, interpolation=cv2.INTER_AREA)
     height, width = small.shape[:2]
-    y, x = np.mgrid[:height, :width].astype(np.float32)
-    field = ((np.stack([x, y], -1) + 0.5) / SCALE - 0.5) * FIELD_STEPS
     full = np.full((height, width), 255, np.uint8)
-    return {"base_rgb": small, "base_matte": full, "detail": np.full_like(full, trust), "field": field.round().astype(np.int16)}
+    return {"base_rgb": small, "base_matte": full, "detail": np.full_like(full, trust)}
 
 
+COLOUR = (255, 255, 255)
+LINE = Skeleton(
+    "line", ("a", "b", "c"), "a", (Limb("a", "b", COLOUR, 1.0, True), Limb("b", "c", COLOUR, 1.0, True)), (), {}, (), ()
+)
 TO_WORKING = np.array([[SCALE, 0.0, 0.5 * SCALE - 0.5], [0.0, SCALE, 0.5 * SCALE - 0.5]])
 
 
-def _picture(texture: np.ndarray) -> np.ndarray:
-    return np.dstack([texture, np.full(texture.shape[:2], 255, np.uint8)])
+def _source(texture: np.ndarray, sound: float = 1.0) -> Source:
+    """A picture that lies where it is seen."""
+    y, x = np.mgrid[: texture.shape[0], : texture.shape[1]].astype(np.float32)
+    picture = texture if texture.shape[2] == 4 else np.dstack([texture, np.full(texture.shape[:2], 255, np.uint8)])
+    return Source(picture, x, y, np.full_like(x, sound))
 
 
 def test_trusted_detail_is_the_camera_s_and_untrusted_is_not_there():
     texture = _texture()
-    rgb, matte, share = carried(_layers(texture, 255), _picture(texture), TO_WORKING, (SIDE, SIDE), 1.0)
+    rgb, matte, trusted = carried(_layers(texture, 255), _source(texture), TO_WORKING, (SIDE, SIDE), 1.0)
     inner = np.s_[16:-16, 16:-16]
     assert np.abs(rgb[inner].astype(int) - texture[inner]).mean() < 3
     assert (matte[inner] == 255).all()
-    assert share > 0.99
-    without, _, share = carried(_layers(texture, 0), _picture(texture), TO_WORKING, (SIDE, SIDE), 1.0)
-    assert np.abs(without[inner].astype(int) - texture[inner]).mean() > 12  # what the working size lost
-    assert share == 0
+    assert trusted.min() > 0.99
+    for trust, sound in ((0, 1.0), (255, 0.0)):
+        without, _, trusted = carried(_layers(texture, trust), _source(texture, sound), TO_WORKING, (SIDE, SIDE), 1.0)
+        assert np.abs(without[inner].astype(int) - texture[inner]).mean() > 12  # what the working size lost
+        assert not trusted.any()
 
 
 def test_without_a_reference_the_base_is_enlarged():
     texture = _texture()
-    rgb, matte, share = carried(_layers(texture, 255), None, TO_WORKING, (SIDE, SIDE), 1.0)
-    assert share == 0
+    rgb, matte, trusted = carried(_layers(texture, 255), None, TO_WORKING, (SIDE, SIDE), 1.0)
+    assert not trusted.any()
     assert (matte == 255).all()
     assert np.abs(rgb[16:-16, 16:-16, 0].astype(int) - 120).max() <= 3
 
@@ -66,9 +76,8 @@ def test_what_is_transparent_is_black_and_carries_nothing():
     texture = _texture()
     layers = _layers(texture, 255)
     layers["base_matte"][:] = 0
-    picture = _picture(texture)
-    picture[..., 3] = 0
-    rgb, matte, _ = carried(layers, picture, TO_WORKING, (SIDE, SIDE), 1.0)
+    source = _source(np.dstack([texture, np.zeros(texture.shape[:2], np.uint8)]))
+    rgb, matte, _ = carried(layers, source, TO_WORKING, (SIDE, SIDE), 1.0)
     assert not rgb.any()
     assert not matte.any()
 
@@ -85,18 +94,59 @@ def test_at_the_network_s_own_scale_it_is_the_network_s_own_picture():
     outputs = torch.nn.functional.interpolate(torch.randn(1, output_channels(1), 5, 5), (side, side), mode="bilinear")
     outputs[:, 7:] = 0
     made = carry(outputs, warped, CarryShape(band, 0.0, 1.0, 1.0))
-    y, x = np.mgrid[:side, :side]
     layers = {
         "base_rgb": ((made.base_colours[0].permute(1, 2, 0).numpy() + 1) * 127.5).clip(0, 255).round().astype(np.uint8),
         "base_matte": (made.base_mattes[0, 0].numpy() * 255).clip(0, 255).round().astype(np.uint8),
         "detail": (made.detail[0, 0].numpy() * 255).round().astype(np.uint8),
-        "field": (np.stack([x, y], -1) * FIELD_STEPS).astype(np.int16),
     }
-    rgb, opacity, _ = carried(layers, picture, np.eye(2, 3), (side, side), band)
+    rgb, opacity, _ = carried(layers, _source(picture), np.eye(2, 3), (side, side), band)
     expected = ((made.colours[0].permute(1, 2, 0).numpy() + 1) * 127.5).round()
     assert np.abs(opacity - made.mattes[0, 0].numpy() * 255)[8:-8, 8:-8].max() < 3
     shown = (opacity > 64)[8:-8, 8:-8]
     assert np.abs(rgb - expected)[8:-8, 8:-8][shown].max() < 8
+
+
+def _bent() -> tuple[np.ndarray, np.ndarray]:
+    """Two poses (j 2): a straight line of two limbs, and bent back on itself; between its limbs the warp leaps."""
+    return np.array([[16.0, 30.0], [60.0, 30.0], [16.0, 46.0]]), np.array([[10.0, 40.0], [50.0, 40.0], [90.0, 40.0]])
+
+
+def _references(points: np.ndarray) -> References:
+    """One reference of that pose (j 2), whose picture begins at full px (3, 5)."""
+    colours, mattes = (cast(ArrayReader, np.zeros((1, SIDE, SIDE, *rest), np.uint8)) for rest in ((3,), ()))
+    corner = np.array([[3, 5]])
+    return References(colours, mattes, np.array([0]), corner, (points + corner)[None].astype(np.float32), (SIDE, SIDE), {})
+
+
+def test_the_warp_is_as_fine_as_the_source_up_to_the_borders_of_the_body_s_parts():
+    """As the copy without training has it: worked out at the working size, a border would be some px of the source wide."""
+    here, there = _bent()
+    references = _references(there)
+    flow = np.zeros((SIDE // 4, SIDE // 4, 2), np.int16)
+    part = Part((0, 0), (SIDE, SIDE), TO_WORKING)
+    found = source_of(references, 0, here, LINE, flow, part)
+    assert found is not None
+    query, reference = (torch.from_numpy(pose.astype(np.float32))[None] for pose in (here, there))
+    expected, own = picture_field(query, reference, LINE, (SIDE, SIDE), 1)
+    gap = np.hypot(found.x - expected[0, ..., 0].numpy(), found.y - expected[0, ..., 1].numpy())
+    assert np.median(gap) < 0.05
+    sound = (own * unfolded(expected))[0, 0].numpy()
+    assert (sound < 0.5).any()
+    assert np.abs(found.sound - sound).mean() < 0.02
+    assert source_of(references, NONE, here, LINE, flow, part) is None
+
+
+def test_a_correction_flow_of_working_px_moves_full_px():
+    here, there = _bent()
+    flow = np.zeros((SIDE // 4, SIDE // 4, 2), np.int16)
+    flow[...] = 1 * FLOW_STEPS, -2 * FLOW_STEPS
+    references, part = _references(there), Part((0, 0), (SIDE, SIDE), TO_WORKING)
+    moved, still = source_of(references, 0, here, LINE, flow, part), source_of(references, 0, here, LINE, 0 * flow, part)
+    assert moved is not None
+    assert still is not None
+    right, up = 4, 8  # a quarter of the size: 1 and -2 working px
+    for name in ("x", "y", "sound"):
+        assert np.allclose(getattr(moved, name)[up:, :-right], getattr(still, name)[:-up, right:], atol=1e-3)
 
 
 def test_both_places_that_mix_have_the_same_constants():
@@ -105,9 +155,9 @@ def test_both_places_that_mix_have_the_same_constants():
 
 def test_an_edge_of_the_reference_alone_is_not_drawn():
     texture = _texture()
-    layers, picture = _layers(texture, 255), _picture(texture)
+    layers = _layers(texture, 255)
     layers["base_matte"][:] = 0
-    _, matte, _ = carried(layers, picture, TO_WORKING, (SIDE, SIDE), 1.0)
+    _, matte, _ = carried(layers, _source(texture), TO_WORKING, (SIDE, SIDE), 1.0)
     assert not matte.any()
 
 
@@ -133,8 +183,8 @@ def test_a_foreground_made_without_references_is_passed_on_as_it_is(tmp_path):
     with create_foregrounds(tmp_path / "generated.zarr", (32, 64), clock, crop, present, (90, 160), {"k": 3, "grey": False}) as writer:
         writer.append(rgb, matte)
     generated = open_foregrounds(tmp_path / "generated.zarr")
-    told = warp_references(generated, cast(References, None), tmp_path / "warped.zarr")
-    assert told == {"frames": 5, "carried_share": 0.0}
+    told = warp_references(generated, cast(References, None), cast(Track, None), tmp_path / "warped.zarr")
+    assert told == {"share": 0.0, "limbs": {}, "references": 0, "changes": 0}
     found = open_foregrounds(tmp_path / "warped.zarr")
     assert (found.rgb[:] == rgb).all()
     assert (found.matte[:] == matte).all()
