@@ -69,8 +69,8 @@ def _write_params(source: Path, values: dict[str, object], out: Path) -> None:
 
 
 def _run(folder: Path, stage: str, *words: object) -> None:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    subprocess.run([sys.executable, "-m", f"stages.{stage}", *map(str, words)], cwd=folder, env=environment, check=True, capture_output=True)
+    command = [sys.executable, "-m", f"stages.{stage}", *map(str, words)]
+    subprocess.run(command, cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True, capture_output=True)
 
 
 if __name__ == "__main__":
