@@ -58,11 +58,17 @@ def test_the_ablations_are_those_of_the_paper():
     assert sum("appearance.losses.pixel" in keys for keys in losses) == 3
 
 
-@pytest.mark.parametrize("name", ["ablations", "baselines"])
-def test_all_rows_of_a_list_see_as_many_images(name):
+def test_all_baselines_say_how_many_steps_take_as_long():
+    listed = read_list("baselines")
+    own = {name for name, row in listed.rows.items() if "appearance.steps" in row.set}
+    assert own == set(listed.rows) - {listed.reference}
+    assert listed.base["appearance.steps"]
+
+
+def test_all_rows_of_the_ablations_see_as_many_images():
     presets = YAML(typ="safe", pure=True).load((HERE / "presets.yaml").read_text())
     shipped = YAML(typ="safe", pure=True).load(PARAMS.read_text())["appearance"]
-    listed = read_list(name)
+    listed = read_list("ablations")
     steps = listed.base["appearance.steps"]
     for row in listed.rows.values():
         preset = presets[row.preset]["target"]["appearance"] if row.preset else {}
