@@ -273,6 +273,22 @@ def _part_maps(q: Tensor, r: Tensor, parts: list[Part], seen: Tensor, size: Tens
     )
 
 
+def part_distances(points: Tensor, skeleton: Skeleton, x: Tensor, y: Tensor) -> Tensor:
+    """Distances (n h·w l) of pixels x (w), y (h) to the body_parts() of poses (n j 2), px, in half their breadth; inf: not seen."""
+    import torch
+
+    points = points.float()
+    seen = torch.isfinite(points).all(-1)
+    parts = body_parts(skeleton)
+    shown = [i for i, part in enumerate(parts) if (seen[:, part.joints].sum(1) >= 2).any()]
+    size, _ = _body_size(points, points, skeleton)
+    pixels = torch.stack(torch.meshgrid(x.float(), y.float(), indexing="xy"), -1).reshape(-1, 2)
+    found = torch.full((len(points), len(pixels), len(parts)), torch.inf, device=points.device)
+    if shown:
+        found[..., shown] = _distances(pixels[None], torch.nan_to_num(points), seen, [parts[i] for i in shown], size)
+    return found
+
+
 def _distances(pixels: Tensor, points: Tensor, seen: Tensor, parts: list[Part], size: Tensor) -> Tensor:
     """Distance (n p l) of pixels (n p 2) to each part, in half its breadth: to the nearest line between two of its joints (n j 2)."""
     import torch

@@ -10,6 +10,7 @@ import torch
 from pydantic import Field
 
 from pipeline.appearance.blending import Blend, Frame, nothing
+from pipeline.appearance.core import BodyCore, learn_core
 from pipeline.appearance.poses import draw_poses, to_crop
 from pipeline.appearance.references import ReferencePictures
 from pipeline.appearance.renderers import Network, as_read, build_network, in_sequence
@@ -126,10 +127,11 @@ def generate_foreground(
 
 @dataclass(frozen=True)
 class _Seen:
-    """The references that the generator sees: pictures, and the ranks (t r) of each frame's."""
+    """The references that the generator sees: pictures, and the ranks (t r) of each frame's; and what is surely of the body."""
 
     pictures: ReferencePictures
     ranks: np.ndarray
+    core: BodyCore
 
 
 def _seen(
@@ -145,7 +147,8 @@ def _seen(
         raise InputError(
             f"the model needs {wanted[1]} chosen references for each of {frames} frames, found {found}. Run: dvc repro find_references"
         )
-    return _Seen(ReferencePictures(references, scale, next(model.network.parameters()).device), chosen.rank)
+    pictures = ReferencePictures(references, scale, next(model.network.parameters()).device)
+    return _Seen(pictures, chosen.rank, learn_core(pictures, model.skeleton))
 
 
 def _frames(
@@ -240,7 +243,7 @@ def _carried(
     warped = warped.unflatten(0, (frames, count)).flatten(1, 2)
     with autocast(device, choose_dtype(params.precision, device)):
         outputs = network(poses, warped.unflatten(0, poses.shape[:2]))
-    made = carry(outputs.flatten(0, 1), warped, shape, params.matte_contrast)
+    made = carry(outputs.flatten(0, 1), warped, shape, params.matte_contrast, seen.core.matte(points, crop_hw))
     colours = {"rgb": made.colours, "base_rgb": made.base_colours}
     return colours, {"matte": made.mattes, "base_matte": made.base_mattes, "detail": made.detail, "flow": made.flow}
 

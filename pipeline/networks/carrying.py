@@ -63,13 +63,14 @@ class Carried:
         return self.flows[:, 0]
 
 
-def carry(outputs: Tensor, warped: Tensor, shape: CarryShape, contrast: float = 1.0) -> Carried:
+def carry(outputs: Tensor, warped: Tensor, shape: CarryShape, contrast: float = 1.0, least: Tensor | None = None) -> Carried:
     """Mix what the network made (n 5+4r h w) with r warped references (n 6r h w), nearest first, as signed_by_field() has them.
 
-    contrast: slope of the mixed matte about one half. Where a warped matte is 0, nothing of it gets into a colour; where a field is
-    not sound (0: another part of the body lies there, or there is no reference), it has no vote on the matte either. No slope of colours
-    and mattes reaches the gate of detail: at the working size texture a pixel off looks worse than none, at the size that people watch
-    better, and what is larger than the working size judges it (base_colours, base_mattes and detail have its slope).
+    contrast: slope of the mixed matte about one half; least (n 1 h w): what it does not fall below. Where a warped matte is 0, nothing of
+    it gets into a colour; where a field is not sound (0: another part of the body lies there, or there is no reference), it has no vote
+    on the matte either. No slope of colours and mattes reaches the gate of detail: at the working size texture a pixel off looks worse
+    than none, at the size that people watch better, and what is larger than the working size judges it (base_colours, base_mattes and
+    detail have its slope).
     """
     outputs, warped = outputs.float(), warped.float()
     count = warped.shape[1] // WARPED_CHANNELS
@@ -89,6 +90,7 @@ def carry(outputs: Tensor, warped: Tensor, shape: CarryShape, contrast: float = 
     votes = votes / (1 + votes.sum(1, keepdim=True))
     mixed_matte = (votes * matte).sum(1, keepdim=True) + (1 - votes.sum(1, keepdim=True)) * torch.sigmoid(logits)
     mixed_matte = ((mixed_matte - 0.5) * contrast + 0.5).clamp(0, 1) if contrast != 1 else mixed_matte
+    mixed_matte = mixed_matte if least is None else torch.maximum(mixed_matte, least)
     seen, matte = seen[:, 0], matte[:, :1]
     low, low_matte = low_band(mixture, mixed_matte, shape.band_px)
     high, high_matte = high_band(seen, matte, shape.band_px)
