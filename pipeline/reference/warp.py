@@ -5,7 +5,10 @@ be trusted; here the warp is worked out anew as fine as the picture was filmed, 
 borders between the body's parts.
 """
 
-from collections.abc import Iterator
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +30,7 @@ from pipeline.skeleton import Skeleton
 FAINT, AGREED = 0.02, 5.0
 RIM_PX = 2  # working px around the predicted matte in which a reference's edge may lie
 NODES = 128  # along the longer side of what is carried; between them the warp goes on as picture_field() has it
+THREADS = 4  # frames made at once, at most
 LOOKED_AT = 60  # frames by which it is said where pixels were carried
 LOOK_PX = 4  # full px between the pixels that are looked at
 BLOCK = 16
@@ -50,6 +54,15 @@ class Source:
     x: np.ndarray
     y: np.ndarray
     sound: np.ndarray
+
+
+@dataclass(frozen=True)
+class _Made:
+    """A canvas's colour and matte, and what _Where.add() takes of it."""
+
+    rgb: np.ndarray
+    matte: np.ndarray
+    looked_at: tuple[int, np.ndarray, np.ndarray, np.ndarray] | None = None
 
 
 def warp_references(generated: Foregrounds, references: References, motion: Track, out: Path) -> dict[str, Any]:
@@ -80,18 +93,26 @@ def warp_references(generated: Foregrounds, references: References, motion: Trac
         create_foregrounds(out, canvas_hw, generated.clock, rows, generated.present, generated.size_hw, facts) as writer,
         Progress(len(generated), "warp_references") as progress,
     ):
-        for t, layers in _frames(generated, fields):
+
+        def make(t: int, layers: dict[str, np.ndarray], picture: np.ndarray | None) -> _Made:
             rgb, matte = np.zeros((*canvas_hw, 3), np.uint8), np.zeros(canvas_hw, np.uint8)
             to_working = compose_affine(generated.crop[t], _back(rows[t]))
             part = _part(layers["matte"], to_working, canvas_hw) if generated.present[t] else None
-            if part is not None:
-                (x, y), (h, w) = part.corner_xy, part.size_hw
-                points = apply_affine(rows[t], motion.points[t]) - np.array([x, y])
-                source = source_of(references, int(fields.reference[t]), points, motion.skeleton, layers["flow"], part)
-                seen, opaque, trusted = carried(layers, source, part.to_working, (h, w), band_px)
-                rgb[y : y + h, x : x + w], matte[y : y + h, x : x + w] = seen, opaque
-                where.add(t, trusted, opaque, points)
-            writer.append(rgb[None], matte[None])
+            if part is None:
+                return _Made(rgb, matte)
+            (x, y), (h, w) = part.corner_xy, part.size_hw
+            points = apply_affine(rows[t], motion.points[t]) - np.array([x, y])
+            rank = int(fields.reference[t])
+            own = None if picture is None else references.points[rank] - references.corner_xy[rank]
+            source = None if picture is None or own is None else source_of(picture, own, points, motion.skeleton, layers["flow"], part)
+            seen, opaque, trusted = carried(layers, source, part.to_working, (h, w), band_px)
+            rgb[y : y + h, x : x + w], matte[y : y + h, x : x + w] = seen, opaque
+            return _Made(rgb, matte, (t, trusted, opaque, points))
+
+        for made in _in_order(make, _frames(generated, fields, references)):
+            if made.looked_at is not None:
+                where.add(*made.looked_at)
+            writer.append(made.rgb[None], made.matte[None])
             progress.advance()
     used = fields.reference[generated.present]
     changes = int((np.diff(used) != 0).sum()) if len(used) else 0
@@ -135,16 +156,14 @@ def carried(
 
 
 def source_of(
-    references: References, rank: int, points: np.ndarray, skeleton: Skeleton, flow: np.ndarray, part: Part
-) -> Source | None:
-    """Where the pixels of a part lie in reference `rank` for points (j 2) in the part's px, corrected by a working-size flow (h w 2)."""
-    if rank == NONE:
-        return None
+    picture: np.ndarray, own: np.ndarray, points: np.ndarray, skeleton: Skeleton, flow: np.ndarray, part: Part
+) -> Source:
+    """Where the pixels of a part lie in a reference's picture (h' w' 4) with its own points (j 2), in its px, for points (j 2) in the
+    part's px, corrected by a working-size flow (h w 2)."""
     import torch
 
     from pipeline.warping import picture_field, unfolded
 
-    own = references.points[rank] - references.corner_xy[rank]
     query, reference = (torch.from_numpy(np.asarray(pose, np.float32))[None] for pose in (points, own))
     with torch.inference_mode():
         field, shown = picture_field(query, reference, skeleton, part.size_hw, max(1, -(-max(part.size_hw) // NODES)))
@@ -156,7 +175,6 @@ def source_of(
         y, x = np.mgrid[: part.size_hw[0], : part.size_hw[1]].astype(np.float32)
         found = cv2.remap(found, x + across, y + down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     from_x, from_y, sure = (np.ascontiguousarray(layer) for layer in cv2.split(found))
-    picture = np.concatenate([references.colours[rank], references.mattes[rank][..., None]], -1)
     return Source(picture, from_x, from_y, sure)
 
 
@@ -205,14 +223,35 @@ def _nearest_limb(points: np.ndarray, skeleton: Skeleton, inside: np.ndarray) ->
     return nearest
 
 
-def _frames(generated: Foregrounds, fields: CarriedFields) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
+def _in_order(work: Callable[..., _Made], tasks: Iterable[tuple[Any, ...]]) -> Iterator[_Made]:
+    """Results of work(*task) in the order of the tasks, made by a few threads, no farther ahead than these."""
+    threads = min(THREADS, os.cpu_count() or 1)
+    with ThreadPoolExecutor(threads) as pool:
+        waiting: deque[Future[_Made]] = deque()
+        for task in tasks:
+            waiting.append(pool.submit(work, *task))
+            if len(waiting) > threads:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def _frames(
+    generated: Foregrounds, fields: CarriedFields, references: References
+) -> Iterator[tuple[int, dict[str, np.ndarray], np.ndarray | None]]:
+    """Each frame, its layers, and the picture (h w 4) of its reference, M ⊙ F and M, None without one."""
+    seen, picture = NONE, None
     readers = {"matte": generated.matte, "base_rgb": fields.base_rgb, "base_matte": fields.base_matte}
     readers |= {"detail": fields.detail, "flow": fields.flow}
     for start in range(0, len(generated), BLOCK):
         stop = min(start + BLOCK, len(generated))
         blocks = {name: reader[start:stop] for name, reader in readers.items()}
         for t in range(start, stop):
-            yield t, {name: block[t - start] for name, block in blocks.items()}
+            rank = int(fields.reference[t])
+            if rank != seen:
+                pixels = None if rank == NONE else (references.colours[rank], references.mattes[rank][..., None])
+                seen, picture = rank, None if pixels is None else np.concatenate(pixels, -1)
+            yield t, {name: block[t - start] for name, block in blocks.items()}, picture
 
 
 def _pass_on(generated: Foregrounds, out: Path) -> None:

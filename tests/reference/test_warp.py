@@ -9,8 +9,7 @@ import torch
 
 from pipeline.artifacts.foregrounds import FLOW_STEPS, create_foregrounds, open_foregrounds
 from pipeline.artifacts.keypoints import Track
-from pipeline.artifacts.references import NONE, References
-from pipeline.artifacts.store import ArrayReader
+from pipeline.artifacts.references import References
 from pipeline.clock import Clock
 from pipeline.geometry import box_to_crop
 from pipeline.networks import carrying
@@ -111,21 +110,13 @@ def _bent() -> tuple[np.ndarray, np.ndarray]:
     return np.array([[16.0, 30.0], [60.0, 30.0], [16.0, 46.0]]), np.array([[10.0, 40.0], [50.0, 40.0], [90.0, 40.0]])
 
 
-def _references(points: np.ndarray) -> References:
-    """One reference of that pose (j 2), whose picture begins at full px (3, 5)."""
-    colours, mattes = (cast(ArrayReader, np.zeros((1, SIDE, SIDE, *rest), np.uint8)) for rest in ((3,), ()))
-    corner = np.array([[3, 5]])
-    return References(colours, mattes, np.array([0]), corner, (points + corner)[None].astype(np.float32), (SIDE, SIDE), {})
-
-
 def test_the_warp_is_as_fine_as_the_source_up_to_the_borders_of_the_body_s_parts():
     """As the copy without training has it: worked out at the working size, a border would be some px of the source wide."""
     here, there = _bent()
-    references = _references(there)
+    picture = np.zeros((SIDE, SIDE, 4), np.uint8)
     flow = np.zeros((SIDE // 4, SIDE // 4, 2), np.int16)
     part = Part((0, 0), (SIDE, SIDE), TO_WORKING)
-    found = source_of(references, 0, here, LINE, flow, part)
-    assert found is not None
+    found = source_of(picture, there, here, LINE, flow, part)
     query, reference = (torch.from_numpy(pose.astype(np.float32))[None] for pose in (here, there))
     expected, own = picture_field(query, reference, LINE, (SIDE, SIDE), 1)
     gap = np.hypot(found.x - expected[0, ..., 0].numpy(), found.y - expected[0, ..., 1].numpy())
@@ -133,17 +124,14 @@ def test_the_warp_is_as_fine_as_the_source_up_to_the_borders_of_the_body_s_parts
     sound = (own * unfolded(expected))[0, 0].numpy()
     assert (sound < 0.5).any()
     assert np.abs(found.sound - sound).mean() < 0.02
-    assert source_of(references, NONE, here, LINE, flow, part) is None
 
 
 def test_a_correction_flow_of_working_px_moves_full_px():
     here, there = _bent()
     flow = np.zeros((SIDE // 4, SIDE // 4, 2), np.int16)
     flow[...] = 1 * FLOW_STEPS, -2 * FLOW_STEPS
-    references, part = _references(there), Part((0, 0), (SIDE, SIDE), TO_WORKING)
-    moved, still = source_of(references, 0, here, LINE, flow, part), source_of(references, 0, here, LINE, 0 * flow, part)
-    assert moved is not None
-    assert still is not None
+    picture, part = np.zeros((SIDE, SIDE, 4), np.uint8), Part((0, 0), (SIDE, SIDE), TO_WORKING)
+    moved, still = (source_of(picture, there, here, LINE, share * flow, part) for share in (1, 0))
     right, up = 4, 8  # a quarter of the size: 1 and -2 working px
     for name in ("x", "y", "sound"):
         assert np.allclose(getattr(moved, name)[up:, :-right], getattr(still, name)[:-up, right:], atol=1e-3)
