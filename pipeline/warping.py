@@ -55,6 +55,14 @@ def picture_field(
     return field.permute(0, 2, 3, 1), torch.where(leaps, near[:, 2:3], smooth[:, 2:])
 
 
+def detail_field(
+    query: Tensor, reference: Tensor, skeleton: Skeleton, size_hw: tuple[int, int], cell: int = CELL
+) -> tuple[Tensor, Tensor]:
+    """picture_field(), and how far detail is to be had there (n 1 h w): where the part that is asked for is seen, and unfolded()."""
+    field, own = picture_field(query, reference, skeleton, size_hw, cell)
+    return field, own * unfolded(field)
+
+
 @dataclass(frozen=True)
 class Field:
     """Sources (n h w 2) px; own (n h w) in [0, 1]; linear (n h w 2 2), the source's slope if parts kept their shares; size (n): of a

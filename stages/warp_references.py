@@ -6,7 +6,6 @@ from pipeline.artifacts.references import open_references
 from pipeline.artifacts.scores import write_scores
 from pipeline.door import door_parser, run_door, stage_clock
 from pipeline.reference.warp import warp_references
-from pipeline.training import prepare_cpu
 
 
 def main() -> None:
@@ -19,7 +18,10 @@ def main() -> None:
     args = parser.parse_args()
     generated, motion = open_foregrounds(args.generated), read_keypoints(args.motion, kind="motions").track()
     with stage_clock(args.time) as figures:
-        prepare_cpu(1)  # frames are made side by side
+        if generated.carried is not None:
+            from pipeline.training import prepare_cpu  # takes a second to import
+
+            prepare_cpu(1)  # frames are made side by side
         where = warp_references(generated, open_references(args.references), motion, args.out)
         write_scores(args.where, where)
         figures.update(frames=len(generated), carried_share=where["share"])

@@ -3,14 +3,11 @@
 import numpy as np
 import pytest
 import torch
+from line import LINE
 
 from pipeline import warping
-from pipeline.skeleton import Limb, Skeleton, load_skeleton
+from pipeline.skeleton import load_skeleton
 
-COLOUR = (255, 255, 255)
-LINE = Skeleton(
-    "line", ("a", "b", "c"), "a", (Limb("a", "b", COLOUR, 1.0, True), Limb("b", "c", COLOUR, 1.0, True)), (), {}, (), ()
-)
 POSE = torch.tensor([[[20.0, 20.0], [60.0, 20.0], [60.0, 60.0]]])
 X, Y = torch.arange(80.0), torch.arange(80.0)
 

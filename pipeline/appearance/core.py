@@ -33,16 +33,16 @@ class BodyCore:
     @staticmethod
     def learn(mattes: list[Tensor], points: Tensor, skeleton: Skeleton) -> "BodyCore":
         """From mattes (h w) in [0, 1] and their poses (n j 2), px."""
-        edges = int(FARTHEST / STEP)
-        inside, total = (torch.zeros(len(body_parts(skeleton)), edges, device=points.device) for _ in range(2))
+        parts, edges = len(body_parts(skeleton)), int(FARTHEST / STEP)
+        first = torch.arange(parts, device=points.device) * (edges + 1)  # each part's bins, the last of what lies farther
+        inside, total = (torch.zeros(parts * (edges + 1), device=points.device) for _ in range(2))
         for matte, pose in zip(mattes, points, strict=True):
             height, width = (side // CELL * CELL for side in matte.shape)
-            shown = (F.avg_pool2d(matte[None, None, :height, :width], CELL) > 0.5).float().flatten()
-            bins = (_distances(pose[None], skeleton, (height, width))[0].clamp(max=FARTHEST) / STEP).long()
-            for part in range(len(inside)):
-                near = bins[:, part] < edges
-                inside[part].index_add_(0, bins[near, part], shown[near])
-                total[part].index_add_(0, bins[near, part], torch.ones_like(shown[near]))
+            shown = F.avg_pool2d(matte[None, None, :height, :width], CELL).flatten() > 0.5
+            bins = (_distances(pose[None], skeleton, (height, width))[0].clamp(max=FARTHEST) / STEP).long() + first
+            inside += torch.bincount(bins[shown].flatten(), minlength=len(inside))
+            total += torch.bincount(bins.flatten(), minlength=len(total))
+        inside, total = (count.view(parts, edges + 1)[:, :edges] for count in (inside, total))
         # The farthest distance that came up before the first at which too many pixels were the background's.
         sure = (inside >= OPAQUE * total).long().cumprod(1) * (total > 0)
         farthest = (sure * torch.arange(1, edges + 1, device=points.device)).amax(1)

@@ -16,7 +16,7 @@ from pipeline.artifacts.references import References
 from pipeline.geometry import compose_affine, invert_affine
 from pipeline.networks.carrying import FAINT, Carried, agreed, blur, move_by, pixel_grid
 from pipeline.skeleton import Skeleton
-from pipeline.warping import picture_field, sample_field, unfolded
+from pipeline.warping import detail_field, sample_field
 
 FINER = 3  # how much finer than the working size patches are at most
 LARGEST_PX = 768  # longer side of the crop at the patches' scale: pictures are kept in memory
@@ -86,9 +86,9 @@ class PatchSource:
         shift = torch.from_numpy(corners.astype(np.float32)).to(points)[:, None]
         poses = (points[windows, frames] - shift) * self.finer + (self.finer - 1) / 2
         size = self.side * self.finer
-        field, own = picture_field(poses, self._pictures.points[ranks], self.skeleton, (size, size))
+        field, sound = detail_field(poses, self._pictures.points[ranks], self.skeleton, (size, size))
         pictures = [self._pictures.picture(rank) for rank in ranks]
-        return Patches(windows, frames, corners, self.side, self.finer, torch.stack(truth), pictures, field, own * unfolded(field))
+        return Patches(windows, frames, corners, self.side, self.finer, torch.stack(truth), pictures, field, sound)
 
     def _corner(self, matte: Tensor, chance: np.ndarray) -> tuple[int, int] | None:
         """First working pixel (x, y) of a patch about a pixel of a matte (h w), within the crop; None for an empty matte."""

@@ -99,7 +99,7 @@ def _train(
 ) -> None:  # fmt: skip
     prepare_cpu(params.threads)
     channels = pose_channels(clip.skeleton, params.pose_map)
-    system = _system(params, channels, load_features(params.features, features), world, learn, clip)
+    system = build_system(params, channels, load_features(params.features, features), world, learn, clip)
     memory = EpisodicMemory(params.memory.model_copy(update={"enabled": _remembers(params)}), params.seed)
     budget = clip.budget
     history = torch.zeros(budget.steps, len(system.LOSSES))
@@ -141,9 +141,10 @@ def _remembers(params: AppearanceParams) -> bool:
     return params.memory.enabled and params.system == "fakevideo"
 
 
-def _system(
+def build_system(
     params: AppearanceParams, channels: int, features: StVgg16 | Vgg19, world: World, learn: LearnParams | None, clip: TrainingClip
 ) -> System:
+    """The system that params ask for, for channels of pose maps; learn: how references are carried, None without any."""
     match params.system:
         case "edn":
             return Edn(params, channels, features, world)

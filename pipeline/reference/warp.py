@@ -23,6 +23,7 @@ from pipeline.artifacts.store import require_free_bytes
 from pipeline.errors import InputError
 from pipeline.geometry import apply_affine, compose_affine, crop_to_box
 from pipeline.progress import Progress
+from pipeline.reference.where import CarriedWhere
 from pipeline.sampling import spread_evenly
 from pipeline.skeleton import Skeleton
 
@@ -32,7 +33,6 @@ RIM_PX = 2  # working px around the predicted matte in which a reference's edge 
 NODES = 128  # along the longer side of what is carried; between them the warp goes on as picture_field() has it
 THREADS = 4  # frames made at once, at most
 LOOKED_AT = 60  # frames by which it is said where pixels were carried
-LOOK_PX = 4  # full px between the pixels that are looked at
 BLOCK = 16
 
 
@@ -58,11 +58,40 @@ class Source:
 
 @dataclass(frozen=True)
 class _Made:
-    """A canvas's colour and matte, and what _Where.add() takes of it."""
+    """A canvas's colour (h w 3) and matte (h w), and what CarriedWhere.add() takes of the part of it that shows the subject, if any."""
 
     rgb: np.ndarray
     matte: np.ndarray
-    looked_at: tuple[int, np.ndarray, np.ndarray, np.ndarray] | None = None
+    shown: tuple[int, np.ndarray, np.ndarray, np.ndarray] | None = None
+
+
+@dataclass(frozen=True)
+class _Carrier:
+    """Makes single frames; canvas_hw and rows as canvas() has them, band_px in working px."""
+
+    generated: Foregrounds
+    references: References
+    motion: Track
+    canvas_hw: tuple[int, int]
+    rows: np.ndarray
+    band_px: float
+
+    def make(self, t: int, layers: dict[str, np.ndarray], rank: int, picture: np.ndarray | None) -> _Made:
+        """Frame t, from its layers and the picture of its reference, None without one."""
+        rgb, matte = np.zeros((*self.canvas_hw, 3), np.uint8), np.zeros(self.canvas_hw, np.uint8)
+        to_working = compose_affine(self.generated.crop[t], _back(self.rows[t]))
+        part = _part(layers["matte"], to_working, self.canvas_hw) if self.generated.present[t] else None
+        if part is None:
+            return _Made(rgb, matte)
+        (x, y), (h, w) = part.corner_xy, part.size_hw
+        points = apply_affine(self.rows[t], self.motion.points[t]) - np.array([x, y])
+        source = None
+        if picture is not None:
+            own = self.references.points[rank] - self.references.corner_xy[rank]
+            source = source_of(picture, own, points, self.motion.skeleton, layers["flow"], part)
+        seen, opaque, trusted = carried(layers, source, part.to_working, (h, w), self.band_px)
+        rgb[y : y + h, x : x + w], matte[y : y + h, x : x + w] = seen, opaque
+        return _Made(rgb, matte, (t, trusted, opaque, points))
 
 
 def warp_references(generated: Foregrounds, references: References, motion: Track, out: Path) -> dict[str, Any]:
@@ -88,30 +117,15 @@ def warp_references(generated: Foregrounds, references: References, motion: Trac
     canvas_hw, rows = canvas(generated.crop, generated.crop_hw)
     require_free_bytes(out, len(generated) * canvas_hw[0] * canvas_hw[1])
     facts = {k: v for k, v in generated.attributes.items() if k in ("model_sha256", "skeleton", "k", "grey", "carrying")}
-    where = _Where(motion.skeleton, {int(t) for t in spread_evenly(np.flatnonzero(generated.present), LOOKED_AT)})
+    carrier = _Carrier(generated, references, motion, canvas_hw, rows, band_px)
+    where = CarriedWhere(motion.skeleton, {int(t) for t in spread_evenly(np.flatnonzero(generated.present), LOOKED_AT)})
     with (
         create_foregrounds(out, canvas_hw, generated.clock, rows, generated.present, generated.size_hw, facts) as writer,
         Progress(len(generated), "warp_references") as progress,
     ):
-
-        def make(t: int, layers: dict[str, np.ndarray], picture: np.ndarray | None) -> _Made:
-            rgb, matte = np.zeros((*canvas_hw, 3), np.uint8), np.zeros(canvas_hw, np.uint8)
-            to_working = compose_affine(generated.crop[t], _back(rows[t]))
-            part = _part(layers["matte"], to_working, canvas_hw) if generated.present[t] else None
-            if part is None:
-                return _Made(rgb, matte)
-            (x, y), (h, w) = part.corner_xy, part.size_hw
-            points = apply_affine(rows[t], motion.points[t]) - np.array([x, y])
-            rank = int(fields.reference[t])
-            own = None if picture is None else references.points[rank] - references.corner_xy[rank]
-            source = None if picture is None or own is None else source_of(picture, own, points, motion.skeleton, layers["flow"], part)
-            seen, opaque, trusted = carried(layers, source, part.to_working, (h, w), band_px)
-            rgb[y : y + h, x : x + w], matte[y : y + h, x : x + w] = seen, opaque
-            return _Made(rgb, matte, (t, trusted, opaque, points))
-
-        for made in _in_order(make, _frames(generated, fields, references)):
-            if made.looked_at is not None:
-                where.add(*made.looked_at)
+        for made in _in_order(carrier.make, _frames(generated, fields, references)):
+            if made.shown is not None:
+                where.add(*made.shown)
             writer.append(made.rgb[None], made.matte[None])
             progress.advance()
     used = fields.reference[generated.present]
@@ -162,12 +176,11 @@ def source_of(
     part's px, corrected by a working-size flow (h w 2)."""
     import torch
 
-    from pipeline.warping import picture_field, unfolded
+    from pipeline.warping import detail_field
 
     query, reference = (torch.from_numpy(np.asarray(pose, np.float32))[None] for pose in (points, own))
     with torch.inference_mode():
-        field, shown = picture_field(query, reference, skeleton, part.size_hw, max(1, -(-max(part.size_hw) // NODES)))
-        sound = shown * unfolded(field)
+        field, sound = detail_field(query, reference, skeleton, part.size_hw, max(1, -(-max(part.size_hw) // NODES)))
     found = np.dstack([field[0].numpy(), sound[0, 0].numpy()])
     if flow.any():
         steps = np.float32(FLOW_STEPS * part.to_working[0, 0])
@@ -176,51 +189,6 @@ def source_of(
         found = cv2.remap(found, x + across, y + down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     from_x, from_y, sure = (np.ascontiguousarray(layer) for layer in cv2.split(found))
     return Source(picture, from_x, from_y, sure)
-
-
-class _Where:
-    """How much of the subject's pixels is carried: of every frame, and by the nearest limb of those looked at."""
-
-    def __init__(self, skeleton: Skeleton, looked_at: set[int]) -> None:
-        self.skeleton, self.looked_at = skeleton, looked_at
-        self.every: list[float] = []
-        self.limbs: dict[str, list[float]] = {}
-
-    def add(self, t: int, trusted: np.ndarray, opacity: np.ndarray, points: np.ndarray) -> None:
-        """trusted (h w) in [0, 1] and opacity (h w) uint8 of a part of frame t, points (j 2) in its px."""
-        inside = opacity > 127
-        if not inside.any():
-            return
-        self.every.append(float(trusted[inside].mean()))
-        if t not in self.looked_at:
-            return
-        few = np.s_[::LOOK_PX, ::LOOK_PX]
-        shares = trusted[few][inside[few]]
-        nearest = _nearest_limb(points / LOOK_PX, self.skeleton, inside[few])
-        for limb in np.unique(nearest[nearest >= 0]):
-            named = self.skeleton.limbs[limb]
-            self.limbs.setdefault(f"{named.parent} to {named.child}", []).append(float(shares[nearest == limb].mean()))
-
-    def summary(self) -> dict[str, Any]:
-        """Mean shares, overall and by limb."""
-        limbs = {name: round(float(np.mean(values)), 4) for name, values in sorted(self.limbs.items())}
-        return {"share": round(float(np.mean(self.every)), 4) if self.every else 0.0, "limbs": limbs}
-
-
-def _nearest_limb(points: np.ndarray, skeleton: Skeleton, inside: np.ndarray) -> np.ndarray:
-    """Index of the nearest drawn limb (n) for the pixels inside (h w) bool, -1 where no limb is seen; points (j 2) in their px."""
-    y, x = np.nonzero(inside)
-    pixels = np.stack([x, y], 1).astype(np.float64)
-    best, nearest = np.full(len(pixels), np.inf), np.full(len(pixels), -1)
-    for i, (limb, (a, b)) in enumerate(zip(skeleton.limbs, skeleton.limb_indices(), strict=True)):
-        start, span = points[a], points[b] - points[a]
-        if not limb.drawn or not np.isfinite(points[[a, b]]).all():
-            continue
-        along = ((pixels - start) @ span / max(float(span @ span), 1e-6)).clip(0, 1)
-        distance = np.linalg.norm(pixels - start - along[:, None] * span, axis=1)
-        nearest[distance < best] = i
-        best = np.minimum(best, distance)
-    return nearest
 
 
 def _in_order(work: Callable[..., _Made], tasks: Iterable[tuple[Any, ...]]) -> Iterator[_Made]:
@@ -238,8 +206,8 @@ def _in_order(work: Callable[..., _Made], tasks: Iterable[tuple[Any, ...]]) -> I
 
 def _frames(
     generated: Foregrounds, fields: CarriedFields, references: References
-) -> Iterator[tuple[int, dict[str, np.ndarray], np.ndarray | None]]:
-    """Each frame, its layers, and the picture (h w 4) of its reference, M ⊙ F and M, None without one."""
+) -> Iterator[tuple[int, dict[str, np.ndarray], int, np.ndarray | None]]:
+    """Each frame, its layers, the rank and picture (h w 4) of its reference, M ⊙ F and M, None without one."""
     seen, picture = NONE, None
     readers = {"matte": generated.matte, "base_rgb": fields.base_rgb, "base_matte": fields.base_matte}
     readers |= {"detail": fields.detail, "flow": fields.flow}
@@ -251,7 +219,7 @@ def _frames(
             if rank != seen:
                 pixels = None if rank == NONE else (references.colours[rank], references.mattes[rank][..., None])
                 seen, picture = rank, None if pixels is None else np.concatenate(pixels, -1)
-            yield t, {name: block[t - start] for name, block in blocks.items()}, picture
+            yield t, {name: block[t - start] for name, block in blocks.items()}, rank, picture
 
 
 def _pass_on(generated: Foregrounds, out: Path) -> None:

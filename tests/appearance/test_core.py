@@ -3,15 +3,11 @@
 import cv2
 import numpy as np
 import torch
+from line import LINE
 
 from pipeline.appearance.core import BodyCore
 from pipeline.networks.carrying import CarryShape, carry, output_channels
-from pipeline.skeleton import Limb, Skeleton
 
-COLOUR = (255, 255, 255)
-LINE = Skeleton(
-    "line", ("a", "b", "c"), "a", (Limb("a", "b", COLOUR, 1.0, True), Limb("b", "c", COLOUR, 1.0, True)), (), {}, (), ()
-)
 SIDE, THICK, THIN = 128, 8, 3  # half widths, px
 STRAIGHT = np.array([[20.0, 64.0], [64.0, 64.0], [108.0, 64.0]])
 BENT = np.array([[20.0, 30.0], [64.0, 30.0], [64.0, 118.0]])  # as large, since thickness counts in sizes of the body
@@ -22,7 +18,8 @@ def drawn(pose: np.ndarray) -> torch.Tensor:
     picture = np.zeros((SIDE, SIDE), np.float32)
     for start, stop, half in ((pose[1], pose[2], THIN), (pose[0], pose[1], THICK)):
         if np.isfinite([start, stop]).all():
-            cv2.line(picture, *(tuple(int(v) for v in end) for end in (start, stop)), 1.0, 2 * half + 1)
+            (x0, y0), (x1, y1) = start.astype(int).tolist(), stop.astype(int).tolist()
+            cv2.line(picture, (x0, y0), (x1, y1), 1.0, 2 * half + 1)
     return torch.from_numpy(picture)
 
 

@@ -1,19 +1,20 @@
 """How many steps of each system of pipeline/experiments/baselines.yaml take as long: what its rows set as `appearance.steps`.
 
-Run by hand on a quiet machine, after `dvc repro`: python tests/benchmarks/equal_seconds.py man --seconds 60. Each row trains twice on the
-target's artifacts under data/, in a folder of its own, at the list's size and threads; the difference is the time of its steps. The seconds
-that a table's rows then took stand in the table.
+Run by hand on a quiet machine, after `dvc repro`: PYTHONPATH=tests python tests/benchmarks/equal_seconds.py man --seconds 60. Each row
+trains twice on the target's artifacts under data/, in a folder of its own, at the list's size and threads; the difference is the time of
+its steps. The seconds that a table's rows then took stand in the table.
 """
 
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-from ruamel.yaml import YAML
+from walking import edit_params
 
 from pipeline.experiments.lists import Experiment, changed, experiments, read_list
 
@@ -42,7 +43,8 @@ def seconds_a_step(row: Experiment, target: str, data: Path, params: Path, folde
     """Seconds that one more step of a row's training takes, by its own clock."""
     taken = []
     for steps in STEPS:
-        _write_params(params, {**row.set, **row.added, "appearance.steps": steps}, folder / "params.yaml")
+        shutil.copy(params, folder / "params.yaml")
+        edit_params(folder / "params.yaml", {**row.set, **row.added, "appearance.steps": steps})
         frames = ["--frames", data / f"frames/{target}.zarr", "--mattes", data / f"mattes/{target}.zarr"]
         frames += ["--keypoints", data / f"keypoints/{target}.parquet", "--plate", data / f"plates/{target}.zarr"]
         for stage, out in (("crop_person", "crops.zarr"), ("keep_references", "references.zarr")):
@@ -53,19 +55,6 @@ def seconds_a_step(row: Experiment, target: str, data: Path, params: Path, folde
         _run(folder, "train_appearance", "--target", target, *inputs, "--features", data / "weights/features", *outs)
         taken.append(json.loads((folder / "time.json").read_text())["seconds"])
     return (taken[1] - taken[0]) / (STEPS[1] - STEPS[0])
-
-
-def _write_params(source: Path, values: dict[str, object], out: Path) -> None:
-    yaml = YAML()
-    params = yaml.load(source)
-    for key, value in values.items():
-        *path, last = key.split(".")
-        section = params
-        for name in path:
-            section = section.setdefault(name, {})
-        section[last] = value
-    with open(out, "w") as file:
-        yaml.dump(params, file)
 
 
 def _run(folder: Path, stage: str, *words: object) -> None:

@@ -16,7 +16,7 @@ from pipeline.appearance import losses
 from pipeline.appearance.dataset import Batch, TrainingClip
 from pipeline.appearance.gan import Gan
 from pipeline.appearance.params import AppearanceParams, DiscriminatorParams, LearnParams
-from pipeline.appearance.train import _system
+from pipeline.appearance.train import build_system
 from pipeline.artifacts.crops import open_crops
 from pipeline.artifacts.keypoints import read_keypoints
 from pipeline.artifacts.models import load_model
@@ -63,7 +63,7 @@ def _told_apart(target: str, data: Path, path: Path, steps: int, kind: str) -> d
     clip = TrainingClip(crops, track, np.flatnonzero(track.present), params, references, learn, count)
     clip.expand(crops, data.parent / ".scratch/judges.u8")
     features = load_features(params.features, data / "weights/features")
-    gan = _system(params, pose_channels(clip.skeleton, params.pose_map), features, CPU, learn, clip)
+    gan = build_system(params, pose_channels(clip.skeleton, params.pose_map), features, CPU, learn, clip)
     assert isinstance(gan, Gan)
     model = data / f"models/{target}-appearance"
     gan.generator.load_state_dict(load_model(model.with_suffix(".safetensors"), model.with_suffix(".json"))[0])

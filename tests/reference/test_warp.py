@@ -6,6 +6,7 @@ from typing import cast
 import cv2
 import numpy as np
 import torch
+from line import LINE
 
 from pipeline.artifacts.foregrounds import FLOW_STEPS, create_foregrounds, open_foregrounds
 from pipeline.artifacts.keypoints import Track
@@ -16,7 +17,6 @@ from pipeline.networks import carrying
 from pipeline.networks.carrying import CarryShape, carry, output_channels
 from pipeline.reference import warp
 from pipeline.reference.warp import Part, Source, canvas, carried, source_of, warp_references
-from pipeline.skeleton import Limb, Skeleton
 from pipeline.warping import picture_field, unfolded
 
 SIDE, SCALE = 96, 0.25
@@ -36,10 +36,6 @@ def _layers(texture: np.ndarray, trust: int) -> dict[str, np.ndarray]:
     return {"base_rgb": small, "base_matte": full, "detail": np.full_like(full, trust)}
 
 
-COLOUR = (255, 255, 255)
-LINE = Skeleton(
-    "line", ("a", "b", "c"), "a", (Limb("a", "b", COLOUR, 1.0, True), Limb("b", "c", COLOUR, 1.0, True)), (), {}, (), ()
-)
 TO_WORKING = np.array([[SCALE, 0.0, 0.5 * SCALE - 0.5], [0.0, SCALE, 0.5 * SCALE - 0.5]])
 
 
