@@ -243,28 +243,28 @@ def _limb_maps(
     return linear, r_middle - (linear @ q_middle[..., None])[..., 0]
 
 
-def _stiff_map(q: Tensor, r: Tensor, seen: Tensor, size: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
-    """Affine map (n 2 2), (n 2) that fits the joints of a part, q to r (n j 2), seen (n j): the nearer to a similarity the less they
-    spread. It never mirrors: sides that are exchanged are squeezed as far as STRETCH goes."""
+def _stiff_maps(q: Tensor, r: Tensor, seen: Tensor, size: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
+    """Affine maps (n l 2 2), (n l 2) that fit the joints of parts, q to r (n l j 2), seen (n l j): the nearer to a similarity the less
+    they spread. They never mirror: sides that are exchanged are squeezed as far as STRETCH goes."""
     import torch
 
-    weight = seen.float()[..., None] / seen.sum(1).clamp_min(1)[:, None, None]
-    q_middle, r_middle = (q * weight).sum(1), (r * weight).sum(1)
-    p, s = (q - q_middle[:, None]) * weight.sqrt(), (r - r_middle[:, None]) * weight.sqrt()
-    own, across = p.transpose(1, 2) @ p, s.transpose(1, 2) @ p  # (n 2 2): covariances
-    ridge = (STIFF * size).square()
-    turn_cos = across[:, 0, 0] + across[:, 1, 1] + 1e-3 * ridge
-    turn_sin = across[:, 1, 0] - across[:, 0, 1]
+    weight = seen.float()[..., None] / seen.sum(2).clamp_min(1)[..., None, None]
+    q_middle, r_middle = (q * weight).sum(2), (r * weight).sum(2)
+    p, s = (q - q_middle[:, :, None]) * weight.sqrt(), (r - r_middle[:, :, None]) * weight.sqrt()
+    own, across = p.transpose(2, 3) @ p, s.transpose(2, 3) @ p  # (n l 2 2): covariances
+    ridge, scale = (STIFF * size).square()[:, None], scale[:, None]
+    turn_cos = across[..., 0, 0] + across[..., 1, 1] + 1e-3 * ridge
+    turn_sin = across[..., 1, 0] - across[..., 0, 1]
     norm = (turn_cos.square() + turn_sin.square()).sqrt().clamp_min(1e-12)
     cos, sin = scale * turn_cos / norm, scale * turn_sin / norm
     similar = torch.stack([torch.stack([cos, -sin], -1), torch.stack([sin, cos], -1)], -2)
-    eye = ridge[:, None, None] * torch.eye(2, device=q.device)
-    linear = (across + ridge[:, None, None] * similar) @ torch.linalg.inv(own + eye)
+    eye = ridge[..., None, None] * torch.eye(2, device=q.device)
+    linear = (across + ridge[..., None, None] * similar) @ torch.linalg.inv(own + eye)
     left, stretch, right = torch.linalg.svd(linear)
     mirrored = torch.det(left @ right) < 0
-    signs = torch.stack([torch.ones_like(scale), torch.where(mirrored, -1.0, 1.0)], -1)
-    low, high = (limit * scale[:, None] for limit in STRETCH)
-    linear = (left * signs[:, None]) @ torch.diag_embed((stretch * signs).clamp(low, high)) @ right
+    signs = torch.stack([torch.ones_like(turn_cos), torch.where(mirrored, -1.0, 1.0)], -1)
+    low, high = (limit * scale[..., None] for limit in STRETCH)
+    linear = (left * signs[..., None, :]) @ torch.diag_embed((stretch * signs).clamp(low, high)) @ right
     return linear, r_middle - (linear @ q_middle[..., None])[..., 0]
 
 
@@ -272,13 +272,17 @@ def _part_maps(q: Tensor, r: Tensor, parts: list[Part], seen: Tensor, size: Tens
     """Affine map of each part from query to reference px: linear (n l 2 2), shift (n l 2)."""
     import torch
 
-    stiff = [_stiff_map(q[:, part.joints], r[:, part.joints], seen[:, part.joints], size, scale) for part in parts if len(part.joints) > 2]
+    stiff = [part.joints for part in parts if len(part.joints) > 2]  # these come first
+    most = max(map(len, stiff), default=0)
+    padded = torch.tensor([joints + joints[:1] * (most - len(joints)) for joints in stiff], dtype=torch.long, device=q.device)
+    padded = padded.reshape(len(stiff), most)
+    real = torch.tensor([[i < len(joints) for i in range(most)] for joints in stiff], dtype=torch.bool, device=q.device)
     limbs = torch.tensor([part.joints for part in parts if len(part.joints) == 2], dtype=torch.long, device=q.device).reshape(-1, 2).T
-    linear, shift = _limb_maps(q[:, limbs[0]], q[:, limbs[1]], r[:, limbs[0]], r[:, limbs[1]], size, scale)
-    return (
-        torch.cat([*(found[:, None] for found, _ in stiff), linear], 1),
-        torch.cat([*(found[:, None] for _, found in stiff), shift], 1),
-    )
+    maps = _limb_maps(q[:, limbs[0]], q[:, limbs[1]], r[:, limbs[0]], r[:, limbs[1]], size, scale)
+    if not stiff:
+        return maps
+    stiff_maps = _stiff_maps(q[:, padded], r[:, padded], seen[:, padded] & real, size, scale)
+    return torch.cat([stiff_maps[0], maps[0]], 1), torch.cat([stiff_maps[1], maps[1]], 1)
 
 
 def part_distances(points: Tensor, skeleton: Skeleton, x: Tensor, y: Tensor) -> Tensor:

@@ -71,7 +71,7 @@ EDITS: dict[str, dict[str, Any]] = {
     "`regions`": {"regions.hand_side": 1.2},
     "`generate`": {"generate.batch_windows": 3},
     "`appearance`": {"appearance.seed": 2},
-    "`reference`": {"reference.enabled": False, "reference.find.switch_cost": 0.01},
+    "`reference`": {"reference.enabled": False, "reference.find.switch_cost": 0.02},
     "`crop`": {"crop.margin": 1.3},
     "`background`": {"background.max_samples": 20},
     "`background.fill`": {"background.fill": "deepfill"},

@@ -20,7 +20,7 @@ STEP = 0.125  # of distances, in half the breadth of a part
 FARTHEST = 4.0  # such distances that are looked at
 SHARE = 0.85  # of the reach that is counted on
 SOFT = 0.25  # of a distance over which certainty falls off
-CELL = 2  # px between the points at which distances are worked out
+CELL = 3  # px between the points at which distances are worked out
 
 
 class BodyCore:
@@ -66,4 +66,4 @@ def _distances(points: Tensor, skeleton: Skeleton, size_hw: tuple[int, int]) -> 
 def learn_core(pictures: ReferencePictures, skeleton: Skeleton) -> BodyCore:
     """From at most LOOKED_AT of a target's references, spread evenly, at the working size."""
     ranks = [int(k) for k in spread_evenly(np.arange(len(pictures.points)), LOOKED_AT)]
-    return BodyCore.learn([pictures.picture(k)[3] / 255 for k in ranks], pictures.points[ranks], skeleton)
+    return BodyCore.learn([pictures.matte(k) for k in ranks], pictures.points[ranks], skeleton)

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from pipeline.appearance.blending import Blend, Frame, nothing
 from pipeline.appearance.core import BodyCore, learn_core
+from pipeline.appearance.fading import Fades, fade_frames, fades
 from pipeline.appearance.poses import draw_poses, to_crop
 from pipeline.appearance.references import ReferencePictures
 from pipeline.appearance.renderers import Network, as_read, build_network, in_sequence
@@ -19,7 +20,7 @@ from pipeline.artifacts.crops import Crops
 from pipeline.artifacts.foregrounds import create_foregrounds
 from pipeline.artifacts.keypoints import Track
 from pipeline.artifacts.models import load_model
-from pipeline.artifacts.references import ChosenReferences, References
+from pipeline.artifacts.references import NONE, ChosenReferences, References
 from pipeline.artifacts.store import require_free_bytes
 from pipeline.drawing import PoseMapParams
 from pipeline.errors import InputError
@@ -38,6 +39,7 @@ class GenerateParams(Section):
     """Section `generate` of params.yaml; `overlap_stride` k or more leaves windows disjoint, 1 averages k renderings a frame."""
 
     overlap_stride: int = Field(ge=1)
+    fade_s: float = Field(ge=0, le=5)
     matte_contrast: float = Field(ge=1.0, le=16.0)
     batch_windows: int = Field(ge=1)
     threads: int = Field(ge=1)
@@ -109,10 +111,11 @@ def generate_foreground(
     require_free_bytes(out, len(present) * height * width * 4)
     rows = driven_crop(motion.points, present, crops.crop, crops.crop_hw, crops.size_hw, motion.clock.has_time)
     facts = {"model_sha256": model.weights_sha256, "skeleton": model.skeleton.name, "k": _window(model.network), "grey": model.grey}
-    seen = _seen(model, references, chosen, len(present), float(rows[0, 0, 0]))
+    fading = None if chosen is None else fades(chosen.rank[:, 0], present, fade_frames(params.fade_s, motion.clock))
+    seen = _seen(model, references, chosen, fading, len(present), float(rows[0, 0, 0]))
     if model.carrying is not None:
         facts["carrying"] = vars(model.carrying)
-    ranks = None if seen is None else seen.ranks[:, 0]
+    ranks = None if seen is None else seen.first_ranks()
     started = time.perf_counter()
     with (
         create_foregrounds(out, model.crop_hw, motion.clock, rows, present, crops.size_hw, facts, ranks) as writer,
@@ -127,28 +130,39 @@ def generate_foreground(
 
 @dataclass(frozen=True)
 class _Seen:
-    """The references that the generator sees: pictures, and the ranks (t r) of each frame's; and what is surely of the body."""
+    """The references that the generator sees: pictures, the ranks (t r) of each frame's, how they fade; and what is surely of the body."""
 
     pictures: ReferencePictures
     ranks: np.ndarray
+    fading: Fades
     core: BodyCore
+
+    def first_ranks(self) -> tuple[np.ndarray, np.ndarray]:
+        """Each frame's first reference, and the one that fades in or out beside it, NONE elsewhere: (t), (t)."""
+        first, other = self.ranks[:, 0], self.fading.other
+        return first, np.where(other == NONE, NONE, first[other])
 
 
 def _seen(
-    model: LoadedGenerator, references: References | None, chosen: ChosenReferences | None, frames: int, scale: float
+    model: LoadedGenerator,
+    references: References | None,
+    chosen: ChosenReferences | None,
+    fading: Fades | None,
+    frames: int,
+    scale: float,
 ) -> _Seen | None:
     """What a model that carries real pixels sees of them; None for another."""
     if model.carrying is None:
         return None
     assert isinstance(model.network, Generator)
     wanted = frames, model.network.shape.references
-    if references is None or chosen is None or chosen.rank.shape != wanted:
+    if references is None or chosen is None or fading is None or chosen.rank.shape != wanted:
         found = "none" if chosen is None else "{} of {}".format(*chosen.rank.shape[::-1])
         raise InputError(
             f"the model needs {wanted[1]} chosen references for each of {frames} frames, found {found}. Run: dvc repro find_references"
         )
     pictures = ReferencePictures(references, scale, next(model.network.parameters()).device)
-    return _Seen(pictures, chosen.rank, learn_core(pictures, model.skeleton))
+    return _Seen(pictures, chosen.rank, fading, learn_core(pictures, model.skeleton))
 
 
 def _frames(
@@ -217,35 +231,60 @@ def _render(
         if seen is None or model.carrying is None:
             with autocast(device, choose_dtype(params.precision, device)):
                 colours, logits = own_picture(network(poses))
-            images, maps = {"rgb": colours.flatten(0, 1)}, {"matte": torch.sigmoid(logits).flatten(0, 1)}
+            images, maps = colours.flatten(0, 1), torch.sigmoid(logits).flatten(0, 1)
+            blends = [Blend.of({"rgb": image}, {"matte": matte}) for image, matte in zip(images, maps, strict=True)]
         else:
-            images, maps = _carried(model.carrying, network, poses, points_.flatten(0, 1), windows, params, seen, model.skeleton)
+            blends = _Carrying(model, model.carrying, network, params, seen).frames(poses, points_, windows)
     for i, (frame, before) in enumerate((frame, row[:j]) for row in windows.tolist() for j, frame in enumerate(row)):
         if frame not in before:
-            yield frame, Blend.of({n: x[i] for n, x in images.items()}, {n: x[i] for n, x in maps.items()})
+            yield frame, blends[i]
 
 
-def _carried(
-    shape: CarryShape,
-    network: Generator,
-    poses: torch.Tensor,
-    points: torch.Tensor,
-    windows: np.ndarray,
-    params: GenerateParams,
-    seen: _Seen,
-    skeleton: Skeleton,
-) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
-    """Colours and maps (n . h w) by name, as Blend takes them, for pose maps (b k c h w) and points (n j 2), n = b k."""
-    crop_hw = poses.shape[-2], poses.shape[-1]
-    ranks, device = seen.ranks[windows.flatten()], poses.device
-    frames, count = ranks.shape
-    warped = seen.pictures.warped(ranks.ravel(), points.repeat_interleave(count, 0), skeleton, crop_hw)
-    warped = warped.unflatten(0, (frames, count)).flatten(1, 2)
-    with autocast(device, choose_dtype(params.precision, device)):
-        outputs = network(poses, warped.unflatten(0, poses.shape[:2]))
-    made = carry(outputs.flatten(0, 1), warped, shape, params.matte_contrast, seen.core.matte(points, crop_hw))
-    colours = {"rgb": made.colours, "base_rgb": made.base_colours}
-    return colours, {"matte": made.mattes, "base_matte": made.base_mattes, "detail": made.detail, "flow": made.flow}
+@dataclass(frozen=True)
+class _Carrying:
+    """Makes the frames of windows from references."""
+
+    model: LoadedGenerator
+    shape: CarryShape
+    network: Generator
+    params: GenerateParams
+    seen: _Seen
+
+    def frames(self, poses: torch.Tensor, points: torch.Tensor, windows: np.ndarray) -> list[Blend]:
+        """Every frame of windows (b k), for pose maps (b k c h w) and points (b k j 2); one that fades is made from either side's."""
+        k, other, device = windows.shape[1], self.seen.fading.other[windows], poses.device
+        points = points.flatten(0, 1)
+        least = self.seen.core.matte(points, self.model.crop_hw)
+        warped = self._warped(self.seen.ranks[windows.flatten()], points)
+        blends = self._made(poses, warped, least)
+        fading = np.flatnonzero(other != NONE)
+        if not len(fading):
+            return blends
+        rows = np.unique(fading // k)
+        frames = (rows[:, None] * k + np.arange(k)).flatten()
+        within, again = (torch.from_numpy(index).to(device) for index in (fading, frames))
+        warped[within] = self._warped(self.seen.ranks[other.flat[fading]], points[within])
+        others = dict(zip(frames.tolist(), self._made(poses[torch.from_numpy(rows).to(device)], warped[again], least[again]), strict=True))
+        for i in fading.tolist():
+            blends[i] = blends[i].faded(others[i], float(self.seen.fading.share[windows.flat[i]]))
+        return blends
+
+    def _warped(self, ranks: np.ndarray, points: torch.Tensor) -> torch.Tensor:
+        """References of rank (n r) warped to points (n j 2), (n 6r h w)."""
+        count = ranks.shape[1]
+        poses = points.repeat_interleave(count, 0)
+        warped = self.seen.pictures.warped(ranks.ravel(), poses, self.model.skeleton, self.model.crop_hw)
+        return warped.unflatten(0, (-1, count)).flatten(1, 2)
+
+    def _made(self, poses: torch.Tensor, warped: torch.Tensor, least: torch.Tensor) -> list[Blend]:
+        """Frames of windows, for pose maps (b k c h w), warped references (n 6r h w) and least mattes (n 1 h w), n = b k."""
+        with autocast(poses.device, choose_dtype(self.params.precision, poses.device)):
+            outputs = self.network(poses, warped.unflatten(0, poses.shape[:2]))
+        made = carry(outputs.flatten(0, 1), warped, self.shape, self.params.matte_contrast, least)
+        colours = {"rgb": made.colours, "base_rgb": made.base_colours}
+        maps = {"matte": made.mattes, "base_matte": made.base_mattes, "detail": made.detail, "flow": made.flow}
+        maps |= {"fading_detail": torch.zeros_like(made.detail), "fading_flow": torch.zeros_like(made.flow)}
+        return [Blend.of({n: x[i] for n, x in colours.items()}, {n: x[i] for n, x in maps.items()}) for i in range(len(warped))]
 
 
 def prepare_generator(model: LoadedGenerator, params: GenerateParams) -> LoadedGenerator:

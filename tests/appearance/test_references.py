@@ -26,7 +26,7 @@ from pipeline.training import Scratch
 
 LEARN = LearnParams(band=0.02, flow=0.04, gate_start=1.0, detail_start=2.0, own=1.0, aligned=0.1, detail=1.0, absent=0.0, far=0.0)
 PLATE = (20, 90, 40)
-GENERATE = GenerateParams(overlap_stride=3, matte_contrast=1.0, batch_windows=1, threads=1, precision="float32", compile=False)
+GENERATE = GenerateParams(overlap_stride=3, fade_s=0.0, matte_contrast=1.0, batch_windows=1, threads=1, precision="float32", compile=False)
 
 
 def textured(track) -> tuple[np.ndarray, np.ndarray]:
@@ -183,6 +183,36 @@ def test_a_model_asks_for_as_many_references_as_it_learnt_with(tmp_path, stick, 
     one = ChosenReferences(np.zeros((8, 1), np.int64), np.zeros((8, 1), np.int64), np.zeros((8, 1)), {})
     with pytest.raises(InputError, match="2 chosen references for each of 8 frames, found 1 of 8"):
         generate_foreground(model, clip[0], clip[1], GENERATE, tmp_path / "g.zarr", clip[2], one)
+
+
+def test_one_reference_fades_into_the_next_at_both_sizes(tmp_path, stick, features_folder):
+    """A faded frame lies between those of either side's references alone; others are as without a fade."""
+    track, crops, references, _, _ = clip = filmed(tmp_path, stick, 12)
+    train(tmp_path, "m", clip, features_folder, small(steps=1))
+    model = prepare_generator(load_generator(tmp_path / "m.safetensors", tmp_path / "m.json"), GENERATE)
+    before, after = np.array([0, 1]), np.array([10, 11])
+
+    def made(name: str, rank: np.ndarray, fade_s: float) -> list[np.ndarray]:
+        chosen = ChosenReferences(rank, references.frames[rank], np.zeros(rank.shape), {})
+        params = GENERATE.model_copy(update={"fade_s": fade_s})
+        generate_foreground(model, track, crops, params, tmp_path / f"{name}.zarr", references, chosen)
+        generated = open_foregrounds(tmp_path / f"{name}.zarr")
+        warp_references(generated, references, track, tmp_path / f"{name}-w.zarr")
+        warped = open_foregrounds(tmp_path / f"{name}-w.zarr")
+        assert generated.carried is not None
+        return [layer[:].astype(int) for layer in (generated.carried.base_matte, generated.carried.base_rgb, warped.matte, warped.rgb)]
+
+    jump = np.repeat([before, after], 6, 0)
+    faded, jumping = made("f", jump, 4 / 25), made("j", jump, 0.0)
+    sides = made("b", np.tile(before, (12, 1)), 0.0), made("a", np.tile(after, (12, 1)), 0.0)
+    for with_fade, without, one, other in zip(faded, jumping, *sides, strict=True):
+        assert (with_fade[[0, 1, 2, 9, 10, 11]] == without[[0, 1, 2, 9, 10, 11]]).all()
+        assert (with_fade[4:8] != without[4:8]).any(axis=tuple(range(1, with_fade.ndim))).all()
+    matte, _, seen, _ = faded
+    for t, share in ((4, 0.2), (5, 0.4), (6, 0.6), (7, 0.8)):
+        # Its neighbours' references change what a frame looks like too, a little.
+        assert np.abs(matte[t] - (1 - share) * sides[0][0][t] - share * sides[1][0][t]).mean() < 4
+        assert np.abs(seen[t] - (1 - share) * sides[0][2][t] - share * sides[1][2][t]).mean() < 6
 
 
 def test_held_out_pixels_and_poses_reach_no_model_by_references(tmp_path, stick, features_folder):

@@ -1,0 +1,45 @@
+"""How one reference fades into the next: over a few frames both are seen, so that a change of reference is no jump. Not in the paper."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from pipeline.artifacts.references import NONE
+from pipeline.clock import Clock
+from pipeline.windows import runs
+
+
+@dataclass(frozen=True)
+class Fades:
+    """other (t) int: frame beside the change whose references make this frame too, NONE for most; share (t) in [0, 1) of what they make."""
+
+    other: np.ndarray
+    share: np.ndarray
+
+
+def fade_frames(seconds: float, clock: Clock) -> int:
+    """Frames that a fade of so many seconds lasts; 0 for a clip without time."""
+    return 0 if clock.fps is None or not clock.has_time else round(seconds * float(Fraction(clock.fps)))
+
+
+def fades(first: np.ndarray, present: np.ndarray, frames: int) -> Fades:
+    """Fades of `frames` frames about each change of reference, its rank first (t), between two present frames (t) bool.
+
+    Half of them lie on either side; where changes follow each other faster, as many as are free. The share of the coming reference
+    grows by equal steps: the error of a jump, squared, falls by their number.
+    """
+    other, share = np.full(len(first), NONE), np.zeros(len(first))
+    for start, stop in runs(np.flatnonzero(present)):
+        edges = [start, *(np.flatnonzero(np.diff(first[start:stop])) + start + 1), stop]
+        for before, change, after in zip(edges, edges[1:], edges[2:], strict=False):
+            early, late = _free(change - before, before > start, frames), _free(after - change, after < stop, frames)
+            steps = np.arange(1, early + late + 1) / (early + late + 1)
+            other[change - early : change], share[change - early : change] = change, steps[:early]
+            other[change : change + late], share[change : change + late] = change - 1, 1 - steps[early:]
+    return Fades(other, share)
+
+
+def _free(length: int, shared: bool, frames: int) -> int:
+    """Frames of a run of equal references that one of its ends may take."""
+    return min(frames // 2, length // 2 if shared else length)

@@ -1,0 +1,61 @@
+"""Fades: about changes of reference only, in equal steps, within runs of present frames; a faded frame is made from both sides' references."""
+
+import numpy as np
+import pytest
+import torch
+
+from pipeline.appearance.blending import Blend
+from pipeline.appearance.fading import fade_frames, fades
+from pipeline.artifacts.references import NONE
+from pipeline.clock import NO_TIME, Clock
+
+
+def shares(ranks: list[int], frames: int, absent: tuple[int, ...] = ()) -> tuple[list[int], list[float]]:
+    present = np.array([t not in absent for t in range(len(ranks))])
+    found = fades(np.array(ranks), present, frames)
+    return found.other.tolist(), found.share.round(3).tolist()
+
+
+def test_the_coming_reference_s_share_grows_by_equal_steps():
+    other, share = shares([5] * 5 + [8] * 5, 4)
+    assert other == [NONE] * 3 + [5, 5, 4, 4] + [NONE] * 3
+    coming = [0, 0, 0, share[3], share[4], 1 - share[5], 1 - share[6], 1, 1, 1]
+    assert np.allclose(np.diff(coming)[2:7], 0.2)
+
+
+def test_nothing_fades_without_a_change_without_frames_or_across_an_absence():
+    still = [NONE] * 8
+    assert shares([3] * 8, 4)[0] == still
+    assert shares([3] * 4 + [4] * 4, 0)[0] == still
+    assert shares([3] * 4 + [9] + [4] * 3, 4, absent=(4,))[0] == still
+
+
+def test_between_two_near_changes_each_takes_what_is_its_half():
+    other, share = shares([1, 1, 1, 1, 2, 2, 3, 3, 3, 3], 6)
+    assert other == [NONE, 4, 4, 4, 3, 6, 5, 5, 5, NONE]
+    assert share == [0, 0.2, 0.4, 0.6, 0.2, 0.2, 0.6, 0.4, 0.2, 0]
+    assert shares([1, 1, 2, 3, 3], 4)[0] == [2, 2, NONE, 2, 2]  # one frame alone stays as it is
+
+
+@pytest.mark.parametrize(("clock", "frames"), [(Clock.regular("60", 9), 6), (Clock.regular("25", 9), 2), (NO_TIME, 0)])
+def test_a_fade_lasts_by_the_clock(clock, frames):
+    assert fade_frames(0.1, clock) == frames
+
+
+def test_a_faded_rendering_is_the_mixture_and_keeps_what_each_reference_carries():
+    torch.manual_seed(3)
+
+    def blend() -> Blend:
+        maps = {"matte": torch.rand(1, 4, 4), "base_matte": torch.rand(1, 4, 4), "detail": torch.rand(1, 4, 4), "flow": torch.rand(2, 4, 4)}
+        maps |= {"fading_detail": torch.zeros(1, 4, 4), "fading_flow": torch.zeros(2, 4, 4)}
+        return Blend.of({"rgb": torch.rand(3, 4, 4), "base_rgb": torch.rand(3, 4, 4)}, maps)
+
+    mine, theirs = blend(), blend()
+    mixed = mine.faded(theirs, 0.25).finish(1.0)
+    own, other = mine.finish(1.0), theirs.finish(1.0)
+    assert np.abs(mixed.matte - (0.75 * own.matte + 0.25 * other.matte)).max() <= 1
+    assert np.abs(mixed.fields["base_matte"] - (0.75 * own.fields["base_matte"] + 0.25 * other.fields["base_matte"])).max() <= 1
+    assert np.abs(mixed.fields["detail"] - 0.75 * own.fields["detail"]).max() <= 1
+    assert np.abs(mixed.fields["fading_detail"] - 0.25 * other.fields["detail"]).max() <= 1
+    assert (mixed.fields["flow"] == own.fields["flow"]).all()
+    assert (mixed.fields["fading_flow"] == other.fields["flow"]).all()
