@@ -93,8 +93,8 @@ class ReferencePictures:
         if rank == NONE:
             return torch.zeros((4, *self.size_hw), device=self.device)
         if rank not in self._kept:
-            stacked = np.concatenate([self._scaled(self.references.colours[rank]), self._scaled(self.references.mattes[rank])[..., None]], -1)
-            self._kept[rank] = torch.from_numpy(stacked).to(self.device)
+            colours, mattes = self._scaled(self.references.colours[rank]), self._scaled(self.references.mattes[rank])
+            self._kept[rank] = torch.from_numpy(np.concatenate([colours, mattes[..., None]], -1)).to(self.device)
         return self._kept[rank].permute(2, 0, 1).float()
 
     def matte(self, rank: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""Fades: about changes of reference only, in equal steps, within runs of present frames; a faded frame is made from both sides' references."""
+"""Fades: about changes of reference only, in equal steps; a faded frame is a mixture, but what either reference carries is kept apart."""
 
 import numpy as np
 import pytest

@@ -205,7 +205,7 @@ def test_one_reference_fades_into_the_next_at_both_sizes(tmp_path, stick, featur
     jump = np.repeat([before, after], 6, 0)
     faded, jumping = made("f", jump, 4 / 25), made("j", jump, 0.0)
     sides = made("b", np.tile(before, (12, 1)), 0.0), made("a", np.tile(after, (12, 1)), 0.0)
-    for with_fade, without, one, other in zip(faded, jumping, *sides, strict=True):
+    for with_fade, without in zip(faded, jumping, strict=True):
         assert (with_fade[[0, 1, 2, 9, 10, 11]] == without[[0, 1, 2, 9, 10, 11]]).all()
         assert (with_fade[4:8] != without[4:8]).any(axis=tuple(range(1, with_fade.ndim))).all()
     matte, _, seen, _ = faded
