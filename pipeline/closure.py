@@ -10,6 +10,7 @@ import sys
 
 from pipeline.imports import ROOT, closure
 
+WIDTH = 140
 CODE, DATA = "# code (python -m pipeline.closure --write)", "# data"
 
 # Which params value chooses among interchangeable packages; only the chosen one is a dependency.
@@ -37,6 +38,16 @@ def code_dependencies(stage: str, door: str) -> list[str]:
     return sorted(lines)
 
 
+def _packed(names: list[str], indent: str) -> list[str]:
+    """Entries of a flow list, as many to a line as fit; what params choose is quoted."""
+    lines = [indent]
+    for name in (f'"{name}",' if "{" in name else f"{name}," for name in names):
+        if len(lines[-1]) + len(name) + 1 > WIDTH:
+            lines.append(indent)
+        lines[-1] += name if lines[-1] == indent else f" {name}"
+    return lines
+
+
 def rewritten(text: str) -> str:
     """dvc.yaml's text with every stage's code dependencies brought up to date."""
     out: list[str] = []
@@ -54,7 +65,7 @@ def rewritten(text: str) -> str:
         if line.strip() == CODE:
             skipping = True
             indent = line[: len(line) - len(line.lstrip())]
-            out += [f'{indent}- "{dep}"' for dep in code_dependencies(stage, door)]
+            out += _packed(code_dependencies(stage, door), indent)
     return "\n".join(out) + "\n"
 
 

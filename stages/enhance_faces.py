@@ -1,10 +1,10 @@
 """Door: generated foregrounds, a motion and a face index → residuals of the enhanced faces."""
 
+from pipeline.body.regions import RegionParams
 from pipeline.door import door_parser, run_door, stage_clock
 from pipeline.face.enhance import FaceParams, enhance_faces
 from pipeline.params import read_section, read_value
-from pipeline.regions import RegionParams
-from pipeline.split import self_split
+from pipeline.timeline.split import self_split
 
 
 def main() -> None:

@@ -4,14 +4,14 @@ from pathlib import Path
 
 from pipeline.artifacts.frames import open_frames
 from pipeline.artifacts.keypoints import write_keypoints
+from pipeline.body.skeleton import load_skeleton
 from pipeline.door import door_parser, run_door, stage_clock
 from pipeline.params import read_section, read_value
 from pipeline.pose.estimate import Sources, Subject, estimate_poses
 from pipeline.pose.naming import UNNAMED, read_naming
 from pipeline.pose.params import PoseParams
 from pipeline.pose.select import read_select
-from pipeline.skeleton import load_skeleton
-from pipeline.split import SplitParams
+from pipeline.timeline.split import SplitParams
 
 
 def main() -> None:

@@ -14,7 +14,7 @@ from pipeline.evaluation.reconstruction import evaluate_external_reconstruction
 from pipeline.evaluation.settings import EvaluationParams
 from pipeline.evaluation.temporal import load_flow
 from pipeline.params import read_section
-from pipeline.split import SplitParams
+from pipeline.timeline.split import SplitParams
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ from pipeline.artifacts.mattes import open_mattes
 from pipeline.artifacts.residuals import open_residuals
 from pipeline.artifacts.scores import write_curve, write_scores
 from pipeline.artifacts.watched import write_watched
+from pipeline.body.regions import RegionParams
 from pipeline.door import door_parser, run_door, stage_clock
 from pipeline.evaluation.inception import load_inception_metrics
 from pipeline.evaluation.perceptual import load_distances
@@ -17,8 +18,7 @@ from pipeline.evaluation.settings import EvaluationParams
 from pipeline.evaluation.target import TargetInputs, score_target
 from pipeline.evaluation.temporal import load_flow
 from pipeline.params import read_section
-from pipeline.regions import RegionParams
-from pipeline.split import SplitParams
+from pipeline.timeline.split import SplitParams
 
 
 def main() -> None:

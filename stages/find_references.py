@@ -5,7 +5,7 @@ from pipeline.artifacts.references import open_references, write_chosen
 from pipeline.door import door_parser, run_door, stage_clock
 from pipeline.params import read_section, read_value
 from pipeline.reference.find import FindParams, find_references
-from pipeline.split import self_split, split_frames
+from pipeline.timeline.split import self_split, split_frames
 
 
 def main() -> None:

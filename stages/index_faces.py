@@ -1,10 +1,10 @@
 """Door: a target's frames, mattes and keypoints → the index of its training faces."""
 
+from pipeline.body.regions import RegionParams
 from pipeline.door import door_parser, run_door, stage_clock
 from pipeline.face.index import FaceIndexParams, index_faces
 from pipeline.params import read_section
-from pipeline.regions import RegionParams
-from pipeline.split import SplitParams
+from pipeline.timeline.split import SplitParams
 
 
 def main() -> None:

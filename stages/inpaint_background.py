@@ -3,7 +3,7 @@
 from pipeline.background.inpaint import BackgroundParams, inpaint_background
 from pipeline.door import door_parser, run_door, stage_clock
 from pipeline.params import read_section
-from pipeline.split import SplitParams
+from pipeline.timeline.split import SplitParams
 
 
 def main() -> None:

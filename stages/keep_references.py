@@ -6,7 +6,7 @@ from pipeline.artifacts.mattes import open_mattes
 from pipeline.door import door_parser, run_door, stage_clock
 from pipeline.params import read_section, read_value
 from pipeline.reference.keep import KeepInputs, KeepParams, keep_references
-from pipeline.split import SplitParams
+from pipeline.timeline.split import SplitParams
 
 
 def main() -> None:

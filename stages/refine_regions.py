@@ -1,11 +1,11 @@
 """Door: generated foregrounds, enhancement and refiners → the final residuals of each region."""
 
+from pipeline.body.regions import RegionParams
 from pipeline.door import door_parser, run_door, stage_clock
 from pipeline.params import read_section, read_value
 from pipeline.refine.apply import refine_regions
 from pipeline.refine.params import RefineParams
-from pipeline.regions import RegionParams
-from pipeline.split import self_split
+from pipeline.timeline.split import self_split
 
 
 def main() -> None:

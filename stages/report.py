@@ -3,12 +3,12 @@
 from pathlib import Path
 
 from pipeline.artifacts.store import publish
+from pipeline.body.pose_maps import PoseMapParams
 from pipeline.door import door_parser, run_door, stage_clock
-from pipeline.drawing import PoseMapParams
 from pipeline.params import read_section, read_value
 from pipeline.report.build import build_report
 from pipeline.report.params import ReportParams
-from pipeline.split import SplitParams
+from pipeline.timeline.split import SplitParams
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ from pipeline.motion.params import MotionParams
 from pipeline.motion.retarget import retarget
 from pipeline.motion.sheet import write_sheet
 from pipeline.params import read_section
-from pipeline.split import SplitParams
+from pipeline.timeline.split import SplitParams
 
 
 def main() -> None:

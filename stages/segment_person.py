@@ -6,7 +6,7 @@ from pipeline.door import door_parser, run_door, stage_clock
 from pipeline.errors import InputError
 from pipeline.matting.segment import MatteBackend, MattingParams, segment_person
 from pipeline.params import read_section, read_value
-from pipeline.split import SplitParams
+from pipeline.timeline.split import SplitParams
 
 
 def main() -> None:

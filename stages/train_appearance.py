@@ -7,8 +7,8 @@ from pipeline.artifacts.keypoints import read_keypoints
 from pipeline.artifacts.references import open_references
 from pipeline.door import door_parser, run_door, stage_clock
 from pipeline.params import read_section, read_value
-from pipeline.scratch import scratch_root
-from pipeline.split import SplitParams
+from pipeline.timeline.split import SplitParams
+from pipeline.training.scratch import scratch_root
 
 
 def main() -> None:

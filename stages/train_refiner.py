@@ -1,12 +1,12 @@
 """Door: a target's self pair as generated and enhanced, and its truth → one refiner per region."""
 
+from pipeline.body.regions import RegionParams
 from pipeline.door import door_parser, run_door, stage_clock
 from pipeline.params import read_section
 from pipeline.refine.params import RefineParams
 from pipeline.refine.train import train_refiner
-from pipeline.regions import RegionParams
-from pipeline.scratch import scratch_root
-from pipeline.split import SplitParams
+from pipeline.timeline.split import SplitParams
+from pipeline.training.scratch import scratch_root
 
 READS = {
     "generated": "generated foregrounds of the self pair (Zarr)",

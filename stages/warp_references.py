@@ -19,7 +19,7 @@ def main() -> None:
     generated, motion = open_foregrounds(args.generated), read_keypoints(args.motion, kind="motions").track()
     with stage_clock(args.time) as figures:
         if generated.carried is not None:
-            from pipeline.training import prepare_cpu  # takes a second to import
+            from pipeline.training.device import prepare_cpu  # takes a second to import
 
             prepare_cpu(1)  # frames are made side by side
         where = warp_references(generated, open_references(args.references), motion, args.out)

@@ -24,7 +24,7 @@ from pipeline.errors import InputError
 from pipeline.matting.difference import fit_background
 from pipeline.matting.instances import matte_of
 from pipeline.pose.people import People, people_of_table, person_boxes
-from pipeline.video_reading import read_video
+from pipeline.video.reading import read_video
 
 ROOT = Path(__file__).resolve().parent.parent
 HUMAN = human()

@@ -11,9 +11,9 @@ import numpy as np
 from pipeline.appearance.params import AppearanceParams
 from pipeline.artifacts.crops import Crops, open_crops, write_crops
 from pipeline.artifacts.keypoints import Track
-from pipeline.clock import NO_TIME, Clock
-from pipeline.geometry import apply_affine, box_to_crop, invert_affine
-from pipeline.skeleton import Skeleton
+from pipeline.body.skeleton import Skeleton
+from pipeline.picture.geometry import apply_affine, box_to_crop, invert_affine
+from pipeline.video.clock import NO_TIME, Clock
 
 CROP_HW, FULL_HW = (32, 48), (90, 120)
 ROW = box_to_crop(np.array([14.0, 9.0, 110.0, 73.0]), CROP_HW)

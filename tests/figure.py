@@ -16,8 +16,8 @@ from painting import static_background as static_background
 from painting import write_video as write_video
 
 from pipeline.artifacts.keypoints import ORIGINS, Keypoints
-from pipeline.clock import NO_TIME, Clock
-from pipeline.skeleton import Skeleton, load_skeleton
+from pipeline.body.skeleton import Skeleton, load_skeleton
+from pipeline.video.clock import NO_TIME, Clock
 
 SKELETONS = Path(__file__).parent.parent / "pipeline" / "skeletons"
 HAND_POINTS = ("thumb_mcp", "index_mcp", "pinky_mcp")

@@ -1,6 +1,6 @@
 """The smallest body that bends: a line of two limbs, without sides, head or regions."""
 
-from pipeline.skeleton import Limb, Skeleton
+from pipeline.body.skeleton import Limb, Skeleton
 
 COLOUR = (255, 255, 255)
 LINE = Skeleton(

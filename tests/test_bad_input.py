@@ -15,7 +15,7 @@ from walking import FRAMES, SIZE_HW, Project, edit_params, make_project
 
 from pipeline.artifacts.frames import create_frames
 from pipeline.artifacts.keypoints import read_keypoints, write_keypoints
-from pipeline.clock import NO_TIME, Clock
+from pipeline.video.clock import NO_TIME, Clock
 
 pytestmark = pytest.mark.slow
 EARLIER = "an earlier result"

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
 from pipeline import closure
 from pipeline.imports import closure as closure_of
@@ -11,13 +12,13 @@ from pipeline.imports import imports
 HOUSE = {
     "pipeline/__init__.py": "",
     "pipeline/errors.py": "class InputError(Exception): ...\n",
-    "pipeline/geometry.py": "import numpy\nfrom pipeline.errors import InputError\n",
+    "pipeline/picture/geometry.py": "import numpy\nfrom pipeline.errors import InputError\n",
     "pipeline/unused.py": "VALUE = 1\n",
     "pipeline/matting/__init__.py": "",
     "pipeline/matting/segment.py": "def load(name):\n    from pipeline.matting.backends import plain\n"
     "    from pipeline.matting.backends.fine import load\n",
     "pipeline/matting/backends/__init__.py": "",
-    "pipeline/matting/backends/plain/__init__.py": "from pipeline.geometry import x\n",
+    "pipeline/matting/backends/plain/__init__.py": "from pipeline.picture.geometry import x\n",
     "pipeline/matting/backends/fine/__init__.py": "import pipeline.matting.backends.fine.decoder\n",
     "pipeline/matting/backends/fine/decoder.py": "",
     "stages/__init__.py": "",
@@ -27,16 +28,18 @@ HOUSE = {
 DVC = """stages:
   segment:
     cmd: python -m stages.segment --out x
-    deps:
-    # code (python -m pipeline.closure --write)
-    - "pipeline/gone.py"
-    # data
-    - "x.yaml"
+    deps: [
+      # code (python -m pipeline.closure --write)
+      pipeline/gone.py,
+      # data
+      "x.yaml",
+    ]
   plain:
     cmd: python -m stages.plain
-    deps:
-    # code (python -m pipeline.closure --write)
-    # data
+    deps: [
+      # code (python -m pipeline.closure --write)
+      # data
+    ]
 """
 
 
@@ -60,16 +63,16 @@ def test_an_import_is_found_wherever_it_stands(house):
 
 def test_the_closure_follows_imports_to_their_end(house):
     reached = closure_of("stages/segment.py", house)
-    assert {"stages/segment.py", "pipeline/matting/segment.py", "pipeline/geometry.py", "pipeline/errors.py"} <= reached
+    assert {"stages/segment.py", "pipeline/matting/segment.py", "pipeline/picture/geometry.py", "pipeline/errors.py"} <= reached
     assert "pipeline/unused.py" not in reached
 
 
 def test_interchangeable_packages_give_way_to_the_chosen_one(house):
     assert closure.code_dependencies("segment", "stages/segment.py") == [
         "pipeline/errors.py",
-        "pipeline/geometry.py",
         "pipeline/matting/backends/${item.matte}",
         "pipeline/matting/segment.py",
+        "pipeline/picture/geometry.py",
         "stages/segment.py",
     ]
 
@@ -82,19 +85,19 @@ def test_a_stage_may_choose_by_a_value_of_its_own():
 
 def test_the_lists_are_rewritten_and_the_rest_kept(house):
     fresh = closure.rewritten(DVC)
-    assert '    - "pipeline/geometry.py"\n' in fresh
-    assert "gone.py" not in fresh
-    assert '    # data\n    - "x.yaml"\n' in fresh
+    read = YAML(typ="safe").load(fresh)["stages"]
+    assert read["segment"]["deps"] == [*closure.code_dependencies("segment", "stages/segment.py"), "x.yaml"]
+    assert '      # data\n      "x.yaml",\n    ]\n' in fresh
     assert closure.rewritten(fresh) == fresh
-    plain = fresh[fresh.index("  plain:") :]
-    assert '- "pipeline/errors.py"\n    - "stages/plain.py"\n    # data' in plain
+    assert read["plain"]["deps"] == ["pipeline/errors.py", "stages/plain.py"]
+    assert max(map(len, fresh.splitlines())) <= closure.WIDTH
 
 
 def test_a_planted_import_is_noticed(house):
     fresh = closure.rewritten(DVC)
     (house / "pipeline/errors.py").write_text("def late():\n    import pipeline.unused\n")
     assert closure.rewritten(fresh) != fresh
-    assert '"pipeline/unused.py"' in closure.rewritten(fresh)
+    assert "pipeline/unused.py," in closure.rewritten(fresh)
 
 
 def test_the_command_says_and_sets_what_is_wrong(house, monkeypatch):

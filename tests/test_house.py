@@ -11,7 +11,9 @@ from pipeline.imports import imports
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = sorted(p.relative_to(ROOT).as_posix() for folder in ("pipeline", "stages") for p in (ROOT / folder).rglob("*.py"))
-NOT_ROOMS = {"networks", "artifacts", "skeletons"}
+FLOOR = ["timeline", "video", "picture", "body", "training"]  # each imports those before it only
+NOT_ROOMS = {"networks", "artifacts", "skeletons", *FLOOR}
+LOOSE = {"__init__", "errors", "params", "door", "progress", "closure", "imports"}  # what every stage needs
 ROOMS = sorted({s.split("/")[1] for s in SOURCES if s.count("/") > 1 and s.startswith("pipeline/")} - NOT_ROOMS)
 MODEL_PACKAGES = {"ai_edge_litert", "detectron2", "torchvision", "lpips", "mediapipe", "torch_fidelity"}
 
@@ -20,7 +22,7 @@ def _kind(path: str) -> str:
     parts = path.split("/")
     if parts[0] == "stages":
         return "door"
-    if len(parts) == 2:
+    if len(parts) == 2 or parts[1] in FLOOR:
         return "floor"
     return parts[1] if parts[1] in NOT_ROOMS else "room"
 
@@ -48,13 +50,26 @@ def test_there_is_a_house():
 def test_floor_networks_and_artifacts_never_look_up(path):
     allowed = {"floor": {"floor"}, "networks": {"floor", "networks"}, "artifacts": {"floor", "artifacts"}}[_kind(path)]
     upward = {f for f in _house_imports(path) if _kind(f) not in allowed}
-    if path == "pipeline/inspect.py":  # a user's tool on top of the corridor; no stage imports it
-        upward = {f for f in upward if _kind(f) != "artifacts"}
     assert not upward
 
 
+def _storey(path: str) -> int:
+    """How high a floor module stands: 0 for what lies loose, then FLOOR in turn."""
+    folder = path.split("/")[1]
+    return 1 + FLOOR.index(folder) if folder in FLOOR else 0
+
+
+@pytest.mark.parametrize("path", [p for p in SOURCES if _kind(p) == "floor"])
+def test_the_floor_looks_down_only(path):
+    assert not {f for f in _house_imports(path) if _storey(f) > _storey(path)}
+
+
+def test_nothing_else_lies_loose():
+    assert {Path(p).stem for p in SOURCES if p.count("/") == 1 and p.startswith("pipeline/")} == LOOSE
+
+
 def test_no_stage_imports_inspect():
-    assert not [p for p in SOURCES if "pipeline/inspect.py" in _house_imports(p)]
+    assert not [p for p in SOURCES if _kind(p) == "door" and any(f.startswith("pipeline/inspect/") for f in _house_imports(p))]
 
 
 @pytest.mark.parametrize("path", [p for p in SOURCES if _kind(p) == "room"])
@@ -74,7 +89,7 @@ def test_a_door_opens_one_room(path):
 @pytest.mark.parametrize("path", SOURCES)
 def test_stores_and_foreign_models_have_their_places(path):
     outside = _outside_imports(path)
-    if _kind(path) != "artifacts" and path != "pipeline/inspect.py":
+    if _kind(path) != "artifacts" and path != "pipeline/inspect/look.py":
         assert not outside & {"zarr", "pyarrow"}
     if _kind(path) != "networks" and "/backends/" not in path and "/refiners/" not in path:
         assert not outside & MODEL_PACKAGES
@@ -117,7 +132,8 @@ def test_dvc_yaml_lists_what_the_stages_import():
 
 def test_editing_an_unlisted_import_is_noticed():
     text = (ROOT / "dvc.yaml").read_text()
-    assert closure.rewritten(text.replace('      - "pipeline/geometry.py"\n', "")) == text
+    assert closure.rewritten(text.replace("pipeline/picture/geometry.py, ", "")) == text
+    assert "pipeline/picture/geometry.py, " in text
 
 
 def test_no_params_model_has_defaults():

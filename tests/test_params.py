@@ -174,7 +174,7 @@ def test_a_plain_value_is_read_by_its_path(tmp_path):
 
 
 def test_the_shipped_params_are_valid_yaml_with_the_legal_split():
-    from pipeline.split import SplitParams
+    from pipeline.timeline.split import SplitParams
 
     shipped = Path(__file__).resolve().parent.parent / "params.yaml"
     assert 0 <= read_section(shipped, "split", SplitParams).hold_out_fraction <= 0.9

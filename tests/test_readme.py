@@ -7,10 +7,10 @@ import pytest
 from ruamel.yaml import YAML
 
 from pipeline.appearance.params import AppearanceParams
+from pipeline.body.skeleton import load_skeleton
 from pipeline.crop.crop import CropParams
 from pipeline.params import read_section
 from pipeline.refine.params import RefineParams
-from pipeline.skeleton import load_skeleton
 
 ROOT = Path(__file__).resolve().parent.parent
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")

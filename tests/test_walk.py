@@ -12,7 +12,7 @@ from test_reruns import EDITS, expected
 from walking import SIZE_HW, arrays_and_tables, built, differing, draw_ann, draw_clip, edit_params, group_of, psnr, read_json
 
 from pipeline.artifacts.keypoints import read_keypoints
-from pipeline.geometry import crop_to_box
+from pipeline.picture.geometry import crop_to_box
 
 pytestmark = pytest.mark.slow
 HELD_OUT = 24  # first of the 30 frames that split.hold_out_fraction 0.2 holds out

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from pipeline.errors import InputError
-from pipeline.processes import World, average_gradients, gather
+from pipeline.training.processes import World, average_gradients, gather
 
 
 def exchange(world: World, folder: Path) -> None:

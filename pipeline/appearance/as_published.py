@@ -28,8 +28,9 @@ from pipeline.appearance.transport import transport_loss
 from pipeline.networks.as_published import FramePairDiscriminator, PosePairGenerator
 from pipeline.networks.edn import MultiscaleDiscriminator
 from pipeline.networks.vgg import StVgg16, Vgg19
-from pipeline.processes import World, gather
-from pipeline.training import autocast, seed_step
+from pipeline.training.device import autocast
+from pipeline.training.processes import World, gather
+from pipeline.training.steps import seed_step
 
 Judged = list[list[Tensor]]
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from pipeline.appearance.memory import MemoryParams
 from pipeline.appearance.params import AppearanceParams
-from pipeline.training import step_generator
+from pipeline.training.steps import step_generator
 
 DRAW_ORDER, DRAW_PHASE = 1, 6  # keys that keep these draws apart from others of the same seed
 

@@ -10,9 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from pipeline.appearance.references import ReferencePictures
-from pipeline.sampling import spread_evenly
-from pipeline.skeleton import Skeleton
-from pipeline.warping import body_parts, part_distances
+from pipeline.body.skeleton import Skeleton
+from pipeline.body.warping import body_parts, part_distances
+from pipeline.timeline.sampling import spread_evenly
 
 LOOKED_AT = 40  # references by which the parts' reach is found
 OPAQUE = 0.9  # least share of the pixels at a distance that must be the subject's

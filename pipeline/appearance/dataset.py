@@ -23,11 +23,12 @@ from pipeline.artifacts.keypoints import Track
 from pipeline.artifacts.references import References
 from pipeline.artifacts.store import require_free_bytes
 from pipeline.errors import InputError
-from pipeline.greyness import are_grey
-from pipeline.sampling import spread_evenly
-from pipeline.training import digest_arrays, step_generator
-from pipeline.unmixing import unmixed
-from pipeline.windows import runs, still_windows, training_windows, window_frames
+from pipeline.picture.greyness import are_grey
+from pipeline.picture.unmixing import unmixed
+from pipeline.timeline.sampling import spread_evenly
+from pipeline.timeline.windows import runs, still_windows, training_windows, window_frames
+from pipeline.training.digests import digest_arrays
+from pipeline.training.steps import step_generator
 
 DRAW_BATCH, DRAW_MIRROR = 2, 5
 BLOCK = 64

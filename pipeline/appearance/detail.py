@@ -13,10 +13,10 @@ from torch import Tensor
 
 from pipeline.appearance.references import NONE, ReferencePictures, signed
 from pipeline.artifacts.references import References
-from pipeline.geometry import compose_affine, invert_affine
+from pipeline.body.skeleton import Skeleton
+from pipeline.body.warping import detail_field, sample_field
 from pipeline.networks.carrying import FAINT, Carried, agreed, blur, move_by, pixel_grid
-from pipeline.skeleton import Skeleton
-from pipeline.warping import detail_field, sample_field
+from pipeline.picture.geometry import compose_affine, invert_affine
 
 FINER = 3  # how much finer than the working size patches are at most
 LARGEST_PX = 768  # longer side of the crop at the patches' scale: pictures are kept in memory

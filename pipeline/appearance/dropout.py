@@ -3,8 +3,8 @@
 import numpy as np
 from pydantic import Field
 
+from pipeline.body.skeleton import Skeleton
 from pipeline.params import Section
-from pipeline.skeleton import Skeleton
 
 
 class DropoutParams(Section):

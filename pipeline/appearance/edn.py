@@ -15,8 +15,9 @@ from pipeline.appearance.params import AppearanceParams
 from pipeline.appearance.system import Rendering, System, frozen
 from pipeline.networks.edn import GlobalGenerator, MultiscaleDiscriminator
 from pipeline.networks.vgg import StVgg16, Vgg19
-from pipeline.processes import World
-from pipeline.training import autocast, seed_step
+from pipeline.training.device import autocast
+from pipeline.training.processes import World
+from pipeline.training.steps import seed_step
 
 PUBLISHED_LAYERS = 4  # of the discriminators whose features are matched, over which pix2pixHD takes the sum
 Judged = list[list[Tensor]]

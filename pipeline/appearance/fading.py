@@ -6,8 +6,8 @@ from fractions import Fraction
 import numpy as np
 
 from pipeline.artifacts.references import NONE
-from pipeline.clock import Clock
-from pipeline.windows import runs
+from pipeline.timeline.windows import runs
+from pipeline.video.clock import Clock
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,9 @@ from pipeline.networks.carrying import Carried, CarryShape, carry
 from pipeline.networks.discriminators import QualityDiscriminator, TemporalDiscriminator, seen
 from pipeline.networks.generator import Generator, GeneratorShape, own_picture
 from pipeline.networks.vgg import WIDTHS, StVgg16, Vgg19
-from pipeline.processes import World, gather
-from pipeline.training import autocast, seed_step
+from pipeline.training.device import autocast
+from pipeline.training.processes import World, gather
+from pipeline.training.steps import seed_step
 
 
 def generator_shape(params: AppearanceParams, pose_channels: int, references: int = 0) -> GeneratorShape:

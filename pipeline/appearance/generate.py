@@ -22,17 +22,17 @@ from pipeline.artifacts.keypoints import Track
 from pipeline.artifacts.models import load_model
 from pipeline.artifacts.references import NONE, ChosenReferences, References
 from pipeline.artifacts.store import require_free_bytes
-from pipeline.drawing import PoseMapParams
+from pipeline.body.pose_maps import PoseMapParams
+from pipeline.body.skeleton import Skeleton
 from pipeline.errors import InputError
-from pipeline.framing import driven_crop
-from pipeline.greyness import without_colour
 from pipeline.networks.carrying import CarryShape, carry
 from pipeline.networks.generator import Generator, own_picture
 from pipeline.params import Section
+from pipeline.picture.framing import driven_crop
+from pipeline.picture.greyness import without_colour
 from pipeline.progress import Progress
-from pipeline.skeleton import Skeleton
-from pipeline.training import Precision, autocast, choose_device, choose_dtype, prepare_cpu
-from pipeline.windows import rendering_windows, still_windows
+from pipeline.timeline.windows import rendering_windows, still_windows
+from pipeline.training.device import Precision, autocast, choose_device, choose_dtype, prepare_cpu
 
 
 class GenerateParams(Section):

@@ -6,7 +6,7 @@ import numpy as np
 from pydantic import Field
 
 from pipeline.params import Section
-from pipeline.training import step_generator
+from pipeline.training.steps import step_generator
 
 DRAW_WRITE, DRAW_REPLAY = 101, 102  # keys that keep the memory's draws apart from others of the same seed
 

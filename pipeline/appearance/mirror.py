@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pipeline.skeleton import Skeleton
+from pipeline.body.skeleton import Skeleton
 
 
 def mirror_partners(skeleton: Skeleton, exchanged: bool) -> np.ndarray:

@@ -8,11 +8,11 @@ from pipeline.appearance.dropout import DropoutParams
 from pipeline.appearance.gw import GwParams
 from pipeline.appearance.memory import MemoryParams
 from pipeline.appearance.transport import TransportParams
-from pipeline.drawing import PoseMapParams
+from pipeline.body.pose_maps import PoseMapParams
 from pipeline.errors import InputError
 from pipeline.networks.carrying import CarryShape
 from pipeline.params import Section
-from pipeline.training import Precision
+from pipeline.training.device import Precision
 
 
 class NetworkParams(Section):

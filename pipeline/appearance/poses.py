@@ -3,8 +3,8 @@
 import numpy as np
 from torch import Tensor
 
-from pipeline.drawing import PoseMapParams, draw_pose_maps
-from pipeline.skeleton import Skeleton
+from pipeline.body.pose_maps import PoseMapParams, draw_pose_maps
+from pipeline.body.skeleton import Skeleton
 
 
 def to_crop(points: np.ndarray, crop: np.ndarray) -> np.ndarray:

@@ -5,10 +5,10 @@ import torch
 from torch import Tensor
 
 from pipeline.artifacts.references import NONE, References
-from pipeline.geometry import sample_crop
-from pipeline.pose_distance import gap_distances, pose_distances
-from pipeline.skeleton import Skeleton
-from pipeline.warping import likeness, picture_field, sample_field
+from pipeline.body.pose_distance import gap_distances, pose_distances
+from pipeline.body.skeleton import Skeleton
+from pipeline.body.warping import likeness, picture_field, sample_field
+from pipeline.picture.geometry import sample_crop
 
 
 class ReferenceDrawer:

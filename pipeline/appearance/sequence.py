@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from pipeline.appearance.renderers import Renderer
-from pipeline.training import Precision, autocast, choose_dtype
+from pipeline.training.device import Precision, autocast, choose_dtype
 
 
 def frames_in_sequence(

@@ -14,8 +14,9 @@ from torch import Tensor, nn
 from pipeline.appearance.dataset import Batch
 from pipeline.appearance.params import AppearanceParams, PerceptualParams
 from pipeline.networks.vgg import StVgg16, Vgg19
-from pipeline.processes import World, average_gradients, gather
-from pipeline.training import Ema, autocast, choose_dtype
+from pipeline.training.device import autocast, choose_dtype
+from pipeline.training.processes import World, average_gradients, gather
+from pipeline.training.steps import Ema
 
 LEAST_SEEN_PX = 32  # the feature networks read no less
 

@@ -21,13 +21,16 @@ from pipeline.artifacts.keypoints import Track
 from pipeline.artifacts.models import save_model
 from pipeline.artifacts.references import References
 from pipeline.artifacts.scores import write_curve
-from pipeline.drawing import pose_channels
+from pipeline.body.pose_maps import pose_channels
 from pipeline.errors import InputError
 from pipeline.networks.vgg import StVgg16, Vgg19, features_file, load_features
-from pipeline.processes import World, count_processes, launch, synchronise
 from pipeline.progress import Progress
-from pipeline.split import SplitParams, split_frames
-from pipeline.training import Scratch, check_finite, digest_code, digest_file, fingerprint, prepare_cpu, seed_step
+from pipeline.timeline.split import SplitParams, split_frames
+from pipeline.training.checkpoints import Scratch
+from pipeline.training.device import prepare_cpu
+from pipeline.training.digests import digest_code, digest_file, fingerprint
+from pipeline.training.processes import World, count_processes, launch, synchronise
+from pipeline.training.steps import check_finite, seed_step
 
 DRAW_STEP, DRAW_REPLAY = 3, 4
 CURVE_ROWS = 400

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.artifacts.store import ArrayReader, ArrayWriter, create_group, open_group, read_array, readable
-from pipeline.clock import Clock
+from pipeline.video.clock import Clock
 
 KINDS = ("frames", "plates", "mattes", "fused")
 REMEDY = {

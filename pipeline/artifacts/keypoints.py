@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.artifacts.store import VERSION, publish, readable
-from pipeline.clock import Clock
+from pipeline.body.skeleton import Skeleton
 from pipeline.errors import InputError
-from pipeline.skeleton import Skeleton
+from pipeline.video.clock import Clock
 
 ORIGINS = ("missing", "measured", "refined", "interpolated", "smoothed", "imported", "retargeted", "dropped")
 ROWS_PER_GROUP = 1 << 18

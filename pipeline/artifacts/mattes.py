@@ -6,7 +6,7 @@ from typing import Any
 
 from pipeline.artifacts.frames import Frames, create_frames, open_frames
 from pipeline.artifacts.store import ArrayWriter
-from pipeline.clock import Clock
+from pipeline.video.clock import Clock
 
 
 def create_mattes(

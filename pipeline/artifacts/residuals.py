@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.artifacts.store import ArrayReader, ArrayWriter, create_group, open_group, read_array, readable, write_array
-from pipeline.clock import Clock
+from pipeline.video.clock import Clock
 
 REMEDY = "Run: dvc repro enhance_faces refine_regions"
 

@@ -6,7 +6,7 @@ Not in the paper, whose cameras stand still.
 import cv2
 import numpy as np
 
-from pipeline.sampling import spread_evenly
+from pipeline.timeline.sampling import spread_evenly
 
 PAIRS = 20
 WORK_WIDTH_PX = 480

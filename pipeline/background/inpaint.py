@@ -14,13 +14,13 @@ from pipeline.artifacts.frames import Frames, create_frames, open_frames
 from pipeline.artifacts.keypoints import Keypoints, read_keypoints
 from pipeline.artifacts.mattes import open_mattes
 from pipeline.background.camera import camera_motion
-from pipeline.clock import NO_TIME
 from pipeline.errors import InputError
-from pipeline.framing import body_boxes
 from pipeline.params import Section
-from pipeline.sampling import spread_evenly
-from pipeline.split import SplitParams, split_frames
-from pipeline.stillness import hidden_by, lighting_gains, masked_median, samples_that_fit
+from pipeline.picture.framing import body_boxes
+from pipeline.picture.stillness import hidden_by, lighting_gains, masked_median, samples_that_fit
+from pipeline.timeline.sampling import spread_evenly
+from pipeline.timeline.split import SplitParams, split_frames
+from pipeline.video.clock import NO_TIME
 
 Fill = Callable[[np.ndarray, np.ndarray], np.ndarray]
 

@@ -14,9 +14,9 @@ from pipeline.artifacts.keypoints import read_keypoints
 from pipeline.artifacts.mattes import open_mattes
 from pipeline.artifacts.store import require_free_bytes
 from pipeline.errors import InputError
-from pipeline.framing import STEP_PX, CropMode, Framing, training_crop
-from pipeline.geometry import sample_crop
 from pipeline.params import Section
+from pipeline.picture.framing import STEP_PX, CropMode, Framing, training_crop
+from pipeline.picture.geometry import sample_crop
 from pipeline.progress import Progress
 
 BLOCK_FRAMES = 16

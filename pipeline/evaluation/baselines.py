@@ -6,10 +6,10 @@ Not in the paper.
 import cv2
 import numpy as np
 
+from pipeline.body.pose_distance import LEAST_SHARED, pose_distances
+from pipeline.body.skeleton import Skeleton
 from pipeline.evaluation.view import box_of_mask
-from pipeline.fusion import fuse
-from pipeline.pose_distance import LEAST_SHARED, pose_distances
-from pipeline.skeleton import Skeleton
+from pipeline.picture.mixing import fuse
 
 NODES = 256  # along the longer side of what is warped; between them as picture_field() has it
 SHARED = f"over joints finite in both, at least {LEAST_SHARED:g} of the query's"
@@ -54,7 +54,7 @@ def warped(
     """
     import torch
 
-    from pipeline.warping import picture_field
+    from pipeline.body.warping import picture_field
 
     x0, y0, x1, y1 = box
     size_hw = y1 - y0, x1 - x0

@@ -8,9 +8,9 @@ import numpy as np
 from pipeline.artifacts.foregrounds import Foregrounds
 from pipeline.artifacts.frames import Frames
 from pipeline.artifacts.residuals import Residuals
-from pipeline.compositing import compose_full
+from pipeline.body.regions import feather
 from pipeline.errors import InputError
-from pipeline.regions import feather
+from pipeline.picture.compositing import compose_full
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,11 @@ import cv2
 import numpy as np
 from pydantic import Field
 
-from pipeline.clock import Clock
 from pipeline.errors import InputError
-from pipeline.geometry import sample_crop
 from pipeline.params import Section
-from pipeline.video_reading import VideoInfo, probe, read_video
+from pipeline.picture.geometry import sample_crop
+from pipeline.video.clock import Clock
+from pipeline.video.reading import VideoInfo, probe, read_video
 
 SLACK_S = 1e-6  # timestamps are sums of fractions
 Shown = tuple[float, np.ndarray]  # when a frame is shown, in the driver's seconds or frames, and the frame (h w 3)

@@ -9,15 +9,15 @@ from pipeline.artifacts.crops import Crops
 from pipeline.artifacts.foregrounds import Foregrounds
 from pipeline.artifacts.frames import Frames
 from pipeline.artifacts.keypoints import ORIGINS, Track
+from pipeline.body.skeleton import Skeleton
 from pipeline.errors import InputError
 from pipeline.evaluation.external import External
 from pipeline.evaluation.inception import Gallery, Inception
 from pipeline.evaluation.settings import IMITATION, EvaluationParams, finite_mean, listed, not_computed, temporal_settings, window_of
 from pipeline.evaluation.temporal import Flow, consistency, flicker, flow_and_mask, warping_error, window_borders
-from pipeline.framing import training_crop
-from pipeline.geometry import apply_affine, sample_crop
+from pipeline.picture.framing import training_crop
+from pipeline.picture.geometry import apply_affine, sample_crop
 from pipeline.progress import Progress
-from pipeline.skeleton import Skeleton
 
 SEEN = tuple(ORIGINS.index(name) for name in ("measured", "refined", "smoothed", "imported"))
 BLOCK = 8

@@ -28,10 +28,10 @@ from pipeline.evaluation.settings import (
     window_of,
 )
 from pipeline.evaluation.temporal import Flow, consistency, flicker, flow_and_mask, warping_error, window_borders
-from pipeline.fusion import fuse
-from pipeline.geometry import apply_affine
+from pipeline.picture.geometry import apply_affine
+from pipeline.picture.mixing import fuse
 from pipeline.progress import Progress
-from pipeline.split import Split, SplitParams, split_frames
+from pipeline.timeline.split import Split, SplitParams, split_frames
 
 METHODS = ("reconstruction", "warped_pose", "nearest_pose", "plate")
 Predict = Callable[[list[int]], dict[str, np.ndarray]]  # frames, in growing order → what each method shows (n h w 3) uint8

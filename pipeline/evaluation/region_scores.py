@@ -13,14 +13,14 @@ from pipeline.artifacts.foregrounds import Foregrounds
 from pipeline.artifacts.frames import Frames
 from pipeline.artifacts.keypoints import Track
 from pipeline.artifacts.residuals import Residuals
+from pipeline.body.regions import RegionParams, cut_from_crop, cut_region, drop_unusable, feather, region_boxes
 from pipeline.errors import InputError
 from pipeline.evaluation.fidelity import psnr
 from pipeline.evaluation.perceptual import Distance
 from pipeline.evaluation.settings import EvaluationParams, finite_mean
-from pipeline.fusion import fuse
-from pipeline.geometry import box_to_crop, compose_affine, invert_affine
-from pipeline.regions import RegionParams, cut_from_crop, cut_region, drop_unusable, feather, region_boxes
-from pipeline.split import SplitParams, split_frames
+from pipeline.picture.geometry import box_to_crop, compose_affine, invert_affine
+from pipeline.picture.mixing import fuse
+from pipeline.timeline.split import SplitParams, split_frames
 
 BLOCK = 8
 

@@ -10,6 +10,7 @@ from pipeline.artifacts.foregrounds import Foregrounds
 from pipeline.artifacts.frames import Frames
 from pipeline.artifacts.keypoints import Track
 from pipeline.artifacts.residuals import Residuals
+from pipeline.body.regions import RegionParams
 from pipeline.evaluation.composites import Composites
 from pipeline.evaluation.inception import Inception
 from pipeline.evaluation.perceptual import Distance
@@ -18,8 +19,7 @@ from pipeline.evaluation.region_scores import score_regions
 from pipeline.evaluation.settings import EvaluationParams
 from pipeline.evaluation.temporal import Flow
 from pipeline.evaluation.watch import WatchScores, score_watched
-from pipeline.regions import RegionParams
-from pipeline.split import SplitParams
+from pipeline.timeline.split import SplitParams
 
 
 @dataclass(frozen=True)

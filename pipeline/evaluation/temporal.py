@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import Field
 
 from pipeline.params import Section
-from pipeline.windows import runs
+from pipeline.timeline.windows import runs
 
 Flow = Callable[[np.ndarray, np.ndarray], np.ndarray]  # two uint8 images (h w 3) → flow (h w 2) float32, first to second
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.artifacts.frames import Frames
-from pipeline.geometry import sample_crop
+from pipeline.picture.geometry import sample_crop
 
 MARGIN = 1.25  # the view's sides over those of the person's largest box
 OPAQUE = 127  # a matte above it is the person

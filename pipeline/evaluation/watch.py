@@ -19,8 +19,8 @@ from pipeline.evaluation.perceptual import LEAST_PX, Distance
 from pipeline.evaluation.settings import EvaluationParams, finite_mean
 from pipeline.evaluation.view import MARGIN, View, box_of_mask, follow_person, person_boxes
 from pipeline.progress import Progress
-from pipeline.sampling import spread_evenly
-from pipeline.split import SplitParams, split_frames
+from pipeline.timeline.sampling import spread_evenly
+from pipeline.timeline.split import SplitParams, split_frames
 
 METHODS = ("reconstruction", "warped_pose", "nearest_pose_moved", "nearest_pose", "plate")
 METRICS = ("psnr", "psnr_person", "st_lpips", "alex", "sharpness")

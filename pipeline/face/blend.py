@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from pipeline.artifacts.faces import FaceIndex
-from pipeline.geometry import box_to_crop, compose_affine, invert_affine, sample_crop, similarity_from_points
+from pipeline.picture.geometry import box_to_crop, compose_affine, invert_affine, sample_crop, similarity_from_points
 
 INNER, OUTER = 0.55, 0.95  # the face counts fully within this share of the half side, and fades out until that
 LARGEST_CHANGE = 1.4  # an alignment that changes the size by more than this beyond the boxes' ratio is not believed

@@ -11,13 +11,13 @@ from pipeline.artifacts.faces import FaceIndex, open_faces
 from pipeline.artifacts.foregrounds import Foregrounds, open_foregrounds
 from pipeline.artifacts.keypoints import Track, read_keypoints
 from pipeline.artifacts.residuals import ResidualWriter, create_residuals
+from pipeline.body.regions import RegionParams, cut_from_crop, drop_unusable, region_boxes
 from pipeline.errors import InputError
 from pipeline.face.blend import Query, enhancement
 from pipeline.face.similarity import CandidateChooser, allowed_faces, choose_vectors, orientation_distances, vector_field
 from pipeline.params import Section
 from pipeline.progress import Progress
-from pipeline.regions import RegionParams, cut_from_crop, drop_unusable, region_boxes
-from pipeline.split import SplitParams, split_frames
+from pipeline.timeline.split import SplitParams, split_frames
 
 BLOCK = 16
 

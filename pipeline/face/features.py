@@ -6,10 +6,10 @@ import numpy as np
 import torch
 
 from pipeline.artifacts.faces import FaceIndex
+from pipeline.body.regions import cut_region
 from pipeline.errors import InputError
 from pipeline.face.blend import Query, soft_disc
 from pipeline.networks.vgg import load_st_vgg16
-from pipeline.regions import cut_region
 
 SIZE_PX = 64
 BATCH = 16

@@ -10,13 +10,13 @@ from pipeline.artifacts.faces import FaceRow, FaceWriter, create_faces
 from pipeline.artifacts.frames import Frames, open_frames
 from pipeline.artifacts.keypoints import Track, read_keypoints
 from pipeline.artifacts.mattes import open_mattes
+from pipeline.body.regions import RegionParams, cut_region, drop_unusable, region_boxes
+from pipeline.body.skeleton import Skeleton
 from pipeline.errors import InputError
 from pipeline.face.similarity import face_landmarks, vector_field
 from pipeline.params import Section
 from pipeline.progress import Progress
-from pipeline.regions import RegionParams, cut_region, drop_unusable, region_boxes
-from pipeline.skeleton import Skeleton
-from pipeline.split import SplitParams, split_frames
+from pipeline.timeline.split import SplitParams, split_frames
 
 BLOCK = 16
 LEAST_VECTORS = 3  # fewer do not tell an orientation

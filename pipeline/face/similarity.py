@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from pipeline.body.skeleton import Skeleton
 from pipeline.errors import InputError
-from pipeline.skeleton import Skeleton
 
 SAME = 1e-9  # a smaller distance is no distance: Eq. 6 divides by it
 

@@ -9,12 +9,12 @@ from pydantic import Field
 from pipeline.artifacts.frames import create_frames, replace_clock
 from pipeline.artifacts.sounds import write_sound
 from pipeline.artifacts.store import require_free_bytes
-from pipeline.clock import NO_TIME, Clock
 from pipeline.errors import InputError
 from pipeline.params import Section, read_value
 from pipeline.progress import Progress
-from pipeline.sound import extract_sound
-from pipeline.video_reading import Span, VideoInfo, image_files, probe, read_video
+from pipeline.video.clock import NO_TIME, Clock
+from pipeline.video.reading import Span, VideoInfo, image_files, probe, read_video
+from pipeline.video.sound import extract_sound
 
 # Zstandard keeps about half of natural video's bytes; a clip whose length is not declared is taken for a minute's.
 STORED_SHARE = 0.6

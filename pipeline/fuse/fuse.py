@@ -15,15 +15,15 @@ from pipeline.artifacts.frames import Frames, create_frames, open_frames
 from pipeline.artifacts.residuals import Residuals, open_residuals
 from pipeline.artifacts.sounds import read_sound
 from pipeline.artifacts.store import publish, require_free_bytes
-from pipeline.clock import Clock
-from pipeline.compositing import compose_full
+from pipeline.body.regions import feather
 from pipeline.errors import InputError
 from pipeline.fuse.sidecar import COMMENT, TITLE, describe, draw_mark
-from pipeline.geometry import sample_crop
 from pipeline.params import Section
+from pipeline.picture.compositing import compose_full
+from pipeline.picture.geometry import sample_crop
 from pipeline.progress import Progress
-from pipeline.regions import feather
-from pipeline.video_writing import write_video
+from pipeline.video.clock import Clock
+from pipeline.video.writing import write_video
 
 BLOCK_FRAMES = 16
 # Room asked for before writing: bits per pixel of an mp4 at a fine crf, bytes per value of the crops.

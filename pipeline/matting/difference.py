@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from pipeline.stillness import lighting_gains, masked_median, masked_noise
+from pipeline.picture.stillness import lighting_gains, masked_median, masked_noise
 
 GREY_LEVELS = 3.0
 SHADOW_DARKEST = 0.45

@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 
 from pipeline.artifacts.keypoints import Track
+from pipeline.body.skeleton import Region
 from pipeline.matting.difference import Background, difference, grown_box, shrunk, threshold
-from pipeline.skeleton import Region
 
 BEYOND = 0.35
 RADIUS = 0.055

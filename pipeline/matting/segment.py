@@ -18,7 +18,6 @@ from pipeline.artifacts.keypoints import Keypoints, read_keypoints
 from pipeline.artifacts.mattes import create_mattes
 from pipeline.artifacts.store import Appends, require_free_bytes
 from pipeline.errors import InputError
-from pipeline.framing import body_boxes
 from pipeline.matting.bridge import Misses, bridge
 from pipeline.matting.difference import Background, fit_background, hide_boxes
 from pipeline.matting.edges import refine_edges
@@ -27,10 +26,11 @@ from pipeline.matting.flicker import Flicker
 from pipeline.matting.person import own_pixels
 from pipeline.matting.steady import Moment, steady
 from pipeline.params import Section
+from pipeline.picture.framing import body_boxes
+from pipeline.picture.stillness import hidden_by, samples_that_fit
 from pipeline.progress import Progress
-from pipeline.sampling import spread_evenly
-from pipeline.split import Split, SplitParams, split_frames
-from pipeline.stillness import hidden_by, samples_that_fit
+from pipeline.timeline.sampling import spread_evenly
+from pipeline.timeline.split import Split, SplitParams, split_frames
 
 MatteBackend = Literal["blazepose", "background_difference", "maskrcnn", "maskrcnn_v2", "detectron2"]
 Backend = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]

@@ -5,9 +5,9 @@ from functools import cached_property
 
 import numpy as np
 
+from pipeline.body.skeleton import Skeleton
 from pipeline.motion.params import MotionParams
 from pipeline.motion.series import fill, percentile, smooth_median
-from pipeline.skeleton import Skeleton
 
 BAND = 0.05  # EDN: heights near and far are taken where the ankles are within 5 % of the range's ends
 

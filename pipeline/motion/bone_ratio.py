@@ -5,8 +5,8 @@ Not in the paper. Forward kinematics along the skeleton's tree, then a translati
 
 import numpy as np
 
+from pipeline.body.skeleton import Skeleton
 from pipeline.motion.body import Body
-from pipeline.skeleton import Skeleton
 
 
 class Ratios:

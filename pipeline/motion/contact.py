@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 
-from pipeline.skeleton import Skeleton
+from pipeline.body.skeleton import Skeleton
 
 LOW = 0.03  # a foot this share of the height above the other one weighs 1/e
 REST = 1e-4  # weight of the body as a whole, which carries the motion where no foot is seen

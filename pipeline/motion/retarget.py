@@ -12,7 +12,7 @@ from pipeline.motion.body import Body, shared_centre
 from pipeline.motion.contact import contact_weights, follow_contacts, foot_slide
 from pipeline.motion.params import MotionParams
 from pipeline.motion.placement import allowed_range, find_level, keep_inside, place
-from pipeline.split import SplitParams, split_frames
+from pipeline.timeline.split import SplitParams, split_frames
 
 FRAME_SECONDS = 1 / 25  # for a clip without timestamps
 

@@ -8,9 +8,9 @@ import numpy as np
 from pipeline.artifacts.frames import Frames
 from pipeline.artifacts.keypoints import Track
 from pipeline.artifacts.store import publish
-from pipeline.drawing import PoseMapParams, pose_picture
-from pipeline.geometry import apply_affine, box_of_points, box_to_crop, sample_crop
-from pipeline.sheets import contact_sheet, encode, spread
+from pipeline.body.pose_maps import PoseMapParams, pose_picture
+from pipeline.picture.geometry import apply_affine, box_of_points, box_to_crop, sample_crop
+from pipeline.picture.sheets import contact_sheet, encode, spread
 
 COLUMNS = 8
 CELL_PX = 240

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from pipeline.warping import sample_field
+from pipeline.body.warping import sample_field
 
 WARPED_CHANNELS = 6  # M ⊙ F of a warped reference, its matte, how sound its field is, and how little it changes
 OPACITY, SOUND = 3, 4  # the channels of these two

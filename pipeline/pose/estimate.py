@@ -7,6 +7,7 @@ import numpy as np
 
 from pipeline.artifacts.frames import Frames
 from pipeline.artifacts.keypoints import Keypoints
+from pipeline.body.skeleton import Skeleton
 from pipeline.errors import InputError
 from pipeline.pose.naming import Naming
 from pipeline.pose.params import PoseParams
@@ -17,8 +18,7 @@ from pipeline.pose.select import Gates, Select, needs_choice, select_person
 from pipeline.pose.sheet import write_track_sheet
 from pipeline.pose.tracks import limb_colours, link_people
 from pipeline.progress import Progress
-from pipeline.skeleton import Skeleton
-from pipeline.split import SplitParams
+from pipeline.timeline.split import SplitParams
 
 BLOCK_FRAMES = 16
 

@@ -5,13 +5,13 @@ import itertools
 import numpy as np
 
 from pipeline.artifacts.keypoints import ORIGINS
-from pipeline.clock import Clock
+from pipeline.body.skeleton import Skeleton
 from pipeline.pose.params import PoseParams
 from pipeline.pose.repair import fill_gaps, find_jumps, find_long_limbs, track_height, usual_lengths
 from pipeline.pose.smooth import MATERIAL_HEIGHTS, smooth_points
 from pipeline.pose.swap import apply_swaps, find_swaps, mirror_groups, swapped_joints
-from pipeline.skeleton import Skeleton
-from pipeline.split import SplitParams, split_frames
+from pipeline.timeline.split import SplitParams, split_frames
+from pipeline.video.clock import Clock
 
 MAX_SWAP_STEP_S = 0.1  # at fewer frames a second, paths no longer tell left from right
 MISSING, MEASURED, REFINED, INTERPOLATED, SMOOTHED, IMPORTED, DROPPED = (

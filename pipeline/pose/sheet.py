@@ -7,9 +7,9 @@ import numpy as np
 
 from pipeline.artifacts.frames import Frames
 from pipeline.artifacts.store import publish
+from pipeline.picture.sheets import contact_sheet, encode, spread
 from pipeline.pose.people import person_boxes
 from pipeline.pose.tracks import Tracks
-from pipeline.sheets import contact_sheet, encode, spread
 
 PICTURES = 12
 CELL_PX = 480

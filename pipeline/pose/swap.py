@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 
-from pipeline.skeleton import Skeleton
+from pipeline.body.skeleton import Skeleton
 
 FAR_HEIGHTS = 0.3  # a joint that moves further than this between frames is somewhere else altogether
 

@@ -8,10 +8,10 @@ from pydantic import Field
 
 from pipeline.artifacts.keypoints import Track
 from pipeline.artifacts.references import NONE, ChosenReferences, References
+from pipeline.body.pose_distance import body_size, gap_distances, pose_distances
 from pipeline.params import Section
-from pipeline.pose_distance import body_size, gap_distances, pose_distances
-from pipeline.split import Split
-from pipeline.windows import runs
+from pipeline.timeline.split import Split
+from pipeline.timeline.windows import runs
 
 BESIDE, APART = 0.05, 0.12  # sides this near to each other, in sizes of the body, are seen from the side; so far apart from the front
 EXCHANGED = 0.5  # what a trunk with its sides exchanged costs, in sizes of the body: more than any limb may be away

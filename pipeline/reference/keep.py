@@ -16,10 +16,10 @@ from pipeline.artifacts.references import create_references
 from pipeline.artifacts.store import require_free_bytes
 from pipeline.errors import InputError
 from pipeline.params import Section
+from pipeline.picture.unmixing import unmixed
 from pipeline.progress import Progress
-from pipeline.sampling import spread_evenly
-from pipeline.split import SplitParams, split_frames
-from pipeline.unmixing import unmixed
+from pipeline.timeline.sampling import spread_evenly
+from pipeline.timeline.split import SplitParams, split_frames
 
 OPAQUE = 8  # of 255: fainter pixels are noise of the matte, and would widen the picture
 

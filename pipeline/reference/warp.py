@@ -20,12 +20,12 @@ from pipeline.artifacts.foregrounds import FLOW_STEPS, LAYERS, CarriedFields, Fo
 from pipeline.artifacts.keypoints import Track
 from pipeline.artifacts.references import NONE, References
 from pipeline.artifacts.store import require_free_bytes
+from pipeline.body.skeleton import Skeleton
 from pipeline.errors import InputError
-from pipeline.geometry import apply_affine, compose_affine, crop_to_box
+from pipeline.picture.geometry import apply_affine, compose_affine, crop_to_box
 from pipeline.progress import Progress
 from pipeline.reference.where import CarriedWhere
-from pipeline.sampling import spread_evenly
-from pipeline.skeleton import Skeleton
+from pipeline.timeline.sampling import spread_evenly
 
 # As in networks/carrying.py, which takes a second to import: weight of what is transparent in a mean, slope of what is agreed on.
 FAINT, AGREED = 0.02, 5.0
@@ -191,7 +191,7 @@ def source_of(
     part's px, corrected by a working-size flow (h w 2); detail (h w) is passed on."""
     import torch
 
-    from pipeline.warping import detail_field
+    from pipeline.body.warping import detail_field
 
     query, reference = (torch.from_numpy(np.asarray(pose, np.float32))[None] for pose in (points, own))
     with torch.inference_mode():

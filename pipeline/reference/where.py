@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.skeleton import Skeleton
+from pipeline.body.skeleton import Skeleton
 
 LOOK_PX = 4  # full px between the pixels that are looked at
 

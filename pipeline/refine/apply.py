@@ -9,15 +9,15 @@ from pipeline.artifacts.foregrounds import Foregrounds, open_foregrounds
 from pipeline.artifacts.keypoints import read_keypoints
 from pipeline.artifacts.models import load_model
 from pipeline.artifacts.residuals import Residuals, create_residuals, open_residuals
+from pipeline.body.regions import RegionParams, drop_unusable, region_boxes
 from pipeline.errors import InputError
-from pipeline.greyness import without_colour
 from pipeline.networks.refiner import Refiner
+from pipeline.picture.greyness import without_colour
 from pipeline.progress import Progress
 from pipeline.refine.params import RefineParams
 from pipeline.refine.patches import check_boxes, generated_patch, polished
-from pipeline.regions import RegionParams, drop_unusable, region_boxes
-from pipeline.split import SplitParams, split_frames
-from pipeline.training import choose_device, prepare_cpu
+from pipeline.timeline.split import SplitParams, split_frames
+from pipeline.training.device import choose_device, prepare_cpu
 
 BLOCK = 16
 STEPS_PER_UNIT = 127.5  # colours in [-1, 1] → 8-bit steps

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from pipeline.errors import InputError
 from pipeline.params import Section
-from pipeline.training import Precision
+from pipeline.training.device import Precision
 
 
 class RefineLosses(Section):

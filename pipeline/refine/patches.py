@@ -8,8 +8,8 @@ import numpy as np
 from pipeline.artifacts.foregrounds import Foregrounds
 from pipeline.artifacts.frames import Frames
 from pipeline.artifacts.residuals import Residuals
+from pipeline.body.regions import cut_from_crop, cut_region, feather
 from pipeline.errors import InputError
-from pipeline.regions import cut_from_crop, cut_region, feather
 
 BLOCK = 16
 SAME_BOX_PX = 0.01

@@ -17,28 +17,19 @@ from pipeline.artifacts.mattes import open_mattes
 from pipeline.artifacts.models import save_model
 from pipeline.artifacts.residuals import Residuals, open_residuals
 from pipeline.artifacts.scores import write_curve
+from pipeline.body.regions import RegionParams, drop_unusable, feather, region_boxes
 from pipeline.errors import InputError
 from pipeline.networks.refiner import PatchDiscriminator, Refiner
 from pipeline.networks.vgg import StVgg16, load_st_vgg16
 from pipeline.progress import Progress
 from pipeline.refine.params import RefineParams
 from pipeline.refine.patches import Pairs, blurred, check_boxes, training_pairs
-from pipeline.regions import RegionParams, drop_unusable, feather, region_boxes
-from pipeline.sampling import spread_evenly
-from pipeline.split import SplitParams, split_frames
-from pipeline.training import (
-    Ema,
-    Scratch,
-    autocast,
-    check_finite,
-    choose_device,
-    choose_dtype,
-    digest_arrays,
-    digest_code,
-    fingerprint,
-    prepare_cpu,
-    step_generator,
-)
+from pipeline.timeline.sampling import spread_evenly
+from pipeline.timeline.split import SplitParams, split_frames
+from pipeline.training.checkpoints import Scratch
+from pipeline.training.device import autocast, choose_device, choose_dtype, prepare_cpu
+from pipeline.training.digests import digest_arrays, digest_code, fingerprint
+from pipeline.training.steps import Ema, check_finite, step_generator
 
 STAGE = "train_refiner"
 FEATURE_DEPTH = 3

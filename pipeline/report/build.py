@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from pipeline.drawing import PoseMapParams
+from pipeline.body.pose_maps import PoseMapParams
 from pipeline.report import facts, metrics
 from pipeline.report.departures import DEPARTURES
 from pipeline.report.experiments import experiment_sections
 from pipeline.report.page import bullets, code, document, folded, heading, links, paragraph
 from pipeline.report.params import ReportParams
 from pipeline.report.sections import Run, clip_section, pair_section, target_section
-from pipeline.split import SplitParams
+from pipeline.timeline.split import SplitParams
 
 TITLE = "Motion copy: report"
 

@@ -10,7 +10,7 @@ import numpy as np
 from pipeline.artifacts.crops import Crops
 from pipeline.artifacts.keypoints import ORIGINS, Track
 from pipeline.report.page import bullets, folded, paragraph, table
-from pipeline.windows import runs
+from pipeline.timeline.windows import runs
 
 REPAIRS = ("interpolated", "dropped")
 LONG_TEXT = 160

@@ -12,10 +12,10 @@ from pipeline.artifacts.foregrounds import Foregrounds
 from pipeline.artifacts.frames import Frames
 from pipeline.artifacts.keypoints import Track
 from pipeline.artifacts.residuals import Residuals
-from pipeline.drawing import PoseMapParams, pose_picture
-from pipeline.geometry import apply_affine, box_of_points, box_to_crop, sample_crop
-from pipeline.regions import cut_from_crop, feather
-from pipeline.sheets import contact_sheet, encode, spread
+from pipeline.body.pose_maps import PoseMapParams, pose_picture
+from pipeline.body.regions import cut_from_crop, feather
+from pipeline.picture.geometry import apply_affine, box_of_points, box_to_crop, sample_crop
+from pipeline.picture.sheets import contact_sheet, encode, spread
 
 CELL_PX = 230
 CELL_HW = (CELL_PX, CELL_PX)

@@ -17,13 +17,13 @@ from pipeline.artifacts.mattes import open_mattes
 from pipeline.artifacts.residuals import Residuals, open_residuals
 from pipeline.artifacts.scores import read_curve, read_scores
 from pipeline.artifacts.watched import open_watched
-from pipeline.drawing import PoseMapParams
+from pipeline.body.pose_maps import PoseMapParams
 from pipeline.report import facts, metrics, pictures, videos
 from pipeline.report.curves import charts
 from pipeline.report.page import code, folded, heading, image, paragraph, video
 from pipeline.report.params import ReportParams
 from pipeline.report.watch import watch_section
-from pipeline.split import SplitParams, split_frames
+from pipeline.timeline.split import SplitParams, split_frames
 
 T = TypeVar("T")
 TRAININGS = ("appearance", "refiner")

@@ -9,10 +9,10 @@ import numpy as np
 
 from pipeline.artifacts.frames import Frames
 from pipeline.artifacts.keypoints import Track
-from pipeline.clock import Clock
-from pipeline.drawing import PoseMapParams, pose_picture
-from pipeline.video_reading import read_video
-from pipeline.video_writing import write_video
+from pipeline.body.pose_maps import PoseMapParams, pose_picture
+from pipeline.video.clock import Clock
+from pipeline.video.reading import read_video
+from pipeline.video.writing import write_video
 
 BAR_PX = 24
 GAP_PX = 4

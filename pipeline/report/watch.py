@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from pipeline.artifacts.watched import Watched
+from pipeline.picture.sheets import GAP_PX, contact_sheet, encode
 from pipeline.report.metrics import METHODS, by_metric
 from pipeline.report.page import heading, image, paragraph, table
-from pipeline.sheets import GAP_PX, contact_sheet, encode
 
 TITLE = "At the size people watch"
 STAGES = {"generated": "as generated", "warped": "real pixels carried", "enhanced": "faces enhanced", "refined": "regions refined"}

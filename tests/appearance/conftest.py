@@ -8,8 +8,8 @@ import torch
 from drawn_stick import STICK
 
 from pipeline.appearance.generate import GenerateParams
+from pipeline.body.skeleton import Skeleton
 from pipeline.networks.vgg import StVgg16
-from pipeline.skeleton import Skeleton
 
 
 @pytest.fixture(scope="session")

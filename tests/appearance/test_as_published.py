@@ -21,9 +21,9 @@ from pipeline.artifacts.references import References
 from pipeline.artifacts.scores import read_curve
 from pipeline.networks.as_published import PosePairGenerator
 from pipeline.networks.vgg import load_features
-from pipeline.processes import World
-from pipeline.split import SplitParams
-from pipeline.training import prepare_cpu
+from pipeline.timeline.split import SplitParams
+from pipeline.training.device import prepare_cpu
+from pipeline.training.processes import World
 
 CPU = World(0, 1, torch.device("cpu"))
 CHANNELS = 1  # pose maps of the stick: one limb

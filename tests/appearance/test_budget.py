@@ -13,8 +13,8 @@ from pipeline.appearance.params import AppearanceParams
 from pipeline.appearance.train import Outputs, train_appearance
 from pipeline.errors import InputError
 from pipeline.params import read_section
-from pipeline.split import SplitParams, split_frames
-from pipeline.windows import training_windows
+from pipeline.timeline.split import SplitParams, split_frames
+from pipeline.timeline.windows import training_windows
 
 DEFAULT = read_section(Path(__file__).resolve().parents[2] / "params.yaml", "appearance", AppearanceParams)
 NO_TIME_LIMIT = {"least_steps": 1, "most_steps": 10**6, "steps": None}

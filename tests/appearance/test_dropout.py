@@ -12,7 +12,7 @@ from drawn_stick import STICK, make_crops, make_track, small
 
 from pipeline.appearance.dataset import TrainingClip
 from pipeline.appearance.dropout import DropoutParams, draw_hidden
-from pipeline.skeleton import Skeleton, load_skeleton
+from pipeline.body.skeleton import Skeleton, load_skeleton
 
 SKELETONS = Path(__file__).resolve().parents[2] / "pipeline/skeletons"
 ALWAYS = DropoutParams(share=1.0)

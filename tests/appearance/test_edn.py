@@ -15,9 +15,9 @@ from pipeline.artifacts.foregrounds import open_foregrounds
 from pipeline.artifacts.scores import read_curve
 from pipeline.networks.edn import GlobalGenerator
 from pipeline.networks.vgg import load_features
-from pipeline.processes import World
-from pipeline.split import SplitParams
-from pipeline.training import prepare_cpu
+from pipeline.timeline.split import SplitParams
+from pipeline.training.device import prepare_cpu
+from pipeline.training.processes import World
 
 CPU = World(0, 1, torch.device("cpu"))
 CHANNELS = 1  # pose maps of the stick: one limb

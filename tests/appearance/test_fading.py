@@ -7,7 +7,7 @@ import torch
 from pipeline.appearance.blending import Blend
 from pipeline.appearance.fading import fade_frames, fades
 from pipeline.artifacts.references import NONE
-from pipeline.clock import NO_TIME, Clock
+from pipeline.video.clock import NO_TIME, Clock
 
 
 def shares(ranks: list[int], frames: int, absent: tuple[int, ...] = ()) -> tuple[list[int], list[float]]:

@@ -17,11 +17,11 @@ from pipeline.appearance.generate import (
 )
 from pipeline.appearance.train import Outputs, train_appearance
 from pipeline.artifacts.foregrounds import open_foregrounds
-from pipeline.clock import NO_TIME
+from pipeline.body.skeleton import Skeleton
 from pipeline.errors import InputError
 from pipeline.networks.generator import Exchange, Generator, GeneratorShape
-from pipeline.skeleton import Skeleton
-from pipeline.split import SplitParams
+from pipeline.timeline.split import SplitParams
+from pipeline.video.clock import NO_TIME
 
 
 def model(stick: Skeleton, k: int = 3) -> LoadedGenerator:

@@ -6,8 +6,8 @@ import torch
 
 from pipeline.appearance.held import hold_missing
 from pipeline.appearance.mirror import mirror_partners, mirror_windows
-from pipeline.drawing import PoseMapParams, draw_pose_maps
-from pipeline.skeleton import load_skeleton
+from pipeline.body.pose_maps import PoseMapParams, draw_pose_maps
+from pipeline.body.skeleton import load_skeleton
 
 NAN = float("nan")
 

@@ -18,11 +18,11 @@ from pipeline.artifacts.crops import open_crops, write_crops
 from pipeline.artifacts.foregrounds import open_foregrounds
 from pipeline.artifacts.models import load_model
 from pipeline.artifacts.references import ChosenReferences, References, create_references, open_references
+from pipeline.body.pose_distance import gap_distances, pose_distances
 from pipeline.errors import InputError
-from pipeline.geometry import sample_crop
-from pipeline.pose_distance import gap_distances, pose_distances
+from pipeline.picture.geometry import sample_crop
 from pipeline.reference.warp import warp_references
-from pipeline.training import Scratch
+from pipeline.training.checkpoints import Scratch
 
 LEARN = LearnParams(band=0.02, flow=0.04, gate_start=1.0, detail_start=2.0, own=1.0, aligned=0.1, detail=1.0, absent=0.0, far=0.0)
 PLATE = (20, 90, 40)
@@ -216,7 +216,7 @@ def test_one_reference_fades_into_the_next_at_both_sizes(tmp_path, stick, featur
 
 
 def test_held_out_pixels_and_poses_reach_no_model_by_references(tmp_path, stick, features_folder):
-    from pipeline.split import SplitParams
+    from pipeline.timeline.split import SplitParams
 
     split, weights = SplitParams(hold_out_fraction=0.25), []
     for name in ("a", "b"):

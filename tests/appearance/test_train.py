@@ -16,15 +16,16 @@ from pipeline.appearance.system import Rendering
 from pipeline.appearance.train import Outputs, train_appearance
 from pipeline.artifacts.models import load_model
 from pipeline.artifacts.scores import read_curve
-from pipeline.drawing import pose_channels
+from pipeline.body.pose_maps import pose_channels
 from pipeline.errors import InputError
 from pipeline.networks.as_published import PosePairGenerator
 from pipeline.networks.edn import GlobalGenerator
 from pipeline.networks.generator import Generator
 from pipeline.networks.vgg import load_features
-from pipeline.processes import World
-from pipeline.split import SplitParams
-from pipeline.training import Scratch, prepare_cpu
+from pipeline.timeline.split import SplitParams
+from pipeline.training.checkpoints import Scratch
+from pipeline.training.device import prepare_cpu
+from pipeline.training.processes import World
 
 ALL = SplitParams(hold_out_fraction=0.0)
 CPU = World(0, 1, torch.device("cpu"))

@@ -9,8 +9,8 @@ import pytest
 from pipeline.artifacts.crops import open_crops, write_crops
 from pipeline.artifacts.foregrounds import create_foregrounds, open_foregrounds
 from pipeline.artifacts.residuals import create_residuals, open_residuals
-from pipeline.clock import Clock
 from pipeline.errors import InputError
+from pipeline.video.clock import Clock
 
 T, S, W = 5, 8, 12
 CLOCK = Clock.regular("25", T)

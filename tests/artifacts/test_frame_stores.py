@@ -7,8 +7,8 @@ import zarr
 from pipeline.artifacts.frames import create_frames, open_frames, replace_clock
 from pipeline.artifacts.mattes import create_mattes, open_mattes
 from pipeline.artifacts.sounds import read_sound, write_sound
-from pipeline.clock import NO_TIME, Clock
 from pipeline.errors import InputError
+from pipeline.video.clock import NO_TIME, Clock
 
 CLOCK = Clock("30000/1001", "1/90000", (0, 3003, 6100))
 FRAMES = np.random.default_rng(0).integers(0, 256, (3, 10, 14, 3), np.uint8)

@@ -6,9 +6,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.artifacts.keypoints import ORIGINS, Keypoints, motion_of, read_keypoints, write_keypoints
-from pipeline.clock import NO_TIME, Clock
+from pipeline.body.skeleton import Limb, Skeleton
 from pipeline.errors import InputError
-from pipeline.skeleton import Limb, Skeleton
+from pipeline.video.clock import NO_TIME, Clock
 
 JOINTS = ("base", "tip", "mark")
 LIMBS = tuple(Limb("base", joint, (255, 0, 0), 1.0, True) for joint in JOINTS[1:])

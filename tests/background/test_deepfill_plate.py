@@ -12,10 +12,10 @@ from pipeline.artifacts.keypoints import Keypoints, write_keypoints
 from pipeline.artifacts.mattes import create_mattes
 from pipeline.background.backends.deepfill import load
 from pipeline.background.inpaint import BackgroundParams, inpaint_background
-from pipeline.clock import Clock
+from pipeline.body.skeleton import Limb, Skeleton
 from pipeline.errors import InputError
-from pipeline.skeleton import Limb, Skeleton
-from pipeline.split import SplitParams
+from pipeline.timeline.split import SplitParams
+from pipeline.video.clock import Clock
 
 PARAMS = BackgroundParams(reveal="temporal_median", max_samples=5, dilate_share=0.0, min_samples=1, fill="deepfill")
 STICK = Skeleton("stick", ("top", "foot"), "top", (Limb("top", "foot", (255, 0, 0), 1.0, True),), (), {}, (), ())

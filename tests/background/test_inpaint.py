@@ -13,11 +13,11 @@ from pipeline.artifacts.keypoints import Keypoints, write_keypoints
 from pipeline.artifacts.mattes import create_mattes
 from pipeline.background.camera import camera_motion
 from pipeline.background.inpaint import BackgroundParams, inpaint_background
-from pipeline.clock import Clock
+from pipeline.body.skeleton import Limb, Skeleton
 from pipeline.errors import InputError
-from pipeline.skeleton import Limb, Skeleton
-from pipeline.split import SplitParams
-from pipeline.stillness import hidden_by
+from pipeline.picture.stillness import hidden_by
+from pipeline.timeline.split import SplitParams
+from pipeline.video.clock import Clock
 
 SPLIT = SplitParams(hold_out_fraction=0.25)
 STICK = Skeleton("stick", ("top", "foot"), "top", (Limb("top", "foot", (255, 0, 0), 1.0, True),), (), {}, (), ())

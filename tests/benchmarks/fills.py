@@ -25,7 +25,7 @@ from pipeline.background.backends.exemplar import load as load_exemplar
 from pipeline.background.backends.telea import load as load_telea
 from pipeline.evaluation.fidelity import psnr
 from pipeline.evaluation.perceptual import Distance, load_distances
-from pipeline.training import prepare_cpu
+from pipeline.training.device import prepare_cpu
 
 SIDE = 128  # of a training window: an hour of DeepFill's own 256 px would see a hundredth of what its authors showed it
 FRAMES = 40  # of which what all hide is unknown

@@ -21,12 +21,12 @@ from pipeline.artifacts.crops import open_crops
 from pipeline.artifacts.keypoints import read_keypoints
 from pipeline.artifacts.models import load_model
 from pipeline.artifacts.references import open_references
-from pipeline.drawing import pose_channels
+from pipeline.body.pose_maps import pose_channels
 from pipeline.networks.vgg import load_features
 from pipeline.params import read_section, read_value
-from pipeline.processes import World
-from pipeline.split import SplitParams, split_frames
-from pipeline.training import prepare_cpu
+from pipeline.timeline.split import SplitParams, split_frames
+from pipeline.training.device import prepare_cpu
+from pipeline.training.processes import World
 
 KINDS = {"features": ({}, 1e-3), "pixels": ({"sees": [], "width": 32, "layers": 3}, 2e-4)}  # params of each kind, and its rate
 CPU = World(0, 1, torch.device("cpu"))

@@ -15,12 +15,12 @@ import torch
 
 from pipeline.appearance.generate import GenerateParams
 from pipeline.appearance.params import AppearanceParams
-from pipeline.drawing import pose_channels
+from pipeline.body.pose_maps import pose_channels
+from pipeline.body.skeleton import load_skeleton
 from pipeline.networks.edn import GlobalGenerator
 from pipeline.networks.generator import Generator, GeneratorShape
 from pipeline.params import read_section
-from pipeline.skeleton import load_skeleton
-from pipeline.training import autocast, choose_device, choose_dtype, prepare_cpu
+from pipeline.training.device import autocast, choose_device, choose_dtype, prepare_cpu
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SIDES = (256, 512)

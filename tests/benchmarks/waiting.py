@@ -16,11 +16,11 @@ import torch
 
 from pipeline.appearance.gan import generator_shape
 from pipeline.appearance.params import AppearanceParams
-from pipeline.drawing import pose_channels
+from pipeline.body.pose_maps import pose_channels
+from pipeline.body.skeleton import load_skeleton
 from pipeline.networks.generator import Generator
 from pipeline.params import read_section
-from pipeline.skeleton import load_skeleton
-from pipeline.training import prepare_cpu
+from pipeline.training.device import prepare_cpu
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 DEFAULT = "OpenMP's default"

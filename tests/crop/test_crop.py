@@ -10,11 +10,11 @@ from pipeline.artifacts.crops import open_crops
 from pipeline.artifacts.frames import create_frames
 from pipeline.artifacts.keypoints import Keypoints, write_keypoints
 from pipeline.artifacts.mattes import create_mattes
-from pipeline.clock import NO_TIME, Clock
+from pipeline.body.skeleton import Limb, Skeleton
 from pipeline.crop.crop import CropParams, crop_person
 from pipeline.errors import InputError
-from pipeline.geometry import apply_affine, invert_affine
-from pipeline.skeleton import Limb, Skeleton
+from pipeline.picture.geometry import apply_affine, invert_affine
+from pipeline.video.clock import NO_TIME, Clock
 
 STICK = Skeleton("stick", ("top", "foot"), "top", (Limb("top", "foot", (255, 0, 0), 1.0, True),), (), {}, (), ())
 SIZE_HW = (90, 140)

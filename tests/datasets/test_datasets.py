@@ -11,7 +11,7 @@ from ruamel.yaml import YAML
 from pipeline.datasets.__main__ import listing
 from pipeline.datasets.listing import FEW_FRAMES, Choices, clip_name
 from pipeline.errors import InputError
-from pipeline.video_reading import probe
+from pipeline.video.reading import probe
 
 ROOT = Path(__file__).resolve().parents[2]
 PARAMS = YAML(typ="safe", pure=True).load((ROOT / "params.yaml").read_text(encoding="utf-8"))

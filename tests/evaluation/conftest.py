@@ -13,13 +13,13 @@ from pipeline.artifacts.foregrounds import create_foregrounds, open_foregrounds
 from pipeline.artifacts.frames import create_frames, open_frames
 from pipeline.artifacts.keypoints import ORIGINS, Keypoints, Track, write_keypoints
 from pipeline.artifacts.residuals import create_residuals
-from pipeline.clock import Clock
+from pipeline.body.regions import RegionParams, drop_unusable, region_boxes
+from pipeline.body.skeleton import load_skeleton
 from pipeline.evaluation.settings import EvaluationParams
 from pipeline.evaluation.temporal import MaskParams
-from pipeline.framing import training_crop
-from pipeline.geometry import sample_crop
-from pipeline.regions import RegionParams, drop_unusable, region_boxes
-from pipeline.skeleton import load_skeleton
+from pipeline.picture.framing import training_crop
+from pipeline.picture.geometry import sample_crop
+from pipeline.video.clock import Clock
 
 ROOT = Path(__file__).resolve().parents[2]
 HW, SIZE_PX, T = (112, 192), 96, 20  # a crop of 64 x 96

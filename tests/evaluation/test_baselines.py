@@ -4,9 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
+from pipeline.body.skeleton import load_skeleton
 from pipeline.evaluation.baselines import moved, nearest_pose, pasted, root_shift, warped
-from pipeline.fusion import fuse
-from pipeline.skeleton import load_skeleton
+from pipeline.picture.mixing import fuse
 
 NAN = np.nan
 RNG = np.random.default_rng(3)

@@ -13,14 +13,14 @@ import pytest
 from pipeline.artifacts.frames import open_frames
 from pipeline.artifacts.keypoints import write_keypoints
 from pipeline.artifacts.scores import read_scores
-from pipeline.clock import NO_TIME, Clock
 from pipeline.errors import InputError
 from pipeline.evaluation.external import External, ExternalParams
 from pipeline.evaluation.fidelity import IDENTICAL_DB
 from pipeline.evaluation.imitation import evaluate_external_imitation, evaluate_imitation
 from pipeline.evaluation.reconstruction import evaluate_external_reconstruction, evaluate_reconstruction
 from pipeline.evaluation.temporal import load_flow
-from pipeline.split import SplitParams
+from pipeline.timeline.split import SplitParams
+from pipeline.video.clock import NO_TIME, Clock
 
 ROOT = Path(__file__).resolve().parents[2]
 HELD_OUT = SplitParams(hold_out_fraction=0.4)  # of 20 frames, the last 8: 12..19

@@ -9,7 +9,7 @@ from pipeline.artifacts.keypoints import ORIGINS, Track
 from pipeline.errors import InputError
 from pipeline.evaluation.imitation import evaluate_imitation, pose_scores
 from pipeline.evaluation.temporal import load_flow
-from pipeline.geometry import apply_affine
+from pipeline.picture.geometry import apply_affine
 
 
 def evaluate(scene, params, redetected=None, method="bone_ratio", motion=None):

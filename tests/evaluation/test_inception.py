@@ -15,7 +15,7 @@ from pipeline.evaluation.inception import Gallery, frechet_distance, inception_s
 from pipeline.evaluation.reconstruction import METHODS, evaluate_reconstruction
 from pipeline.evaluation.temporal import load_flow
 from pipeline.networks.inception import WEIGHTS, load_inception
-from pipeline.split import SplitParams
+from pipeline.timeline.split import SplitParams
 
 
 def drawn(seed, *shape):

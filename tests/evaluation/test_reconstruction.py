@@ -9,8 +9,8 @@ from pipeline.errors import InputError
 from pipeline.evaluation.fidelity import IDENTICAL_DB, psnr
 from pipeline.evaluation.reconstruction import METHODS, evaluate_reconstruction
 from pipeline.evaluation.temporal import load_flow
-from pipeline.fusion import fuse
-from pipeline.split import SplitParams
+from pipeline.picture.mixing import fuse
+from pipeline.timeline.split import SplitParams
 
 HELD_OUT = SplitParams(hold_out_fraction=0.4)  # of 20 frames, the last 8: 12..19
 NAMES = {"psnr", "psnr_person", "ssim", "tcm", "e_warp", "flicker"}

@@ -6,11 +6,11 @@ import pytest
 from pipeline.artifacts.foregrounds import create_foregrounds
 from pipeline.artifacts.frames import open_frames
 from pipeline.artifacts.residuals import open_residuals
+from pipeline.body.regions import cut_region, region_boxes
 from pipeline.errors import InputError
 from pipeline.evaluation.fidelity import psnr
 from pipeline.evaluation.region_scores import score_regions
-from pipeline.regions import cut_region, region_boxes
-from pipeline.split import SplitParams, split_frames
+from pipeline.timeline.split import SplitParams, split_frames
 
 HELD_OUT = SplitParams(hold_out_fraction=0.4)
 REGIONS = ("face", "left_hand", "right_hand", "left_foot", "right_foot")

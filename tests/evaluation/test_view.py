@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from pipeline.artifacts.frames import create_frames, open_frames
-from pipeline.clock import Clock
 from pipeline.evaluation.view import box_of_mask, follow_person, person_boxes
+from pipeline.video.clock import Clock
 
 HW = (540, 960)
 

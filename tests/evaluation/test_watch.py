@@ -13,7 +13,7 @@ from pipeline.errors import InputError
 from pipeline.evaluation.composites import Composites
 from pipeline.evaluation.fidelity import IDENTICAL_DB
 from pipeline.evaluation.watch import KEPT, METHODS, score_watched
-from pipeline.split import SplitParams
+from pipeline.timeline.split import SplitParams
 
 HELD_OUT = SplitParams(hold_out_fraction=0.4)  # of 20 frames, the last 8: 12..19
 LISTED = ["psnr", "psnr_person", "st_lpips", "sharpness"]

@@ -18,13 +18,13 @@ from pipeline.artifacts.foregrounds import open_foregrounds
 from pipeline.artifacts.keypoints import motion_of, write_keypoints
 from pipeline.artifacts.references import NONE, ChosenReferences, create_references, write_chosen
 from pipeline.artifacts.scores import read_curve
+from pipeline.body.skeleton import Skeleton, load_skeleton
 from pipeline.face.enhance import FaceParams
 from pipeline.motion.params import MotionParams
 from pipeline.networks.vgg import StVgg16
 from pipeline.params import Section, read_section
 from pipeline.refine.params import RefineParams
-from pipeline.skeleton import Skeleton, load_skeleton
-from pipeline.split import SplitParams
+from pipeline.timeline.split import SplitParams
 from stages.generate_foreground import main as generate_door
 from stages.train_appearance import main as train_door
 

@@ -11,7 +11,7 @@ from pipeline.errors import InputError
 from pipeline.experiments.lists import ExperimentList
 from pipeline.experiments.results import Repository, Result
 from pipeline.experiments.table import records, write_table
-from pipeline.inspect import inspect
+from pipeline.inspect.look import inspect
 
 LISTED = ExperimentList.model_validate(
     {

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.artifacts.faces import FaceIndex, FaceRow, create_faces, open_faces
 from pipeline.face.blend import Query, alignment, enhancement, soft_disc
-from pipeline.geometry import apply_affine, box_to_crop
+from pipeline.picture.geometry import apply_affine, box_to_crop
 
 NAMES = ("nose", "right_eye", "left_eye")
 POINTS = np.array([[50.0, 55.0], [44.0, 48.0], [56.0, 48.0]])

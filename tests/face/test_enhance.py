@@ -12,15 +12,15 @@ from pipeline.artifacts.frames import create_frames
 from pipeline.artifacts.keypoints import Keypoints, write_keypoints
 from pipeline.artifacts.mattes import create_mattes
 from pipeline.artifacts.residuals import open_residuals
-from pipeline.clock import Clock
+from pipeline.body.regions import RegionParams
+from pipeline.body.skeleton import load_skeleton
 from pipeline.errors import InputError
 from pipeline.face import enhance
 from pipeline.face.enhance import FaceParams, enhance_faces
 from pipeline.face.index import FaceIndexParams, index_faces, sharpness
-from pipeline.geometry import box_to_crop, sample_crop
-from pipeline.regions import RegionParams
-from pipeline.skeleton import load_skeleton
-from pipeline.split import SplitParams
+from pipeline.picture.geometry import box_to_crop, sample_crop
+from pipeline.timeline.split import SplitParams
+from pipeline.video.clock import Clock
 
 HUMAN = load_skeleton(Path("pipeline/skeletons/human.yaml"))
 REGIONS = RegionParams(region_px=32, face_side=2.0, hand_side=1.1, foot_side=0.9, smooth_frames=5, min_side_px=8)
@@ -113,8 +113,8 @@ def test_the_turning_head_chooses_its_neighbours_but_not_itself(tmp_path: Path, 
 def test_enhanced_faces_are_nearer_to_the_truth(tmp_path: Path) -> None:
     from pipeline.artifacts.foregrounds import open_foregrounds
     from pipeline.artifacts.frames import open_frames
+    from pipeline.body.regions import cut_from_crop, cut_region
     from pipeline.refine.patches import polished
-    from pipeline.regions import cut_from_crop, cut_region
 
     clip = write_clip(tmp_path)
     enhanced = polish(clip, index(clip, tmp_path), tmp_path / "out.zarr", alpha=0.8)

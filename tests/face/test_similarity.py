@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pipeline.body.skeleton import load_skeleton
 from pipeline.errors import InputError
 from pipeline.face.similarity import (
     CandidateChooser,
@@ -15,7 +16,6 @@ from pipeline.face.similarity import (
     similarity_weights,
     vector_field,
 )
-from pipeline.skeleton import load_skeleton
 
 HUMAN = load_skeleton(Path("pipeline/skeletons/human.yaml"))
 NAMES = face_landmarks(HUMAN)

@@ -16,13 +16,13 @@ from pipeline.artifacts.foregrounds import create_foregrounds
 from pipeline.artifacts.frames import create_frames, open_frames
 from pipeline.artifacts.residuals import create_residuals
 from pipeline.artifacts.sounds import write_sound
-from pipeline.clock import NO_TIME, Clock
 from pipeline.errors import InputError
 from pipeline.fuse.fuse import FuseInputs, FuseOutputs, FuseParams, fuse_pair
 from pipeline.fuse.sidecar import COMMENT, digest_path
-from pipeline.geometry import box_to_crop, sample_crop
-from pipeline.sound import extract_sound
-from pipeline.video_reading import probe, read_video
+from pipeline.picture.geometry import box_to_crop, sample_crop
+from pipeline.video.clock import NO_TIME, Clock
+from pipeline.video.reading import probe, read_video
+from pipeline.video.sound import extract_sound
 
 T, CROP_HW, FULL = 20, (32, 40), (64, 96)
 CLOCK = Clock("30000/1001", "1/30000", tuple(range(0, T * 1001, 1001)))

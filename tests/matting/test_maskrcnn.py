@@ -244,8 +244,8 @@ def test_a_clip_s_mattes_say_what_was_missed_and_how_much_they_flicker(tmp_path:
     from matting.test_segment import PARAMS, SPLIT, on_human, store
 
     from pipeline.artifacts.mattes import open_mattes
+    from pipeline.body.skeleton import load_skeleton
     from pipeline.matting.segment import segment_person
-    from pipeline.skeleton import load_skeleton
 
     write_maskrcnn(tmp_path, "maskrcnn_v2", NEVER)
     figure = Figure(height_px=90)

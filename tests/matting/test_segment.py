@@ -10,11 +10,11 @@ from figure import Figure, Motion, static_background, worm
 from pipeline.artifacts.frames import create_frames
 from pipeline.artifacts.keypoints import Keypoints, write_keypoints
 from pipeline.artifacts.mattes import open_mattes
-from pipeline.clock import Clock
+from pipeline.body.skeleton import Limb, Skeleton, load_skeleton
 from pipeline.errors import InputError
 from pipeline.matting.segment import MattingParams, segment_person
-from pipeline.skeleton import Limb, Skeleton, load_skeleton
-from pipeline.split import SplitParams
+from pipeline.timeline.split import SplitParams
+from pipeline.video.clock import Clock
 
 HUMAN = Path("pipeline/skeletons/human.yaml")
 PARAMS = MattingParams(

@@ -10,7 +10,7 @@ from pipeline.artifacts.keypoints import ORIGINS, Track
 from pipeline.errors import InputError
 from pipeline.motion.params import MotionParams
 from pipeline.motion.retarget import retarget
-from pipeline.split import SplitParams
+from pipeline.timeline.split import SplitParams
 
 SPLIT = SplitParams(hold_out_fraction=0.2)
 PARAMS = MotionParams(

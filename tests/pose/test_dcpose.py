@@ -9,7 +9,7 @@ from figure import static_background
 from filled import write_dcpose
 
 from pipeline.artifacts.frames import create_frames, open_frames
-from pipeline.clock import Clock
+from pipeline.body.skeleton import load_skeleton
 from pipeline.errors import InputError
 from pipeline.params import read_section
 from pipeline.pose.estimate import Sources, load_refiner
@@ -20,7 +20,7 @@ from pipeline.pose.refiners.dcpose.checkpoint import FILE
 from pipeline.pose.refiners.dcpose.network import DCPose
 from pipeline.pose.refiners.dcpose.preprocess import CHANNELS, MEAN, STD, crop_frame, crop_of_box, read_joints
 from pipeline.pose.refining import refine_track
-from pipeline.skeleton import load_skeleton
+from pipeline.video.clock import Clock
 
 ROOT = Path(__file__).parents[2]
 BOX = np.array([40.0, 20.0, 100.0, 180.0])

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from pipeline.artifacts.keypoints import Keypoints, write_keypoints
-from pipeline.clock import Clock
+from pipeline.body.skeleton import Limb, Skeleton
 from pipeline.errors import InputError
 from pipeline.pose.backends.imported import load as load_imported
 from pipeline.pose.naming import UNNAMED, read_naming
-from pipeline.skeleton import Limb, Skeleton
+from pipeline.video.clock import Clock
 
 JOINTS = ("tail", "snout", "ear")
 BLOCK = np.zeros((3, 512, 512, 3), np.uint8)

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pipeline.body.skeleton import load_skeleton
 from pipeline.errors import InputError
 from pipeline.pose.backends.imported import load
-from pipeline.skeleton import load_skeleton
 
 JOINTS = ("tail", "snout", "ear")
 HUMAN = load_skeleton(Path(__file__).resolve().parents[2] / "pipeline/skeletons/human.yaml").joints

@@ -18,7 +18,7 @@ from skimage import measure
 
 from pipeline.artifacts.frames import create_frames, open_frames
 from pipeline.assets.catalogue import read_asset
-from pipeline.clock import NO_TIME
+from pipeline.body.skeleton import load_skeleton
 from pipeline.errors import InputError
 from pipeline.params import read_section
 from pipeline.pose.backends.openpose import BODY_JOINTS, FILES, HAND_JOINTS, load
@@ -31,7 +31,7 @@ from pipeline.pose.estimate import Sources, load_backend
 from pipeline.pose.naming import UNNAMED
 from pipeline.pose.params import OpenPoseParams, PoseParams
 from pipeline.pose.people import people_of_table
-from pipeline.skeleton import load_skeleton
+from pipeline.video.clock import NO_TIME
 
 ROOT = Path(__file__).parents[2]
 HUMAN = load_skeleton(ROOT / "pipeline" / "skeletons" / "human.yaml")

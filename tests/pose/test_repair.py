@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 
 from pipeline.artifacts.keypoints import ORIGINS
-from pipeline.clock import NO_TIME, Clock
+from pipeline.body.skeleton import Limb, Skeleton, load_skeleton
 from pipeline.params import read_section
 from pipeline.pose.params import PoseParams
 from pipeline.pose.repair import fill_gaps
 from pipeline.pose.repair_track import IMPORTED, MEASURED, fillable_frames, repair_track
 from pipeline.pose.smooth import smooth_points
 from pipeline.pose.swap import apply_swaps, find_swaps, mirror_groups
-from pipeline.skeleton import Limb, Skeleton, load_skeleton
-from pipeline.split import SplitParams
+from pipeline.timeline.split import SplitParams
+from pipeline.video.clock import NO_TIME, Clock
 
 ROOT = Path(__file__).parents[2]
 T = 60

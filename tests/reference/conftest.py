@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from pipeline.artifacts.keypoints import Track
-from pipeline.clock import Clock
-from pipeline.skeleton import Limb, Skeleton
+from pipeline.body.skeleton import Limb, Skeleton
+from pipeline.video.clock import Clock
 
 COLOUR = (255, 255, 255)
 STICK = Skeleton(

@@ -7,10 +7,10 @@ import pytest
 from reference.conftest import make_track
 
 from pipeline.artifacts.references import NONE, References, read_chosen, write_chosen
+from pipeline.body.skeleton import load_skeleton
 from pipeline.errors import InputError
 from pipeline.reference.find import FindParams, exchanged_sides, exclusion_radius, find_references, steady_choice
-from pipeline.skeleton import load_skeleton
-from pipeline.split import Split
+from pipeline.timeline.split import Split
 
 PARAMS = FindParams(count=1, switch_cost=0.0)
 

@@ -8,9 +8,9 @@ from reference.conftest import make_track
 
 from pipeline.artifacts.references import open_references
 from pipeline.errors import InputError
-from pipeline.fusion import fuse
+from pipeline.picture.mixing import fuse
 from pipeline.reference.keep import KeepInputs, KeepParams, keep_references
-from pipeline.split import SplitParams
+from pipeline.timeline.split import SplitParams
 
 HW = (120, 160)
 SPLIT = SplitParams(hold_out_fraction=0.25)

@@ -12,13 +12,13 @@ from line import LINE
 from pipeline.artifacts.foregrounds import FLOW_STEPS, create_foregrounds, open_foregrounds
 from pipeline.artifacts.keypoints import Track
 from pipeline.artifacts.references import References
-from pipeline.clock import Clock
-from pipeline.geometry import box_to_crop
+from pipeline.body.warping import picture_field, unfolded
 from pipeline.networks import carrying
 from pipeline.networks.carrying import CarryShape, carry, output_channels
+from pipeline.picture.geometry import box_to_crop
 from pipeline.reference import warp
 from pipeline.reference.warp import Part, Source, canvas, carried, source_of, warp_references
-from pipeline.warping import picture_field, unfolded
+from pipeline.video.clock import Clock
 
 SIDE, SCALE = 96, 0.25
 NOTHING = np.zeros((1, 1), np.uint8)

@@ -15,17 +15,17 @@ from pipeline.artifacts.keypoints import Keypoints, write_keypoints
 from pipeline.artifacts.mattes import create_mattes
 from pipeline.artifacts.models import load_model
 from pipeline.artifacts.residuals import create_residuals, open_residuals
-from pipeline.clock import Clock
+from pipeline.body.regions import RegionParams, cut_from_crop, cut_region, region_boxes
+from pipeline.body.skeleton import load_skeleton
 from pipeline.errors import InputError
-from pipeline.geometry import box_to_crop, sample_crop
+from pipeline.picture.geometry import box_to_crop, sample_crop
 from pipeline.refine import train
 from pipeline.refine.apply import refine_regions
 from pipeline.refine.params import RefineParams
 from pipeline.refine.patches import polished
 from pipeline.refine.train import RegionTrainer, train_refiner
-from pipeline.regions import RegionParams, cut_from_crop, cut_region, region_boxes
-from pipeline.skeleton import load_skeleton
-from pipeline.split import SplitParams
+from pipeline.timeline.split import SplitParams
+from pipeline.video.clock import Clock
 
 HUMAN = load_skeleton(Path("pipeline/skeletons/human.yaml"))
 REGIONS = RegionParams(region_px=32, face_side=1.8, hand_side=1.1, foot_side=0.9, smooth_frames=5, min_side_px=4)

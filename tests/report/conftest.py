@@ -16,13 +16,13 @@ from pipeline.artifacts.mattes import create_mattes
 from pipeline.artifacts.residuals import create_residuals
 from pipeline.artifacts.scores import write_curve, write_scores
 from pipeline.artifacts.watched import write_watched
-from pipeline.clock import Clock
-from pipeline.drawing import PoseMapParams
+from pipeline.body.pose_maps import PoseMapParams
+from pipeline.body.skeleton import load_skeleton
 from pipeline.report.build import build_report
 from pipeline.report.params import ReportParams
-from pipeline.skeleton import load_skeleton
-from pipeline.split import SplitParams
-from pipeline.video_writing import write_video
+from pipeline.timeline.split import SplitParams
+from pipeline.video.clock import Clock
+from pipeline.video.writing import write_video
 
 T, H, W, S = 20, 96, 64, 64
 CROP_HW = (S, 96)

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from pipeline.body.skeleton import load_skeleton
 from pipeline.errors import InputError
 from pipeline.pose.backends.openpose.decode import PARTS, find_people
 from pipeline.pose.backends.openpose.hands import ARMS, POINTS, see_hands
 from pipeline.pose.backends.openpose.infer import DTYPES, MapMaker
 from pipeline.pose.backends.openpose.network import BodyNet, HandNet, read_network
-from pipeline.skeleton import load_skeleton
 
 FILES = {"body": "body_pose_model.pth", "hand": "hand_pose_model.pth"}
 SKELETON = Path(__file__).parents[3] / "skeletons" / "human.yaml"

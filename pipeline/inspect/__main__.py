@@ -1,0 +1,26 @@
+"""Print schema, attributes and statistics of any artifact, and draw a contact sheet: python -m pipeline.inspect PATH."""
+
+import argparse
+from pathlib import Path
+
+from pipeline.door import run_door
+from pipeline.errors import InputError
+from pipeline.inspect.look import PICTURES, inspect
+from pipeline.picture.sheets import contact_sheet, encode
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("path", type=Path, metavar="PATH", help="artifact: .zarr, .parquet, .safetensors, .json, .tsv, video")
+    parser.add_argument("--png", type=Path, metavar="OUT.png", help="also draw a contact sheet")
+    args = parser.parse_args()
+    findings = inspect(args.path)
+    print(findings.text())
+    if args.png:
+        if not findings.pictures:
+            raise InputError(f"{args.path} holds nothing to draw: leave --png away.")
+        args.png.write_bytes(encode(contact_sheet(findings.pictures, findings.labels, PICTURES)))
+
+
+if __name__ == "__main__":
+    run_door(main)

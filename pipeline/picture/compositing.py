@@ -1,0 +1,82 @@
+"""One frame: generated foreground and polishing patches over the plate, at the source's resolution."""
+
+from collections.abc import Mapping
+
+import cv2
+import numpy as np
+
+from pipeline.picture.geometry import compose_affine, crop_to_box
+from pipeline.picture.mixing import fuse, paste_residual
+
+# A cubic kernel reaches two crop pixels beyond the last one that is not transparent.
+CUBIC_REACH_PX = 2
+
+Patches = Mapping[str, tuple[np.ndarray, np.ndarray]]
+
+
+def compose_full(
+    rgb: np.ndarray, matte: np.ndarray, crop: np.ndarray, patches: Patches, weight: np.ndarray | None, plate: np.ndarray
+) -> np.ndarray:
+    """Eq. 8 and 9 in full pixels: a new (h w 3) uint8, equal to the plate wherever the matte is 0.
+
+    rgb (ch cw 3) and matte (ch cw) uint8 of any size; crop (2 3) full → theirs; patches: region → (residual (p p 3) int16,
+    box xyxy (4) in full px); weight (p p) the patches' feather; plate (h w 3) uint8. Upsampling is cubic; where the crop is
+    cut from the frame in whole pixels, its pixels are taken as they are. Only the box of the opaque part is worked on,
+    hence the cost is that of the person, not of the frame.
+    """
+    fused = plate.copy()
+    box = opaque_box(matte, crop, (plate.shape[0], plate.shape[1]))
+    if box is None:
+        return fused
+    x0, y0, x1, y1 = box
+    moved = compose_affine(crop, np.array([[1.0, 0.0, x0], [0.0, 1.0, y0]]))
+    size_hw = (y1 - y0, x1 - x0)
+    foreground = _seen_through(rgb, moved, size_hw, cv2.BORDER_REPLICATE)
+    if patches and weight is not None:
+        foreground = foreground.astype(np.float32)
+        for residual, patch_box in patches.values():
+            paste_residual(foreground, residual, patch_box - [x0, y0, x0, y0], weight)
+    full_matte = _seen_through(matte, moved, size_hw, cv2.BORDER_CONSTANT)
+    fused[y0:y1, x0:x1] = fuse(foreground, full_matte, plate[y0:y1, x0:x1])
+    return fused
+
+
+def opaque_box(matte: np.ndarray, crop: np.ndarray, size_hw: tuple[int, int]) -> tuple[int, int, int, int] | None:
+    """Half-open box of whole full pixels outside which the matte (ch cw) is 0 in the frame; None when that is everywhere."""
+    columns, rows = np.flatnonzero(matte.any(axis=0)), np.flatnonzero(matte.any(axis=1))
+    if not len(columns):
+        return None
+    x0, y0, x1, _ = crop_to_box(crop, (len(matte), matte.shape[1]))
+    step = (x1 - x0) / matte.shape[1]
+    reach = 0 if is_cut(crop) else CUBIC_REACH_PX
+    left, right = x0 + (columns[0] - reach) * step, x0 + (columns[-1] + 1 + reach) * step
+    top, bottom = y0 + (rows[0] - reach) * step, y0 + (rows[-1] + 1 + reach) * step
+    box = (
+        max(0, int(np.floor(left))),
+        max(0, int(np.floor(top))),
+        min(size_hw[1], int(np.ceil(right))),
+        min(size_hw[0], int(np.ceil(bottom))),
+    )
+    return box if box[0] < box[2] and box[1] < box[3] else None
+
+
+def is_cut(crop: np.ndarray) -> bool:
+    """Whether a crop map (2 3) shifts by whole pixels and does nothing else: the crop's pixels are the frame's."""
+    return np.array_equal(crop[:, :2], np.eye(2)) and np.array_equal(crop[:, 2], np.rint(crop[:, 2]))
+
+
+def _seen_through(image: np.ndarray, matrix: np.ndarray, size_hw: tuple[int, int], border: int) -> np.ndarray:
+    """Image (ch cw[ c]) uint8 at full pixels (h w), matrix (2 3) being full → crop; averaged where the crop is finer.
+
+    Where the matrix is a cut, all of (h w) lies inside the image, as opaque_box() has it.
+    """
+    height, width = size_hw
+    if is_cut(matrix):
+        x, y = (int(shift) for shift in matrix[:, 2])
+        return image[y : y + height, x : x + width]
+    k = max(1, int(np.ceil(matrix[0, 0] - 1e-6)))
+    finer = np.array([[1 / k, 0.0, 0.5 / k - 0.5], [0.0, 1 / k, 0.5 / k - 0.5]])
+    matrix = matrix if k == 1 else compose_affine(matrix, finer)
+    flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
+    seen = cv2.warpAffine(image, matrix, (width * k, height * k), flags=flags, borderMode=border)
+    return seen if k == 1 else cv2.resize(seen, (width, height), interpolation=cv2.INTER_AREA)

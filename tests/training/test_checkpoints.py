@@ -1,0 +1,179 @@
+"""Seeds, averages and checkpoints."""
+
+import fcntl
+import math
+import os
+import random
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from pipeline.errors import InputError
+from pipeline.imports import ROOT
+from pipeline.training.checkpoints import ABANDONED_DAYS, Scratch
+from pipeline.training.device import choose_dtype
+from pipeline.training.digests import digest_arrays, digest_code, digest_file, fingerprint
+from pipeline.training.steps import Ema, check_finite, seed_step, step_generator
+
+CPU = torch.device("cpu")
+
+
+def draws() -> tuple[float, float, float]:
+    return random.random(), float(np.random.rand()), float(torch.rand(()))
+
+
+def test_a_step_draws_the_same_whatever_came_before():
+    seed_step(1, 0, 5)
+    first = draws()
+    seed_step(1, 0, 4)
+    draws()
+    seed_step(1, 0, 5)
+    assert draws() == first
+    seed_step(1, 1, 5)
+    assert draws() != first
+
+
+def test_generators_differ_by_key():
+    a, b, c = (step_generator(*keys).random() for keys in [(1, 2, 3), (1, 2, 3), (1, 2, 4)])
+    assert a == b != c
+
+
+def test_ema_warms_up():
+    network = nn.Linear(1, 1, bias=False)
+    with torch.no_grad():
+        network.weight.fill_(0.0)
+    ema = Ema(network, 0.5)
+    with torch.no_grad():
+        network.weight.fill_(1.0)
+    ema.update(network)  # decay min(0.5, 1/10): 0.1 * 0 + 0.9 * 1
+    assert ema.state["weight"].item() == pytest.approx(0.9)
+    ema.update(network)  # decay min(0.5, 2/11)
+    assert ema.state["weight"].item() == pytest.approx(1 - 0.1 * 2 / 11)
+    copy = Ema(network, 0.5)
+    copy.load_state_dict(ema.state_dict())
+    assert copy.updates == 2
+    assert torch.equal(copy.state["weight"], ema.state["weight"])
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory) -> Path:
+    """A copy of the sources, to be edited."""
+    copy = tmp_path_factory.mktemp("checkout").resolve()
+    shutil.copytree(ROOT / "pipeline", copy / "pipeline", ignore=shutil.ignore_patterns("__pycache__"))
+    return copy
+
+
+@pytest.mark.parametrize(
+    ("training", "inside", "outside"),
+    [
+        (
+            "pipeline/appearance/train.py",
+            ["body/pose_maps.py", "timeline/windows.py", "training/steps.py", "appearance/edn.py", "networks/edn.py", "artifacts/crops.py", "imports.py"],
+            ["appearance/generate.py", "appearance/sequence.py", "networks/refiner.py", "evaluation/settings.py"],
+        ),
+        (
+            "pipeline/refine/train.py",
+            ["body/regions.py", "timeline/sampling.py", "refine/patches.py", "networks/refiner.py"],
+            ["refine/apply.py", "body/pose_maps.py", "networks/generator.py"],
+        ),
+    ],
+)
+def test_a_training_is_told_by_the_code_it_runs_on_and_no_other(checkout, training, inside, outside):
+    before = fingerprint(digest_code(checkout / training, checkout))
+    for name in [*inside, *outside]:
+        path = checkout / "pipeline" / name
+        text = path.read_text()
+        path.write_text(text + "\nEDITED = True\n")
+        assert (fingerprint(digest_code(checkout / training, checkout)) != before) == (name in inside), name
+        path.write_text(text)
+    assert fingerprint(digest_code(checkout / training, checkout)) == before
+
+
+def test_code_is_told_by_its_whole_path(checkout):
+    found = digest_code(checkout / "pipeline/appearance/train.py", checkout)
+    assert {"pipeline/appearance/edn.py", "pipeline/networks/edn.py"} <= found.keys()
+    assert found["pipeline/appearance/edn.py"] == digest_file(checkout / "pipeline/appearance/edn.py")
+    assert found["pipeline/appearance/edn.py"] != found["pipeline/networks/edn.py"]
+
+
+def test_the_code_is_that_of_the_checkout_that_runs():
+    from pipeline.appearance import train
+
+    assert digest_code(train.__file__) == digest_code(ROOT / "pipeline/appearance/train.py", ROOT)
+
+
+def test_fingerprint_ignores_order_and_sees_values():
+    assert fingerprint({"a": 1, "b": [2.5]}) == fingerprint({"b": [2.5], "a": 1}) != fingerprint({"a": 1, "b": [2.6]})
+
+
+def test_digest_sees_dtype_shape_and_values():
+    a = np.arange(6, dtype=np.int32)
+    digests = {digest_arrays([x]) for x in (a, a.reshape(2, 3), a.astype(np.int64), a[::-1])}
+    assert len(digests) == 4
+    assert digest_arrays([a]) == digest_arrays([a.copy()])
+
+
+def test_a_loss_that_is_not_finite_is_named():
+    with pytest.raises(FloatingPointError, match="loss pixel is nan at step 7, windows 3"):
+        check_finite({"gw": 0.0, "pixel": math.nan}, 7, "windows 3")
+
+
+def test_precision_is_resolved():
+    assert choose_dtype("float32", CPU) == torch.float32
+    assert choose_dtype("bfloat16", CPU) == torch.bfloat16
+    assert choose_dtype("auto", CPU) in (torch.float32, torch.bfloat16)
+
+
+def test_scratch_keeps_the_last_whole_checkpoint(tmp_path):
+    with Scratch("stage", "abc", tmp_path) as scratch:
+        assert scratch.load() is None
+        scratch.save({"step": 1, "weights": torch.ones(3)})
+        scratch.save({"step": 2, "weights": torch.zeros(3)})
+        (scratch.folder / "checkpoint.pt.part").write_bytes(b"cut off by a kill")
+    with Scratch("stage", "abc", tmp_path) as scratch:
+        state = scratch.load()
+        assert state is not None
+        assert state["step"] == 2
+        scratch.delete()
+        assert not scratch.folder.exists()
+
+
+def test_scratch_belongs_to_one_process(tmp_path):
+    with Scratch("stage", "abc", tmp_path), pytest.raises(InputError, match="locked by another"):
+        Scratch("stage", "abc", tmp_path).__enter__()
+
+
+def test_a_lock_whose_file_was_removed_is_no_lock(tmp_path):
+    with Scratch("stage", "abc", tmp_path) as first:
+        first.delete()
+        with Scratch("stage", "abc", tmp_path), pytest.raises(InputError, match="locked by another"):
+            Scratch("stage", "abc", tmp_path).__enter__()
+
+
+def test_what_nobody_took_up_again_is_removed_in_the_end(tmp_path):
+    for name, days in (("old", ABANDONED_DAYS + 1), ("recent", ABANDONED_DAYS - 1), ("running", ABANDONED_DAYS + 1)):
+        with Scratch("stage", name, tmp_path) as scratch:
+            scratch.save({"step": 1})
+        for path in (scratch.folder, *scratch.folder.iterdir()):
+            os.utime(path, times=(time.time() - days * 86400,) * 2)
+    with (tmp_path / "stage/running/lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with Scratch("stage", "new", tmp_path):
+            assert sorted(path.name for path in (tmp_path / "stage").iterdir()) == ["new", "recent", "running"]
+
+
+def test_a_killed_process_leaves_no_lock(tmp_path):
+    code = (
+        "import os, signal, sys; from pathlib import Path; from pipeline.training import Scratch\n"
+        "Scratch('stage', 'abc', Path(sys.argv[1])).__enter__(); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=Path(__file__).parents[2], check=False)
+    with Scratch("stage", "abc", tmp_path) as scratch:
+        assert scratch.load() is None

@@ -1,0 +1,38 @@
+"""Processes of one training: how many, what they exchange, how an error of one ends."""
+
+import multiprocessing
+
+import pytest
+import torch
+from torch import nn
+from working import exchange, refuse
+
+from pipeline.errors import InputError
+from pipeline.training.processes import World, average_gradients, count_processes, gather, launch
+
+CPU = World(0, 1, torch.device("cpu"))
+
+
+def test_a_cpu_run_is_one_process():
+    if not torch.cuda.is_available():
+        assert count_processes(8) == 1
+
+
+def test_one_process_needs_no_messages():
+    values = torch.rand(2, 3, requires_grad=True)
+    assert gather(values, CPU) is values
+    average_gradients([nn.Parameter(torch.ones(1))], CPU)
+
+
+def test_two_processes_share_values_and_average_slopes(tmp_path):
+    launch(exchange, (tmp_path,), 2)
+    for rank in (0, 1):
+        found = torch.load(tmp_path / f"{rank}.pt", weights_only=True)
+        assert found["everyone"].tolist() == [1, 1, 2, 2]
+        assert found["grad"].tolist() == [1.5, 1.5]  # each process sees the slope of its own part: (1 + 2) / 2
+    assert not multiprocessing.active_children()
+
+
+def test_a_user_error_in_a_worker_stays_one_line():
+    with pytest.raises(InputError, match=r"^two processes must agree, found 2$"):
+        launch(refuse, (), 2)
