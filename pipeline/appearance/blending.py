@@ -7,7 +7,6 @@ import torch
 
 from pipeline.artifacts.foregrounds import FLOW_LIMIT, FLOW_STEPS
 
-SHARES, FLOWS = ("base_matte", "detail", "fading_detail"), ("flow", "fading_flow")  # CarriedFields beside base_rgb
 FAINT = 1e-3  # keeps a colour where every window's matte is 0
 
 
@@ -44,12 +43,13 @@ class Blend:
                 mine[name] = mine[name] + theirs[name]
 
     def faded(self, other: "Blend", share: float) -> "Blend":
-        """This rendering with one of the same frame by other references mixed in; what is carried of these is kept apart."""
+        """This rendering with one of the same frame by other references mixed in, but for the detail that it carries.
+
+        Detail of two references is a double picture; what jumps to the eye where they change is colour and outline.
+        """
         colours = {name: torch.lerp(image, other.colours[name], share) for name, image in self.colours.items()}
-        maps = {name: torch.lerp(self.maps[name], other.maps[name], share) for name in ("matte", "base_matte")}
-        maps |= {"detail": (1 - share) * self.maps["detail"], "flow": self.maps["flow"]}
-        maps |= {"fading_detail": share * other.maps["detail"], "fading_flow": other.maps["flow"]}
-        return Blend(colours, torch.lerp(self.weight, other.weight, share), maps)
+        mattes = {name: torch.lerp(self.maps[name], other.maps[name], share) for name in ("matte", "base_matte")}
+        return Blend(colours, torch.lerp(self.weight, other.weight, share), self.maps | mattes)
 
     def finish(self, contrast: float) -> Frame:
         """The mean of all renderings.
@@ -61,19 +61,16 @@ class Blend:
         means = {name: image / self.count for name, image in self.maps.items()}
         if "flow" not in means:
             return Frame(rgb["rgb"], _share((means["matte"] - 0.5) * contrast + 0.5), {})
-        fields = {"base_rgb": rgb["base_rgb"], **{name: _share(means[name]) for name in SHARES}}
-        return Frame(rgb["rgb"], _share(means["matte"]), fields | {name: _flow(means[name]) for name in FLOWS})
+        flow = (means["flow"] * FLOW_STEPS).round().clamp(-FLOW_LIMIT, FLOW_LIMIT).to(torch.int16).permute(1, 2, 0).cpu().numpy()
+        fields = {"base_rgb": rgb["base_rgb"], "base_matte": _share(means["base_matte"]), "detail": _share(means["detail"]), "flow": flow}
+        return Frame(rgb["rgb"], _share(means["matte"]), fields)
 
 
 def nothing(crop_hw: tuple[int, int], carries: bool) -> Frame:
     """A frame without the subject."""
     rgb, matte = np.zeros((*crop_hw, 3), np.uint8), np.zeros(crop_hw, np.uint8)
-    fields = {"base_rgb": rgb, **dict.fromkeys(SHARES, matte), **dict.fromkeys(FLOWS, np.zeros((*crop_hw, 2), np.int16))}
+    fields = {"base_rgb": rgb, "base_matte": matte, "detail": matte, "flow": np.zeros((*crop_hw, 2), np.int16)}
     return Frame(rgb, matte, fields if carries else {})
-
-
-def _flow(image: torch.Tensor) -> np.ndarray:
-    return (image * FLOW_STEPS).round().clamp(-FLOW_LIMIT, FLOW_LIMIT).to(torch.int16).permute(1, 2, 0).cpu().numpy()
 
 
 def _rgb(image: torch.Tensor) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""How one reference fades into the next: over a few frames both are seen, so that a change of reference is no jump. Not in the paper."""
+"""How one reference fades into the next: for a few frames both are seen, so that a change of reference is no jump. Not in the paper."""
 
 from dataclasses import dataclass
 from fractions import Fraction

@@ -115,7 +115,7 @@ def generate_foreground(
     seen = _seen(model, references, chosen, fading, len(present), float(rows[0, 0, 0]))
     if model.carrying is not None:
         facts["carrying"] = vars(model.carrying)
-    ranks = None if seen is None else seen.first_ranks()
+    ranks = None if seen is None else seen.ranks[:, 0]
     started = time.perf_counter()
     with (
         create_foregrounds(out, model.crop_hw, motion.clock, rows, present, crops.size_hw, facts, ranks) as writer,
@@ -136,11 +136,6 @@ class _Seen:
     ranks: np.ndarray
     fading: Fades
     core: BodyCore
-
-    def first_ranks(self) -> tuple[np.ndarray, np.ndarray]:
-        """Each frame's first reference, and the one that fades in or out beside it, NONE elsewhere: (t), (t)."""
-        first, other = self.ranks[:, 0], self.fading.other
-        return first, np.where(other == NONE, NONE, first[other])
 
 
 def _seen(
@@ -283,7 +278,6 @@ class _Carrying:
         made = carry(outputs.flatten(0, 1), warped, self.shape, self.params.matte_contrast, least)
         colours = {"rgb": made.colours, "base_rgb": made.base_colours}
         maps = {"matte": made.mattes, "base_matte": made.base_mattes, "detail": made.detail, "flow": made.flow}
-        maps |= {"fading_detail": torch.zeros_like(made.detail), "fading_flow": torch.zeros_like(made.flow)}
         return [Blend.of({n: x[i] for n, x in colours.items()}, {n: x[i] for n, x in maps.items()}) for i in range(len(warped))]
 
 

@@ -20,23 +20,16 @@ class CarriedFields:
 
     base_rgb (t h w 3) and base_matte (t h w) uint8: the picture without the references' detail; detail (t h w) uint8: how far its
     detail is trusted, 255 = wholly; flow (t h w 2) int16: correction of the warp, (x, y) in 1 / FLOW_STEPS of a working px: at p is
-    seen what the warp shows at p + flow; reference (t) int64: rank in the target's references, -1 where none was seen. Where one
-    reference fades into another, the same of the other: fading_detail, fading_flow, fading (t) int64, -1 elsewhere.
+    seen what the warp shows at p + flow; reference (t) int64: rank in the target's references, -1 where none was seen.
     """
 
     base_rgb: ArrayReader
     base_matte: ArrayReader
     detail: ArrayReader
     flow: ArrayReader
-    fading_detail: ArrayReader
-    fading_flow: ArrayReader
     reference: np.ndarray
-    fading: np.ndarray
 
 
-# Channels of the fields (0: no axis of their own) and their type.
-LAYERS = {"base_rgb": (3, "uint8"), "base_matte": (0, "uint8"), "detail": (0, "uint8"), "flow": (2, "int16")}
-LAYERS |= {"fading_detail": LAYERS["detail"], "fading_flow": LAYERS["flow"]}
 FLOW_STEPS = 64
 FLOW_LIMIT = np.iinfo(np.int16).max
 
@@ -92,19 +85,19 @@ def create_foregrounds(
     present: np.ndarray,
     size_hw: tuple[int, int],
     extra: dict[str, Any] | None = None,
-    references: tuple[np.ndarray, np.ndarray] | None = None,
+    reference: np.ndarray | None = None,
 ) -> Iterator[ForegroundWriter]:
     """Publish foregrounds block by block; crop (t 2 3) and present (t) are known beforehand; size_hw is the full frame's.
 
-    references: reference (t) and fading (t) of CarriedFields, which the artifact then has.
+    reference (t): with it, the artifact has CarriedFields.
     """
     attributes = {**clock.to_attributes(), "crop_hw": list(crop_hw), "size_hw": list(size_hw), **(extra or {})}
     with create_group(path, "foregrounds", attributes) as group:
         shapes: dict[str, tuple[tuple[int, ...], str]] = {"rgb": ((*crop_hw, 3), "uint8"), "matte": (crop_hw, "uint8")}
-        if references is not None:
-            shapes |= {name: ((*crop_hw, channels) if channels else crop_hw, kind) for name, (channels, kind) in LAYERS.items()}
-            for name, ranks in zip(("reference", "fading"), references, strict=True):
-                write_array(group, name, np.asarray(ranks, np.int64))
+        if reference is not None:
+            shapes |= {"base_rgb": ((*crop_hw, 3), "uint8"), "base_matte": (crop_hw, "uint8"), "detail": (crop_hw, "uint8")}
+            shapes["flow"] = (*crop_hw, 2), "int16"
+            write_array(group, "reference", np.asarray(reference, np.int64))
         writer = ForegroundWriter({name: ArrayWriter(group, name, *shape) for name, shape in shapes.items()})
         yield writer
         length = writer.flush()
@@ -121,9 +114,8 @@ def open_foregrounds(path: str | os.PathLike[str]) -> Foregrounds:
         read = {name: read_array(group, name, path, REMEDY) for name in ("rgb", "matte", "crop", "present")}
         carried = None
         if "reference" in group:
-            fields = {name: read_array(group, name, path, REMEDY) for name in LAYERS}
-            reference, fading = (read_array(group, name, path, REMEDY)[:] for name in ("reference", "fading"))
-            carried = CarriedFields(**fields, reference=reference, fading=fading)
+            fields = {name: read_array(group, name, path, REMEDY) for name in ("base_rgb", "base_matte", "detail", "flow")}
+            carried = CarriedFields(**fields, reference=read_array(group, "reference", path, REMEDY)[:])
         return Foregrounds(
             rgb=read["rgb"],
             matte=read["matte"],

@@ -1,6 +1,5 @@
 """Schema, attributes, statistics and pictures of any artifact."""
 
-import argparse
 import json
 from collections import Counter
 from collections.abc import Callable
@@ -10,9 +9,8 @@ from typing import Any
 import numpy as np
 
 from pipeline.artifacts.findings import Findings, shortened, statistics
-from pipeline.door import run_door
 from pipeline.errors import InputError
-from pipeline.picture.sheets import contact_sheet, encode, spread
+from pipeline.picture.sheets import spread
 
 SAMPLED_FRAMES = 64
 PICTURES = 8

@@ -7,7 +7,7 @@ borders between the body's parts.
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from pipeline.artifacts.foregrounds import FLOW_STEPS, LAYERS, CarriedFields, Foregrounds, create_foregrounds
+from pipeline.artifacts.foregrounds import FLOW_STEPS, CarriedFields, Foregrounds, create_foregrounds
 from pipeline.artifacts.keypoints import Track
 from pipeline.artifacts.references import NONE, References
 from pipeline.artifacts.store import require_free_bytes
@@ -30,7 +30,7 @@ from pipeline.timeline.sampling import spread_evenly
 # As in networks/carrying.py, which takes a second to import: weight of what is transparent in a mean, slope of what is agreed on.
 FAINT, AGREED = 0.02, 5.0
 RIM_PX = 2  # working px around the predicted matte in which a reference's edge may lie
-NODES = 96  # along the longer side of what is carried; between them the warp goes on as picture_field() has it
+NODES = 128  # along the longer side of what is carried; between them the warp goes on as picture_field() has it
 THREADS = 4  # frames made at once, at most
 LOOKED_AT = 30  # frames by which it is said where pixels were carried
 BLOCK = 16
@@ -48,13 +48,12 @@ class Part:
 @dataclass(frozen=True)
 class Source:
     """A reference's picture (h' w' 4) uint8, M ⊙ F and M, and where each pixel of a part lies in it: x, y (h w) float32 px; sound (h w)
-    in [0, 1]: how sound that is; detail: how far its detail is trusted, uint8 at working size."""
+    in [0, 1]: how sound that is."""
 
     picture: np.ndarray
     x: np.ndarray
     y: np.ndarray
     sound: np.ndarray
-    detail: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -64,16 +63,6 @@ class _Made:
     rgb: np.ndarray
     matte: np.ndarray
     shown: tuple[int, np.ndarray, np.ndarray, np.ndarray] | None = None
-
-
-@dataclass(frozen=True)
-class _Seen:
-    """A reference that a frame sees: its rank and picture (h' w' 4), M ⊙ F and M; detail and flow of CarriedFields."""
-
-    rank: int
-    picture: np.ndarray
-    detail: np.ndarray
-    flow: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -87,8 +76,8 @@ class _Carrier:
     rows: np.ndarray
     band_px: float
 
-    def make(self, t: int, layers: dict[str, np.ndarray], seen: list[_Seen]) -> _Made:
-        """Frame t, from its layers and the references that it sees."""
+    def make(self, t: int, layers: dict[str, np.ndarray], rank: int, picture: np.ndarray | None) -> _Made:
+        """Frame t, from its layers and the picture of its reference, None without one."""
         rgb, matte = np.zeros((*self.canvas_hw, 3), np.uint8), np.zeros(self.canvas_hw, np.uint8)
         to_working = compose_affine(self.generated.crop[t], _back(self.rows[t]))
         part = _part(layers["matte"], to_working, self.canvas_hw) if self.generated.present[t] else None
@@ -96,12 +85,12 @@ class _Carrier:
             return _Made(rgb, matte)
         (x, y), (h, w) = part.corner_xy, part.size_hw
         points = apply_affine(self.rows[t], self.motion.points[t]) - np.array([x, y])
-        sources = []
-        for one in seen:
-            own = self.references.points[one.rank] - self.references.corner_xy[one.rank]
-            sources.append(source_of(one.picture, own, points, self.motion.skeleton, one.flow, one.detail, part))
-        colours, opaque, trusted = carried(layers, sources, part.to_working, (h, w), self.band_px)
-        rgb[y : y + h, x : x + w], matte[y : y + h, x : x + w] = colours, opaque
+        source = None
+        if picture is not None:
+            own = self.references.points[rank] - self.references.corner_xy[rank]
+            source = source_of(picture, own, points, self.motion.skeleton, layers["flow"], part)
+        seen, opaque, trusted = carried(layers, source, part.to_working, (h, w), self.band_px)
+        rgb[y : y + h, x : x + w], matte[y : y + h, x : x + w] = seen, opaque
         return _Made(rgb, matte, (t, trusted, opaque, points))
 
 
@@ -155,19 +144,19 @@ def canvas(crop: np.ndarray, crop_hw: tuple[int, int]) -> tuple[tuple[int, int],
 
 
 def carried(
-    layers: dict[str, np.ndarray], sources: Sequence[Source], to_working: np.ndarray, size_hw: tuple[int, int], band_px: float
+    layers: dict[str, np.ndarray], source: Source | None, to_working: np.ndarray, size_hw: tuple[int, int], band_px: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """One part of a frame at full px: straight colour (h w 3), matte (h w), uint8, and the share (h w) of the detail that was carried.
 
-    layers: base_rgb, base_matte of CarriedFields at working size; sources: none without a reference, two where one fades into another;
-    to_working (2 3): full px of the part → working px; band_px: working px.
+    layers: base_rgb, base_matte, detail of CarriedFields at working size; source: None without a reference; to_working (2 3): full px
+    of the part → working px; band_px: working px.
     """
     # Plane by plane: numpy is slow where the last axis has three elements.
     planes = [_enlarged(plane, to_working, size_hw, cv2.INTER_CUBIC) for plane in cv2.split(layers["base_rgb"])]
     matte = _enlarged(layers["base_matte"] * np.float32(1 / 255), to_working, size_hw, cv2.INTER_CUBIC)
-    carried_share, agreed = np.zeros(size_hw, np.float32), np.clip(AGREED * matte, 0, 1)
-    for source in sources:
-        trust = source.sound * _enlarged(source.detail * np.float32(1 / 255), to_working, size_hw, cv2.INTER_LINEAR)
+    trusted = np.zeros(size_hw, np.float32)
+    if source is not None:
+        trust = source.sound * _enlarged(layers["detail"] * np.float32(1 / 255), to_working, size_hw, cv2.INTER_LINEAR)
         moved = cv2.remap(source.picture, source.x, source.y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_CONSTANT)
         *premultiplied, opaque = (plane * np.float32(1 / 255) for plane in cv2.split(moved))
         straight = 1 / np.maximum(opaque, FAINT)
@@ -176,19 +165,18 @@ def carried(
         trusted = trust * opaque
         for plane, colour, blurred in zip(planes, seen, low, strict=True):
             plane += (colour - blurred) * (trusted * np.float32(127.5))
-        matte += trust * agreed * (opaque - low_matte)
-        carried_share += trusted
+        matte += trust * np.clip(AGREED * matte, 0, 1) * (opaque - low_matte)
     opacity = (np.clip(matte, 0, 1) * 255 + 0.5).astype(np.uint8)
     rgb = cv2.merge([(np.clip(plane, 0, 255) + 0.5).astype(np.uint8) for plane in planes])
     rgb[opacity == 0] = 0
-    return rgb, opacity, carried_share
+    return rgb, opacity, trusted
 
 
 def source_of(
-    picture: np.ndarray, own: np.ndarray, points: np.ndarray, skeleton: Skeleton, flow: np.ndarray, detail: np.ndarray, part: Part
+    picture: np.ndarray, own: np.ndarray, points: np.ndarray, skeleton: Skeleton, flow: np.ndarray, part: Part
 ) -> Source:
     """Where the pixels of a part lie in a reference's picture (h' w' 4) with its own points (j 2), in its px, for points (j 2) in the
-    part's px, corrected by a working-size flow (h w 2); detail (h w) is passed on."""
+    part's px, corrected by a working-size flow (h w 2)."""
     import torch
 
     from pipeline.body.warping import detail_field
@@ -203,7 +191,7 @@ def source_of(
         y, x = np.mgrid[: part.size_hw[0], : part.size_hw[1]].astype(np.float32)
         found = cv2.remap(found, x + across, y + down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     from_x, from_y, sure = (np.ascontiguousarray(layer) for layer in cv2.split(found))
-    return Source(picture, from_x, from_y, sure, detail)
+    return Source(picture, from_x, from_y, sure)
 
 
 def _in_order(work: Callable[..., _Made], tasks: Iterable[tuple[Any, ...]]) -> Iterator[_Made]:
@@ -221,23 +209,20 @@ def _in_order(work: Callable[..., _Made], tasks: Iterable[tuple[Any, ...]]) -> I
 
 def _frames(
     generated: Foregrounds, fields: CarriedFields, references: References
-) -> Iterator[tuple[int, dict[str, np.ndarray], list[_Seen]]]:
-    """Each frame, its layers, and the references that it sees."""
-    readers = {"matte": generated.matte, **{name: getattr(fields, name) for name in LAYERS}}
-    pictures: dict[int, np.ndarray] = {}
+) -> Iterator[tuple[int, dict[str, np.ndarray], int, np.ndarray | None]]:
+    """Each frame, its layers, the rank and picture (h w 4) of its reference, M ⊙ F and M, None without one."""
+    seen, picture = NONE, None
+    readers = {"matte": generated.matte, "base_rgb": fields.base_rgb, "base_matte": fields.base_matte}
+    readers |= {"detail": fields.detail, "flow": fields.flow}
     for start in range(0, len(generated), BLOCK):
         stop = min(start + BLOCK, len(generated))
         blocks = {name: reader[start:stop] for name, reader in readers.items()}
         for t in range(start, stop):
-            layers = {name: block[t - start] for name, block in blocks.items()}
-            ranks = {"": int(fields.reference[t]), "fading_": int(fields.fading[t])}
-            pictures = {k: pictures[k] if k in pictures else _picture(references, k) for k in ranks.values() if k != NONE}
-            seen = [_Seen(k, pictures[k], layers[f"{way}detail"], layers[f"{way}flow"]) for way, k in ranks.items() if k != NONE]
-            yield t, layers, seen
-
-
-def _picture(references: References, rank: int) -> np.ndarray:
-    return np.concatenate([references.colours[rank], references.mattes[rank][..., None]], -1)
+            rank = int(fields.reference[t])
+            if rank != seen:
+                pixels = None if rank == NONE else (references.colours[rank], references.mattes[rank][..., None])
+                seen, picture = rank, None if pixels is None else np.concatenate(pixels, -1)
+            yield t, {name: block[t - start] for name, block in blocks.items()}, rank, picture
 
 
 def _pass_on(generated: Foregrounds, out: Path) -> None:

@@ -110,8 +110,7 @@ def test_ours_is_what_the_video_shows_and_stages_stand_beside(scene, made, liste
 def test_carried_pixels_are_a_stage_of_their_own(scene, made, listed):
     blurred = foreground(scene, np.stack([cv2.GaussianBlur(image, (0, 0), 2) for image in scene.frames]), name="blurred")
     t, (h, w) = len(blurred), blurred.crop_hw
-    flow, ranks = np.zeros((t, h, w, 2), np.int16), np.zeros(t, np.int64)
-    fields = CarriedFields(blurred.rgb, blurred.matte, blurred.matte, flow, blurred.matte, flow, ranks, ranks)
+    fields = CarriedFields(blurred.rgb, blurred.matte, blurred.matte, np.zeros((t, h, w, 2), np.int16), np.zeros(t, np.int64))
     fused = scene.open_fused()
     fused.attributes["stage"] = "warped"
     watched = score(scene, replace(made, generated=replace(blurred, carried=fields), fused=fused), listed)

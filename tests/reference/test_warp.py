@@ -1,7 +1,6 @@
 """Carrying at the source's resolution: exact where everything is trusted, equal to the network's own mixture at its own scale."""
 
 
-from dataclasses import replace
 from typing import cast
 
 import cv2
@@ -21,7 +20,6 @@ from pipeline.reference.warp import Part, Source, canvas, carried, source_of, wa
 from pipeline.video.clock import Clock
 
 SIDE, SCALE = 96, 0.25
-NOTHING = np.zeros((1, 1), np.uint8)
 
 
 def _texture(side: int = SIDE) -> np.ndarray:
@@ -38,11 +36,6 @@ def _layers(texture: np.ndarray, trust: int) -> dict[str, np.ndarray]:
     return {"base_rgb": small, "base_matte": full, "detail": np.full_like(full, trust)}
 
 
-def _carried(layers: dict[str, np.ndarray], source: Source | None, *rest) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """carried() by a source that is trusted as the layers say."""
-    return carried(layers, [] if source is None else [replace(source, detail=layers["detail"])], *rest)
-
-
 TO_WORKING = np.array([[SCALE, 0.0, 0.5 * SCALE - 0.5], [0.0, SCALE, 0.5 * SCALE - 0.5]])
 
 
@@ -50,38 +43,25 @@ def _source(texture: np.ndarray, sound: float = 1.0) -> Source:
     """A picture that lies where it is seen."""
     y, x = np.mgrid[: texture.shape[0], : texture.shape[1]].astype(np.float32)
     picture = texture if texture.shape[2] == 4 else np.dstack([texture, np.full(texture.shape[:2], 255, np.uint8)])
-    return Source(picture, x, y, np.full_like(x, sound), NOTHING)
+    return Source(picture, x, y, np.full_like(x, sound))
 
 
 def test_trusted_detail_is_the_camera_s_and_untrusted_is_not_there():
     texture = _texture()
-    rgb, matte, trusted = _carried(_layers(texture, 255), _source(texture), TO_WORKING, (SIDE, SIDE), 1.0)
+    rgb, matte, trusted = carried(_layers(texture, 255), _source(texture), TO_WORKING, (SIDE, SIDE), 1.0)
     inner = np.s_[16:-16, 16:-16]
     assert np.abs(rgb[inner].astype(int) - texture[inner]).mean() < 3
     assert (matte[inner] == 255).all()
     assert trusted.min() > 0.99
     for trust, sound in ((0, 1.0), (255, 0.0)):
-        without, _, trusted = _carried(_layers(texture, trust), _source(texture, sound), TO_WORKING, (SIDE, SIDE), 1.0)
+        without, _, trusted = carried(_layers(texture, trust), _source(texture, sound), TO_WORKING, (SIDE, SIDE), 1.0)
         assert np.abs(without[inner].astype(int) - texture[inner]).mean() > 12  # what the working size lost
         assert not trusted.any()
 
 
-def test_two_references_give_as_much_as_each_is_trusted():
-    texture = _texture()
-    layers, share = _layers(texture, 255), 51
-    one = carried(layers, [replace(_source(texture), detail=layers["detail"])], TO_WORKING, (SIDE, SIDE), 1.0)
-    parts = [replace(_source(texture), detail=np.full_like(layers["detail"], part)) for part in (share, 255 - share)]
-    two = carried(layers, parts, TO_WORKING, (SIDE, SIDE), 1.0)
-    assert np.abs(two[0].astype(int) - one[0]).max() <= 1
-    assert np.abs(two[1].astype(int) - one[1]).max() <= 1
-    assert np.allclose(two[2], one[2], atol=1e-3)
-    less = carried(layers, parts[1:], TO_WORKING, (SIDE, SIDE), 1.0)
-    assert np.allclose(less[2], 0.8 * one[2], atol=1e-3)
-
-
 def test_without_a_reference_the_base_is_enlarged():
     texture = _texture()
-    rgb, matte, trusted = _carried(_layers(texture, 255), None, TO_WORKING, (SIDE, SIDE), 1.0)
+    rgb, matte, trusted = carried(_layers(texture, 255), None, TO_WORKING, (SIDE, SIDE), 1.0)
     assert not trusted.any()
     assert (matte == 255).all()
     assert np.abs(rgb[16:-16, 16:-16, 0].astype(int) - 120).max() <= 3
@@ -92,7 +72,7 @@ def test_what_is_transparent_is_black_and_carries_nothing():
     layers = _layers(texture, 255)
     layers["base_matte"][:] = 0
     source = _source(np.dstack([texture, np.zeros(texture.shape[:2], np.uint8)]))
-    rgb, matte, _ = _carried(layers, source, TO_WORKING, (SIDE, SIDE), 1.0)
+    rgb, matte, _ = carried(layers, source, TO_WORKING, (SIDE, SIDE), 1.0)
     assert not rgb.any()
     assert not matte.any()
 
@@ -114,7 +94,7 @@ def test_at_the_network_s_own_scale_it_is_the_network_s_own_picture():
         "base_matte": (made.base_mattes[0, 0].numpy() * 255).clip(0, 255).round().astype(np.uint8),
         "detail": (made.detail[0, 0].numpy() * 255).round().astype(np.uint8),
     }
-    rgb, opacity, _ = _carried(layers, _source(picture), np.eye(2, 3), (side, side), band)
+    rgb, opacity, _ = carried(layers, _source(picture), np.eye(2, 3), (side, side), band)
     expected = ((made.colours[0].permute(1, 2, 0).numpy() + 1) * 127.5).round()
     assert np.abs(opacity - made.mattes[0, 0].numpy() * 255)[8:-8, 8:-8].max() < 3
     shown = (opacity > 64)[8:-8, 8:-8]
@@ -132,7 +112,7 @@ def test_the_warp_is_as_fine_as_the_source_up_to_the_borders_of_the_body_s_parts
     picture = np.zeros((SIDE, SIDE, 4), np.uint8)
     flow = np.zeros((SIDE // 4, SIDE // 4, 2), np.int16)
     part = Part((0, 0), (SIDE, SIDE), TO_WORKING)
-    found = source_of(picture, there, here, LINE, flow, NOTHING, part)
+    found = source_of(picture, there, here, LINE, flow, part)
     query, reference = (torch.from_numpy(pose.astype(np.float32))[None] for pose in (here, there))
     expected, own = picture_field(query, reference, LINE, (SIDE, SIDE), 1)
     gap = np.hypot(found.x - expected[0, ..., 0].numpy(), found.y - expected[0, ..., 1].numpy())
@@ -147,7 +127,7 @@ def test_a_correction_flow_of_working_px_moves_full_px():
     flow = np.zeros((SIDE // 4, SIDE // 4, 2), np.int16)
     flow[...] = 1 * FLOW_STEPS, -2 * FLOW_STEPS
     picture, part = np.zeros((SIDE, SIDE, 4), np.uint8), Part((0, 0), (SIDE, SIDE), TO_WORKING)
-    moved, still = (source_of(picture, there, here, LINE, share * flow, NOTHING, part) for share in (1, 0))
+    moved, still = (source_of(picture, there, here, LINE, share * flow, part) for share in (1, 0))
     right, up = 4, 8  # a quarter of the size: 1 and -2 working px
     for name in ("x", "y", "sound"):
         assert np.allclose(getattr(moved, name)[up:, :-right], getattr(still, name)[:-up, right:], atol=1e-3)
@@ -161,7 +141,7 @@ def test_an_edge_of_the_reference_alone_is_not_drawn():
     texture = _texture()
     layers = _layers(texture, 255)
     layers["base_matte"][:] = 0
-    _, matte, _ = _carried(layers, _source(texture), TO_WORKING, (SIDE, SIDE), 1.0)
+    _, matte, _ = carried(layers, _source(texture), TO_WORKING, (SIDE, SIDE), 1.0)
     assert not matte.any()
 
 

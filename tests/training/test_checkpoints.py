@@ -75,7 +75,7 @@ def checkout(tmp_path_factory) -> Path:
     [
         (
             "pipeline/appearance/train.py",
-            ["body/pose_maps.py", "timeline/windows.py", "training/steps.py", "appearance/edn.py", "networks/edn.py", "artifacts/crops.py", "imports.py"],
+            ["body/pose_maps.py", "timeline/windows.py", "training/steps.py", "appearance/edn.py", "networks/edn.py", "imports.py"],
             ["appearance/generate.py", "appearance/sequence.py", "networks/refiner.py", "evaluation/settings.py"],
         ),
         (
