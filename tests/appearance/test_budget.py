@@ -93,7 +93,7 @@ def test_by_default_the_memory_replays_several_times(seconds):
 def test_the_demo_trains_some_minutes():
     budget = plan_budget(DEFAULT, windows_of(100 / 60, 60))
     assert budget.windows == 78
-    assert budget.steps == 13 * 39
+    assert budget.steps == 12 * 39
     assert simulate(budget, DEFAULT).replays == 3
 
 
