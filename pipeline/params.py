@@ -30,7 +30,7 @@ def read_section(path: str | os.PathLike[str], key: str, model: type[S], overrid
     a section, `reference.keep`, the dict of the whole section must be there (`targets.man.reference`), the part need not.
     An unknown, missing or mistyped key raises InputError with its full path and the legal values.
     """
-    tree = _load(path)
+    tree = read_all(path)
     values = _plain(_lookup(tree, key, path))
     over = _plain(_override(tree, key, override, path)) if override else {}
     if not isinstance(values, dict) or not isinstance(over, dict):
@@ -44,13 +44,22 @@ def read_section(path: str | os.PathLike[str], key: str, model: type[S], overrid
 
 def read_value(path: str | os.PathLike[str], key: str, override: str | None = None) -> Any:
     """Return the plain value under a dotted key, or that of `override`, as read_section() has it; InputError when it is absent."""
-    tree = _load(path)
+    tree = read_all(path)
     value = _lookup(tree, key, path)
     over = _override(tree, key, override, path) if override else {}
     return _plain(value if over == {} else over)
 
 
-def _load(path: str | os.PathLike[str]) -> Any:
+def read_path(path: str | os.PathLike[str], key: str) -> Path:
+    """Return the path that a user wrote under a dotted key; InputError when it is absent or no text."""
+    value = read_value(path, key)
+    if not isinstance(value, str) or not value:
+        raise InputError(f"{path}: {key} must be a path as text, found {value!r}: put it in quotes.")
+    return Path(value)
+
+
+def read_all(path: str | os.PathLike[str]) -> Any:
+    """Return the whole file as YAML reads it, keys that are no text included; InputError when it is missing or no YAML."""
     if not Path(path).is_file():
         raise InputError(f"{path} does not exist: run from the project's root, or name the file with --params.")
     try:

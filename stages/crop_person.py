@@ -2,6 +2,7 @@
 
 from pipeline.crop.crop import CropParams, crop_person
 from pipeline.door import door_parser, run_door, stage_clock
+from pipeline.names import named
 from pipeline.params import read_section
 
 
@@ -17,7 +18,7 @@ def main() -> None:
         },
         writes={"out": "crops (Zarr)"},
     )
-    parser.add_argument("--target", required=True, metavar="NAME", help="target in the params file")
+    parser.add_argument("--target", required=True, type=named("target"), metavar="NAME", help="target in the params file")
     args = parser.parse_args()
     params = read_section(args.params, "crop", CropParams, override=f"targets.{args.target}.crop")
     with stage_clock(args.time) as figures:

@@ -3,6 +3,7 @@
 from pipeline.body.regions import RegionParams
 from pipeline.door import door_parser, run_door, stage_clock
 from pipeline.face.enhance import FaceParams, enhance_faces
+from pipeline.names import named
 from pipeline.params import read_section, read_value
 from pipeline.timeline.split import self_split
 
@@ -20,7 +21,7 @@ def main() -> None:
         writes={"out": "residuals (Zarr)"},
         optional={"features": "st_vgg16 weights, for face.similarity: image_features"},
     )
-    parser.add_argument("--pair", required=True, metavar="NAME", help="pair, for its target's overrides in params.yaml")
+    parser.add_argument("--pair", required=True, type=named("pair"), metavar="NAME", help="pair, for its target's overrides in params.yaml")
     args = parser.parse_args()
     target = read_value(args.params, f"pairs.{args.pair}.target")
     params = read_section(args.params, "face", FaceParams, f"targets.{target}.face")

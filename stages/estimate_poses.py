@@ -6,7 +6,8 @@ from pipeline.artifacts.frames import open_frames
 from pipeline.artifacts.keypoints import write_keypoints
 from pipeline.body.skeleton import load_skeleton
 from pipeline.door import door_parser, run_door, stage_clock
-from pipeline.params import read_section, read_value
+from pipeline.names import named
+from pipeline.params import read_path, read_section, read_value
 from pipeline.pose.estimate import Sources, Subject, estimate_poses
 from pipeline.pose.naming import UNNAMED, read_naming
 from pipeline.pose.params import PoseParams
@@ -23,19 +24,20 @@ def main() -> None:
         optional={
             "weights": "folder of the backend's networks",
             "refiner-weights": "folder of the refiner's network",
-            "labels": "labels for the backend imported: file or folder",
             "sheet": "contact sheet (PNG) written when a person must be chosen; default .scratch/tracks/<clip>.png",
         },
     )
     about = parser.add_mutually_exclusive_group(required=True)
-    about.add_argument("--clip", metavar="NAME", help="clip whose entry in clips is read")
-    about.add_argument("--redetect", metavar="PAIR", help="pair whose result is looked at again, by the backend in pairs.PAIR.redetect")
+    about.add_argument("--clip", type=named("clip"), metavar="NAME", help="clip whose entry in clips is read")
+    again = "pair whose result is looked at again, by the backend in pairs.PAIR.redetect"
+    about.add_argument("--redetect", type=named("pair"), metavar="PAIR", help=again)
     args = parser.parse_args()
     params = read_section(args.params, "pose", PoseParams)
     key = f"pairs.{args.redetect}.redetect" if args.redetect else f"clips.{args.clip}.pose"
     refiner = "none" if args.redetect else str(read_value(args.params, f"clips.{args.clip}.refiner"))
     naming = UNNAMED if args.redetect else read_naming(args.params, args.clip)
-    sources = Sources(str(read_value(args.params, key)), refiner, args.weights, args.refiner_weights, args.labels, naming)
+    labels = None if args.redetect else read_path(args.params, f"clips.{args.clip}.labels")
+    sources = Sources(str(read_value(args.params, key)), refiner, args.weights, args.refiner_weights, labels, naming)
     name = args.redetect or args.clip
     key = f"clips.{name}.select"
     select = "auto" if args.redetect else read_select(read_value(args.params, key), f"{args.params}: {key}")

@@ -1,5 +1,7 @@
 """Door: another system's video of a pair → its scores by the protocol that ours are scored by."""
 
+from pathlib import Path
+
 from pipeline.artifacts.crops import open_crops
 from pipeline.artifacts.foregrounds import open_foregrounds
 from pipeline.artifacts.frames import open_frames
@@ -13,6 +15,7 @@ from pipeline.evaluation.perceptual import load_distances
 from pipeline.evaluation.reconstruction import evaluate_external_reconstruction
 from pipeline.evaluation.settings import EvaluationParams
 from pipeline.evaluation.temporal import load_flow
+from pipeline.names import named
 from pipeline.params import read_section
 from pipeline.timeline.split import SplitParams
 
@@ -22,7 +25,6 @@ def main() -> None:
     parser = door_parser(
         "Score another system's video of a pair: on the held-out frames if it is the target's own pair, else as an imitation.",
         reads={
-            "video": "video file or folder of frames; it is only read",
             "generated": "our generated foregrounds of the pair, for its crop and windows (Zarr)",
             "motion": "the pair's motion (Parquet)",
             "driver-frames": "the driver's frames (Zarr)",
@@ -32,16 +34,16 @@ def main() -> None:
         },
         writes={"out": "scores (JSON)"},
     )
-    parser.add_argument("--name", required=True, help="its key in params `external`")
+    parser.add_argument("--external", required=True, type=named("external"), metavar="NAME", help="entry of external, for its video")
     args = parser.parse_args()
     params = read_section(args.params, "evaluation", EvaluationParams)
-    shown = read_section(args.params, f"external.{args.name}", ExternalParams)
+    shown = read_section(args.params, f"external.{args.external}", ExternalParams)
     generated, crops = open_foregrounds(args.generated), open_crops(args.crops)
     driver, flow = read_keypoints(args.driver_keypoints).track(), load_flow(params.flow, args.weights)
     itself = shown.driver == shown.target
     rows = crops.crop if itself else generated.crop
     with stage_clock(args.time, frames=len(generated)):
-        external = External(args.name, args.video, shown, generated.clock, rows, generated.crop_hw, generated.size_hw)
+        external = External(args.external, Path(shown.video), shown, generated.clock, rows, generated.crop_hw, generated.size_hw)
         inception = load_inception_metrics(params.metrics, args.weights)
         if itself:
             split = read_section(args.params, "split", SplitParams)

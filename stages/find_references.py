@@ -3,6 +3,7 @@
 from pipeline.artifacts.keypoints import read_keypoints
 from pipeline.artifacts.references import open_references, write_chosen
 from pipeline.door import door_parser, run_door, stage_clock
+from pipeline.names import named
 from pipeline.params import read_section, read_value
 from pipeline.reference.find import FindParams, find_references
 from pipeline.timeline.split import self_split, split_frames
@@ -15,7 +16,7 @@ def main() -> None:
         reads={"motion": "motion (Parquet)", "keypoints": "the target's keypoints (Parquet)", "references": "references (Zarr)"},
         writes={"out": "chosen references (Parquet)"},
     )
-    parser.add_argument("--pair", required=True, metavar="NAME", help="pair of params.yaml: its own motion or another's")
+    parser.add_argument("--pair", required=True, type=named("pair"), metavar="NAME", help="pair, its own motion or another's")
     args = parser.parse_args()
     target_name = read_value(args.params, f"pairs.{args.pair}.target")
     params = read_section(args.params, "reference.find", FindParams, f"targets.{target_name}.reference.find")

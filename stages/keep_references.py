@@ -4,6 +4,7 @@ from pipeline.artifacts.frames import open_frames
 from pipeline.artifacts.keypoints import read_keypoints
 from pipeline.artifacts.mattes import open_mattes
 from pipeline.door import door_parser, run_door, stage_clock
+from pipeline.names import named
 from pipeline.params import read_section, read_value
 from pipeline.reference.keep import KeepInputs, KeepParams, keep_references
 from pipeline.timeline.split import SplitParams
@@ -16,7 +17,7 @@ def main() -> None:
         reads={"frames": "frames (Zarr)", "mattes": "mattes (Zarr)", "keypoints": "keypoints (Parquet)", "plate": "plate (Zarr)"},
         writes={"out": "references (Zarr)"},
     )
-    parser.add_argument("--target", required=True, metavar="NAME", help="target of params.yaml, for its overrides")
+    parser.add_argument("--target", required=True, type=named("target"), metavar="NAME", help="target of params.yaml, for its overrides")
     args = parser.parse_args()
     over = f"targets.{args.target}.reference"
     params = read_section(args.params, "reference.keep", KeepParams, f"{over}.keep")

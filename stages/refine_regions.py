@@ -2,6 +2,7 @@
 
 from pipeline.body.regions import RegionParams
 from pipeline.door import door_parser, run_door, stage_clock
+from pipeline.names import named
 from pipeline.params import read_section, read_value
 from pipeline.refine.apply import refine_regions
 from pipeline.refine.params import RefineParams
@@ -21,7 +22,7 @@ def main() -> None:
         },
         writes={"out": "residuals (Zarr)"},
     )
-    parser.add_argument("--pair", required=True, metavar="NAME", help="pair, for its target's overrides in params.yaml")
+    parser.add_argument("--pair", required=True, type=named("pair"), metavar="NAME", help="pair, for its target's overrides in params.yaml")
     args = parser.parse_args()
     target = read_value(args.params, f"pairs.{args.pair}.target")
     params = read_section(args.params, "refine", RefineParams, f"targets.{target}.refine")

@@ -6,6 +6,7 @@ from pipeline.door import door_parser, run_door, stage_clock
 from pipeline.motion.params import MotionParams
 from pipeline.motion.retarget import retarget
 from pipeline.motion.sheet import write_sheet
+from pipeline.names import named
 from pipeline.params import read_section
 from pipeline.timeline.split import SplitParams
 
@@ -22,7 +23,7 @@ def main() -> None:
         },
         writes={"out": "motion (Parquet)", "sheet": "preview (PNG)"},
     )
-    parser.add_argument("--pair", metavar="NAME", help="pair whose overrides pairs.NAME.motion apply")
+    parser.add_argument("--pair", type=named("pair"), metavar="NAME", help="pair whose overrides pairs.NAME.motion apply")
     args = parser.parse_args()
     params = read_section(args.params, "motion", MotionParams, f"pairs.{args.pair}.motion" if args.pair else None)
     split = read_section(args.params, "split", SplitParams)

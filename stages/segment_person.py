@@ -5,6 +5,7 @@ from typing import get_args
 from pipeline.door import door_parser, run_door, stage_clock
 from pipeline.errors import InputError
 from pipeline.matting.segment import MatteBackend, MattingParams, segment_person
+from pipeline.names import named
 from pipeline.params import read_section, read_value
 from pipeline.timeline.split import SplitParams
 
@@ -17,7 +18,7 @@ def main() -> None:
         writes={"out": "mattes (Zarr)"},
         optional={"weights": "folder with the backend's network"},
     )
-    parser.add_argument("--target", required=True, metavar="NAME", help="target in the params file")
+    parser.add_argument("--target", required=True, type=named("target"), metavar="NAME", help="target in the params file")
     args = parser.parse_args()
     place = f"targets.{args.target}"
     params = read_section(args.params, "matting", MattingParams, override=f"{place}.matting")

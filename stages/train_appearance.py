@@ -6,6 +6,7 @@ from pipeline.artifacts.crops import open_crops
 from pipeline.artifacts.keypoints import read_keypoints
 from pipeline.artifacts.references import open_references
 from pipeline.door import door_parser, run_door, stage_clock
+from pipeline.names import named
 from pipeline.params import read_section, read_value
 from pipeline.timeline.split import SplitParams
 from pipeline.training.scratch import scratch_root
@@ -23,7 +24,7 @@ def main() -> None:
         },
         writes={"out": "model (safetensors)", "description": "its description (JSON)", "curve": "loss curves (TSV)"},
     )
-    parser.add_argument("--target", required=True, metavar="NAME", help="target of params.yaml, for its overrides")
+    parser.add_argument("--target", required=True, type=named("target"), metavar="NAME", help="target of params.yaml, for its overrides")
     args = parser.parse_args()
     params = read_section(args.params, "appearance", AppearanceParams, f"targets.{args.target}.appearance")
     split = read_section(args.params, "split", SplitParams)

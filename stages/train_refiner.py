@@ -2,6 +2,7 @@
 
 from pipeline.body.regions import RegionParams
 from pipeline.door import door_parser, run_door, stage_clock
+from pipeline.names import named
 from pipeline.params import read_section
 from pipeline.refine.params import RefineParams
 from pipeline.refine.train import train_refiner
@@ -29,7 +30,7 @@ def main() -> None:
         },
         optional={"features": "st_vgg16 weights, for refine.losses.perceptual"},
     )
-    parser.add_argument("--target", required=True, metavar="NAME", help="target, for its overrides in params.yaml")
+    parser.add_argument("--target", required=True, type=named("target"), metavar="NAME", help="target, for its overrides in params.yaml")
     args = parser.parse_args()
     params = read_section(args.params, "refine", RefineParams, f"targets.{args.target}.refine")
     regions = read_section(args.params, "regions", RegionParams)

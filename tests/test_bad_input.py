@@ -77,7 +77,14 @@ def refused(project: Project, stage: str, options: dict[str, str], *says: str, *
 
 def extract(project: Project, video: str, *says: str) -> str:
     """Refuse a video."""
-    return refused(project, "extract_frames", {"video": f"data/source/{video}", "out": "data/frames/x.zarr"}, *says)
+    point(project, video)
+    return refused(project, "extract_frames", {"clip": "ann", "out": "data/frames/x.zarr"}, *says)
+
+
+def point(project: Project, video: str) -> None:
+    """Let the target's clip be another video; done in the text, which need not be a legal file."""
+    path = project.folder / "params.yaml"
+    path.write_text(path.read_text().replace("video: data/source/ann.mkv", f"video: data/source/{video}"))
 
 
 def test_a_missing_file(project):
@@ -124,7 +131,6 @@ def estimate(project: Project, *says: str) -> str:
     options = {
         "clip": "ann",
         "frames": "data/frames/ann.zarr",
-        "labels": "data/source/ann.parquet",
         "skeleton": "pipeline/skeletons/human.yaml",
         "sheet": "sheet.png",
         "out": "data/keypoints/x.parquet",
@@ -173,7 +179,7 @@ def test_two_people_and_no_choice(project):
     edit_params(project.folder / "params.yaml", {"clips.ann.select": {"track": 1}})
     assert "track 1" in line
     chosen = project.door(
-        *("estimate_poses", "--clip", "ann", "--frames", "data/frames/ann.zarr", "--labels", "data/source/ann.parquet"),
+        *("estimate_poses", "--clip", "ann", "--frames", "data/frames/ann.zarr"),
         *("--skeleton", "pipeline/skeletons/human.yaml", "--out", "data/keypoints/y.parquet"),
     )
     assert chosen.returncode == 0, chosen.stderr
@@ -319,7 +325,7 @@ def small_disk(tmp_path):
 
 def test_a_short_disk_is_refused_before_anything_is_written(project, small_disk):
     (small_disk / "x.zarr").write_text(EARLIER)
-    done = project.door("extract_frames", "--video", "data/source/ann.mkv", "--out", str(small_disk / "x.zarr"))
+    done = project.door("extract_frames", "--clip", "ann", "--out", str(small_disk / "x.zarr"))
     assert done.returncode == 1
     assert done.stderr.startswith(f"error: {small_disk}/x.zarr needs about ")
     assert "free: make room" in done.stderr
@@ -337,13 +343,12 @@ def limited(project: Project, limit: int, *command: str) -> subprocess.Completed
 @pytest.mark.parametrize(
     ("stage", "options"),
     [
-        ("extract_frames", {"video": "data/source/ann.mkv", "out": "data/frames/x.zarr"}),
+        ("extract_frames", {"clip": "ann", "out": "data/frames/x.zarr"}),
         (
             "estimate_poses",
             {
                 "clip": "ann",
                 "frames": "data/frames/ann.zarr",
-                "labels": "data/source/ann.parquet",
                 "skeleton": "pipeline/skeletons/human.yaml",
                 "out": "data/keypoints/x.parquet",
             },

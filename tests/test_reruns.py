@@ -102,6 +102,8 @@ EDITS: dict[str, dict[str, Any]] = {
         "external": {"fsv2v": {"driver": "ann", "target": "ann", "video": "data/source/fsv2v.mp4", "shows": "full", "first_frame": 0}}
     },
 }
+CHECKED = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text())["stages"]["check_names"]["params"]
+CONSTANT = {"data/names.ok"}  # what is written there never changes
 # The graph alone cannot show where unchanged bytes stop a rerun; test_walk runs these rows.
 RUN_ONLY = {"`evaluation.metrics`, `evaluation.flow`", "`motion`", "comments, the order of keys"}
 
@@ -120,8 +122,13 @@ def stages_of(row: str) -> list[str]:
 
 
 def expected(row: str, stages: set[str]) -> set[str]:
-    """The stages of the project that a row names."""
-    return {stage for stage in stages if any(fnmatch.fnmatchcase(stage, pattern) for pattern in stages_of(row))}
+    """The stages of the project that a row names, and the check of names where the row's edit is of what it reads."""
+    checked = {"check_names"} & stages if any(_is_under(key, part) for key in EDITS.get(row, {}) for part in CHECKED) else set()
+    return checked | {stage for stage in stages if any(fnmatch.fnmatchcase(stage, pattern) for pattern in stages_of(row))}
+
+
+def _is_under(key: str, part: str) -> bool:
+    return key == part or key.startswith(f"{part}.")
 
 
 def resolve(folder: Path) -> dict[str, dict[str, Any]]:
@@ -142,7 +149,7 @@ def affected(before: dict[str, dict[str, Any]], after: dict[str, dict[str, Any]]
     """Stages of `after` whose command, paths or params changed, and all stages downstream of them."""
     found = {name for name, stage in after.items() if stage != before.get(name)}
     while True:
-        written = [path for name in found for path in _paths(after[name], "outs", "metrics", "plots")]
+        written = [path for name in found for path in _paths(after[name], "outs", "metrics", "plots") if path not in CONSTANT]
         more = {name for name, stage in after.items() if any(_meets(dep, out) for dep in _paths(stage, "deps") for out in written)}
         if more <= found:
             return found

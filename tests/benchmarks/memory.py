@@ -22,8 +22,8 @@ ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (ROOT, ROOT 
 
 FEATURES = f"--asset st_vgg16 --out features --cache {ROOT}/.scratch/downloads --incoming {ROOT}/data/incoming"
 DOORS = {  # in the order of the stages; paths relative to the temporary folder
-    "extract_frames": "--video clip.mp4 --out frames.zarr",
-    "estimate_poses": f"--clip ann --frames frames.zarr --labels clip.parquet --skeleton {ROOT}/pipeline/skeletons/human.yaml "
+    "extract_frames": "--clip ann --out frames.zarr",
+    "estimate_poses": f"--clip ann --frames frames.zarr --skeleton {ROOT}/pipeline/skeletons/human.yaml "
     "--out keypoints.parquet",
     "segment_person": "--target ann --frames frames.zarr --keypoints keypoints.parquet --out mattes.zarr",
     "inpaint_background": "--frames frames.zarr --mattes mattes.zarr --keypoints keypoints.parquet --out plate.zarr",
@@ -38,7 +38,7 @@ DOORS = {  # in the order of the stages; paths relative to the temporary folder
     "--models model.json --fused fused.zarr --out video.mp4 --sidecar video.json",
 }
 PARAMS = {  # one training step, one thread; the rest stays as users get it
-    "clips": {"ann": {"select": "auto", "pose": "imported", "refiner": "none"}},
+    "clips": {"ann": {"video": "clip.mp4", "labels": "clip.parquet", "select": "auto", "pose": "imported", "refiner": "none"}},
     "targets": {
         "ann": {
             "clip": "ann",

@@ -203,7 +203,7 @@ def test_a_first_frame_beyond_the_driver_is_refused(scene, video):
 PARAMS = """
 split: {hold_out_fraction: 0.4}
 external:
-  theirs: {driver: DRIVER, target: man, video: data/source/theirs.mkv, shows: full, first_frame: 0}
+  theirs: {driver: DRIVER, target: man, video: VIDEO, shows: full, first_frame: 0}
 evaluation:
   metrics: [psnr, ssim, tcm, e_warp, motion_consistency]
   flow: dis
@@ -219,10 +219,10 @@ evaluation:
 def run(scene, driver, name="theirs"):
     folder = scene.folder
     write_keypoints(folder / "motion.parquet", scene.keypoints, kind="motions")
-    (folder / "params.yaml").write_text(PARAMS.replace("DRIVER", driver))
-    files = {"video": "true.mkv", "generated": "generated.zarr", "motion": "motion.parquet", "driver-frames": "frames.zarr"}
+    (folder / "params.yaml").write_text(PARAMS.replace("DRIVER", driver).replace("VIDEO", str(folder / "true.mkv")))
+    files = {"generated": "generated.zarr", "motion": "motion.parquet", "driver-frames": "frames.zarr"}
     files |= {"driver-keypoints": "keypoints.parquet", "crops": "crops.zarr", "weights": "weights", "out": "theirs.json"}
-    argv = [f"--{key}={folder / value}" for key, value in files.items()] + [f"--params={folder / 'params.yaml'}", f"--name={name}"]
+    argv = [f"--{key}={folder / value}" for key, value in files.items()] + [f"--params={folder / 'params.yaml'}", f"--external={name}"]
     command = [sys.executable, "-m", "stages.evaluate_external", *argv]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
 

@@ -142,9 +142,10 @@ def test_a_span_is_read_from_its_clip(tmp_path):
 
 def test_the_door_takes_the_span_of_its_clip(tmp_path):
     clip = media.write_clip(tmp_path / "a.mp4", media.scenes(9))
-    params = "frames: {max_height_px: null, images_fps: null}\nclips: {ana: {span: [4, 7]}, ben: {span: [4, 9]}}\n"
+    entries = f"ana: {{video: {clip}, span: [4, 7]}}, ben: {{video: {clip}, span: [4, 9]}}"
+    params = f"frames: {{max_height_px: null, images_fps: null}}\nclips: {{{entries}}}\n"
     (tmp_path / "params.yaml").write_text(params)
-    command = [sys.executable, "-m", "stages.extract_frames", "--video", clip, "--params", tmp_path / "params.yaml"]
+    command = [sys.executable, "-m", "stages.extract_frames", "--params", tmp_path / "params.yaml"]
     subprocess.run([*command, "--clip", "ana", "--out", tmp_path / "ana.zarr"], check=True)
     assert len(open_frames(tmp_path / "ana.zarr")) == 4
     done = subprocess.run([*command, "--clip", "ben", "--out", tmp_path / "ben.zarr"], capture_output=True, text=True)
@@ -193,8 +194,8 @@ def test_refuses_before_writing_when_the_disk_is_short(tmp_path, monkeypatch):
 def test_door_writes_whole_or_nothing_when_the_disk_is_full(tmp_path):
     images = [np.random.default_rng(t).integers(0, 256, (64, 96, 3)).astype(np.uint8) for t in range(40)]
     clip = media.write_clip(tmp_path / "a.mkv", images, "ffv1", "yuv444p")
-    (tmp_path / "params.yaml").write_text("frames: {max_height_px: null, images_fps: null}\n")
-    door = ["-m", "stages.extract_frames", "--video", clip, "--out", tmp_path / "a.zarr", "--params", tmp_path / "params.yaml"]
+    (tmp_path / "params.yaml").write_text(f"frames: {{max_height_px: null, images_fps: null}}\nclips: {{ana: {{video: {clip}}}}}\n")
+    door = ["-m", "stages.extract_frames", "--clip", "ana", "--out", tmp_path / "a.zarr", "--params", tmp_path / "params.yaml"]
     limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))  # noqa: E731
     run = subprocess.run([sys.executable, *map(str, door)], capture_output=True, text=True, check=False, preexec_fn=limit)
     assert run.returncode == 1

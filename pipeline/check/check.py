@@ -1,0 +1,53 @@
+"""The check that comes before every stage: names that are safe in paths and commands, values that pick files, who refers to whom."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from pipeline.artifacts.store import publish
+from pipeline.check.choices import choice_faults
+from pipeline.check.entries import KEYS, entry_faults
+from pipeline.errors import InputError
+from pipeline.params import read_all
+
+CONTENT = "The names in params.yaml are legal.\n"
+
+
+def faults_of(params: str | os.PathLike[str]) -> list[str]:
+    """Complaints about a params file, one line each, [] when all is well; InputError when it cannot be read."""
+    tree = read_all(params)
+    if not isinstance(tree, Mapping):
+        raise InputError(f"{params} must be a mapping of sections, found {type(tree).__name__}.")
+    return entry_faults(tree, _as_written(params)) + choice_faults(tree)
+
+
+def check_names(params: str | os.PathLike[str], out: str | os.PathLike[str]) -> None:
+    """Write the constant file `out` if a params file has no fault; else InputError with the first one and how many more there are."""
+    faults = faults_of(params)
+    if faults:
+        more = f" ({len(faults) - 1} more: motion-copy check)" if len(faults) > 1 else ""
+        raise InputError(f"{params}: {faults[0]}{more}")
+    with publish(out) as temporary:
+        temporary.write_text(CONTENT, encoding="utf-8")
+
+
+def _as_written(params: str | os.PathLike[str]) -> dict[Any, str]:
+    """Keys of the checked sections that are no text to YAML, as they stand in the file."""
+    texts = YAML(typ="base", pure=True).load(Path(params).read_text(encoding="utf-8"))
+    keys = [key for kind in KEYS if isinstance(texts.get(kind), Mapping) for key in texts[kind]]
+    written = {}
+    for key in keys:
+        value = _read(key)
+        if not isinstance(value, (str, list, dict)):
+            written[value] = key
+    return written
+
+
+def _read(text: Any) -> Any:
+    try:
+        return YAML(typ="safe", pure=True).load(text)
+    except Exception:  # a name such as `a: b` or `*x` is no document by itself, and text all the same
+        return text

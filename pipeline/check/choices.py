@@ -1,0 +1,57 @@
+"""Values of params.yaml that pick a file or a folder of this project, and what they may be: what lies there, by its name."""
+
+import difflib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+PIPELINE = Path(__file__).resolve().parent.parent
+FUSE_STAGES = ("generated", "warped", "enhanced", "refined")  # dvc.yaml names a store of foregrounds after each
+
+
+def choices() -> dict[str, list[str]]:
+    """Legal values by key: of an entry of clips, targets or pairs (`clips.pose`), or of a section (`background.fill`)."""
+    assets = sorted(path.stem for path in (PIPELINE / "assets").glob("*.yaml"))
+    seers = _packages("pose/backends", assets)
+    return {
+        "demo": assets,
+        "clips.skeleton": sorted(path.stem for path in (PIPELINE / "skeletons").glob("*.yaml")),
+        "clips.pose": [name for name in seers if name != "none"],
+        "clips.refiner": _packages("pose/refiners", assets),
+        "targets.matte": _packages("matting/backends", assets),
+        "pairs.redetect": [name for name in seers if name != "imported"],
+        "background.fill": _packages("background/backends", assets),
+        "appearance.features": assets,
+        "fuse.stage": list(FUSE_STAGES),
+    }
+
+
+def choice_faults(tree: Mapping[Any, Any]) -> list[str]:
+    """Complaints about the values that sections (not clips, targets, pairs) choose by, one line each, in the order of choices()."""
+    legal, faults = choices(), []
+    for key in ("background.fill", "appearance.features", "fuse.stage"):
+        section, name = key.split(".")
+        values = tree.get(section)
+        found = values.get(name) if isinstance(values, Mapping) else None
+        faults += value_faults(key, found, legal[key])
+    demo = tree.get("demo")
+    if not isinstance(demo, list):
+        return [*faults, f"demo must be a list of assets, [] for none, found {demo!r}"]
+    return faults + [fault for i, name in enumerate(demo) for fault in value_faults(f"demo.{i}", name, legal["demo"])]
+
+
+def value_faults(key: str, found: Any, legal: Iterable[str]) -> list[str]:
+    """A complaint in a list when a value is not among the legal ones, else []."""
+    legal = list(legal)
+    return [] if found in legal else [f"{key} is {found!r}; legal: {', '.join(legal)}{meant(found, legal)}"]
+
+
+def meant(found: Any, legal: Iterable[str]) -> str:
+    """`; did you mean x?` for a near miss, else nothing."""
+    near = difflib.get_close_matches(str(found), list(legal), 1)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def _packages(folder: str, assets: list[str]) -> list[str]:
+    """Interchangeable packages of a folder of rooms, each of which has an asset of its name."""
+    return sorted(path.name for path in (PIPELINE / folder).iterdir() if (path / "__init__.py").is_file() and path.name in assets)
