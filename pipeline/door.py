@@ -74,7 +74,9 @@ def stage_clock(path: Path | None, frames: int | None = None) -> Iterator[dict[s
     if figures.get("frames"):
         figures.setdefault("frames_per_s", figures["frames"] / seconds)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({k: round(float(v), 3) for k, v in figures.items()}, indent=1, sort_keys=True) + "\n")
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    beside.write_text(json.dumps({k: round(float(v), 3) for k, v in figures.items()}, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    os.replace(beside, path)  # never in place: DVC may have linked the file to its cache
 
 
 class _PeakMemory:
