@@ -1,23 +1,17 @@
-"""What every door does around its one call into a room: parse, die with its parent, clock itself, fail in one line."""
+"""What every door does around its one call into a room: parse, clock itself, fail in one line."""
 
 import argparse
 import contextlib
-import ctypes
 import json
 import os
 import resource
-import signal
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from pipeline.errors import InputError
-
-PR_SET_PDEATHSIG = 1
-SHELLS = {"sh", "dash", "bash", "ash", "busybox", "zsh", "ksh"}
-WATCH_S = 0.1
+from pipeline.record import require_unchanged
 
 
 def door_parser(description: str, reads: dict[str, str], writes: dict[str, str], optional: dict[str, str] | None = None):
@@ -33,14 +27,14 @@ def door_parser(description: str, reads: dict[str, str], writes: dict[str, str],
 
 
 def run_door(main: Callable[[], None]) -> None:
-    """Run a door: no orphan survives a killed dvc, and bad input ends in one line on stderr and exit code 1.
+    """Run a door: bad input, or an edit of what it ran with, ends in one line on stderr and exit code 1.
 
     A reader that closes its end of a pipe (`--help | head`) ends it without a word.
     """
-    _die_with_parent()
     try:
         try:
             main()
+            require_unchanged()
         finally:
             if sys.stdout is not None:
                 sys.stdout.flush()
@@ -74,7 +68,9 @@ def stage_clock(path: Path | None, frames: int | None = None) -> Iterator[dict[s
     if figures.get("frames"):
         figures.setdefault("frames_per_s", figures["frames"] / seconds)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({k: round(float(v), 3) for k, v in figures.items()}, indent=1, sort_keys=True) + "\n")
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    beside.write_text(json.dumps({k: round(float(v), 3) for k, v in figures.items()}, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    os.replace(beside, path)  # never in place: DVC may have linked the file to its cache
 
 
 class _PeakMemory:
@@ -90,33 +86,3 @@ class _PeakMemory:
         own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
         self.megabytes = max(own, children) / 1024
-
-
-def _die_with_parent() -> None:
-    """Have Linux kill this process when dvc dies: an orphan would go on writing beside the next run."""
-    if not sys.platform.startswith("linux") or threading.current_thread() is not threading.main_thread():
-        return
-    parent = os.getppid()
-    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # the parent died before the call took effect
-        os.kill(os.getpid(), signal.SIGKILL)
-    if _is_command_shell(parent):
-        threading.Thread(target=_die_with_grandparent, args=(parent,), daemon=True).start()
-
-
-def _is_command_shell(pid: int) -> bool:
-    """Whether a process is a shell with one command (`sh -c`): dvc starts stages by one, and some stay as a process between."""
-    words = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
-    return Path(words[0]).name in SHELLS and "-c" in words
-
-
-def _die_with_grandparent(shell: int) -> None:
-    """Kill this process once the shell above it has another parent than now."""
-    grandparent = _parent_of(shell)
-    while _parent_of(shell) == grandparent:
-        time.sleep(WATCH_S)
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def _parent_of(pid: int) -> str:
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1]

@@ -24,10 +24,17 @@ def closure(file: str, root: Path = ROOT) -> set[str]:
     """All project files that a file leads to, as paths relative to the root, itself included."""
     reached, waiting = {file}, [file]
     while waiting:
-        for other in imports(root / waiting.pop(), root) - reached:
+        path = waiting.pop()
+        for other in (imports(root / path, root) | _packages(path, root)) - reached:
             reached.add(other)
             waiting.append(other)
     return reached
+
+
+def _packages(file: str, root: Path) -> set[str]:
+    """The `__init__.py` of all packages that a file lies in: Python runs them first."""
+    inits = (folder / "__init__.py" for folder in Path(file).parents[:-1])
+    return {path.as_posix() for path in inits if (root / path).is_file()}
 
 
 def _file(module: str, root: Path) -> str | None:

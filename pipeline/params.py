@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pydantic
-from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from pipeline.errors import InputError
+from pipeline.plan import parsed
 
 
 class Section(pydantic.BaseModel):
@@ -63,7 +63,7 @@ def read_all(path: str | os.PathLike[str]) -> Any:
     if not Path(path).is_file():
         raise InputError(f"{path} does not exist: run from the project's root, or name the file with --params.")
     try:
-        return YAML(typ="safe", pure=True).load(Path(path).read_text(encoding="utf-8"))
+        return parsed(Path(path).read_text(encoding="utf-8"))
     except (YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
 

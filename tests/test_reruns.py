@@ -16,6 +16,7 @@ from ruamel.yaml import YAML
 from walking import ROOT, cast, edit_params, environment
 
 from pipeline.closure import CHOSEN
+from pipeline.plan import resolve_stage
 
 EXAMPLE = {"<clip>": "ben", "<target>": "ann", "<pair>": "ben-to-ann", "<new>": "eve", "<new pair>": "eve-to-ann", "<system>": "fsv2v"}
 
@@ -197,6 +198,14 @@ def test_a_change_reaches_exactly_these_stages(row, folder, unchanged):
     finally:
         params.write_text(text)
     assert affected(unchanged, after) == expected(row, set(after))
+
+
+def test_a_stage_finds_its_own_deps_and_params_as_dvc_does(folder, unchanged):
+    plan, params = ((folder / name).read_text() for name in ("dvc.yaml", "params.yaml"))
+    assert len(unchanged) > 20
+    for name, stage in unchanged.items():
+        found = resolve_stage(name, plan, params)
+        assert (found.deps, found.params) == (_paths(stage, "deps"), stage["values"]), name
 
 
 def test_code_of_a_backend_that_is_not_chosen_is_nobodys_concern(unchanged):

@@ -160,7 +160,7 @@ def test_comments_order_and_unchosen_backends_rerun_nothing(walked):
         ({"clips.ben.pose": "openpose"}, {"fetch_pose_weights@ben", "extract_frames@ben", "estimate_poses@ben", "report"}),
         ({"clips.ann.refiner": "dcpose"}, {"fetch_refiner_weights@ann", "extract_frames@ann", "estimate_poses@ann", "report"}),
         ({"targets.ann.matte": "maskrcnn"}, {"fetch_matte_weights@ann", "segment_person@ann", "report"}),
-        ({"background.fill": "deepfill"}, {"fetch_fill_weights", "inpaint_background@ann"}),
+        ({"background.fill": "deepfill"}, {"fetch_fill_weights", "inpaint_background@ann", "report"}),
     ],
 )
 def test_another_span_or_backend_asks_for_its_own_stages_and_weights(edit, stages, first, tmp_path):

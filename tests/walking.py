@@ -112,8 +112,9 @@ def make_project(folder: Path) -> Project:
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("dvc.yaml", "params.yaml", ".dvcignore", ".gitignore"):
         shutil.copy(ROOT / name, folder)
-    (folder / "data" / "experiments").mkdir(parents=True)
-    (folder / "data" / "experiments" / ".gitkeep").touch()
+    for name in ("experiments", "demo"):
+        (folder / "data" / name).mkdir(parents=True)
+        (folder / "data" / name / ".gitkeep").touch()
     draw_ann(folder)
     draw_clip(folder, "ben.mp4", Figure(proportions={"thigh": 0.8, "shin": 0.8, "torso": 1.1}), Motion(wave=1.5))
     _bring_weights(folder)

@@ -1,0 +1,250 @@
+"""What DVC records is what ran: an edit of params, code or data while a stage runs is said, and the stage runs again."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from walking import ROOT, STAGE, environment
+
+from pipeline import record
+from pipeline.door import run_door
+from pipeline.errors import InputError
+from pipeline.plan import MISSING, resolve_stage, values_of
+
+PLAN = """stages:
+  fetch:
+    cmd: python -m stages.fetch --asset ${fill.name}
+    deps: ["pipeline/assets/${fill.name}.yaml"]
+
+  # between two stages
+  train:
+    foreach: ${targets}
+    do:
+      cmd: >-
+        python -m stages.train --target ${key}
+
+        --out out/${key}.txt
+      deps: [
+        # code
+        pipeline/errors.py, "pipeline/backends/${item.matte}",
+        # data
+        "data/frames/${item.clip}.zarr", data/source.mp4,
+      ]
+      params: [steps, "targets.${key}.over", "targets.${key}.absent"]
+      outs: ["out/${key}.txt"]
+  demo:
+    foreach: ${demo}
+    do:
+      cmd: python -m stages.demo --asset ${item}
+      deps: ["pipeline/assets/${item}.yaml"]
+"""
+PARAMS = """steps: {number: 3, rate: 1e-3}
+fill: {name: telea}
+other: 1
+demo: [one]
+targets:
+  man: {clip: walk, matte: plain, over: {}}
+  woman: {clip: run, matte: fine, over: {}}
+"""
+FILES = {
+    "dvc.yaml": PLAN,
+    "params.yaml": PARAMS,
+    "pipeline/errors.py": "A = 1\n",
+    "pipeline/unused.py": "A = 1\n",
+    "pipeline/backends/plain/__init__.py": "A = 1\n",
+    "pipeline/backends/plain/__pycache__/x.pyc": "compiled",
+    "pipeline/backends/fine/__init__.py": "A = 1\n",
+    "data/frames/walk.zarr/c/0": "frames",
+    "data/frames/run.zarr/c/0": "frames",
+    "data/source.mp4": "video",
+}
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch) -> Path:
+    for name, text in FILES.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(record, "_noted", [])
+    return tmp_path
+
+
+def replace(name: str, old: str, new: str):
+    def edit(root: Path) -> None:
+        path = root / name
+        kept = path.stat()
+        path.write_text(path.read_text().replace(old, new))
+        assert path.read_text() != FILES[name]
+        later = int(len(old) == len(new))  # a size that differs is enough, and clocks of files are coarse
+        os.utime(path, ns=(kept.st_atime_ns, kept.st_mtime_ns + later))
+
+    return edit
+
+
+def touch(name: str):
+    return lambda root: os.utime(root / name, ns=(1, 1))
+
+
+def write(*names: str):
+    return lambda root: [(root / name).write_text("new") for name in names]
+
+
+SEEN = {
+    "a declared value": (replace("params.yaml", "number: 3", "number: 4"), ["params.yaml: steps"]),
+    "an override that was empty": (replace("params.yaml", "plain, over: {}", "plain, over: {x: 1}"), ["params.yaml: targets.man.over"]),
+    "a value that was absent": (replace("params.yaml", "plain,", "plain, absent: 1,"), ["params.yaml: targets.man.absent"]),
+    "params that are no YAML": (replace("params.yaml", "demo: [one]", "demo: [one"), ["params.yaml"]),
+    "no params": (lambda root: (root / "params.yaml").unlink(), ["params.yaml"]),
+    "code": (replace("pipeline/errors.py", "1", "2"), ["pipeline/errors.py"]),
+    "the chosen package": (replace("pipeline/backends/plain/__init__.py", "1", "22"), ["pipeline/backends/plain/__init__.py"]),
+    "a module more": (write("pipeline/backends/plain/more.py"), ["pipeline/backends/plain/more.py"]),
+    "data": (replace("data/frames/walk.zarr/c/0", "frames", "longer frames"), ["data/frames/walk.zarr/c/0"]),
+    "data of the same size": (replace("data/source.mp4", "video", "VIDEO"), ["data/source.mp4"]),
+    "data that is gone": (lambda root: shutil.rmtree(root / "data/frames/walk.zarr"), ["data/frames/walk.zarr/c/0"]),
+    "two of them": (write("data/source.mp4", "pipeline/errors.py"), ["data/source.mp4", "pipeline/errors.py"]),
+}  # fmt: skip
+UNSEEN = {
+    "nothing": lambda root: None,
+    "a value of nobody": replace("params.yaml", "other: 1", "other: 2"),
+    "another target's": replace("params.yaml", "fine, over: {}", "fine, over: {x: 1}"),
+    "comments and order": lambda root: (root / "params.yaml").write_text("# x\nother: 1\n" + PARAMS.replace("other: 1\n", "")),
+    "another target's data": write("data/frames/run.zarr/c/0"),
+    "another package": write("pipeline/backends/fine/__init__.py"),
+    "code that it does not import": write("pipeline/unused.py"),
+    "compiled code": write("pipeline/backends/plain/__pycache__/x.pyc"),
+    "code that is only touched": touch("pipeline/errors.py"),
+}
+
+
+@pytest.mark.parametrize("edit", SEEN)
+def test_an_edit_of_what_a_stage_runs_with_is_seen(edit, project):
+    noted = record.Record("train@man", project)
+    change, expected = SEEN[edit]
+    change(project)
+    assert noted.changed() == expected
+
+
+@pytest.mark.parametrize("edit", UNSEEN)
+def test_an_edit_of_anything_else_is_nothing(edit, project):
+    noted = record.Record("train@man", project)
+    UNSEEN[edit](project)
+    assert noted.changed() == []
+
+
+def test_a_stage_is_resolved_for_its_item():
+    deps, params = resolve_stage("sub/dvc.yaml:train@woman", PLAN, PARAMS)
+    assert deps == ["pipeline/errors.py", "pipeline/backends/fine", "data/frames/run.zarr", "data/source.mp4"]
+    assert params == {"steps": {"number": 3, "rate": 1e-3}, "targets.woman.over": {}, "targets.woman.absent": MISSING}
+    assert resolve_stage("fetch", PLAN, PARAMS).deps == ["pipeline/assets/telea.yaml"]
+    assert resolve_stage("demo@one", PLAN, PARAMS).deps == ["pipeline/assets/one.yaml"]
+    assert values_of(["steps.rate", "steps.rate.x"], PARAMS) == {"steps.rate": 1e-3, "steps.rate.x": MISSING}
+    for unknown in ("nothing", "train@child", "tra"):
+        with pytest.raises(KeyError):
+            resolve_stage(unknown, PLAN, PARAMS)
+
+
+def test_a_stage_written_another_way_is_resolved_too():
+    text = '{"stages": {"train": {"cmd": "x", "deps": ["${fill.name}.txt"]}}}'
+    assert resolve_stage("train", text, PARAMS).deps == ["telea.txt"]
+
+
+def test_a_door_says_what_changed_in_one_line(project, monkeypatch, capsys):
+    monkeypatch.setenv("DVC_STAGE", "train@man")
+    record.begin()
+    run_door(lambda: None)
+    with pytest.raises(SystemExit) as ended:
+        run_door(lambda: SEEN["two of them"][0](project))
+    assert ended.value.code == 1
+    assert capsys.readouterr().err == (
+        "error: data/source.mp4 and 1 more changed while the stage ran, so its result is not recorded: run dvc repro again\n"
+    )
+
+
+@pytest.mark.parametrize("stage", [None, "somebody@elses"])
+def test_by_hand_and_for_a_stage_of_another_plan_nothing_is_noted(stage, project, monkeypatch):
+    monkeypatch.delenv("DVC_STAGE", raising=False)
+    if stage:
+        monkeypatch.setenv("DVC_STAGE", stage)
+    record.begin()
+    SEEN["two of them"][0](project)
+    record.require_unchanged()
+    assert record._noted == []
+
+
+def test_a_door_notes_before_it_imports_what_takes_time(project):
+    code = "import sys, stages; from pipeline import record; print(len(record._noted), 'torch' in sys.modules, 'numpy' in sys.modules)"
+    env = {**environment(), "DVC_STAGE": "train@man", "PYTHONPATH": str(ROOT)}
+    assert subprocess.check_output([sys.executable, "-c", code], env=env, cwd=project, text=True) == "1 False False\n"
+    del env["DVC_STAGE"]
+    assert subprocess.check_output([sys.executable, "-c", code], env=env, cwd=project, text=True) == "0 False False\n"
+
+
+def test_a_look_at_many_files_is_cheap(project):
+    folder = project / "data/frames/walk.zarr/c"
+    for i in range(2000):
+        (folder / f"x{i}").touch()
+    start = time.perf_counter()
+    noted = record.Record("train@man", project)
+    assert noted.changed() == []
+    assert time.perf_counter() - start < 1.0  # about 0.05 s where nothing else runs
+
+
+SLOW_STAGE = """
+import sys, time
+from pathlib import Path
+from pipeline.door import run_door
+from pipeline.params import read_value
+def main():
+    text = f"{read_value('params.yaml', 'n')} {Path('in.txt').read_text()}"
+    Path("reading").touch()
+    while Path("wait").exists():
+        time.sleep(0.01)
+    Path("out.txt").write_text(text)
+run_door(main)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "text"), [("params.yaml", "n: 2\n"), ("in.txt", "b"), ("stages/say.py", SLOW_STAGE + "# edited\n")])
+def test_dvc_runs_a_stage_again_that_was_edited_under_it(name, text, tmp_path):
+    shutil.copytree(ROOT / "pipeline", tmp_path / "pipeline", ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "stages").mkdir()
+    shutil.copy(ROOT / "stages/__init__.py", tmp_path / "stages")
+    (tmp_path / "stages/say.py").write_text(SLOW_STAGE)
+    (tmp_path / "dvc.yaml").write_text(
+        "stages:\n  say:\n    cmd: python -m stages.say\n    deps: [in.txt, stages/say.py]\n    params: [n]\n    outs: [out.txt]\n"
+    )
+    (tmp_path / "params.yaml").write_text("n: 1\n")
+    (tmp_path / "in.txt").write_text("a")
+    (tmp_path / "wait").touch()
+    run = {"cwd": tmp_path, "env": environment(), "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    dvc = [sys.executable, "-m", "dvc"]
+    subprocess.run([*dvc, "init", "-q", "--no-scm"], **run, check=True)
+    with subprocess.Popen([*dvc, "repro"], **run) as first:
+        while not (tmp_path / "reading").exists():
+            assert first.poll() is None
+            time.sleep(0.01)
+        (tmp_path / name).write_text(text)
+        (tmp_path / "wait").unlink()
+        said = first.communicate()[0]
+    assert first.returncode != 0
+    assert "changed while the stage ran" in said
+    second = subprocess.run([*dvc, "repro"], **run, check=True).stdout
+    assert STAGE.findall(second) == ["say"], second
+    now = "2 a" if name == "params.yaml" else "1 b" if name == "in.txt" else "1 a"
+    assert (tmp_path / "out.txt").read_text() == now
+    assert STAGE.findall(subprocess.run([*dvc, "repro"], **run, check=True).stdout) == []
+
+
+def test_an_unchanged_stage_raises_nothing(project, monkeypatch):
+    monkeypatch.setenv("DVC_STAGE", "train@man")
+    record.begin()
+    record.require_unchanged()
+    (project / "data/source.mp4").write_text("other")
+    with pytest.raises(InputError, match=r"^data/source\.mp4 changed while the stage ran"):
+        record.require_unchanged()
