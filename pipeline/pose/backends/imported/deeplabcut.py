@@ -1,12 +1,12 @@
 """DeepLabCut's tables: csv, and the project folder that holds them (labeled-data/<video>/CollectedData_<scorer>.csv)."""
 
-import csv
 from pathlib import Path
 
 import numpy as np
 
 from pipeline.errors import InputError
 from pipeline.pose.backends.imported.labels import Labels
+from pipeline.pose.backends.imported.texts import read_cells
 
 COORDINATES = ("x", "y", "likelihood")
 UNSHARED = "single"  # DeepLabCut's name for points that belong to no animal, as corners of the cage
@@ -36,13 +36,10 @@ def find_csv(folder: Path, source: str) -> Path:
 def read_csv(path: Path) -> Labels:
     """Read a csv with the header rows scorer, bodyparts, coords, or, for several animals, scorer, individuals, bodyparts, coords.
 
-    Empty cells are missing; without likelihood a point's score is 1.
+    Empty cells are missing; without likelihood a point's score is 1. Cells may be separated by semicolons or tabs, with a
+    decimal comma in the numbers.
     """
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            lines = [line for line in csv.reader(file) if line]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path} must be a DeepLabCut csv, found no text table ({error}); export it again") from error
+    lines, decimal_comma = read_cells(path)
     heads = [line[0] for line in lines[:4]]
     depth = 4 if heads == ["scorer", "individuals", "bodyparts", "coords"] else 3
     if len(lines) <= depth or heads[depth - 2 : depth] != ["bodyparts", "coords"] or heads[0] != "scorer":
@@ -50,9 +47,8 @@ def read_csv(path: Path) -> Labels:
         raise InputError(f"{path} must start with the rows scorer, bodyparts, coords (DeepLabCut), then a row a frame; found: {found}")
     first = next((i for i, kind in enumerate(lines[depth - 1]) if kind in COORDINATES), 1)
     columns = [(animal, part, kind) for animal, part, kind in zip(_animals(lines, depth), *lines[depth - 2 : depth])][first:]
-    values = np.array(
-        [[_number(path, t + depth, line, i) for i in range(first, first + len(columns))] for t, line in enumerate(lines[depth:])]
-    )
+    wanted = range(first, first + len(columns))
+    values = np.array([[_number(path, t + depth, line, i, decimal_comma) for i in wanted] for t, line in enumerate(lines[depth:])])
     return labels_of_columns(path, columns, values, _rows(path, [line[:first] for line in lines[depth:]], depth))
 
 
@@ -92,11 +88,11 @@ def _rows(path: Path, cells: list[list[str]], depth: int) -> list[int] | list[st
     return names
 
 
-def _number(path: Path, row: int, line: list[str], column: int) -> float:
+def _number(path: Path, row: int, line: list[str], column: int, decimal_comma: bool) -> float:
     if column >= len(line) or line[column].strip() == "":
         return float("nan")
     try:
-        return float(line[column])
+        return float(line[column].replace(",", ".") if decimal_comma else line[column])
     except ValueError:
         where = f"line {row + 1}, column {column + 1}"
         raise InputError(f"{path} must hold numbers, found {line[column]!r} in {where}; correct the cell") from None

@@ -9,6 +9,9 @@ import numpy as np
 
 from pipeline.errors import InputError
 
+ROBOFLOW = re.compile(r"(_(png|jpe?g|bmp|tiff?|webp|avif|heic))?\.rf\.\w+$", re.IGNORECASE)
+LABEL_STUDIO = re.compile(r"^(?=\d*[a-f])[0-9a-f]{8}-(?=.)")
+
 
 @dataclass(frozen=True)
 class Labels:
@@ -53,8 +56,9 @@ def match_frames(path: Path, labels: Labels, clip: Clip) -> tuple[np.ndarray, np
     """Return points (t p j 2) and score (t p j) of all frames of the clip, and how many are labelled; the others show nobody.
 
     Rows with numbers stand for those frames. Rows with file names stand for the pictures of a folder; of a video, for the
-    frames that the names' last numbers count, or, when there is a row for each frame, for the frames in natural order. With
-    a span numbers are those of the video, and rows outside are left out. InputError when a row fits no frame or two fit one.
+    frames that the one number differing between their names counts, or, when there is a row for each frame, for the frames
+    in natural order. With a span numbers are those of the video, and rows outside are left out. InputError when a row fits
+    no frame or two fit one.
     """
     wanted = _frames_of_names(path, [str(row) for row in labels.rows], clip) if _named(labels.rows) else [int(row) for row in labels.rows]
     if clip.first is not None:
@@ -89,21 +93,48 @@ def _frames_of_names(path: Path, rows: list[str], clip: Clip) -> list[int | None
     if clip.images is not None:
         place = {Path(image).name: t for t, image in enumerate(clip.images)}
         place = {**{Path(name).stem: t for name, t in place.items()}, **place}  # some formats name pictures without suffix
-        wanted = [place.get(file) for file in files]
+        wanted = [place.get(file, place.get(picture_name(file))) for file in files]
         if all(t is None for t in wanted):
             found = f"{clip.images[0]} … against {rows[0]} …"
             raise InputError(f"{path} must label the clip's images, found none of them in it ({found}); name the right file")
         return wanted
     if len(rows) == clip.frames and clip.first is None:  # as many pictures as frames: the video was made of them
-        order = sorted(range(len(rows)), key=lambda row: _natural(files[row]))
+        order = sorted(range(len(rows)), key=lambda row: _natural(picture_name(files[row])))
         return [order.index(row) for row in range(len(rows))]
-    numbers = [re.findall(r"\d+", file.rsplit(".", 1)[0]) for file in files]
+    return list(frame_numbers(path, files))
+
+
+def picture_name(name: str) -> str:
+    """Return a picture's own name without folder, suffix and what labelling tools add to it.
+
+    Roboflow's frame_0003_png.rf.<hash>.jpg and Label Studio's <hash>-frame_0003.png are frame_0003.
+    """
+    bare = re.sub(r"\.[A-Za-z]\w{1,4}$", "", name.replace("\\", "/").rsplit("/", 1)[-1])
+    return LABEL_STUDIO.sub("", ROBOFLOW.sub("", bare))
+
+
+def frame_numbers(path: Path, names: list[str], example: str = "img0123.png") -> list[int]:
+    """Return the frame that each file's name counts: the one number that differs between them, or a lone name's last.
+
+    InputError when a name has no number, or when it cannot be told which one counts.
+    """
+    remedy = "rename them, or make the folder of pictures the clip"
+    numbers = [re.findall(r"\d+", name) for name in map(picture_name, names)]
     if not all(numbers):
-        bare = files[numbers.index([])]
+        bare = names[numbers.index([])]
         raise InputError(
-            f"{path} must name pictures by their frame's number (img0123.png), found {bare}; make the folder of pictures the clip"
+            f"{path} must name its files by their frame's number ({example}), found {bare}; {remedy}"
         )
-    return [int(found[-1]) for found in numbers]
+    alike = len({len(found) for found in numbers}) == 1
+    columns = {tuple(map(int, column)) for column in zip(*numbers, strict=True)} if alike else set()
+    differing = [column for column in columns if len(set(column)) > 1]
+    if not alike or len(differing) > 1:
+        other = next(name for name, found in zip(names, numbers, strict=True) if len(found) != len(numbers[0]) or found != numbers[0])
+        raise InputError(
+            f"{path} must name its files by one number that differs, their frame's ({example}), found {names[0]} and {other}, "
+            f"which differ in more; {remedy}"
+        )
+    return list(differing[0]) if differing else [int(found[-1]) for found in numbers]
 
 
 def _natural(name: str) -> list[tuple[int, int, str]]:
