@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SOURCES = sorted(p.relative_to(ROOT).as_posix() for folder in ("pipeline", "stages") for p in (ROOT / folder).rglob("*.py"))
 FLOOR = ["timeline", "video", "picture", "body", "training"]  # each imports those before it only
 NOT_ROOMS = {"networks", "artifacts", "skeletons", *FLOOR}
-LOOSE = {"__init__", "errors", "params", "door", "progress", "closure", "imports"}  # what every stage needs
+LOOSE = {"__init__", "errors", "failures", "params", "door", "progress", "closure", "imports"}  # what every stage needs
 ROOMS = sorted({s.split("/")[1] for s in SOURCES if s.count("/") > 1 and s.startswith("pipeline/")} - NOT_ROOMS)
 MODEL_PACKAGES = {"ai_edge_litert", "detectron2", "torchvision", "lpips", "mediapipe", "torch_fidelity"}
 
