@@ -1,5 +1,6 @@
 """DeepLabCut's tables: csv, and the project folder that holds them (labeled-data/<video>/CollectedData_<scorer>.csv)."""
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -46,7 +47,14 @@ def read_csv(path: Path) -> Labels:
         found = ", ".join(heads[:3]) or "nothing"
         raise InputError(f"{path} must start with the rows scorer, bodyparts, coords (DeepLabCut), then a row a frame; found: {found}")
     first = next((i for i, kind in enumerate(lines[depth - 1]) if kind in COORDINATES), 1)
+    widths = [len(line) for line in lines[:depth]]
+    if len(set(widths)) > 1:
+        raise InputError(f"{path} must have as many cells in each of its header rows, found {', '.join(map(str, widths))}; export it again")
     columns = [(animal, part, kind) for animal, part, kind in zip(_animals(lines, depth), *lines[depth - 2 : depth])][first:]
+    longer = next((t for t, line in enumerate(lines) if any(cell.strip() for cell in line[widths[0] :])), None)
+    if longer is not None:
+        found = f"{len(lines[longer])} in line {longer + 1}"
+        raise InputError(f"{path} must have at most {widths[0]} cells a row, found {found}; export it again")
     wanted = range(first, first + len(columns))
     values = np.array([[_number(path, t + depth, line, i, decimal_comma) for i in wanted] for t, line in enumerate(lines[depth:])])
     return labels_of_columns(path, columns, values, _rows(path, [line[:first] for line in lines[depth:]], depth))
@@ -59,6 +67,15 @@ def labels_of_columns(path: Path, columns: list[tuple[str, str, str]], values: n
     names = list(dict.fromkeys(part for _, part, _ in place))
     if not names:
         raise InputError(f"{path} must have columns x and y for each body part, found none; export it again")
+    if values.shape != (len(rows), len(columns)):
+        wanted = f"{len(rows)} x {len(columns)}"
+        raise InputError(f"{path} must have a number for each row and column, {wanted}, found {values.shape}; export it again")
+    named = [(animal, part, kind) for animal, part, kind in columns if kind in COORDINATES and animal != UNSHARED]
+    twice = next((column for column, count in Counter(named).items() if count > 1), None)
+    lone = next((column for column in named if {"x", "y"} - {kind for animal, part, kind in named if (animal, part) == column[:2]}), None)
+    if twice or lone:
+        found = f"{' '.join(twice).strip()} twice" if twice else f"{' '.join((lone or ('',))[:2]).strip()} without one of them"
+        raise InputError(f"{path} must have one column x and one y for each body part, found {found}; export it again")
     points, score = np.full((len(values), len(animals), len(names), 2), np.nan), np.zeros((len(values), len(animals), len(names)))
     for (animal, part, kind), i in place.items():
         p, j = animals.index(animal), names.index(part)

@@ -1,6 +1,7 @@
 """Labels as a file holds them, and how they are brought into a clip's frames and a skeleton's joints."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,8 @@ import numpy as np
 from pipeline.errors import InputError
 
 ROBOFLOW = re.compile(r"(_(png|jpe?g|bmp|tiff?|webp|avif|heic))?\.rf\.\w+$", re.IGNORECASE)
+MOST_BYTES = 4 * 2**30  # of labels in memory
+FARTHEST_PX = 1e6  # no picture is so large; further out, a number is no pixel
 LABEL_STUDIO = re.compile(r"^(?=\d*[a-f])[0-9a-f]{8}-(?=.)")
 
 
@@ -52,6 +55,16 @@ class Clip:
             )
 
 
+def require_room(path: Path, shape: tuple[int, ...]) -> None:
+    """InputError unless an array of frames, people and joints can be held: each track of a fragmented file takes a place in every frame."""
+    needed = int(np.prod(shape, dtype=np.float64)) * 3 * 8
+    if needed > MOST_BYTES:
+        raise InputError(
+            f"{path} must be small enough to be held, found {shape[1]} people or tracks in {shape[0]} frames, {needed / 1e9:.0f} GB: "
+            "export the subject's track alone"
+        )
+
+
 def match_frames(path: Path, labels: Labels, clip: Clip) -> tuple[np.ndarray, np.ndarray, int]:
     """Return points (t p j 2) and score (t p j) of all frames of the clip, and how many are labelled; the others show nobody.
 
@@ -74,8 +87,12 @@ def match_frames(path: Path, labels: Labels, clip: Clip) -> tuple[np.ndarray, np
         raise InputError(f"{path} must have at most one pose a frame, {found}; label this very clip or cut the video")
     known = [t for t in wanted if t is not None]
     if len(set(known)) < len(known):
-        twice = next(t for t in known if known.count(t) > 1)
+        twice = next(t for t, count in Counter(known).items() if count > 1)
         raise InputError(f"{path} must have at most one row a frame, found frame {twice} twice; take one of them out")
+    wild = labels.points[np.isfinite(labels.points) & (np.abs(labels.points) > FARTHEST_PX)]
+    if len(wild):
+        raise InputError(f"{path} must give pixels of the clip's frames, found {wild[0]:g}; correct it, or leave the point out")
+    require_room(path, (clip.frames, *labels.points.shape[1:3]))
     points = np.full((clip.frames, *labels.points.shape[1:]), np.nan)
     score = np.zeros((clip.frames, *labels.score.shape[1:]))
     there = [row for row, t in enumerate(wanted) if t is not None]
@@ -100,7 +117,8 @@ def _frames_of_names(path: Path, rows: list[str], clip: Clip) -> list[int | None
         return wanted
     if len(rows) == clip.frames and clip.first is None:  # as many pictures as frames: the video was made of them
         order = sorted(range(len(rows)), key=lambda row: _natural(picture_name(files[row])))
-        return [order.index(row) for row in range(len(rows))]
+        place = {row: t for t, row in enumerate(order)}
+        return [place[row] for row in range(len(rows))]
     return list(frame_numbers(path, files))
 
 

@@ -50,8 +50,13 @@ def _people(path: Path) -> list[dict[str, np.ndarray]]:
     return [_lists(path, person) for person in tree["people"]]
 
 
-def _lists(path: Path, person: dict[str, Any]) -> dict[str, np.ndarray]:
+def _lists(path: Path, person: Any) -> dict[str, np.ndarray]:
+    if not isinstance(person, dict):
+        raise InputError(f"{path} must list each of its people as an object, found {type(person).__name__}; run OpenPose again")
     lists = {kind: person.get(f"{kind}_keypoints_2d") or [] for kind in ("pose", "hand_left", "hand_right")}
+    for kind, values in lists.items():
+        if not isinstance(values, list) or not all(type(value) in (int, float) for value in values):
+            raise InputError(f"{path} must have numbers in a list as {kind}_keypoints_2d, found another kind of value; run OpenPose again")
     hands = all(len(lists[hand]) in (0, 3 * len(HAND)) for hand in ("hand_left", "hand_right"))
     if len(lists["pose"]) not in (0, *(3 * count for count in BODIES)) or not hands:
         counts = ", ".join(f"{len(values)} {kind}" for kind, values in lists.items())

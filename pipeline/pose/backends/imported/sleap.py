@@ -8,7 +8,7 @@ import numpy as np
 
 from pipeline.errors import InputError
 from pipeline.pose.backends.imported.hdf5 import opened, text, texts
-from pipeline.pose.backends.imported.labels import Labels
+from pipeline.pose.backends.imported.labels import Labels, require_room
 from pipeline.pose.backends.imported.sleap_videos import find_video, rows_of
 
 NEWEST = 3.0  # from this format on, tables are laid out otherwise
@@ -57,12 +57,15 @@ def read_slp(path: Path, source: str) -> Labels:
     chosen = [_shown(instances, int(f["instance_id_start"]), int(f["instance_id_end"])) for f in frames]
     followed = tracks > 0 and all(int(one["track"]) >= 0 for group in chosen for one in group)
     places = tracks if followed else max(map(len, chosen), default=0)
+    require_room(path, (len(frames), places, len(names)))
     points, score = np.full((len(frames), places, len(names), 2), np.nan), np.zeros((len(frames), places, len(names)))
     for t, group in enumerate(chosen):
         for i, one in enumerate(group):
             p = int(one["track"]) if followed else i
             by_hand = int(one["instance_type"]) == USER
             rows = (user if by_hand else predicted)[int(one["point_id_start"]) : int(one["point_id_end"])]
+            if len(rows) != len(names):
+                raise InputError(f"{path} must have {len(names)} points an animal, found {len(rows)} in frame {t}; save the project again")
             seen = rows["visible"].astype(bool) & np.isfinite(rows["x"])
             points[t, p] = np.where(seen[:, None], np.stack([rows["x"], rows["y"]], axis=1) - shift, np.nan)
             score[t, p] = np.where(seen, 1.0 if by_hand else rows["score"], 0.0)
