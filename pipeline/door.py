@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from pipeline.errors import InputError
+from pipeline.failures import end_of, flush_output
 from pipeline.record import require_unchanged
 
 
@@ -27,28 +27,26 @@ def door_parser(description: str, reads: dict[str, str], writes: dict[str, str],
 
 
 def run_door(main: Callable[[], None]) -> None:
-    """Run a door: bad input, or an edit of what it ran with, ends in one line on stderr and exit code 1.
+    """Run a door: whatever goes wrong, an edit of what it ran with too, ends in one line on stderr and an exit code.
 
-    A reader that closes its end of a pipe (`--help | head`) ends it without a word.
+    That is 1, and 130 for Ctrl+C. A reader that closes its end of a pipe (`--help | head`) ends it without a word; the
+    traceback of what nobody foresaw lies in .scratch/errors.
     """
-    try:
+
+    def whole() -> None:
+        main()
+        require_unchanged()
+
+    failure: BaseException | None = None
+    for step in (whole, flush_output):
         try:
-            main()
-            require_unchanged()
-        finally:
-            if sys.stdout is not None:
-                sys.stdout.flush()
-    except InputError as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-        sys.exit(1)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or the interpreter's last flush would complain
-        sys.exit(1)
-    except OSError as error:
-        if error.errno is None:
-            raise
-        print(f"error: {error.strerror}: {error.filename or 'while writing'}. Nothing half-written was kept.", file=sys.stderr)
-        sys.exit(1)
+            step()
+        except BaseException as error:  # the last resort: no user is shown a traceback
+            failure = failure or error
+    if isinstance(failure, SystemExit):
+        raise failure
+    if failure is not None:
+        sys.exit(end_of(failure))
 
 
 @contextlib.contextmanager

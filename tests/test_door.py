@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline import failures
 from pipeline.door import door_parser, stage_clock
 from pipeline.errors import InputError
 
@@ -60,11 +61,70 @@ def test_an_error_of_the_system_names_its_file(tmp_path):
     assert done.stderr == "error: No such file or directory: absent/file. Nothing half-written was kept.\n"
 
 
-def test_a_defect_keeps_its_traceback(tmp_path):
+def test_a_defect_is_one_line_and_keeps_its_traceback_in_a_file(tmp_path):
     done = run(tmp_path, "return 1 / 0")
-    assert done.returncode == 1
-    assert "ZeroDivisionError" in done.stderr
-    assert "error:" not in done.stderr
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("error: internal error: ZeroDivisionError: division by zero; details in .scratch/errors/door-")
+    assert done.stderr.count("\n") == 1
+    kept = list((tmp_path / ".scratch/errors").iterdir())
+    assert [str(path.relative_to(tmp_path)) for path in kept] == [done.stderr.split()[-1]]
+    assert "in main\n    return 1 / 0" in kept[0].read_text()
+
+
+def test_a_traceback_is_not_lost_where_no_file_can_be_written(tmp_path, capsys, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr(failures, "ERRORS", tmp_path / "file" / "errors")
+    monkeypatch.setattr(failures.tempfile, "gettempdir", lambda: str(tmp_path / "file"))
+    assert failures.end_of(ZeroDivisionError("nought")) == 1
+    said = capsys.readouterr().err
+    assert said == "ZeroDivisionError: nought\nerror: internal error: ZeroDivisionError: nought; details in the lines above\n"
+
+
+class OutOfMemoryError(RuntimeError):
+    """As torch names it."""
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "says"),
+    [
+        (MemoryError(), 1, "memory must hold what this step works on, found too little (MemoryError)"),
+        (OutOfMemoryError("CUDA out of memory. Tried"), 1, "(CUDA out of memory. Tried): give it more memory, or lower"),
+        (RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't"), 1, "give it more memory"),
+        (KeyboardInterrupt(), 130, "interrupted. Nothing half-written was kept"),
+        (FloatingPointError("loss gw is nan at step 3"), 1, "numbers must stay finite: loss gw is nan at step 3"),
+        (RecursionError("too deep"), 1, "nested too deeply to be read (too deep): export it again"),
+        (UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte"), 1, "text must be UTF-8, found other bytes"),
+        (FileNotFoundError(2, "No such file", "a\nb"), 1, "No such file: a b. Nothing half-written was kept."),
+        (OSError("cut"), 1, "internal error: OSError: cut; details in"),
+        (InputError("a \x1b[31mred\r\nname"), 1, "a \\x1b[31mred name"),
+    ],
+)
+def test_every_kind_of_failure_is_one_line(error, code, says, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(failures, "ERRORS", tmp_path)
+    assert failures.end_of(error) == code
+    said = capsys.readouterr().err
+    assert said.startswith("error: ")
+    assert says in said
+    assert said.endswith("\n")
+    assert len(said.splitlines()) == 1
+
+
+def test_a_long_line_keeps_its_beginning_and_its_remedy():
+    said = failures.one_line("begins " + "x" * 10000 + " do this")
+    assert len(said) < 2100
+    assert said.startswith("begins ")
+    assert said.endswith(" do this")
+
+
+def test_a_failure_is_told_although_the_output_is_closed(tmp_path):
+    late = "sys.stdout.write('x')\nraise InputError('frames must be there')"
+    buffered = {**ENVIRONMENT, "PYTHONUNBUFFERED": ""}  # or the printing itself would fail first
+    with subprocess.Popen(script(tmp_path, late), env=buffered, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as door:
+        assert door.stdout is not None
+        assert door.stderr is not None
+        door.stdout.close()
+        assert door.stderr.read() == "error: frames must be there\n"
+    assert door.returncode == 1
 
 
 @pytest.mark.parametrize("body", ["print('x' * 1000000)", "print('x')\ntime.sleep(0.3)", "for _ in range(9999):\n    print('x' * 99)"])

@@ -29,9 +29,9 @@ class Table:
 
 
 def peek_zarr(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, ArrayReader]]:
-    """Attributes and arrays of a Zarr group (or of a lone array, named `array`); InputError when it is neither."""
+    """Attributes and arrays of a Zarr group (or of a lone array, named `array`) of format 3; InputError when it is neither."""
     try:
-        node = zarr.open(zarr.storage.LocalStore(Path(path), read_only=True), mode="r")
+        node = zarr.open(zarr.storage.LocalStore(Path(path), read_only=True), mode="r", zarr_format=3)
         members = dict(node.arrays()) if isinstance(node, zarr.Group) else {"array": node}
         attributes = dict(node.attrs)
     except Exception as error:  # zarr raises many kinds for a foreign or damaged folder

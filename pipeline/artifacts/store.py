@@ -168,7 +168,8 @@ def open_group(path: str | os.PathLike[str], kinds: tuple[str, ...], remedy: str
     if not Path(path).is_dir():
         raise InputError(f"{path} does not exist. {remedy}")
     try:
-        group = zarr.open_group(zarr.storage.LocalStore(Path(path), read_only=True), mode="r")
+        # format 3 alone: an older one may name codecs that run code, such as pickle
+        group = zarr.open_group(zarr.storage.LocalStore(Path(path), read_only=True), mode="r", zarr_format=3)
         attributes = dict(group.attrs)
     except Exception as error:  # a foreign folder, a cut JSON, a wrong format: all mean the same to the user
         raise InputError(f"{path} is not a readable Zarr group: {error}. {remedy}") from error

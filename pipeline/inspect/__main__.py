@@ -15,11 +15,11 @@ def main() -> None:
     parser.add_argument("--png", type=Path, metavar="OUT.png", help="also draw a contact sheet")
     args = parser.parse_args()
     findings = inspect(args.path)
-    print(findings.text())
-    if args.png:
-        if not findings.pictures:
-            raise InputError(f"{args.path} holds nothing to draw: leave --png away.")
+    if args.png and findings.pictures:  # before the text, whose reader may leave early (| head)
         args.png.write_bytes(encode(contact_sheet(findings.pictures, findings.labels, PICTURES)))
+    print(findings.text())
+    if args.png and not findings.pictures:
+        raise InputError(f"{args.path} holds nothing to draw: leave --png away.")
 
 
 if __name__ == "__main__":

@@ -9,17 +9,25 @@ from typing import Any
 import numpy as np
 
 from pipeline.artifacts.findings import Findings, shortened, statistics
-from pipeline.errors import InputError
+from pipeline.artifacts.store import readable
+from pipeline.errors import InputError, require_plain
 from pipeline.picture.sheets import spread
 
 SAMPLED_FRAMES = 64
 PICTURES = 8
+REMEDY = "It may be damaged or of another format."
 
 
 def inspect(path: Path) -> Findings:
     """Look into an artifact; InputError when it is missing, damaged or of no known format."""
     if not path.exists():
         raise InputError(f"{path} does not exist: name an artifact under data/.")
+    require_plain(path)
+    with readable(path, "artifact", REMEDY):
+        return _look(path)
+
+
+def _look(path: Path) -> Findings:
     if path.is_dir():
         if (path / "zarr.json").is_file() or path.suffix == ".zarr":
             return _zarr(path)
@@ -149,7 +157,8 @@ def _model(path: Path) -> Findings:
     except (safetensors.SafetensorError, TypeError, OSError) as error:
         raise InputError(f"{path} is not a readable safetensors file: {error}.") from error
     beside = path.with_suffix(".json")
-    attributes = json.loads(beside.read_text(encoding="utf-8")) if beside.is_file() else {}
+    with readable(beside, "description of a model", REMEDY):
+        attributes = dict(json.loads(beside.read_text(encoding="utf-8"))) if beside.is_file() else {}
     found = Findings(_headline(path, attributes), attributes)
     found.lines.append(f"tensors: {len(state)}, {sum(v.size for v in state.values())} numbers")
     for name, values in sorted(state.items()):
@@ -185,19 +194,20 @@ def _curve(path: Path) -> Findings:
 
 
 def _video(path: Path) -> Findings:
-    import av
     from av.error import FFmpegError
+
+    from pipeline.video.opening import open_media
 
     found = Findings(f"{path}: video")
     try:
-        with av.open(str(path)) as container:
+        with open_media(path) as container:
             found.attributes = dict(container.metadata)
             for stream in container.streams:
                 found.lines.append(f"  stream {stream.index}: {stream.type} {stream.codec_context.name}")
             if not container.streams.video:
                 return found
             stamps, kept = _decode(container, container.streams.video[0].frames or 1000)
-    except (FFmpegError, OSError) as error:
+    except (FFmpegError, OSError, ValueError) as error:
         raise InputError(f"{path} is not a readable video: {error}.") from error
     h, w = kept[0][1].shape[:2] if kept else (0, 0)
     span = stamps[-1] - stamps[0] if len(stamps) > 1 else 0.0

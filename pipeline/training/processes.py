@@ -13,6 +13,13 @@ from torch.multiprocessing.spawn import ProcessRaisedException, spawn
 from pipeline.errors import InputError
 from pipeline.training.device import choose_device
 
+AS_ITSELF: dict[str, type[Exception]] = {  # what a worker's last line says, and what it means here
+    "pipeline.errors.InputError": InputError,
+    "FloatingPointError": FloatingPointError,
+    "MemoryError": MemoryError,
+    "torch.OutOfMemoryError": MemoryError,
+}
+
 
 @dataclass(frozen=True)
 class World:
@@ -59,9 +66,9 @@ def launch(work: Callable[..., None], arguments: tuple[Any, ...], processes: int
         try:
             spawn(_worker, (processes, rendezvous, use_cuda, work, arguments), nprocs=processes)
         except ProcessRaisedException as error:
-            last = str(error).strip().splitlines()[-1]
-            if last.startswith("pipeline.errors.InputError: "):
-                raise InputError(last.removeprefix("pipeline.errors.InputError: ")) from None
+            kind, _, said = str(error).strip().splitlines()[-1].partition(": ")
+            if kind in AS_ITSELF:
+                raise AS_ITSELF[kind](said) from None
             raise
 
 

@@ -12,7 +12,8 @@ from av.container import InputContainer, OutputContainer
 from av.error import FFmpegError
 
 from pipeline.errors import InputError
-from pipeline.video.reading import open_media, stream_origin_s
+from pipeline.video.opening import open_media
+from pipeline.video.reading import stream_origin_s
 
 # Codecs that browsers play inside an mp4; any other sound is encoded anew as AAC.
 COPIED = ("aac", "mp3", "ac3", "eac3", "alac", "opus", "flac")
@@ -54,7 +55,7 @@ class SoundMuxer:
     _next: av.Packet | None
 
     def __init__(self, sound: bytes, container: OutputContainer, stack: contextlib.ExitStack) -> None:
-        source = stack.enter_context(av.open(io.BytesIO(sound), "r"))
+        source = stack.enter_context(av.open(io.BytesIO(sound), "r", format="mp4"))
         track = source.streams.audio[0]
         self._container = container
         self._stream = container.add_stream_from_template(track)

@@ -1,6 +1,8 @@
 """The store: whole or absent, the same bytes for the same frames, and no damage unnoticed."""
 
+import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -10,6 +12,8 @@ import numpy as np
 import pytest
 import zarr
 
+from pipeline.artifacts.frames import open_frames
+from pipeline.artifacts.peek import peek_zarr
 from pipeline.artifacts.store import (
     SHARD_FRAMES,
     ArrayWriter,
@@ -202,3 +206,28 @@ def test_a_small_disk_refuses_before_writing(tmp_path):
     with pytest.raises(InputError, match=r"b\.zarr needs about 1000000000000 MB, .* MB free: make room"):
         require_free_bytes(tmp_path / "a" / "b.zarr", 10**18)
     assert not (tmp_path / "a").exists()
+
+
+class Runs:
+    """Leaves a file when it is unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (self.path,)
+
+
+def test_the_older_format_of_zarr_is_not_opened(tmp_path):
+    """Its objects may be pickled."""
+    path, ran = tmp_path / "x.zarr", tmp_path / "ran"
+    (path / "frames").mkdir(parents=True)
+    (path / ".zgroup").write_text('{"zarr_format": 2}')
+    (path / ".zattrs").write_text('{"kind": "frames", "version": 1, "fps": null, "time_base": null, "pts": null, "size_hw": [1, 1]}')
+    array = {"zarr_format": 2, "shape": [1], "chunks": [1], "dtype": "|O", "compressor": None, "fill_value": None, "order": "C"}
+    (path / "frames" / ".zarray").write_text(json.dumps({**array, "filters": [{"id": "pickle", "protocol": 4}]}))
+    (path / "frames" / "0").write_bytes(pickle.dumps(Runs(ran)))
+    for look in (open_frames, peek_zarr, lambda p: peek_zarr(p / "frames")):
+        with pytest.raises(InputError, match="is not a readable Zarr group"):
+            look(path)
+    assert not ran.exists()

@@ -171,7 +171,7 @@ def test_errors_name_file_and_remedy(tmp_path: Path) -> None:
         ("x.txt", "has no known suffix; known: .zarr"),
         ("x.parquet", "not a readable Parquet table"),
         ("x.json", "not valid JSON"),
-        ("x.mp4", "not a readable video"),
+        ("x.mp4", r"not a video or image that FFmpeg can read \(Invalid data found when processing input\)"),
         ("x.safetensors", "not a readable safetensors file"),
     ]:
         (tmp_path / name).write_text("nothing of the kind")
@@ -220,3 +220,27 @@ def test_module_exits_with_one_line(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stderr.startswith("error: ")
     assert done.stderr.count("\n") == 1
+
+
+def test_png_is_there_although_the_reader_of_the_text_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def leave(*_: object) -> None:
+        raise BrokenPipeError
+
+    path = make("frames", tmp_path)
+    monkeypatch.setattr(sys, "argv", ["inspect", str(path), "--png", str(tmp_path / "x.png")])
+    monkeypatch.setattr("builtins.print", leave)
+    with pytest.raises(BrokenPipeError):
+        main()
+    assert cv2.imread(str(tmp_path / "x.png")) is not None
+
+
+@pytest.mark.parametrize("content", ["[" * 5000 + "]" * 5000, "[1, 2]", '"text"', "NaN", "{}", '{"kind": [1]}', ""])
+def test_any_json_is_shown_or_refused(content: str, tmp_path: Path) -> None:
+    for name in ("x.json", "m.json"):
+        (tmp_path / name).write_text(content)
+    save_model(tmp_path / "m.safetensors", tmp_path / "other.json", {}, {})
+    for path in (tmp_path / "x.json", tmp_path / "m.safetensors"):
+        try:
+            assert inspect(path).text().startswith(str(path))
+        except InputError as error:
+            assert str(error).startswith(str(tmp_path))  # noqa: PT017 - which of them are shown is not the point

@@ -37,6 +37,18 @@ def test_deeplabcut_joints_are_matched_by_name_and_empty_cells_are_missing(tmp_p
     assert np.isnan(seen[2].points[0, 0]).all()
 
 
+@pytest.mark.parametrize(("separator", "mark"), [(",", "utf-8-sig"), (";", "utf-8"), (";", "utf-8-sig"), ("\t", "utf-16")])
+def test_tables_are_read_as_spreadsheets_save_them(tmp_path: Path, separator: str, mark: str) -> None:
+    """Of Excel in most of Europe cells are separated by semicolons, and numbers have a decimal comma."""
+    text = CSV + ROWS.replace("5,6", "5.25,6")
+    if separator != ",":
+        text = text.replace(",", separator).replace(".", ",")
+    (tmp_path / "labels.csv").write_text(text, encoding=mark)
+    seen = load(tmp_path / "labels.csv", JOINTS, {}, 3, None)(BLOCK)
+    np.testing.assert_array_equal(seen[0].points[0], [[5.25, 6], [1, 2], [np.nan, np.nan]])
+    np.testing.assert_array_equal(seen[0].score[0], [0.8, 0.9, 0])
+
+
 def test_rows_named_after_images_follow_the_images_natural_order(tmp_path: Path) -> None:
     head = "scorer,,,me,me\nbodyparts,,,snout,snout\ncoords,,,x,y\n"
     rows = "labeled-data,m,img10.png,10,0\nlabeled-data,m,img2.png,2,0\nlabeled-data,m,img1.png,1,0\n"
@@ -112,7 +124,7 @@ def test_pictures_taken_from_a_video_stand_for_the_frames_they_number(tmp_path: 
     assert (seen[1].points[0, 1, 0], seen[4].points[0, 1, 0]) == (10, 40)
     with pytest.raises(InputError, match=r"at most one pose a frame, found 2 for 4 frames, one of them for frame 4"):
         load(tmp_path / "labels.csv", JOINTS, {}, 4, None)
-    with pytest.raises(InputError, match=r"must name pictures by their frame's number .*, found still.png"):
+    with pytest.raises(InputError, match=r"must name its files by their frame's number .*, found still.png"):
         load(write(tmp_path, head + "labeled-data,m,still.png,40,0\n"), JOINTS, {}, 4, None)
 
 

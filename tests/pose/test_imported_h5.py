@@ -156,6 +156,57 @@ def test_of_several_sleap_videos_the_clips_is_taken(tmp_path: Path) -> None:
         see(tmp_path / "a.slp", "x.mp4")
 
 
+PICTURES = [f"/lab/m/image ({n}).jpg" for n in (1, 10, 11, 2)]
+
+
+def rewrite_videos(path: Path, videos: list[dict[str, Any]], sources: dict[int, list[dict[str, Any]]] | None = None) -> None:
+    """Replace a project's videos; sources: of each package's group videoN what it was taken from, and that from, …"""
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(path, "a") as file:
+        del file["videos_json"]
+        file["videos_json"] = np.array([json.dumps(video).encode() for video in videos])
+        for number, chain in (sources or {}).items():
+            group = file.create_group(f"video{number}")
+            for source in chain:
+                group = group.create_group("source_video")
+                group.attrs["json"] = json.dumps(source)
+
+
+def image_video(pictures: list[str], key: str) -> dict[str, Any]:
+    return {"filename": pictures if key == "filename" else "", "backend": {"filename": pictures[0], "filenames": pictures}}
+
+
+@pytest.mark.parametrize("key", ["filename", "filenames"])
+def test_a_sleap_project_of_pictures_counts_in_its_own_list(tmp_path: Path, key: str) -> None:
+    write_slp(tmp_path / "a.slp")  # labels places 0 and 2
+    rewrite_videos(tmp_path / "a.slp", [image_video(PICTURES, key)])
+    images = [f"image ({n}).jpg" for n in (1, 2, 10, 11)]
+    seen = load(tmp_path / "a.slp", JOINTS, {}, None, 4, images, "m")(np.zeros((4, 512, 512, 3), np.uint8))
+    assert [int(np.isfinite(people.points[..., 0]).any()) for people in seen] == [1, 0, 0, 1]
+    assert seen[3].points[0, 1].tolist() == [3, 4]
+    rewrite_videos(tmp_path / "a.slp", [image_video(PICTURES[:2], key)])
+    with pytest.raises(InputError, match="must label the 2 pictures in its list, found picture 2"):
+        see(tmp_path / "a.slp")
+
+
+def embedded(number: int) -> dict[str, Any]:
+    return {"filename": ".", "backend": {"filename": ".", "dataset": f"video{number}/video"}}
+
+
+def test_a_sleap_package_names_its_videos_by_what_they_were_taken_from(tmp_path: Path) -> None:
+    """Groups 3 and 0 in this order; the frames of 0 are labelled, of 3 none is but one that is empty."""
+    write_slp(tmp_path / "a.slp")
+    film, other, pictures = {"backend": {"filename": "C:\\lab\\v.mp4"}}, {"filename": "/lab/w.mp4"}, image_video(PICTURES, "filename")
+    rewrite_videos(tmp_path / "a.slp", [embedded(3), embedded(0)], {3: [other], 0: [embedded(7), film]})
+    assert [len(people) for people in see(tmp_path / "a.slp", "v.mp4")] == [1, 0, 1]
+    with pytest.raises(InputError, match=r"labels the videos w.mp4, v.mp4, found 0 of them named like the clip \(x.mp4\)"):
+        see(tmp_path / "a.slp", "x.mp4")
+    write_slp(tmp_path / "b.slp")
+    rewrite_videos(tmp_path / "b.slp", [embedded(3), embedded(0)], {3: [other], 0: [pictures]})
+    images = [f"image ({n}).jpg" for n in (1, 2, 11)]
+    assert [len(people) for people in load(tmp_path / "b.slp", JOINTS, {}, None, 3, images, "m")(BLOCK)] == [1, 0, 1]
+
+
 def test_unfit_sleap_files_are_refused(tmp_path: Path) -> None:
     h5py = pytest.importorskip("h5py")
     write_slp(tmp_path / "a.slp", format_id=3.0)

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.artifacts.keypoints import read_keypoints
-from pipeline.errors import InputError
+from pipeline.artifacts.store import readable
+from pipeline.errors import InputError, require_plain
 from pipeline.pose.backends.imported.labels import Clip, Labels, match_frames, match_joints
 from pipeline.pose.people import Backend, People
 
@@ -36,11 +37,13 @@ def load(
     """
     if labels is None or not labels.exists():
         raise InputError(f"pose backend imported needs {LEGAL}, found {labels}; name one in clips.<clip>.labels")
+    require_plain(labels)
     clip = Clip(frames, images, source, first)
-    found = _read(labels, clip, joint_names)
-    points, score, labelled = match_frames(labels, found, clip)
+    with readable(labels, "file of labels", "Export it again"):  # each format says what it can; no file may do more harm than this
+        found = _read(labels, clip, joint_names)
+        points, score, labelled = match_frames(labels, found, clip)
+        points, score = match_joints(labels, found.names, points, score, joints, joint_map)
     _say_unlabelled(labels, labelled, frames)
-    points, score = match_joints(labels, found.names, points, score, joints, joint_map)
     identity = np.arange(points.shape[1])
     frame = 0
 

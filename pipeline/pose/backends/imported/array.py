@@ -11,9 +11,11 @@ from pipeline.pose.backends.imported.labels import Clip, Labels
 def read_array(path: Path, joint_names: list[str] | None, clip: Clip) -> Labels:
     """Read an .npy file with a pose for each frame of the video; InputError unless its shape and the names agree."""
     try:
-        values = np.load(path, allow_pickle=False)
-    except (ValueError, OSError) as error:
+        values = np.load(path, mmap_mode="r", allow_pickle=False)  # mapped: a header that promises too much allocates nothing
+    except (ValueError, OSError, EOFError, SyntaxError, TypeError, OverflowError) as error:
         raise InputError(f"{path} must be an .npy array of numbers, found it unreadable ({error}); save it again") from error
+    if not isinstance(values, np.ndarray):
+        raise InputError(f"{path} must be one .npy array, found an archive of arrays (.npz); save the array by numpy.save")
     if joint_names is None:
         raise InputError(f"{path} does not name its joints: list them in order in the clip's joint_names, found shape {values.shape}")
     if values.dtype.kind not in "fiu" or values.ndim != 3 or values.shape[2] not in (2, 3) or values.shape[1] != len(joint_names):

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from pipeline.errors import InputError
-from pipeline.pose.backends.imported.labels import Labels
+from pipeline.pose.backends.imported.labels import Labels, picture_name, require_room
+from pipeline.pose.backends.imported.texts import read_text
 
 SCORES = {0: 0.0, 1: 0.5, 2: 1.0}  # not labelled, labelled but hidden, visible
 
@@ -15,6 +16,8 @@ SCORES = {0: 0.0, 1: 0.5, 2: 1.0}  # not labelled, labelled but hidden, visible
 def read_coco(path: Path, of_images: bool) -> Labels:
     """Read all annotated pictures. A track_id on every annotation gives identities.
 
+    A keypoint's third number is its visibility 0, 1 or 2; in a file where it is a fraction anywhere, as detectors write it,
+    it is the score, and what is above 1 counts as 1.
     Frames go by the pictures' file names; of a video (not of_images) whose file names tell no number, by frame_id or,
     without one, by their order of id.
     """
@@ -23,18 +26,23 @@ def read_coco(path: Path, of_images: bool) -> Labels:
     if missing:
         found = ", ".join(tree) if isinstance(tree, dict) else type(tree).__name__
         raise InputError(f"{path} must be COCO's JSON with images, annotations and categories, found {found}: {', '.join(missing)} missing")
+    for key in ("images", "annotations", "categories"):
+        if not isinstance(tree[key], list) or not all(isinstance(entry, dict) for entry in tree[key]):
+            raise InputError(f"{path} must have a list of objects as {key}, found another kind of value; export it again")
     try:
         return _labels(path, tree, of_images)
-    except (KeyError, TypeError, ValueError, IndexError) as error:
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
         raise InputError(f"{path} must follow COCO's keypoint format, found it damaged ({error!r}); export it again") from error
 
 
 def read_json(path: Path) -> Any:
     """Parse a JSON file; InputError when it is none."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(read_text(path))
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise InputError(f"{path} must be JSON, found it damaged ({error}); export it again") from error
+    except (RecursionError, ValueError) as error:  # and numbers of more digits than Python takes
+        raise InputError(f"{path} must be JSON of labels, found it nested or written beyond all use ({error}); export it again") from error
 
 
 def _labels(path: Path, tree: dict[str, Any], of_images: bool) -> Labels:
@@ -42,41 +50,53 @@ def _labels(path: Path, tree: dict[str, Any], of_images: bool) -> Labels:
     if len(kinds) != 1:
         named = ", ".join(str(kind.get("name")) for kind in kinds) or "none"
         raise InputError(f"{path} must have one category with keypoints, found {named}; export the subject's alone")
-    names = list(kinds[0]["keypoints"])
+    names = kinds[0]["keypoints"]
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise InputError(f"{path} must list the names of its category's keypoints, found {names!r}; export it again")
     images = {image["id"]: image for image in tree["images"]}
     notes: dict[Any, list[dict[str, Any]]] = {}
     for note in tree["annotations"]:
         if note["category_id"] == kinds[0]["id"] and note.get("keypoints"):
             if note["image_id"] not in images:
                 raise InputError(f"{path} has an annotation of image {note['image_id']}, which its images lack; export it again")
+            if not isinstance(note["keypoints"], list) or not all(type(value) in (int, float) for value in note["keypoints"]):
+                found = f"another kind of value in annotation {note.get('id')}"
+                raise InputError(f"{path} must have each annotation's keypoints in one list of numbers, found {found}; export it again")
             notes.setdefault(note["image_id"], []).append(note)
     tracks = sorted({note["track_id"] for group in notes.values() for note in group if "track_id" in note})
+    place = {track: p for p, track in enumerate(tracks)}
     followed = all("track_id" in note for group in notes.values() for note in group)
     places = len(tracks) if followed else max(map(len, notes.values()), default=0)
+    scored = any(value % 1 for group in notes.values() for note in group for value in note["keypoints"][2::3])
     shape = (len(notes), places, len(names))
+    require_room(path, shape)
     points, score = np.full((*shape, 2), np.nan), np.zeros(shape)
     for row, group in enumerate(notes.values()):
         for i, note in enumerate(group):
-            p = tracks.index(note["track_id"]) if followed else i
-            points[row, p], score[row, p] = _pose(path, note, len(names))
+            p = place[note["track_id"]] if followed else i
+            points[row, p], score[row, p] = _pose(path, note, len(names), scored)
     return Labels(names, points, score, _rows(images, list(notes), of_images), followed)
 
 
-def _pose(path: Path, note: dict[str, Any], joints: int) -> tuple[np.ndarray, np.ndarray]:
+def _pose(path: Path, note: dict[str, Any], joints: int, scored: bool) -> tuple[np.ndarray, np.ndarray]:
     values = np.array(note["keypoints"], np.float64)
-    if values.size != 3 * joints or not set(values[2::3]) <= set(SCORES):
-        found = f"{values.size} numbers, visibilities {sorted(set(values[2::3]))[:4]}"
+    third = values[2::3]
+    legal = bool(((third >= 0) & (third <= 2)).all()) if scored else set(third) <= set(SCORES)
+    if values.size != 3 * joints or not legal:
+        found = f"{values.size} numbers, as third ones {', '.join(f'{value:g}' for value in sorted(set(third))[:4])}"
         raise InputError(
-            f"{path} must hold x, y, visibility (0, 1 or 2) of {joints} keypoints, found {found} in annotation {note.get('id')}"
+            f"{path} must hold x, y and visibility (0, 1 or 2) or score (0 to 1) of {joints} keypoints, "
+            f"found {found} in annotation {note.get('id')}; export it again"
         )
     x, y, visible = values.reshape(-1, 3).T
-    return np.where((visible > 0)[:, None], np.stack([x, y], axis=1), np.nan), np.array([SCORES[int(v)] for v in visible])
+    score = np.minimum(visible, 1.0) if scored else np.array([SCORES[int(v)] for v in visible])
+    return np.where((visible > 0)[:, None], np.stack([x, y], axis=1), np.nan), score
 
 
 def _rows(images: dict[Any, dict[str, Any]], wanted: list[Any], of_images: bool) -> list[int] | list[str]:
-    if of_images or all(any(c.isdigit() for c in Path(images[i]["file_name"]).stem) for i in wanted):
+    if of_images or all(any(c.isdigit() for c in picture_name(str(images[i]["file_name"]))) for i in wanted):
         return [str(images[i]["file_name"]) for i in wanted]
     if all("frame_id" in images[i] for i in wanted):
         return [int(images[i]["frame_id"]) for i in wanted]
-    order = sorted(images)
-    return [order.index(i) for i in wanted]
+    order = {i: place for place, i in enumerate(sorted(images))}
+    return [order[i] for i in wanted]

@@ -1,12 +1,13 @@
 """DeepLabCut's tables: csv, and the project folder that holds them (labeled-data/<video>/CollectedData_<scorer>.csv)."""
 
-import csv
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 
 from pipeline.errors import InputError
 from pipeline.pose.backends.imported.labels import Labels
+from pipeline.pose.backends.imported.texts import read_cells
 
 COORDINATES = ("x", "y", "likelihood")
 UNSHARED = "single"  # DeepLabCut's name for points that belong to no animal, as corners of the cage
@@ -36,23 +37,26 @@ def find_csv(folder: Path, source: str) -> Path:
 def read_csv(path: Path) -> Labels:
     """Read a csv with the header rows scorer, bodyparts, coords, or, for several animals, scorer, individuals, bodyparts, coords.
 
-    Empty cells are missing; without likelihood a point's score is 1.
+    Empty cells are missing; without likelihood a point's score is 1. Cells may be separated by semicolons or tabs, with a
+    decimal comma in the numbers.
     """
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            lines = [line for line in csv.reader(file) if line]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path} must be a DeepLabCut csv, found no text table ({error}); export it again") from error
+    lines, decimal_comma = read_cells(path)
     heads = [line[0] for line in lines[:4]]
     depth = 4 if heads == ["scorer", "individuals", "bodyparts", "coords"] else 3
     if len(lines) <= depth or heads[depth - 2 : depth] != ["bodyparts", "coords"] or heads[0] != "scorer":
         found = ", ".join(heads[:3]) or "nothing"
         raise InputError(f"{path} must start with the rows scorer, bodyparts, coords (DeepLabCut), then a row a frame; found: {found}")
     first = next((i for i, kind in enumerate(lines[depth - 1]) if kind in COORDINATES), 1)
+    widths = [len(line) for line in lines[:depth]]
+    if len(set(widths)) > 1:
+        raise InputError(f"{path} must have as many cells in each of its header rows, found {', '.join(map(str, widths))}; export it again")
     columns = [(animal, part, kind) for animal, part, kind in zip(_animals(lines, depth), *lines[depth - 2 : depth])][first:]
-    values = np.array(
-        [[_number(path, t + depth, line, i) for i in range(first, first + len(columns))] for t, line in enumerate(lines[depth:])]
-    )
+    longer = next((t for t, line in enumerate(lines) if any(cell.strip() for cell in line[widths[0] :])), None)
+    if longer is not None:
+        found = f"{len(lines[longer])} in line {longer + 1}"
+        raise InputError(f"{path} must have at most {widths[0]} cells a row, found {found}; export it again")
+    wanted = range(first, first + len(columns))
+    values = np.array([[_number(path, t + depth, line, i, decimal_comma) for i in wanted] for t, line in enumerate(lines[depth:])])
     return labels_of_columns(path, columns, values, _rows(path, [line[:first] for line in lines[depth:]], depth))
 
 
@@ -63,6 +67,15 @@ def labels_of_columns(path: Path, columns: list[tuple[str, str, str]], values: n
     names = list(dict.fromkeys(part for _, part, _ in place))
     if not names:
         raise InputError(f"{path} must have columns x and y for each body part, found none; export it again")
+    if values.shape != (len(rows), len(columns)):
+        wanted = f"{len(rows)} x {len(columns)}"
+        raise InputError(f"{path} must have a number for each row and column, {wanted}, found {values.shape}; export it again")
+    named = [(animal, part, kind) for animal, part, kind in columns if kind in COORDINATES and animal != UNSHARED]
+    twice = next((column for column, count in Counter(named).items() if count > 1), None)
+    lone = next((column for column in named if {"x", "y"} - {kind for animal, part, kind in named if (animal, part) == column[:2]}), None)
+    if twice or lone:
+        found = f"{' '.join(twice).strip()} twice" if twice else f"{' '.join((lone or ('',))[:2]).strip()} without one of them"
+        raise InputError(f"{path} must have one column x and one y for each body part, found {found}; export it again")
     points, score = np.full((len(values), len(animals), len(names), 2), np.nan), np.zeros((len(values), len(animals), len(names)))
     for (animal, part, kind), i in place.items():
         p, j = animals.index(animal), names.index(part)
@@ -92,11 +105,11 @@ def _rows(path: Path, cells: list[list[str]], depth: int) -> list[int] | list[st
     return names
 
 
-def _number(path: Path, row: int, line: list[str], column: int) -> float:
+def _number(path: Path, row: int, line: list[str], column: int, decimal_comma: bool) -> float:
     if column >= len(line) or line[column].strip() == "":
         return float("nan")
     try:
-        return float(line[column])
+        return float(line[column].replace(",", ".") if decimal_comma else line[column])
     except ValueError:
         where = f"line {row + 1}, column {column + 1}"
         raise InputError(f"{path} must hold numbers, found {line[column]!r} in {where}; correct the cell") from None

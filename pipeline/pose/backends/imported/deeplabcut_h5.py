@@ -73,5 +73,5 @@ def _table(group: Any) -> tuple[list[tuple[str, ...]], np.ndarray, list[int] | l
 def _unpickled(blob: Any) -> list[tuple[str, ...]]:
     try:
         return _Plain(io.BytesIO(bytes(blob))).load()
-    except pickle.UnpicklingError as error:
+    except Exception as error:  # what damaged bytes make the reader stumble over is of many kinds
         raise ValueError(f"column names are damaged: {error}") from error

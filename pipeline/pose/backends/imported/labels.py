@@ -1,6 +1,7 @@
 """Labels as a file holds them, and how they are brought into a clip's frames and a skeleton's joints."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.errors import InputError
+
+ROBOFLOW = re.compile(r"(_(png|jpe?g|bmp|tiff?|webp|avif|heic))?\.rf\.\w+$", re.IGNORECASE)
+MOST_BYTES = 4 * 2**30  # of labels in memory
+FARTHEST_PX = 1e6  # no picture is so large; further out, a number is no pixel
+LABEL_STUDIO = re.compile(r"^(?=\d*[a-f])[0-9a-f]{8}-(?=.)")
 
 
 @dataclass(frozen=True)
@@ -49,12 +55,23 @@ class Clip:
             )
 
 
+def require_room(path: Path, shape: tuple[int, ...]) -> None:
+    """InputError unless an array of frames, people and joints can be held: each track of a fragmented file takes a place in every frame."""
+    needed = int(np.prod(shape, dtype=np.float64)) * 3 * 8
+    if needed > MOST_BYTES:
+        raise InputError(
+            f"{path} must be small enough to be held, found {shape[1]} people or tracks in {shape[0]} frames, {needed / 1e9:.0f} GB: "
+            "export the subject's track alone"
+        )
+
+
 def match_frames(path: Path, labels: Labels, clip: Clip) -> tuple[np.ndarray, np.ndarray, int]:
     """Return points (t p j 2) and score (t p j) of all frames of the clip, and how many are labelled; the others show nobody.
 
     Rows with numbers stand for those frames. Rows with file names stand for the pictures of a folder; of a video, for the
-    frames that the names' last numbers count, or, when there is a row for each frame, for the frames in natural order. With
-    a span numbers are those of the video, and rows outside are left out. InputError when a row fits no frame or two fit one.
+    frames that the one number differing between their names counts, or, when there is a row for each frame, for the frames
+    in natural order. With a span numbers are those of the video, and rows outside are left out. InputError when a row fits
+    no frame or two fit one.
     """
     wanted = _frames_of_names(path, [str(row) for row in labels.rows], clip) if _named(labels.rows) else [int(row) for row in labels.rows]
     if clip.first is not None:
@@ -70,8 +87,12 @@ def match_frames(path: Path, labels: Labels, clip: Clip) -> tuple[np.ndarray, np
         raise InputError(f"{path} must have at most one pose a frame, {found}; label this very clip or cut the video")
     known = [t for t in wanted if t is not None]
     if len(set(known)) < len(known):
-        twice = next(t for t in known if known.count(t) > 1)
+        twice = next(t for t, count in Counter(known).items() if count > 1)
         raise InputError(f"{path} must have at most one row a frame, found frame {twice} twice; take one of them out")
+    wild = labels.points[np.isfinite(labels.points) & (np.abs(labels.points) > FARTHEST_PX)]
+    if len(wild):
+        raise InputError(f"{path} must give pixels of the clip's frames, found {wild[0]:g}; correct it, or leave the point out")
+    require_room(path, (clip.frames, *labels.points.shape[1:3]))
     points = np.full((clip.frames, *labels.points.shape[1:]), np.nan)
     score = np.zeros((clip.frames, *labels.score.shape[1:]))
     there = [row for row, t in enumerate(wanted) if t is not None]
@@ -89,21 +110,49 @@ def _frames_of_names(path: Path, rows: list[str], clip: Clip) -> list[int | None
     if clip.images is not None:
         place = {Path(image).name: t for t, image in enumerate(clip.images)}
         place = {**{Path(name).stem: t for name, t in place.items()}, **place}  # some formats name pictures without suffix
-        wanted = [place.get(file) for file in files]
+        wanted = [place.get(file, place.get(picture_name(file))) for file in files]
         if all(t is None for t in wanted):
             found = f"{clip.images[0]} … against {rows[0]} …"
             raise InputError(f"{path} must label the clip's images, found none of them in it ({found}); name the right file")
         return wanted
     if len(rows) == clip.frames and clip.first is None:  # as many pictures as frames: the video was made of them
-        order = sorted(range(len(rows)), key=lambda row: _natural(files[row]))
-        return [order.index(row) for row in range(len(rows))]
-    numbers = [re.findall(r"\d+", file.rsplit(".", 1)[0]) for file in files]
+        order = sorted(range(len(rows)), key=lambda row: _natural(picture_name(files[row])))
+        place = {row: t for t, row in enumerate(order)}
+        return [place[row] for row in range(len(rows))]
+    return list(frame_numbers(path, files))
+
+
+def picture_name(name: str) -> str:
+    """Return a picture's own name without folder, suffix and what labelling tools add to it.
+
+    Roboflow's frame_0003_png.rf.<hash>.jpg and Label Studio's <hash>-frame_0003.png are frame_0003.
+    """
+    bare = re.sub(r"\.[A-Za-z]\w{1,4}$", "", name.replace("\\", "/").rsplit("/", 1)[-1])
+    return LABEL_STUDIO.sub("", ROBOFLOW.sub("", bare))
+
+
+def frame_numbers(path: Path, names: list[str], example: str = "img0123.png") -> list[int]:
+    """Return the frame that each file's name counts: the one number that differs between them, or a lone name's last.
+
+    InputError when a name has no number, or when it cannot be told which one counts.
+    """
+    remedy = "rename them, or make the folder of pictures the clip"
+    numbers = [re.findall(r"\d+", name) for name in map(picture_name, names)]
     if not all(numbers):
-        bare = files[numbers.index([])]
+        bare = names[numbers.index([])]
         raise InputError(
-            f"{path} must name pictures by their frame's number (img0123.png), found {bare}; make the folder of pictures the clip"
+            f"{path} must name its files by their frame's number ({example}), found {bare}; {remedy}"
         )
-    return [int(found[-1]) for found in numbers]
+    alike = len({len(found) for found in numbers}) == 1
+    columns = {tuple(map(int, column)) for column in zip(*numbers, strict=True)} if alike else set()
+    differing = [column for column in columns if len(set(column)) > 1]
+    if not alike or len(differing) > 1:
+        other = next(name for name, found in zip(names, numbers, strict=True) if len(found) != len(numbers[0]) or found != numbers[0])
+        raise InputError(
+            f"{path} must name its files by one number that differs, their frame's ({example}), found {names[0]} and {other}, "
+            f"which differ in more; {remedy}"
+        )
+    return list(differing[0]) if differing else [int(found[-1]) for found in numbers]
 
 
 def _natural(name: str) -> list[tuple[int, int, str]]:

@@ -8,7 +8,8 @@ import numpy as np
 
 from pipeline.errors import InputError
 from pipeline.pose.backends.imported.hdf5 import opened, text, texts
-from pipeline.pose.backends.imported.labels import Labels
+from pipeline.pose.backends.imported.labels import Labels, require_room
+from pipeline.pose.backends.imported.sleap_videos import find_video, rows_of
 
 NEWEST = 3.0  # from this format on, tables are laid out otherwise
 PIXEL_CENTRES = 1.1  # from this format on, whole numbers are pixel centres; before, corners
@@ -37,7 +38,7 @@ def read_analysis(path: Path, file: Any) -> Labels:
 
 
 def read_slp(path: Path, source: str) -> Labels:
-    """Read the labels of one video of a project file, the one named like `source` when there are several.
+    """Read the labels of one video of a project file or package, the one named like `source` when there are several.
 
     What a person labelled takes the place of the prediction that it corrects. Without tracks animals have no identity.
     """
@@ -48,23 +49,27 @@ def read_slp(path: Path, source: str) -> Labels:
             raise InputError(f"{path} has SLEAP format {version:g}, legal below {NEWEST:g}; export it as analysis .h5")
         names = _node_names(path, about)
         frames = file["frames"][:]
-        frames = frames[frames["video"] == _video_number(path, file, source)]
+        number, pictures = find_video(path, file, source)
+        frames = frames[frames["video"] == number]
         shift = 0.5 if version < PIXEL_CENTRES else 0.0
         instances, user, predicted = (file[name][:] for name in ("instances", "points", "pred_points"))
         tracks = len(file["tracks_json"]) if "tracks_json" in file else 0
     chosen = [_shown(instances, int(f["instance_id_start"]), int(f["instance_id_end"])) for f in frames]
     followed = tracks > 0 and all(int(one["track"]) >= 0 for group in chosen for one in group)
     places = tracks if followed else max(map(len, chosen), default=0)
+    require_room(path, (len(frames), places, len(names)))
     points, score = np.full((len(frames), places, len(names), 2), np.nan), np.zeros((len(frames), places, len(names)))
     for t, group in enumerate(chosen):
         for i, one in enumerate(group):
             p = int(one["track"]) if followed else i
             by_hand = int(one["instance_type"]) == USER
             rows = (user if by_hand else predicted)[int(one["point_id_start"]) : int(one["point_id_end"])]
+            if len(rows) != len(names):
+                raise InputError(f"{path} must have {len(names)} points an animal, found {len(rows)} in frame {t}; save the project again")
             seen = rows["visible"].astype(bool) & np.isfinite(rows["x"])
             points[t, p] = np.where(seen[:, None], np.stack([rows["x"], rows["y"]], axis=1) - shift, np.nan)
             score[t, p] = np.where(seen, 1.0 if by_hand else rows["score"], 0.0)
-    return Labels(names, points, score, [int(f["frame_idx"]) for f in frames], followed)
+    return Labels(names, points, score, rows_of(path, [int(f["frame_idx"]) for f in frames], pictures), followed)
 
 
 def _node_names(path: Path, about: dict[str, Any]) -> list[str]:
@@ -73,26 +78,6 @@ def _node_names(path: Path, about: dict[str, Any]) -> list[str]:
     skeleton = about["skeletons"][0]
     nodes = skeleton.get("nx_graph", skeleton)["nodes"]
     return [about["nodes"][int(node["id"])]["name"] for node in nodes]
-
-
-def _video_number(path: Path, file: Any, source: str) -> int:
-    """The number of the one video, or of the one with the clip's file name."""
-    videos = [json.loads(text(line)) for line in file["videos_json"][:]]
-    files = [_file_name(video) for video in videos]
-    if len(videos) == 1:
-        return int(file["frames"][0]["video"]) if len(file["frames"]) else 0
-    same = [i for i, name in enumerate(files) if Path(name).stem == Path(source).stem]
-    if len(same) != 1:
-        raise InputError(
-            f"{path} labels the videos {', '.join(files)}, found {len(same)} of them named like the clip ({source}); rename the clip's file"
-        )
-    return same[0]
-
-
-def _file_name(video: dict[str, Any]) -> str:
-    name = video.get("filename") or video.get("backend", {}).get("filename") or ""
-    name = name[0] if isinstance(name, list) else name
-    return str(name).replace("\\", "/").rsplit("/", 1)[-1]
 
 
 def _shown(instances: np.ndarray, start: int, stop: int) -> list[np.void]:

@@ -1,0 +1,85 @@
+"""How a door fails: one line on stderr and an exit code; what nobody foresaw leaves its traceback in a file."""
+
+import contextlib
+import os
+import sys
+import tempfile
+import time
+import traceback
+from pathlib import Path
+
+from pipeline.errors import InputError
+
+ERRORS = Path(".scratch/errors")
+LONGEST = 2000  # characters of a line; what is cut out lies in the middle, since the remedy stands at the end
+INTERRUPTED = 130  # what shells give for Ctrl+C
+NOTHING_KEPT = "Nothing half-written was kept."
+SHRINK = "give it more memory, or lower frames.max_height_px, crop.size_px or the batch in params.yaml"
+
+
+def end_of(error: BaseException) -> int:
+    """Say in one line on stderr why a door ends, and return its exit code; a reader that left gets no word."""
+    if not isinstance(error, BrokenPipeError):
+        with contextlib.suppress(OSError, ValueError):  # stderr may be closed too
+            print(one_line(f"error: {_told(error)}"), file=sys.stderr, flush=True)
+    return INTERRUPTED if isinstance(error, KeyboardInterrupt) else 1
+
+
+def flush_output() -> None:
+    """Hand over what was printed; BrokenPipeError when its reader has left."""
+    if sys.stdout is None:
+        return
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or the interpreter's last flush would complain
+        raise
+
+
+def one_line(text: str) -> str:
+    """The text in one line of a bearable length, without characters that steer a terminal."""
+    text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in " ".join(text.split()))
+    half = LONGEST // 2
+    return text if len(text) <= LONGEST else f"{text[:half]} … {text[-half:]}"
+
+
+def _told(error: BaseException) -> str:
+    said = str(error).strip().rstrip(".")
+    if isinstance(error, InputError):
+        return str(error)
+    if isinstance(error, KeyboardInterrupt):
+        return f"interrupted. {NOTHING_KEPT} Run it again"
+    if isinstance(error, MemoryError) or _of_memory(error):
+        return f"the memory must hold what this step works on, found too little ({said or type(error).__name__}): {SHRINK}"
+    if isinstance(error, RecursionError):
+        return f"an input is nested too deeply to be read ({said}): export it again. Traceback in {_kept(error)}"
+    if isinstance(error, FloatingPointError):
+        return f"numbers must stay finite: {said}. {NOTHING_KEPT}"
+    if isinstance(error, UnicodeError):
+        return f"text must be UTF-8, found other bytes ({said}): save it as UTF-8. Traceback in {_kept(error)}"
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}: {error.filename or 'while writing'}. {NOTHING_KEPT}"
+    return f"internal error: {type(error).__name__}: {said or 'no message'}; details in {_kept(error)}"
+
+
+def _of_memory(error: BaseException) -> bool:
+    """Whether it is a library's own word for too little memory: torch (GPU and CPU) and OpenCV raise no MemoryError."""
+    named = any(kind.__name__ == "OutOfMemoryError" for kind in type(error).__mro__)
+    said = str(error)
+    return named or (isinstance(error, RuntimeError) and "DefaultCPUAllocator" in said) or "Insufficient memory" in said
+
+
+def _kept(error: BaseException) -> Path | str:
+    """The file that the traceback was written to; where none can be written it goes to stderr, never lost."""
+    text = "".join(traceback.format_exception(error))
+    if len(text) > 100_000:  # a RecursionError's frames differ in nothing
+        text = f"{text[:50_000]}\n…\n{text[-50_000:]}"
+    door = Path(sys.argv[0]).stem or "python"
+    for folder in (ERRORS, Path(tempfile.gettempdir())):
+        with contextlib.suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True)
+            path = folder / f"{door}-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.txt"
+            path.write_text(f"{' '.join(sys.argv)}\n{text}", encoding="utf-8", errors="backslashreplace")
+            return path
+    sys.stderr.write(text)
+    return "the lines above"
