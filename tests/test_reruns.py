@@ -49,7 +49,7 @@ RERUNS = {
     "`targets.<target>.appearance`": "`appearance`",
     "`targets.<target>.face`": "`face`",
     "`targets.<target>.refine`": "`refine`",
-    "`targets.<target>.consent`": "`sign`",
+    "`targets.<target>.consent`": "`sign`, report",  # the report lists what the targets are
     "`pairs.<pair>.motion`": "retarget_motion@<pair>, find_references@<pair>, generate_foreground@<pair>, warp_references@<pair>, "
     "enhance_faces@<pair>, refine_regions@<pair>, "
     "fuse@<pair>, redetect_poses@<pair>, evaluate@<pair>, sign@<pair>, report",

@@ -61,12 +61,12 @@ def verify(path: Path, trusted: bytes | None = None) -> Verdict:
     try:
         with path.open("rb") as file, c2pa.Reader(None, file, context=c2pa.Context(settings=c2pa.Settings.from_dict(settings))) as reader:
             return _judge(json.loads(reader.json()))
-    except c2pa.C2paError.RemoteManifest as error:
-        return Verdict("unsigned", f"it only names a manifest elsewhere, which is not fetched ({_line(error)})")
     except c2pa.C2paError as error:
+        if str(error).startswith("Remote"):
+            return Verdict("unsigned", f"it only names a manifest elsewhere, which is not fetched ({_line(error)})")
         if _has_trace(path):
             return Verdict("altered", f"its signature is damaged ({_line(error)})")
-        if isinstance(error, c2pa.C2paError.ManifestNotFound):
+        if str(error).startswith("ManifestNotFound"):
             return Verdict("unsigned", "it holds no manifest (C2PA), or that was taken out")
         raise InputError(f"{path} must be a video (mp4) that can be read: {_line(error)}. Name another file.") from error
 
