@@ -25,7 +25,8 @@ RERUNS = {
     "`report`": "report",
     "`evaluation`": "evaluate, evaluate_reconstruction, evaluate_external, `report`",
     "`evaluation.metrics`, `evaluation.flow`": "fetch_metric_weights, `evaluation`",
-    "`fuse`": "fuse, redetect_poses, evaluate, evaluate_reconstruction, `report`",
+    "`sign`": "sign, `report`",
+    "`fuse`": "fuse, redetect_poses, evaluate, evaluate_reconstruction, sign, `report`",
     "`refine`": "train_refiner, refine_regions, `fuse`",
     "`face`": "enhance_faces, `refine`",
     "`face_index`": "index_faces, `face`",
@@ -41,7 +42,7 @@ RERUNS = {
     "`pose`": "estimate_poses, retarget_motion, `matting`",
     "`frames`": "extract_frames, `pose`",
     "`motion`": "retarget_motion, find_references, generate_foreground, warp_references, enhance_faces, refine_regions, fuse, "
-    "redetect_poses, `evaluation`",
+    "redetect_poses, sign, `evaluation`",
     "`targets.<target>.matte`": "fetch_matte_weights@<target>, `matting`",
     "`targets.<target>.matting`": "`matting`",
     "`targets.<target>.crop`": "`crop`",
@@ -49,9 +50,10 @@ RERUNS = {
     "`targets.<target>.appearance`": "`appearance`",
     "`targets.<target>.face`": "`face`",
     "`targets.<target>.refine`": "`refine`",
+    "`targets.<target>.consent`": "`sign`, report",  # the report lists what the targets are
     "`pairs.<pair>.motion`": "retarget_motion@<pair>, find_references@<pair>, generate_foreground@<pair>, warp_references@<pair>, "
     "enhance_faces@<pair>, refine_regions@<pair>, "
-    "fuse@<pair>, redetect_poses@<pair>, evaluate@<pair>, report",
+    "fuse@<pair>, redetect_poses@<pair>, evaluate@<pair>, sign@<pair>, report",
     "`pairs.<pair>.redetect`": "fetch_redetection_weights@<pair>, redetect_poses@<pair>, evaluate@<pair>, report",
     "`clips.<clip>.video` of a driver": "extract_frames@<clip>, estimate_poses@<clip>, `pairs.<pair>.motion`",
     "`clips.<clip>.span` of a driver": "`clips.<clip>.video` of a driver",
@@ -65,6 +67,7 @@ RERUNS = {
 EDITS: dict[str, dict[str, Any]] = {
     "`report`": {"report.sheet_frames": 5},
     "`evaluation`": {"evaluation.dilate_px": 3},
+    "`sign`": {"sign.certificate": "~/certificate.pem", "sign.key": "~/key.pem"},
     "`fuse`": {"fuse.crf": 20},
     "`refine`": {"refine.seed": 2},
     "`face`": {"face.alpha": 0.3},
@@ -88,6 +91,7 @@ EDITS: dict[str, dict[str, Any]] = {
     "`targets.<target>.appearance`": {"targets.ann.appearance": {"seed": 2}},
     "`targets.<target>.face`": {"targets.ann.face": {"alpha": 0.3}},
     "`targets.<target>.refine`": {"targets.ann.refine": {"seed": 2}},
+    "`targets.<target>.consent`": {"targets.ann.consent": "data/consent/ann.txt"},
     "`pairs.<pair>.motion`": {"pairs.ben-to-ann.motion": {"limb_percentile": 80}},
     "`pairs.<pair>.redetect`": {"pairs.ben-to-ann.redetect": "blazepose"},
     "`clips.<clip>.span` of a driver": {"clips.ben.span": [2, 9]},
@@ -247,6 +251,20 @@ def test_another_systems_video_is_read_by_its_own_scoring_only(folder):
     readers = {name for name, stage in stages.items() if "data/source/fsv2v.mp4" in _paths(stage, "deps")}
     assert readers == {"evaluate_external@fsv2v"}
     assert not [name for name, stage in stages.items() if "data/source/fsv2v.mp4" in _paths(stage, "outs", "metrics", "plots")]
+
+
+def test_nothing_reads_what_is_signed(unchanged):
+    signed = {name: _paths(stage, "outs", "metrics", "plots") for name, stage in unchanged.items() if name.startswith("sign@")}
+    assert signed == {f"sign@{pair}": [f"data/signed/{pair}.mp4"] for pair in cast()["pairs"]}  # no time: the report reads those
+    read = {path for stage in unchanged.values() for path in _paths(stage, "deps")}
+    assert not [path for path in read for (out,) in signed.values() if _meets(path, out)]
+
+
+def test_params_without_consent_are_legal_and_every_consent_is_watched(folder, unchanged):
+    targets = YAML(typ="safe").load((folder / "params.yaml").read_text())["targets"]
+    assert not [name for name, target in targets.items() if "consent" in target]
+    for pair in cast()["pairs"]:
+        assert "data/consent" in _paths(unchanged[f"sign@{pair}"], "deps")
 
 
 def test_every_section_of_params_has_a_row():

@@ -17,6 +17,7 @@ from pipeline.picture.geometry import crop_to_box
 pytestmark = pytest.mark.slow
 HELD_OUT = 24  # first of the 30 frames that split.hold_out_fraction 0.2 holds out
 PLAN = None
+SIGNED = {"sign@ann-to-ann", "sign@ben-to-ann"}
 CROPPED = ("crops/ann", "foregrounds/ann-to-ann-generated", "fused/ann-to-ann")
 
 
@@ -134,6 +135,15 @@ def test_the_video_has_the_drivers_frames_and_says_what_it_is(first):
         assert "generated" in json.dumps(dict(video.metadata)).lower()
 
 
+def test_the_signed_video_is_valid_and_its_bytes_are_in_no_comparison(first):
+    from pipeline.sign.verify import verify
+
+    for pair in ("ann-to-ann", "ben-to-ann"):
+        assert verify(first.folder / f"data/signed/{pair}.mp4").state == "valid"
+        assert verify(first.folder / f"data/videos/{pair}.mp4").state == "unsigned"
+    assert not [name for name in arrays_and_tables(first) if "signed" in name]
+
+
 # --- what runs again --------------------------------------------------------------------------------------------------
 
 
@@ -159,7 +169,8 @@ def test_comments_order_and_unchosen_backends_rerun_nothing(walked):
         ({"clips.ben.span": [0, 9]}, {"extract_frames@ben", "estimate_poses@ben", "report"}),
         ({"clips.ben.pose": "openpose"}, {"fetch_pose_weights@ben", "extract_frames@ben", "estimate_poses@ben", "report"}),
         ({"clips.ann.refiner": "dcpose"}, {"fetch_refiner_weights@ann", "extract_frames@ann", "estimate_poses@ann", "report"}),
-        ({"targets.ann.matte": "maskrcnn"}, {"fetch_matte_weights@ann", "segment_person@ann", "report"}),
+        # what is signed is signed anew with any change of its target, as a consent may be among its params or not
+        ({"targets.ann.matte": "maskrcnn"}, {"fetch_matte_weights@ann", "segment_person@ann", *SIGNED, "report"}),
         ({"background.fill": "deepfill"}, {"fetch_fill_weights", "inpaint_background@ann", "report"}),
     ],
 )

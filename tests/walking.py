@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,7 @@ from ruamel.yaml import YAML
 from pipeline.artifacts.keypoints import write_keypoints
 
 ROOT = Path(__file__).resolve().parent.parent
+CONFIGURATION = tempfile.TemporaryDirectory()  # keys made by the stage `sign` do not go among the user's own
 SIZE_HW = (160, 240)  # wider than the way of the target, whose crop is neither square nor the whole frame
 FRAMES = 30
 STAGE = re.compile(r"Running stage '([\w@-]+)'")
@@ -115,6 +117,7 @@ def make_project(folder: Path) -> Project:
     for name in ("experiments", "demo"):
         (folder / "data" / name).mkdir(parents=True)
         (folder / "data" / name / ".gitkeep").touch()
+    (folder / "data" / "consent").mkdir()
     draw_ann(folder)
     draw_clip(folder, "ben.mp4", Figure(proportions={"thigh": 0.8, "shin": 0.8, "torso": 1.1}), Motion(wave=1.5))
     _bring_weights(folder)
@@ -233,6 +236,7 @@ def environment() -> dict[str, str]:
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "OMP_NUM_THREADS": "1",
         "GIT_CONFIG_GLOBAL": os.devnull,
+        "XDG_CONFIG_HOME": CONFIGURATION.name,
     }
 
 

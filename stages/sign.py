@@ -1,0 +1,46 @@
+"""Door: the video and its JSON → the same video with a signed manifest that says what it is.
+
+`targets.<target>.consent` may be left out, and DVC's templates know no optional keys: the whole of `targets.<target>` is
+therefore the stage's param, and the folder of all consents its dependency, in which the file that is named must lie.
+"""
+
+from pathlib import Path
+
+from pipeline.door import door_parser, run_door, stage_clock
+from pipeline.errors import InputError
+from pipeline.names import named
+from pipeline.params import read_section, read_value
+from pipeline.sign.sign import SignParams, identity_of, sign_video
+
+
+def main() -> None:
+    """Parse paths and params, sign, publish."""
+    parser = door_parser(
+        "Sign a video: a manifest (C2PA) inside it says that AI took part, and what it was made from.",
+        reads={
+            "unsigned": "video to be signed (mp4); it stays as it is",
+            "sidecar": "what the video is and what it was made from (JSON)",
+            "consents": "folder that holds the consent named in params, if any",
+        },
+        writes={"out": "signed video (mp4)"},
+    )
+    parser.add_argument("--target", type=named("target"), required=True, metavar="NAME", help="the target in params")
+    args = parser.parse_args()
+    identity = identity_of(read_section(args.params, "sign", SignParams))
+    consent = _consent(args.params, args.target, args.consents)
+    with stage_clock(args.time):
+        sign_video(args.unsigned, args.sidecar, args.out, consent, identity)
+
+
+def _consent(params: Path, target: str, folder: Path) -> Path | None:
+    """The target's consent file, if its params name one; InputError where DVC would not see it change."""
+    said = read_value(params, f"targets.{target}").get("consent")
+    if said is None:
+        return None
+    if not isinstance(said, str) or not Path(said).resolve().is_relative_to(folder.resolve()):
+        raise InputError(f"{params}: targets.{target}.consent must be a file in {folder}, found {said!r}. Move it there, or leave it out.")
+    return Path(said)
+
+
+if __name__ == "__main__":
+    run_door(main)
