@@ -1,4 +1,4 @@
-"""Which stages a change of params reruns: the table in README, held against dvc.yaml as DVC itself resolves it.
+"""Which stages a change of params reruns: the table in docs/reference/reruns.md, held against dvc.yaml as DVC itself resolves it.
 
 tests/test_walk.py runs some of the rows for real.
 """
@@ -280,10 +280,9 @@ def test_evaluating_renders_nothing_and_fusing_trains_nothing():
     assert not {stage for stage in expected("a new driver and its pair", {*making, "train_appearance@eve"}) if "@ann" in stage}
 
 
-def test_readme_prints_this_table():
-    text = (ROOT / "README.md").read_text() if (ROOT / "README.md").is_file() else ""
+def test_the_documents_print_this_table():
+    text = (ROOT / "docs/reference/reruns.md").read_text()
     table = re.search(r"<!-- reruns -->\n(.*?)<!-- /reruns -->", text, re.DOTALL)
-    if table is None:
-        pytest.skip("README has no table between <!-- reruns --> and <!-- /reruns -->")
+    assert table, "docs/reference/reruns.md has no table between <!-- reruns --> and <!-- /reruns -->"
     rows = [[cell.strip() for cell in line.strip().strip("|").split("|")] for line in table[1].strip().splitlines()[2:]]
     assert {change: stages.replace("nothing", "") for change, stages in rows} == RERUNS

@@ -42,7 +42,8 @@ def listing(name: str, folder: Path, part: str | None, targets: list[str] | None
     Each missing thing is printed on a line of its own.
     """
     if name in UNPUBLISHED:
-        raise InputError(f"{name}: layout not published. Write clips.csv and pairs.csv into {folder} and use the name table; see README.")
+        how = f"Write clips.csv and pairs.csv into {folder} and use the name table; see docs/how-to/datasets.md."
+        raise InputError(f"{name}: layout not published. {how}")
     if name not in (*PARTS, "table"):
         raise InputError(f"{name} is not a data set known here; there are {', '.join(PARTS)}, and table for any other.")
     if not folder.is_dir():

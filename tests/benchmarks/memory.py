@@ -1,7 +1,7 @@
 """Peak memory of the stages on a long clip beside a short one: it must not grow with the clip's length.
 
 Run by hand: python tests/benchmarks/memory.py. Draws 720p clips of a moving figure in a temporary folder, runs each door
-in a process of its own, prints the Markdown table that stands in README, and exits with 1 if a stage takes 4 GB or more.
+in a process of its own, prints the Markdown table of docs/explanation/results.md, and exits with 1 if a stage takes 4 GB or more.
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """Frames per second of our generator beside an EDN-sized one, same machine, process, precision and threads.
 
-Run by hand: python tests/benchmarks/speed.py. Prints the Markdown table that stands in README.
+Run by hand: python tests/benchmarks/speed.py. Prints the Markdown table that stands in docs/explanation/results.md.
 The EDN-sized generator renders one frame a pass, since each frame reads the one before; ours renders k frames a window,
 and as many windows a pass as `generate.batch_windows` says. Only the networks are timed: no drawing, no files.
 """

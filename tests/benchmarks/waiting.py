@@ -1,7 +1,7 @@
 """What it costs that threads wait by spinning: seconds of the generator, forward and backward, alone and beside two busy processes.
 
 Run by hand, on a machine that is quiet otherwise: python tests/benchmarks/waiting.py. OpenMP's default is compared, in turns, with
-threads that sleep after a thousand turns (README, Results) and with those that never spin.
+threads that sleep after a thousand turns (docs/how-to/cluster.md) and with those that never spin.
 """
 
 import argparse

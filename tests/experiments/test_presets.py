@@ -109,8 +109,8 @@ def test_they_are_what_they_say(tmp_path):
     assert (paper.k, paper.losses.pixel, paper.adversarial, paper.memory.enabled) == (3, 0, "log", True)
 
 
-def test_readme_prints_them():
-    text = (ROOT / "README.md").read_text(encoding="utf-8").split("\n## Baselines\n")[1].split("```")[1].removeprefix("yaml\n")
+def test_the_documents_print_them():
+    text = (ROOT / "docs/how-to/baselines.md").read_text(encoding="utf-8").split("```")[1].removeprefix("yaml\n")
     assert YAML(typ="safe", pure=True).load(text) == {name: preset["target"] for name, preset in PRESETS.items()}
 
 
