@@ -28,7 +28,7 @@ def test_every_other_sign_is_refused_and_shown_on_one_line(sign):
 
 @pytest.mark.parametrize("name", ["-x", "_x", "--clip", "\u0308a"])
 def test_the_first_sign_is_a_letter_or_digit(name):
-    assert f"found {ascii(name[0])} first" in str(name_fault(name))
+    assert f"found {name[0]!a} first" in str(name_fault(name))
 
 
 def test_nothing_is_no_name():
@@ -37,7 +37,10 @@ def test_nothing_is_no_name():
 
 @pytest.mark.parametrize(
     ("name", "kind"),
-    [(7, "a number"), (1.5, "a number"), (True, "a truth value"), (None, "null"), (datetime.date(2024, 1, 5), "a date"), (("a",), "a tuple")],
+    [
+        *((7, "a number"), (1.5, "a number"), (True, "a truth value")),
+        *((None, "null"), (datetime.date(2024, 1, 5), "a date"), (("a",), "a tuple")),
+    ],
 )
 def test_what_yaml_does_not_read_as_text_is_to_be_quoted(name, kind):
     assert name_fault(name) == f"is no text to YAML but {kind}: put it in quotes"

@@ -154,7 +154,7 @@ def test_a_target_has_its_clip_and_its_pair_with_itself(tmp_path):
 
 def test_a_pair_is_named_after_its_two(tmp_path):
     pair = cast()["pairs"]["ben-to-ann"]
-    fault = only(write(tmp_path, **{"pairs__ben2ann": pair}))
+    fault = only(write(tmp_path, pairs__ben2ann=pair))
     assert fault == "pairs.ben2ann must be named ben-to-ann, after its driver and target"
 
 
