@@ -37,7 +37,10 @@ def test_nothing_is_no_name():
 
 @pytest.mark.parametrize(
     ("name", "kind"),
-    [(7, "a number"), (1.5, "a number"), (True, "a truth value"), (None, "null"), (datetime.date(2024, 1, 5), "a date")],
+    [
+        *((7, "a number"), (1.5, "a number"), (True, "a truth value")),
+        *((None, "null"), (datetime.date(2024, 1, 5), "a date"), (("a",), "a tuple")),
+    ],
 )
 def test_what_yaml_does_not_read_as_text_is_to_be_quoted(name, kind):
     assert name_fault(name) == f"is no text to YAML but {kind}: put it in quotes"
