@@ -14,19 +14,22 @@ from typing import NamedTuple
 import av
 import numpy as np
 from av.container import InputContainer
+from av.error import EOFError as FFmpegEOFError
 from av.error import FFmpegError
 from av.stream import Disposition
 from av.video.reformatter import VideoReformatter
 
 from pipeline.errors import InputError, require_plain
+from pipeline.video.alone import open_alone
 from pipeline.video.clock import NO_TIME, Clock
-from pipeline.video.opening import open_media
 from pipeline.video.upright import shown_size, upright
 
 Span = tuple[int, int]  # first and last frame of a video, both included, from 0
 
 BLOCK_FRAMES = 16
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
+# FFmpeg takes any text for ANSI art; nobody means a video by that.
+TEXT_FORMATS = ("tty", "srt", "ass", "webvtt")
 # The native decoders drop the alpha layer of VP8 and VP9; libvpx keeps it.
 ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 
@@ -64,13 +67,13 @@ def probe(path: str | Path, images_fps: str | None = None) -> VideoInfo:
     path = Path(path)
     images = image_files(path)
     if images:
-        with open_media(images[0]) as container:
+        with _open(images[0]) as container:
             frame = _first_frame(container, images[0])
             size_hw = shown_size(frame, None, Fraction(1))
             clock = Clock.regular(images_fps, 0) if images_fps else NO_TIME
             codec, pixel_format = container.streams.video[0].codec_context.codec.canonical_name, frame.format.name
         return VideoInfo(path, size_hw, len(images), clock.fps, clock.time_base, codec, pixel_format, None)
-    with open_media(path) as container:
+    with _open(path) as container:
         stream = _video_stream(container, path)
         frame = _first_frame(container, path)
         audio = container.streams.best("audio")
@@ -122,6 +125,11 @@ def image_files(path: Path) -> list[Path]:
     return sorted(images, key=_natural)
 
 
+def open_media(path: str | Path) -> InputContainer:
+    """Open a media file with FFmpeg; InputError when it is none."""
+    return _open(Path(path))
+
+
 def stream_origin_s(container: InputContainer) -> Fraction:
     """Seconds to take off every timestamp: broadcast streams (MPEG-TS) start their clock anywhere, files at 0."""
     if "mpegts" in container.format.name or container.format.name == "mpeg":
@@ -132,6 +140,30 @@ def stream_origin_s(container: InputContainer) -> Fraction:
 def _natural(path: Path) -> list[tuple[int, int, str]]:
     parts = re.split(r"(\d+)", path.name)
     return [(1, int(part), part) if part.isdigit() else (0, 0, part.lower()) for part in parts]
+
+
+def _open(path: Path) -> InputContainer:
+    try:
+        container = open_alone(path)
+    except (FFmpegError, ValueError) as error:
+        raise InputError(_why_unreadable(path, error)) from error
+    if container.format.name.split(",")[0] in TEXT_FORMATS:
+        container.close()
+        raise InputError(f"{path} must be a video or an image, found text. Put the real file there.")
+    return container
+
+
+def _why_unreadable(path: Path, error: Exception) -> str:
+    if path.stat().st_size == 0:
+        return f"{path} is empty (0 bytes). Copy it again."
+    with path.open("rb") as file:
+        head = file.read(12)
+    if isinstance(error, FFmpegEOFError):
+        return f"{path} holds no frames. Record or copy it again."
+    if head[4:8] == b"ftyp":
+        return f"{path} starts as an MP4/MOV file, but its index is missing: it was cut short. Copy or record it again."
+    why = getattr(error, "strerror", None) or error
+    return f"{path} is not a video or image that FFmpeg can read ({why}). Put a file there that plays."
 
 
 def _video_stream(container: InputContainer, path: Path) -> av.VideoStream:
@@ -159,7 +191,7 @@ def _image_frames(images: list[Path], max_height_px: int | None, timed: bool, sp
     if last >= len(images):
         raise _ends_before(images[0].parent, len(images), last)
     for i, path in enumerate(images[start : last + 1], start):
-        with open_media(path) as container:
+        with _open(path) as container:
             # Without this a cut JPEG is filled with grey instead of being refused.
             _video_stream(container, path).codec_context.options = {"err_detect": "explode"}
             image, _ = upright(_first_frame(container, path), reformatter, max_height_px, Fraction(1))
@@ -174,7 +206,7 @@ def _image_frames(images: list[Path], max_height_px: int | None, timed: bool, sp
 
 def _video_frames(path: Path, max_height_px: int | None, span: Span | None) -> Iterator[tuple[np.ndarray, int]]:
     start, last = span or (0, None)
-    with open_media(path) as container:
+    with _open(path) as container:
         stream = _video_stream(container, path)
         watch = _Watch(container, stream, path)
         aspect, first, seen = _pixel_aspect(stream), None, False

@@ -12,8 +12,7 @@ from av.container import InputContainer, OutputContainer
 from av.error import FFmpegError
 
 from pipeline.errors import InputError
-from pipeline.video.opening import open_media
-from pipeline.video.reading import stream_origin_s
+from pipeline.video.reading import open_media, stream_origin_s
 
 # Codecs that browsers play inside an mp4; any other sound is encoded anew as AAC.
 COPIED = ("aac", "mp3", "ac3", "eac3", "alac", "opus", "flac")

@@ -9,8 +9,7 @@ from media import scenes, write_clip
 
 from pipeline.errors import InputError, require_plain
 from pipeline.frames.extract import FramesParams, extract_frames
-from pipeline.video.opening import open_media
-from pipeline.video.reading import image_files, probe, read_video
+from pipeline.video.reading import image_files, open_media, probe, read_video
 
 SECRET = "secret.ts"
 LISTS = {
