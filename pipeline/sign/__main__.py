@@ -4,6 +4,8 @@ Exit code 0: valid, 1: altered, 2: unsigned, 3: it could not be found out.
 """
 
 import argparse
+import contextlib
+import os
 import sys
 from pathlib import Path
 from typing import NoReturn
@@ -33,7 +35,8 @@ def main(arguments: list[str] | None = None) -> int:
     except (InputError, OSError) as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return UNKNOWN
-    print(f"{args.file}: {verdict.text()}")
+    with contextlib.suppress(BrokenPipeError):  # a reader that leaves (`| head`) changes nothing about the verdict
+        print(f"{args.file}: {verdict.text()}", flush=True)
     return CODES[verdict.state]
 
 
@@ -48,4 +51,9 @@ def _trusted(given: Path | None) -> bytes | None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or the interpreter's last flush would complain
+    sys.exit(code)
