@@ -17,6 +17,7 @@ from pipeline.artifacts.frames import Frames, open_frames, replace_clock
 from pipeline.artifacts.keypoints import Keypoints, read_keypoints
 from pipeline.artifacts.mattes import create_mattes
 from pipeline.artifacts.store import Appends, require_free_bytes
+from pipeline.body.trunk import whole_body_px, with_hips
 from pipeline.errors import InputError
 from pipeline.matting.bridge import Misses, bridge
 from pipeline.matting.difference import Background, fit_background, hide_boxes
@@ -57,7 +58,10 @@ class MattingParams(Section):
 
 @dataclass(frozen=True)
 class _Subject:
-    """The selected track and what is known of its size; body_px (t) is its larger extent, never under half the usual."""
+    """The selected track, with hips where no frame shows them, and what is known of its size.
+
+    body_px (t) is its larger extent, never under half the usual, nor under what a body with such a trunk would have.
+    """
 
     points: np.ndarray
     others: np.ndarray
@@ -267,13 +271,14 @@ def _without_rivals(matte: np.ndarray, t: int, subject: _Subject) -> np.ndarray:
 
 
 def _subject(keypoints: Keypoints, parts: Split) -> _Subject:
-    track = keypoints.track()
-    boxes = body_boxes(track.points)
-    extent = (boxes[:, 2:] - boxes[:, :2]).max(axis=1)
+    skeleton = keypoints.skeleton
+    points = with_hips(keypoints.track().points, skeleton)
+    whole = body_boxes(points)
+    extent = np.fmax((whole[:, 2:] - whole[:, :2]).max(axis=1), whole_body_px(points, skeleton))
     usual = float(np.percentile(extent[parts.training], 95))
     others = np.delete(keypoints.points, keypoints.selected or 0, axis=1)
     body = np.fmax(extent, 0.5 * usual)
-    return _Subject(track.points, others, boxes, body, usual, keypoints.skeleton.limb_indices())
+    return _Subject(points, others, body_boxes(points, keypoints.size_hw), body, usual, skeleton.limb_indices())
 
 
 def _each(others: np.ndarray) -> list[np.ndarray]:

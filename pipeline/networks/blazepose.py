@@ -21,6 +21,8 @@ LANDMARK_PX = 256
 LANDMARKS = 39  # 33 of the body, 2 that give the next frame's crop, 4 unused
 HIPS, EXTENT = 33, 34  # centre of the hips; a point on the circle around the whole body, along its spine
 ROI_SCALE = 1.25
+BODY_RADIUS = 1.72  # trunks from the hips to the circle around a whole body, as the detector gives it for people who stand
+MIN_PRESENCE = 0.5  # mediapipe's own threshold for "there is a person in this crop"
 REFINE_KERNEL = 7
 REFINE_MIN_CONFIDENCE = 0.5
 
@@ -130,7 +132,8 @@ def roi_from_box(box_xyxy: np.ndarray) -> Roi:
 def roi_from_joints(points: np.ndarray, hips: list[int], shoulders: list[int]) -> Roi:
     """Return the square around a person from keypoints (j 2), NaN where missing: turned with the spine where it is seen.
 
-    hips and shoulders index the points; without both the square is upright around all points. Raises InputError without any finite point.
+    hips and shoulders index the points; without both the square is upright around all points. With both it is never smaller
+    than a whole body needs, whatever of it lies outside the picture. Raises InputError without any finite point.
     """
     finite = points[np.isfinite(points).all(axis=1)].astype(np.float64)
     if len(finite) == 0:
@@ -139,10 +142,10 @@ def roi_from_joints(points: np.ndarray, hips: list[int], shoulders: list[int]) -
     if hip is None or shoulder is None or np.allclose(hip, shoulder):
         low, high = finite.min(axis=0), finite.max(axis=0) + 1
         return roi_from_box(np.concatenate([low, high]))
-    up = (shoulder - hip) / np.linalg.norm(shoulder - hip)
+    trunk = float(np.linalg.norm(shoulder - hip))
     # The joints end at the ears and toes; the circle around the body lies a little further out.
-    radius = 1.1 * np.linalg.norm(finite - hip, axis=1).max()
-    return roi_from_alignment(hip, hip + up * radius)
+    radius = max(1.1 * np.linalg.norm(finite - hip, axis=1).max(), BODY_RADIUS * trunk)
+    return roi_from_alignment(hip, hip + (shoulder - hip) / trunk * radius)
 
 
 @cache

@@ -7,6 +7,7 @@ import numpy as np
 from pipeline.networks.blazepose import (
     EXTENT,
     HIPS,
+    MIN_PRESENCE,
     ROI_SCALE,
     DetectorNet,
     LandmarkNet,
@@ -16,7 +17,6 @@ from pipeline.networks.blazepose import (
 )
 from pipeline.pose.people import Backend, People, nobody
 
-MIN_PRESENCE = 0.5  # mediapipe's own threshold for "there is a person in this crop"
 SAME_PERSON = 0.15  # two results nearer than this share of the body's radius, joint by joint, are one person
 KNOWN_PERSON = 0.5  # a detection whose hips lie nearer than this share of the radius to a followed person is that person
 # Index of BlazePose's landmark by the house's name; left and right are the person's own in both.
