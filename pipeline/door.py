@@ -4,11 +4,12 @@ import argparse
 import contextlib
 import json
 import os
-import resource
 import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+
+import psutil
 
 from pipeline.failures import end_of, flush_output
 from pipeline.record import require_unchanged
@@ -57,12 +58,11 @@ def stage_clock(path: Path | None, frames: int | None = None) -> Iterator[dict[s
     """
     figures: dict[str, float] = {} if frames is None else {"frames": frames}
     start = time.perf_counter()
-    with _PeakMemory() as peak:
-        yield figures
+    yield figures
     if path is None:
         return
     seconds = time.perf_counter() - start
-    figures = {"seconds": seconds, "peak_memory_mb": peak.megabytes, **figures}
+    figures = {"seconds": seconds, "peak_memory_mb": _peak_memory_mb(), **figures}
     if figures.get("frames"):
         figures.setdefault("frames_per_s", figures["frames"] / seconds)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -71,16 +71,12 @@ def stage_clock(path: Path | None, frames: int | None = None) -> Iterator[dict[s
     os.replace(beside, path)  # never in place: DVC may have linked the file to its cache
 
 
-class _PeakMemory:
-    """Largest resident set of this process and its children, sampled for the children, exact for the process itself."""
-
-    def __init__(self) -> None:
-        self.megabytes = 0.0
-
-    def __enter__(self) -> "_PeakMemory":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-        self.megabytes = max(own, children) / 1024
+def _peak_memory_mb() -> float:
+    """Largest resident set so far of this process, or of the largest of its children that have ended."""
+    try:
+        import resource
+    except ImportError:  # Windows, which keeps its own record
+        memory = psutil.Process().memory_info()
+        return getattr(memory, "peak_wset", memory.rss) / 2**20
+    unit = 1 if sys.platform == "darwin" else 2**10
+    return max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) * unit / 2**20

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.artifacts.store import ArrayReader, ArrayWriter, create_group, open_group, read_array, readable, write_array
+from pipeline.artifacts.store import PICTURES, ArrayReader, ArrayWriter, create_group, open_group, read_array, readable, write_array
 from pipeline.video.clock import Clock
 
 REMEDY = "Run: dvc repro crop_person"
@@ -54,7 +54,7 @@ def write_crops(
     with create_group(path, "crops", attributes) as group:
         frames = ArrayWriter(group, "frames", (*crop_hw, 3), "uint8")
         mattes = ArrayWriter(group, "mattes", crop_hw, "uint8")
-        plates = ArrayWriter(group, "plate", (*crop_hw, 3), "uint8")
+        plates = ArrayWriter(group, "plate", (*crop_hw, 3), "uint8", ("plate_time", *PICTURES[1:]))
         for frame_block, matte_block, plate_block in blocks:
             frames.append(frame_block)
             mattes.append(matte_block)
@@ -63,8 +63,8 @@ def write_crops(
             writer.flush()
         if not len(crop) == len(present) == frames.length == mattes.length:
             raise ValueError(f"{frames.length} frames, {mattes.length} mattes, {len(crop)} crop rows, {len(present)} flags")
-        write_array(group, "crop", np.asarray(crop, np.float64))
-        write_array(group, "present", np.asarray(present, np.uint8))
+        write_array(group, "crop", np.asarray(crop, np.float64), ("time", "row", "column"))
+        write_array(group, "present", np.asarray(present, np.uint8), ("time",))
 
 
 def open_crops(path: str | os.PathLike[str]) -> Crops:

@@ -12,10 +12,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.artifacts.store import VERSION, ArrayReader, ArrayWriter, create_group, open_group, publish, read_array, readable
+from pipeline.artifacts.store import PICTURES, VERSION, ArrayReader, ArrayWriter, create_group, open_group, publish, read_array, readable
 from pipeline.errors import InputError
 
 REMEDY = "Run: dvc repro index_faces"
+AXES = ("face", *PICTURES[1:])
 BOX = ("x0", "y0", "x1", "y1")
 
 
@@ -80,8 +81,8 @@ def create_faces(
     """Publish a face index, table and crops; an index without faces is legal (a skeleton without a face)."""
     attributes = {"crop_px": crop_px, "vectors": [list(v) for v in vectors], "landmarks": list(landmarks), **(extra or {})}
     with create_group(crops, "faces", attributes) as group:
-        pictures = ArrayWriter(group, "crops", (crop_px, crop_px, 3), "uint8")
-        mattes = ArrayWriter(group, "mattes", (crop_px, crop_px), "uint8")
+        pictures = ArrayWriter(group, "crops", (crop_px, crop_px, 3), "uint8", AXES)
+        mattes = ArrayWriter(group, "mattes", (crop_px, crop_px), "uint8", AXES)
         writer = FaceWriter(pictures, mattes)
         yield writer
         pictures.flush()

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.artifacts.store import ArrayReader, ArrayWriter, create_group, open_group, read_array, readable, write_array
+from pipeline.artifacts.store import PICTURES, ArrayReader, ArrayWriter, create_group, open_group, read_array, readable, write_array
 from pipeline.video.clock import Clock
 
 REMEDY = "Run: dvc repro generate_foreground"
@@ -97,14 +97,15 @@ def create_foregrounds(
         if reference is not None:
             shapes |= {"base_rgb": ((*crop_hw, 3), "uint8"), "base_matte": (crop_hw, "uint8"), "detail": (crop_hw, "uint8")}
             shapes["flow"] = (*crop_hw, 2), "int16"
-            write_array(group, "reference", np.asarray(reference, np.int64))
-        writer = ForegroundWriter({name: ArrayWriter(group, name, *shape) for name, shape in shapes.items()})
+            write_array(group, "reference", np.asarray(reference, np.int64), ("time",))
+        axes = {"flow": ("time", "y", "x", "xy")}
+        writer = ForegroundWriter({name: ArrayWriter(group, name, *shape, axes.get(name, PICTURES)) for name, shape in shapes.items()})
         yield writer
         length = writer.flush()
         if not length == len(crop) == len(present):
             raise ValueError(f"{length} frames, {len(crop)} crop rows, {len(present)} flags")
-        write_array(group, "crop", np.asarray(crop, np.float64))
-        write_array(group, "present", np.asarray(present, np.uint8))
+        write_array(group, "crop", np.asarray(crop, np.float64), ("time", "row", "column"))
+        write_array(group, "present", np.asarray(present, np.uint8), ("time",))
 
 
 def open_foregrounds(path: str | os.PathLike[str]) -> Foregrounds:

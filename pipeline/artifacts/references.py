@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.artifacts.store import (
+    PICTURES,
     VERSION,
     ArrayReader,
     ArrayWriter,
@@ -24,6 +25,7 @@ from pipeline.artifacts.store import (
 )
 
 REMEDY = "Run: dvc repro keep_references find_references"
+AXES = ("picture", *PICTURES[1:])
 NONE = -1  # a frame of the motion without a reference
 
 
@@ -77,14 +79,14 @@ def create_references(
     """Publish references picture by picture, in the order of frames (n); size_hw is the full frame's."""
     with create_group(path, "references", {"size_hw": list(size_hw)}) as group:
         writer = ReferenceWriter(
-            ArrayWriter(group, "colours", (*picture_hw, 3), "uint8"), ArrayWriter(group, "mattes", picture_hw, "uint8")
+            ArrayWriter(group, "colours", (*picture_hw, 3), "uint8", AXES), ArrayWriter(group, "mattes", picture_hw, "uint8", AXES)
         )
         yield writer
         if writer.flush() != len(frames):
             raise ValueError(f"fewer or more pictures than the {len(frames)} frames")
-        write_array(group, "frames", np.asarray(frames, np.int64))
-        write_array(group, "corner_xy", np.asarray(corner_xy, np.int64))
-        write_array(group, "points", np.asarray(points, np.float32))
+        write_array(group, "frames", np.asarray(frames, np.int64), AXES[:1])
+        write_array(group, "corner_xy", np.asarray(corner_xy, np.int64), ("picture", "xy"))
+        write_array(group, "points", np.asarray(points, np.float32), ("picture", "joint", "xy"))
 
 
 def open_references(path: str | os.PathLike[str]) -> References:

@@ -83,7 +83,7 @@ def create_residuals(
             array.flush()
             if not array.length == len(boxes[name]) == length:
                 raise ValueError(f"{array.length} patches and {len(boxes[name])} boxes of {name}, {length} frames")
-            write_array(group, f"{name}_box", np.asarray(boxes[name], np.float64))
+            write_array(group, f"{name}_box", np.asarray(boxes[name], np.float64), ("time", "side"))
 
 
 def open_residuals(path: str | os.PathLike[str]) -> Residuals:

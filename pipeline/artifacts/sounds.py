@@ -10,7 +10,7 @@ from pipeline.artifacts.store import ArrayWriter, open_group, read_array, write_
 
 def write_sound(writer: ArrayWriter, sound: bytes) -> None:
     """Keep a clip's sound beside its frames while they are being written."""
-    write_array(writer.group, "sound", np.frombuffer(sound, np.uint8))  # type: ignore[attr-defined]
+    write_array(writer.group, "sound", np.frombuffer(sound, np.uint8), ("byte",))  # type: ignore[attr-defined]
 
 
 def read_sound(path: str | os.PathLike[str]) -> bytes | None:

@@ -13,27 +13,35 @@ import zarr
 import zarr.codecs
 import zarr.storage
 
+from pipeline.artifacts.writing import flush, leftovers, only_writer, partial_name
 from pipeline.errors import InputError
 
 VERSION = 1
 SHARD_FRAMES = 64
 SHARD_BYTES = 256 * 2**20
+PICTURES = ("time", "y", "x", "channel")  # axes of one name have one length within a group, or xarray refuses it
 WRITE_ALL: Any = {"write_empty_chunks": True}  # zeros too, so that an absent file is always a loss, never black frames
 
 
 @contextlib.contextmanager
 def publish(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Yield a hidden path beside `path`; what is written there replaces `path` at the end, or vanishes on any error."""
+    """Yield a hidden path beside `path`; what is written there replaces `path` at the end, or vanishes on any error.
+
+    InputError when another process is writing the same artifact. What a killed one left of it is removed.
+    """
     final = Path(path)
     final.parent.mkdir(parents=True, exist_ok=True)
-    temporary = final.parent / f".{final.name}.partial{final.suffix}"
-    remove(temporary)
-    try:
-        yield temporary
-        remove(final)
-        os.replace(temporary, final)
-    finally:
-        remove(temporary)
+    with only_writer(final):
+        for left in leftovers(final):
+            remove(left)
+        temporary = partial_name(final)
+        try:
+            yield temporary
+            flush(temporary)
+            remove(final)
+            os.replace(temporary, final)
+        finally:
+            remove(temporary)
 
 
 @contextlib.contextmanager
@@ -80,9 +88,12 @@ class Appends(Protocol):
 
 
 class ArrayWriter:
-    """Appends blocks of frames (n ...) to a Zarr array (t ...), a whole shard at a time."""
+    """Appends blocks of frames (n ...) to a Zarr array (t ...), a whole shard at a time.
 
-    def __init__(self, group: zarr.Group, name: str, frame_shape: tuple[int, ...], dtype: str) -> None:
+    axes: their names, of which a frame without channels takes the first three.
+    """
+
+    def __init__(self, group: zarr.Group, name: str, frame_shape: tuple[int, ...], dtype: str, axes: tuple[str, ...] = PICTURES) -> None:
         frame_bytes = int(np.prod(frame_shape)) * np.dtype(dtype).itemsize
         self._rows = int(max(1, min(SHARD_FRAMES, SHARD_BYTES // max(frame_bytes, 1))))
         self._buffer = np.empty((self._rows, *frame_shape), dtype)
@@ -98,6 +109,7 @@ class ArrayWriter:
                 zarr.codecs.Crc32cCodec(),
             ],
             fill_value=0,
+            dimension_names=axes[: 1 + len(frame_shape)],
             config=WRITE_ALL,
         )
 
@@ -200,8 +212,8 @@ def _absent_file(folder: Path, array: zarr.Array) -> str | None:
     return next((f"{folder.name}/{name}" for name in names if not (folder / name).is_file()), None)
 
 
-def write_array(group: zarr.Group, name: str, values: np.ndarray) -> None:
-    """Write one small array whole (crop rows, flags, boxes)."""
+def write_array(group: zarr.Group, name: str, values: np.ndarray, axes: tuple[str, ...]) -> None:
+    """Write one small array whole (crop rows, flags, boxes), its axes named."""
     values = np.ascontiguousarray(values)
     array = group.create_array(
         name,
@@ -210,6 +222,7 @@ def write_array(group: zarr.Group, name: str, values: np.ndarray) -> None:
         dtype=values.dtype,
         compressors=[zarr.codecs.BloscCodec(cname="zstd", clevel=1, shuffle="bitshuffle"), zarr.codecs.Crc32cCodec()],
         fill_value=0,
+        dimension_names=axes,
         config=WRITE_ALL,
     )
     array[...] = values

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.artifacts.store import ArrayReader, ArrayWriter, create_group, open_group, read_array, readable, write_array
+from pipeline.artifacts.store import PICTURES, ArrayReader, ArrayWriter, create_group, open_group, read_array, readable, write_array
 
 REMEDY = "Run: dvc repro evaluate_reconstruction"
+AXES = ("picture", *PICTURES[1:])
 
 
 @dataclass(frozen=True)
@@ -25,10 +26,10 @@ def write_watched(path: str | os.PathLike[str], frames: Sequence[int], pictures:
         for name, shown in pictures.items():
             if len(shown) != len(frames):
                 raise ValueError(f"{len(shown)} pictures of {name}, {len(frames)} frames")
-            writer = ArrayWriter(group, name, shown.shape[1:], "uint8")
+            writer = ArrayWriter(group, name, shown.shape[1:], "uint8", AXES)
             writer.append(shown)
             writer.flush()
-        write_array(group, "frames", np.asarray(frames, np.int64))
+        write_array(group, "frames", np.asarray(frames, np.int64), AXES[:1])
 
 
 def open_watched(path: str | os.PathLike[str]) -> Watched:

@@ -1,7 +1,5 @@
 """Downloads into a cache keyed by sha256: whole and checked, or not there at all."""
 
-import contextlib
-import fcntl
 import hashlib
 import http.client
 import os
@@ -12,8 +10,10 @@ import tempfile
 import urllib.error
 import urllib.request
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
+
+from filelock import FileLock
 
 from pipeline.assets.catalogue import Wheel
 from pipeline.errors import InputError
@@ -54,7 +54,7 @@ def cached_url(urls: list[str], sha256: str | None, cache: Path, name: str, inco
 def _first_time(urls: list[str], cache: Path, name: str, incoming: Path, page: str) -> Path:
     cache.mkdir(parents=True, exist_ok=True)
     part = cache / f"first-{name}.part"
-    with _locked(cache / f"first-{name}.lock"):
+    with FileLock(cache / f"first-{name}.lock"):
         _url_download(urls, part, "", name, incoming, page)
         with part.open("rb") as stream:
             start = stream.read(64).lstrip()
@@ -72,7 +72,7 @@ def _first_time(urls: list[str], cache: Path, name: str, incoming: Path, page: s
 def _cached(sha256: str, cache: Path, name: str, fill: Callable[[Path], None]) -> Path:
     cache.mkdir(parents=True, exist_ok=True)
     whole, part = cache / sha256, cache / f"{sha256}.part"
-    with _locked(cache / f"{sha256}.lock"):
+    with FileLock(cache / f"{sha256}.lock"):
         if whole.exists() and sha256_of(whole).startswith(sha256):
             return whole
         whole.unlink(missing_ok=True)
@@ -136,11 +136,3 @@ def _resume(url: str, part: Path) -> None:
             shutil.copyfileobj(answer, out, BLOCK_BYTES)
             if missing >= 0 and out.tell() - start != missing:
                 raise OSError("the connection closed early")
-
-
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Hold an exclusive lock; it falls with the process, so a killed download blocks nobody."""
-    with path.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield

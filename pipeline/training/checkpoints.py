@@ -1,19 +1,24 @@
 """Checkpoints of unfinished trainings: one folder a fingerprint, one process at a time, forgotten when nobody comes back."""
 
 import contextlib
-import fcntl
 import os
 import shutil
+import sys
 import time
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import torch
+from filelock import FileLock, Timeout
 
 from pipeline.errors import InputError
+from pipeline.training.digests import digest_file
 
 ABANDONED_DAYS = 14  # an interrupted training may wait that long to be taken up
+KEPT = 3  # digests of earlier checkpoints that stay known
+LOCK = "lock"
+MARK = "abandoned"  # a folder that a run found abandoned; of a later date than now it is the word of a wrong clock
 
 
 class Scratch(AbstractContextManager["Scratch"]):
@@ -21,12 +26,14 @@ class Scratch(AbstractContextManager["Scratch"]):
 
     def __init__(self, stage: str, fingerprint: str, root: Path = Path(".scratch")) -> None:
         self.folder = root / stage / fingerprint
-        self._lock: IO[str] | None = None
+        self._lock: FileLock | None = None
 
     def __enter__(self) -> "Scratch":
         for _ in range(20):  # a killed run's process may need a moment to end
             self._lock = _take_lock(self.folder)
             if self._lock is not None:
+                (self.folder / MARK).unlink(missing_ok=True)
+                os.utime(self.folder / LOCK)
                 self._forget_abandoned()
                 return self
             time.sleep(0.1)
@@ -34,15 +41,26 @@ class Scratch(AbstractContextManager["Scratch"]):
 
     def __exit__(self, *exception: object) -> None:
         if self._lock is not None:
-            self._lock.close()
+            self._lock.release()
 
     def _forget_abandoned(self) -> None:
-        """Remove what runs of other params left and nobody took up again in ABANDONED_DAYS."""
+        """Remove what runs of other params left and nobody took up again in ABANDONED_DAYS.
+
+        A clock may jump, so one look is not believed: the first marks the folder, one ABANDONED_DAYS later removes it.
+        """
         for folder in self.folder.parent.iterdir():
-            latest = max((path.stat().st_mtime for path in [folder, *folder.glob("*")]), default=0.0)
-            if folder != self.folder and time.time() - latest > ABANDONED_DAYS * 86400 and (lock := _take_lock(folder)):
-                shutil.rmtree(folder, ignore_errors=True)
-                lock.close()
+            if folder == self.folder or not folder.is_dir() or folder.is_symlink():
+                continue
+            mark, files = folder / MARK, [path for path in folder.glob("*") if path.name != MARK]
+            with contextlib.suppress(FileNotFoundError):  # its own run may be removing it now
+                if not _old(max((path.stat().st_mtime for path in files), default=folder.stat().st_mtime)):
+                    mark.unlink(missing_ok=True)
+                elif not mark.exists() or mark.stat().st_mtime > time.time():
+                    mark.touch()
+                    os.utime(mark, (time.time(), time.time()))
+                elif _old(mark.stat().st_mtime) and (lock := _take_lock(folder)):
+                    shutil.rmtree(folder, ignore_errors=True)
+                    lock.release()
 
     def __getstate__(self) -> dict[str, object]:
         return {"folder": self.folder, "_lock": None}  # the lock stays with the process that took it
@@ -53,36 +71,61 @@ class Scratch(AbstractContextManager["Scratch"]):
         return self.folder / "checkpoint.pt"
 
     def load(self) -> dict[str, Any] | None:
-        """The last whole checkpoint on the CPU, None when there is none."""
+        """The last whole checkpoint on the CPU, None when there is none; a damaged one is said to be so and counts as none."""
         if not self.checkpoint.exists():
             return None
-        return torch.load(self.checkpoint, map_location="cpu", weights_only=True)
+        if digest_file(self.checkpoint) in self._known():
+            with contextlib.suppress(Exception):  # whole, but of a PyTorch that wrote otherwise
+                return torch.load(self.checkpoint, map_location="cpu", weights_only=True)
+        print(f"{self.checkpoint} is damaged or was not written by this version: the training starts anew", file=sys.stderr, flush=True)
+        return None
 
     def save(self, state: dict[str, Any]) -> None:
-        """Replace the checkpoint whole: written beside, flushed to the disk, renamed."""
-        temporary = self.folder / "checkpoint.pt.part"
-        with open(temporary, "wb") as file:
-            torch.save(state, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, self.checkpoint)
-        folder = os.open(self.folder, os.O_RDONLY)
-        os.fsync(folder)
-        os.close(folder)
+        """Replace the checkpoint whole: written beside, flushed to the disk, renamed; its sha256 stands beside it."""
+        whole, digests = self.folder / "checkpoint.pt.part", self.folder / "checkpoint.sha256.part"
+        torch.save(state, whole)
+        digests.write_text("\n".join([digest_file(whole), *self._known()[:KEPT]]))
+        _replace(digests, self._digests)
+        _replace(whole, self.checkpoint)  # a kill before this leaves the one before, whose digest stands there still
+
+    @property
+    def _digests(self) -> Path:
+        return self.folder / "checkpoint.sha256"
+
+    def _known(self) -> list[str]:
+        """Digests of the last checkpoints, the newest first."""
+        return self._digests.read_text().split() if self._digests.exists() else []
 
     def delete(self) -> None:
         """Remove the folder: the run's results are published."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def _take_lock(folder: Path) -> IO[str] | None:
+def _old(mtime: float) -> bool:
+    return time.time() - mtime > ABANDONED_DAYS * 86400
+
+
+def _take_lock(folder: Path) -> FileLock | None:
     """The lock of a scratch folder, made where it is missing; None while another process holds it or has just removed it."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "lock"
-    file = open(path, "w")  # noqa: SIM115 - the lock is held as long as the file is open
-    with contextlib.suppress(BlockingIOError, FileNotFoundError):
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if os.path.samestat(os.fstat(file.fileno()), path.stat()):
-            return file
-    file.close()
+    lock = FileLock(folder / LOCK, timeout=0)
+    with contextlib.suppress(Timeout, FileNotFoundError):
+        lock.acquire()
+        return lock
     return None
+
+
+def _replace(source: Path, target: Path) -> None:
+    """Rename a file once it is on the disk, and have the renaming written too."""
+    _flush(source, os.O_RDWR)
+    os.replace(source, target)
+    if os.name != "nt":  # which has no such thing for a folder
+        _flush(target.parent, os.O_RDONLY)
+
+
+def _flush(path: Path, how: int) -> None:
+    file = os.open(path, how)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)

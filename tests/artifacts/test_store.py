@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import zarr
 
+from pipeline.artifacts import writing
 from pipeline.artifacts.frames import open_frames
 from pipeline.artifacts.peek import peek_zarr
 from pipeline.artifacts.store import (
@@ -41,7 +42,7 @@ def write(path: Path, frames: np.ndarray, sizes: list[int]) -> Path:
             writer.append(frames[start : start + size])
             start += size
         writer.flush()
-        write_array(group, "present", np.zeros(len(frames), np.uint8))
+        write_array(group, "present", np.zeros(len(frames), np.uint8), ("time",))
     return path
 
 
@@ -92,9 +93,25 @@ def test_plain_zarr_opens_it(tmp_path):
     assert (np.asarray(group["frames"]) == frames).all()
 
 
+def test_axes_have_names(tmp_path):
+    with create_group(tmp_path / "a.zarr", "frames", {}) as group:
+        for name, shape, axes in (("frames", (6, 8, 3), ()), ("mattes", (6, 8), ()), ("flow", (6, 8, 2), (("time", "y", "x", "xy"),))):
+            writer = ArrayWriter(group, name, shape, "uint8", *axes)
+            writer.append(np.zeros((5, *shape), np.uint8))
+            writer.flush()
+        write_array(group, "crop", np.zeros((5, 2, 3)), ("time", "row", "column"))
+    group = zarr.open_group(tmp_path / "a.zarr", mode="r")
+    assert {name: array.metadata.dimension_names for name, array in group.arrays()} == {
+        "frames": ("time", "y", "x", "channel"),
+        "mattes": ("time", "y", "x"),
+        "flow": ("time", "y", "x", "xy"),
+        "crop": ("time", "row", "column"),
+    }
+
+
 def test_a_block_of_another_shape_or_type_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"expected frames \(6, 8, 3\) uint8, got \(6, 8\) uint8"):
-        write(tmp_path / "a.zarr", noise(3), [1, 1]) and _append(tmp_path / "b.zarr", np.zeros((2, 6, 8), np.uint8))
+        write(tmp_path / "a.zarr", noise(2), [1, 1]) and _append(tmp_path / "b.zarr", np.zeros((2, 6, 8), np.uint8))
     with pytest.raises(ValueError, match=r"expected .* uint8, got \(6, 8, 3\) float32"):
         _append(tmp_path / "b.zarr", np.zeros((2, 6, 8, 3), np.float32))
     assert not (tmp_path / "b.zarr").exists()
@@ -108,7 +125,7 @@ def _append(path: Path, block: np.ndarray) -> None:
 def test_an_error_leaves_the_old_artifact_and_nothing_else(tmp_path):
     before = files(write(tmp_path / "a.zarr", noise(3), [3]))
     with pytest.raises(RuntimeError, match="late"), create_group(tmp_path / "a.zarr", "frames", {}) as group:  # noqa: PT012
-        write_array(group, "x", np.ones(3))
+        write_array(group, "x", np.ones(3), ("x",))
         raise RuntimeError("late")
     assert files(tmp_path / "a.zarr") == before
     assert os.listdir(tmp_path) == ["a.zarr"]
@@ -145,6 +162,58 @@ def test_a_kill_leaves_nothing_that_could_be_read(tmp_path):
     frames = noise(4)
     assert (read(write(path, frames, [4]))[:] == frames).all()
     assert os.listdir(tmp_path) == ["a.zarr"]
+
+
+def test_one_writer_at_a_time(tmp_path, monkeypatch):
+    monkeypatch.setattr(writing, "WAIT_S", 0.05)
+    path = tmp_path / "a.json"
+    with publish(path) as first:
+        first.write_text("first")
+        with pytest.raises(InputError, match=r"a\.json is being written by another process"), publish(path):
+            raise AssertionError("a second writer was let in")
+        assert first.exists()
+        with publish(tmp_path / "b.json") as other:
+            other.write_text("other")
+    assert path.read_text() == "first"
+    assert sorted(os.listdir(tmp_path)) == ["a.json", "b.json"]
+
+
+def test_what_dead_writers_left_goes_with_the_next_and_nothing_else_does(tmp_path):
+    left = [".a.zarr.partial.zarr", ".a.zarr.1234-0badcafe.partial.zarr"]
+    others = [".a.zarr.b.1234-0badcafe.partial.zarr", ".b.zarr.1234-0badcafe.partial.zarr", "a.zarr.partial.zarr", ".a.zarr.mine"]
+    for name in [*left, *others]:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "zarr.json").write_text("{}")
+    (tmp_path / ".a.zarr.lock").touch()  # no lock without a process that holds it
+    write(tmp_path / "a.zarr", noise(3), [3])
+    assert sorted(os.listdir(tmp_path)) == sorted([*others, "a.zarr"])
+
+
+def test_two_partials_never_meet(tmp_path):
+    names = {writing.partial_name(tmp_path / "a.zarr").name for _ in range(20)}
+    assert len(names) == 20
+    assert all(f".{os.getpid()}-" in name and name.endswith(".partial.zarr") for name in names)
+    assert not writing.leftovers(tmp_path / "a.zarr")
+
+
+def test_everything_is_on_the_disk_before_it_gets_its_name(tmp_path, monkeypatch):
+    flushed, replace = [], os.replace
+    monkeypatch.setattr(os, "fsync", lambda file: flushed.append(os.fstat(file).st_ino))
+
+    def checked(source, target):
+        if Path(target).parent != tmp_path:  # Zarr's own
+            return replace(source, target)
+        written = [source] if source.is_file() else [p for p in source.rglob("*") if p.is_file()]
+        assert len(written) == (9 if target.suffix == ".zarr" else 1)
+        assert {p.stat().st_ino for p in written} == set(flushed)
+        flushed.clear()
+        return replace(source, target)
+
+    monkeypatch.setattr(writing.os, "replace", checked)
+    write(tmp_path / "a.zarr", noise(5 * SHARD_FRAMES), [5 * SHARD_FRAMES])
+    with publish(tmp_path / "a.json") as temporary:
+        temporary.write_text("{}")
+    assert (tmp_path / "a.json").exists()
 
 
 @pytest.mark.parametrize("name", ["frames/c/1/0/0/0", "present/c/0"])

@@ -1,23 +1,25 @@
 """Seeds, averages and checkpoints."""
 
-import fcntl
 import math
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from filelock import FileLock
 from torch import nn
 
 from pipeline.errors import InputError
 from pipeline.imports import ROOT
-from pipeline.training.checkpoints import ABANDONED_DAYS, Scratch
+from pipeline.training.checkpoints import ABANDONED_DAYS, MARK, Scratch
 from pipeline.training.device import choose_dtype
 from pipeline.training.digests import digest_arrays, digest_code, digest_file, fingerprint
 from pipeline.training.steps import Ema, check_finite, seed_step, step_generator
@@ -157,23 +159,136 @@ def test_a_lock_whose_file_was_removed_is_no_lock(tmp_path):
             Scratch("stage", "abc", tmp_path).__enter__()
 
 
-def test_what_nobody_took_up_again_is_removed_in_the_end(tmp_path):
+def leave(root: Path, name: str, days: float, age: Callable[[Path, float], None]) -> Path:
+    """A folder that an interrupted run left so many days ago."""
+    with Scratch("stage", name, root) as scratch:
+        scratch.save({"step": 1})
+    age(scratch.folder, days)
+    return scratch.folder
+
+
+@pytest.fixture
+def age() -> Callable[[Path, float], None]:
+    def age(folder: Path, days: float) -> None:
+        for path in (folder, *folder.iterdir()):
+            os.utime(path, times=(path.stat().st_mtime - days * 86400,) * 2)
+
+    return age
+
+
+def left(root: Path) -> list[str]:
+    return sorted(path.name for path in (root / "stage").iterdir())
+
+
+def look(root: Path) -> None:
+    """A run of other params begins and ends."""
+    with Scratch("stage", "new", root) as scratch:
+        scratch.delete()
+
+
+def test_what_nobody_took_up_again_is_removed_in_the_end(tmp_path, age):
     for name, days in (("old", ABANDONED_DAYS + 1), ("recent", ABANDONED_DAYS - 1), ("running", ABANDONED_DAYS + 1)):
-        with Scratch("stage", name, tmp_path) as scratch:
-            scratch.save({"step": 1})
-        for path in (scratch.folder, *scratch.folder.iterdir()):
-            os.utime(path, times=(time.time() - days * 86400,) * 2)
-    with (tmp_path / "stage/running/lock").open() as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        with Scratch("stage", "new", tmp_path):
-            assert sorted(path.name for path in (tmp_path / "stage").iterdir()) == ["new", "recent", "running"]
+        leave(tmp_path, name, days, age)
+    look(tmp_path)
+    look(tmp_path)
+    assert left(tmp_path) == ["old", "recent", "running"]  # one look is not believed, nor two at once
+    for name in ("old", "recent", "running"):
+        age(tmp_path / "stage" / name, ABANDONED_DAYS + 1)
+    with FileLock(tmp_path / "stage/running/lock"):
+        look(tmp_path)
+        assert left(tmp_path) == ["recent", "running"]
+
+
+def test_a_clock_that_jumps_ahead_removes_nothing(tmp_path, age, monkeypatch):
+    leave(tmp_path, "mine", 1, age)
+    now = time.time()
+    for days_ahead in (15, 0, 40, 15, 0):
+        monkeypatch.setattr(time, "time", lambda days=days_ahead: now + days * 86400)
+        look(tmp_path)
+        assert left(tmp_path) == ["mine"]
+    assert not (tmp_path / "stage/mine" / MARK).exists()
+
+
+def test_what_is_taken_up_again_is_abandoned_no_more(tmp_path, age):
+    folder = leave(tmp_path, "mine", ABANDONED_DAYS + 1, age)
+    look(tmp_path)
+    assert (folder / MARK).exists()
+    with Scratch("stage", "mine", tmp_path) as scratch:
+        assert scratch.load() == {"step": 1}
+        assert not (folder / MARK).exists()
+    age(folder, 1)
+    look(tmp_path)
+    assert not (folder / MARK).exists()
+
+
+def test_a_stray_file_or_link_is_left_alone_and_blocks_nothing(tmp_path):
+    (tmp_path / "stage").mkdir()
+    (tmp_path / "stage" / "notes.txt").write_text("mine")
+    (tmp_path / "stage" / "link").symlink_to(tmp_path)
+    (tmp_path / "stray").write_text("mine")
+    look(tmp_path)
+    assert left(tmp_path) == ["link", "notes.txt"]
+
+
+DAMAGES = {
+    "a bit": lambda data: data[: len(data) // 2] + bytes([data[len(data) // 2] ^ 1]) + data[len(data) // 2 + 1 :],
+    "cut": lambda data: data[:-1],
+    "emptied": lambda data: b"",
+    "another's": lambda data: data + b"x",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_checkpoint_is_said_and_not_taken_up(damage, tmp_path, capsys):
+    with Scratch("stage", "abc", tmp_path) as scratch:
+        scratch.save({"step": 1, "weights": torch.arange(1000.0)})
+        good = scratch.checkpoint.read_bytes()
+        scratch.checkpoint.write_bytes(DAMAGES[damage](good))
+        assert scratch.load() is None
+        said = capsys.readouterr().err
+        assert said == f"{scratch.checkpoint} is damaged or was not written by this version: the training starts anew\n"
+        scratch.save({"step": 2})
+        assert scratch.load() == {"step": 2}
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("bit", range(8))
+def test_any_bit_counts(bit, tmp_path):
+    with Scratch("stage", "abc", tmp_path) as scratch:
+        scratch.save({"step": 1})
+        good = scratch.checkpoint.read_bytes()
+        for position in range(bit, len(good), 97):
+            scratch.checkpoint.write_bytes(good[:position] + bytes([good[position] ^ (1 << bit)]) + good[position + 1 :])
+            assert scratch.load() is None
+
+
+def test_a_checkpoint_without_its_digest_counts_for_nothing(tmp_path):
+    with Scratch("stage", "abc", tmp_path) as scratch:
+        scratch.save({"step": 1})
+        (scratch.folder / "checkpoint.sha256").unlink()
+        assert scratch.load() is None
+
+
+def test_a_kill_between_digest_and_checkpoint_loses_nothing(tmp_path, monkeypatch):
+    replace = os.replace
+    with Scratch("stage", "abc", tmp_path) as scratch:
+        scratch.save({"step": 1})
+        for _ in range(2):  # killed twice at the same place
+            monkeypatch.setattr(os, "replace", lambda source, target: replace(source, target) if "sha256" in str(target) else 1 / 0)
+            with pytest.raises(ZeroDivisionError):
+                scratch.save({"step": 2})
+            assert scratch.load() == {"step": 1}
+        monkeypatch.setattr(os, "replace", replace)
+        scratch.save({"step": 2})
+        assert scratch.load() == {"step": 2}
 
 
 def test_a_killed_process_leaves_no_lock(tmp_path):
     code = (
-        "import os, signal, sys; from pathlib import Path; from pipeline.training import Scratch\n"
+        "import os, signal, sys; from pathlib import Path; from pipeline.training.checkpoints import Scratch\n"
         "Scratch('stage', 'abc', Path(sys.argv[1])).__enter__(); os.kill(os.getpid(), signal.SIGKILL)"
     )
-    subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=Path(__file__).parents[2], check=False)
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=False)
+    assert done.returncode == -signal.SIGKILL
     with Scratch("stage", "abc", tmp_path) as scratch:
         assert scratch.load() is None
