@@ -1,6 +1,7 @@
 """What a source file leads to: the files of this project that it imports, and those that these import, to the end."""
 
 import ast
+import functools
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent  # of the checkout that runs
@@ -8,16 +9,19 @@ ROOT = Path(__file__).resolve().parent.parent  # of the checkout that runs
 
 def imports(path: Path, root: Path = ROOT) -> set[str]:
     """Modules of this project that a file imports anywhere in its text, as paths relative to the root."""
+    return {file for name in _names(path.read_text(encoding="utf-8")) if (file := _file(name, root))}
+
+
+@functools.cache
+def _names(text: str) -> frozenset[str]:
+    """Dotted names that a source may import; most sources are asked for by many stages."""
     found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
+            found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-        else:
-            continue
-        found |= {file for name in names if (file := _file(name, root))}
-    return found
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return frozenset(found)
 
 
 def closure(file: str, root: Path = ROOT) -> set[str]:

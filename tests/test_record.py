@@ -188,10 +188,10 @@ def test_a_look_at_many_files_is_cheap(project):
     folder = project / "data/frames/walk.zarr/c"
     for i in range(2000):
         (folder / f"x{i}").touch()
-    start = time.perf_counter()
+    start = time.process_time()
     noted = record.Record("train@man", project)
     assert noted.changed() == []
-    assert time.perf_counter() - start < 1.0  # about 0.05 s where nothing else runs
+    assert time.process_time() - start < 1.0  # about 0.05 s where nothing else runs
 
 
 SLOW_STAGE = """
