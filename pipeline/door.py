@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 
+from pipeline.errors import InputError
 from pipeline.failures import end_of, flush_output
 from pipeline.record import require_unchanged
 
