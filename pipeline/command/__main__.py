@@ -1,4 +1,4 @@
-"""The command motion-copy: `check` says what is wrong before anything runs, `init` writes videos into params.yaml."""
+"""The command motion-copy: `check` what params.yaml says, `init` it with videos, `verify` a signed video."""
 
 import argparse
 import os
@@ -20,12 +20,20 @@ def main() -> None:
 
 def _run() -> None:
     parser = argparse.ArgumentParser(prog="motion-copy", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True, metavar="check | init")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="check | init | verify")
     commands.add_parser("check", help="say what is wrong in params.yaml, a line each; exit code 1 if anything is")
     init = commands.add_parser("init", help="write clips, a target and its pairs into params.yaml; copies nothing, asks nothing")
     init.add_argument("target", metavar="TARGET", type=Path, help="video, or folder of images, of the person whose looks are learnt")
     init.add_argument("drivers", metavar="DRIVER", type=Path, nargs="+", help="videos whose motion the target takes on")
+    codes = "exit code 0 if so, 1 altered, 2 unsigned, 3 unknown"
+    seen = commands.add_parser("verify", help=f"say whether a video is as it was signed; {codes}")
+    seen.add_argument("file", metavar="FILE", help="video (mp4)")
+    seen.add_argument("--trust", metavar="PEM", help="certificates to trust, instead of the one that this user signs with")
     args = parser.parse_args()
+    if args.command == "verify":  # of any video, in any folder
+        from pipeline.sign.__main__ import main as verify
+
+        sys.exit(verify([args.file, *(["--trust", args.trust] if args.trust else [])]))
     project = find_project(Path.cwd())
     if args.command == "init":
         videos = [Path(os.path.abspath(video)) for video in (args.target, *args.drivers)]
