@@ -13,6 +13,7 @@ import zarr
 import zarr.codecs
 import zarr.storage
 
+from pipeline.artifacts.replacing import require_replaceable
 from pipeline.errors import InputError
 
 VERSION = 1
@@ -22,9 +23,13 @@ WRITE_ALL: Any = {"write_empty_chunks": True}  # zeros too, so that an absent fi
 
 
 @contextlib.contextmanager
-def publish(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Yield a hidden path beside `path`; what is written there replaces `path` at the end, or vanishes on any error."""
+def publish(path: str | os.PathLike[str], kind: str | None = None) -> Iterator[Path]:
+    """Yield a hidden path beside `path`; what is written there replaces `path` at the end, or vanishes on any error.
+
+    InputError when something else than an artifact of `kind` lies there, see require_replaceable().
+    """
     final = Path(path)
+    require_replaceable(final, kind)
     final.parent.mkdir(parents=True, exist_ok=True)
     temporary = final.parent / f".{final.name}.partial{final.suffix}"
     remove(temporary)
@@ -157,7 +162,7 @@ class ArrayReader:
 @contextlib.contextmanager
 def create_group(path: str | os.PathLike[str], kind: str, attributes: dict[str, Any]) -> Iterator[zarr.Group]:
     """Publish a Zarr group with kind, version and attributes; whole or absent."""
-    with publish(path) as temporary:
+    with publish(path, kind) as temporary:
         group = zarr.open_group(zarr.storage.LocalStore(temporary), mode="w", zarr_format=3)
         group.attrs.update({"kind": kind, "version": VERSION, **attributes})
         yield group
