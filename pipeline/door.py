@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from pipeline.errors import InputError
 from pipeline.failures import end_of, flush_output
 from pipeline.record import require_unchanged
 
