@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 
+from pipeline.errors import InputError
 from pipeline.failures import end_of, flush_output
 from pipeline.record import require_unchanged
 
@@ -56,6 +57,7 @@ def stage_clock(path: Path | None, frames: int | None = None) -> Iterator[dict[s
 
     The yielded dict may be filled with further numbers (for instance `frames`).
     """
+    _require_times(path)
     figures: dict[str, float] = {} if frames is None else {"frames": frames}
     start = time.perf_counter()
     yield figures
@@ -69,6 +71,18 @@ def stage_clock(path: Path | None, frames: int | None = None) -> Iterator[dict[s
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     beside.write_text(json.dumps({k: round(float(v), 3) for k, v in figures.items()}, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     os.replace(beside, path)  # never in place: DVC may have linked the file to its cache
+
+
+def _require_times(path: Path | None) -> None:
+    """Raise InputError unless the path is free, empty, or holds times as stage_clock() writes them."""
+    if path is None or not path.exists() or (path.is_file() and not path.stat().st_size):
+        return
+    try:
+        known = "peak_memory_mb" in json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, TypeError):
+        known = False
+    if not known:
+        raise InputError(f"{path} is not a file of times that was made here: name another path with --time, or move it away yourself")
 
 
 def _peak_memory_mb() -> float:

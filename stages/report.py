@@ -30,7 +30,7 @@ def main() -> None:
     with stage_clock(args.time):
         text = Path(args.params).read_text(encoding="utf-8")
         page = build_report(args.data, pairs, targets, params, pose_map, text, external)
-        with publish(args.out) as temporary:
+        with publish(args.out, "page") as temporary:
             temporary.write_text(page, encoding="utf-8")
 
 

@@ -15,6 +15,7 @@ FLOOR = ["timeline", "video", "picture", "body", "training"]  # each imports tho
 NOT_ROOMS = {"networks", "artifacts", "skeletons", *FLOOR}
 LOOSE = {"__init__", "errors", "failures", "names", "params", "door", "progress", "closure", "imports", "plan", "record", "leash"}
 FIRST = "stages/__init__.py"  # runs before a door imports anything: the one place where an import does something, and only under DVC
+COMMAND = "command"  # asks every room for its params
 ROOMS = sorted({s.split("/")[1] for s in SOURCES if s.count("/") > 1 and s.startswith("pipeline/")} - NOT_ROOMS)
 MODEL_PACKAGES = {"ai_edge_litert", "detectron2", "torchvision", "lpips", "mediapipe", "torch_fidelity"}
 
@@ -73,9 +74,17 @@ def test_no_stage_imports_inspect():
     assert not [p for p in SOURCES if _kind(p) == "door" and any(f.startswith("pipeline/inspect/") for f in _house_imports(p))]
 
 
+def test_the_command_looks_into_every_room_and_none_at_it():
+    others = [p for p in SOURCES if not p.startswith(f"pipeline/{COMMAND}/")]
+    assert not [p for p in others if f"pipeline.{COMMAND}" in (ROOT / p).read_text()]
+
+
 @pytest.mark.parametrize("path", [p for p in SOURCES if _kind(p) == "room"])
 def test_no_room_imports_another(path):
     room = path.split("/")[1]
+    if room == COMMAND:
+        assert not {f for f in _house_imports(path) if _kind(f) == "door"}
+        return
     assert not {f for f in _house_imports(path) if _kind(f) == "door" or (_kind(f) == "room" and f.split("/")[1] != room)}
 
 

@@ -37,7 +37,7 @@ def write_experiments(path: str | os.PathLike[str], records: Sequence[Mapping[st
     attributes = {**about, "kind": "experiments", "version": VERSION}
     table = pa.Table.from_pylist([dict(record) for record in records], schema=SCHEMA)
     table = table.replace_schema_metadata({b"motion_copy": json.dumps(attributes, sort_keys=True).encode()})
-    with publish(path) as temporary:
+    with publish(path, "experiments") as temporary:
         pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
 
 

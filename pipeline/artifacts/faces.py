@@ -138,7 +138,7 @@ def _write_table(
     columns["sharpness"] = pa.array([float(row.sharpness) for row in rows], pa.float64())
     described = json.dumps({"kind": "faces", "version": VERSION, **attributes}, sort_keys=True)
     table = pa.table(columns).replace_schema_metadata({"motion_copy": described})
-    with publish(path) as temporary:
+    with publish(path, "faces") as temporary:
         pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
 
 

@@ -117,7 +117,7 @@ def write_keypoints(path: str | os.PathLike[str], keypoints: Keypoints, kind: st
     }
     metadata = {"motion_copy": json.dumps(attributes, sort_keys=True)}
     table = table.replace_schema_metadata({**(table.schema.metadata or {}), **{k: v.encode() for k, v in metadata.items()}})
-    with publish(path) as temporary:
+    with publish(path, kind) as temporary:
         pq.write_table(
             table,
             temporary,

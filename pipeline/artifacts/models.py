@@ -9,6 +9,7 @@ from typing import Any
 import safetensors.torch
 import torch
 
+from pipeline.artifacts.replacing import TAG
 from pipeline.artifacts.store import VERSION, publish, readable
 from pipeline.errors import InputError
 
@@ -20,11 +21,11 @@ def save_model(
 ) -> None:
     """Publish weights and their description (params, digests of the inputs, sizes); the weights' sha256 joins the description."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
-    blob = safetensors.torch.save(tensors)
+    blob = safetensors.torch.save(tensors, {TAG: "model"})
     described = {**description, "kind": "model", "version": VERSION, "weights_sha256": hashlib.sha256(blob).hexdigest()}
-    with publish(weights) as temporary:
+    with publish(weights, "model") as temporary:
         temporary.write_bytes(blob)
-    with publish(description_path) as temporary:
+    with publish(description_path, "model") as temporary:
         temporary.write_text(json.dumps(described, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 

@@ -133,7 +133,7 @@ def write_chosen(path: str | os.PathLike[str], chosen: ChosenReferences) -> None
     )
     facts = {"kind": "chosen references", "version": VERSION, "count": chosen.rank.shape[1], **chosen.attributes}
     table = table.replace_schema_metadata({"motion_copy": json.dumps(facts, sort_keys=True)})
-    with publish(path) as temporary:
+    with publish(path, "chosen references") as temporary:
         pq.write_table(table, temporary, compression="zstd", version="2.6")
 
 

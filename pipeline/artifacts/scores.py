@@ -19,7 +19,7 @@ def write_scores(path: str | os.PathLike[str], scores: Mapping[str, Any]) -> Non
     A metric that was not computed must have no key.
     """
     text = json.dumps(_rounded(scores), indent=1, sort_keys=True, allow_nan=False) + "\n"
-    with publish(path) as temporary:
+    with publish(path, "scores") as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
@@ -35,7 +35,7 @@ def write_curve(path: str | os.PathLike[str], rows: Sequence[Mapping[str, float]
     """Publish rows with equal keys as a tab-separated table with a header line."""
     names = list(rows[0]) if rows else ["step"]
     lines = ["\t".join(names), *("\t".join(f"{row[name]:.6g}" for name in names) for row in rows)]
-    with publish(path) as temporary:
+    with publish(path, f"table by {names[0]}") as temporary:
         temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 

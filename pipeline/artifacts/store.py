@@ -13,6 +13,7 @@ import zarr
 import zarr.codecs
 import zarr.storage
 
+from pipeline.artifacts.replacing import require_replaceable
 from pipeline.artifacts.writing import flush, leftovers, only_writer, partial_name
 from pipeline.errors import InputError
 
@@ -24,12 +25,14 @@ WRITE_ALL: Any = {"write_empty_chunks": True}  # zeros too, so that an absent fi
 
 
 @contextlib.contextmanager
-def publish(path: str | os.PathLike[str]) -> Iterator[Path]:
+def publish(path: str | os.PathLike[str], kind: str | None = None) -> Iterator[Path]:
     """Yield a hidden path beside `path`; what is written there replaces `path` at the end, or vanishes on any error.
 
-    InputError when another process is writing the same artifact. What a killed one left of it is removed.
+    InputError when something else than an artifact of `kind` lies there, see require_replaceable(), or when another process is writing
+    the same artifact. What a killed one left of it is removed.
     """
     final = Path(path)
+    require_replaceable(final, kind)
     final.parent.mkdir(parents=True, exist_ok=True)
     with only_writer(final):
         for left in leftovers(final):
@@ -169,7 +172,7 @@ class ArrayReader:
 @contextlib.contextmanager
 def create_group(path: str | os.PathLike[str], kind: str, attributes: dict[str, Any]) -> Iterator[zarr.Group]:
     """Publish a Zarr group with kind, version and attributes; whole or absent."""
-    with publish(path) as temporary:
+    with publish(path, kind) as temporary:
         group = zarr.open_group(zarr.storage.LocalStore(temporary), mode="w", zarr_format=3)
         group.attrs.update({"kind": kind, "version": VERSION, **attributes})
         yield group

@@ -28,7 +28,7 @@ def fetch_asset(asset: Asset, out: Path, incoming: Path, cache: Path) -> dict[st
     it, must have the right sha256. Returns the digests by name.
     """
     require_free_bytes(out, 2 * sum(file.size for file in asset.files))
-    with publish(out) as folder:
+    with publish(out, "asset") as folder:
         folder.mkdir(parents=True, exist_ok=True)
         entries: dict[str, dict[str, object]] = {}
         digests: dict[str, str] = {}

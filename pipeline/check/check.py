@@ -30,7 +30,7 @@ def check_names(params: str | os.PathLike[str], out: str | os.PathLike[str]) -> 
     if faults:
         more = f" ({len(faults) - 1} more: motion-copy check)" if len(faults) > 1 else ""
         raise InputError(f"{params}: {faults[0]}{more}")
-    with publish(out) as temporary:
+    with publish(out, "names") as temporary:
         temporary.write_text(CONTENT, encoding="utf-8")
 
 

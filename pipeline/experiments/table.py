@@ -62,7 +62,7 @@ def write_table(folder: Path, name: str, listed: ExperimentList, results: Result
     }
     paths = [folder / f"{name}.parquet", folder / f"{name}.md"]
     write_experiments(paths[0], rows, about)
-    with publish(paths[1]) as temporary:
+    with publish(paths[1], "experiments") as temporary:
         temporary.write_text(markdown(rows, about), encoding="utf-8")
     return paths
 

@@ -92,11 +92,11 @@ def fuse_pair(inputs: FuseInputs, outputs: FuseOutputs, params: FuseParams) -> i
     }
     sidecar = describe(inputs.models, _read(inputs, patches), facts)
     with contextlib.ExitStack() as stack:
-        described = stack.enter_context(publish(outputs.sidecar))
+        described = stack.enter_context(publish(outputs.sidecar, "sidecar"))
         described.write_text(sidecar, encoding="utf-8")
         extra = {"stage": params.stage, "full_size_hw": list(plate.size_hw)}
         crops = stack.enter_context(create_frames(outputs.fused, foreground.clock, generated.crop_hw, extra, kind="fused"))
-        temporary = stack.enter_context(publish(outputs.video))
+        temporary = stack.enter_context(publish(outputs.video, "video"))
         sound = read_sound(inputs.driver_frames) if foreground.clock.has_time else None
         tags = {"title": TITLE, "comment": COMMENT}
         video = stack.enter_context(write_video(temporary, plate.size_hw, clock, params.crf, params.preset, tags, sound))

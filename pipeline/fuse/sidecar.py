@@ -9,10 +9,11 @@ from typing import Any
 import cv2
 import numpy as np
 
+from pipeline.artifacts.replacing import VIDEO_COMMENT
 from pipeline.errors import InputError
 
 TITLE = "Generated video"
-COMMENT = "This video was generated: a person's look rendered in another clip's motion. It does not show real events."
+COMMENT = VIDEO_COMMENT
 
 
 def describe(models: Iterable[Path], inputs: Mapping[str, Path], facts: Mapping[str, Any]) -> str:

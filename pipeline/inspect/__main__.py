@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from pipeline.artifacts.pictures import write_picture
 from pipeline.door import run_door
 from pipeline.errors import InputError
 from pipeline.inspect.look import PICTURES, inspect
@@ -16,7 +17,7 @@ def main() -> None:
     args = parser.parse_args()
     findings = inspect(args.path)
     if args.png and findings.pictures:  # before the text, whose reader may leave early (| head)
-        args.png.write_bytes(encode(contact_sheet(findings.pictures, findings.labels, PICTURES)))
+        write_picture(args.png, encode(contact_sheet(findings.pictures, findings.labels, PICTURES)))
     print(findings.text())
     if args.png and not findings.pictures:
         raise InputError(f"{args.path} holds nothing to draw: leave --png away.")

@@ -7,7 +7,7 @@ import numpy as np
 
 from pipeline.artifacts.frames import Frames
 from pipeline.artifacts.keypoints import Track
-from pipeline.artifacts.store import publish
+from pipeline.artifacts.pictures import write_picture
 from pipeline.body.pose_maps import PoseMapParams, pose_picture
 from pipeline.picture.geometry import apply_affine, box_of_points, box_to_crop, sample_crop
 from pipeline.picture.sheets import contact_sheet, encode, spread
@@ -35,8 +35,7 @@ def write_sheet(path: Path, driver: Track, motion: Track, driver_frames: Frames,
     while len(blob) > LARGEST_BYTES:
         sheet = cv2.resize(sheet, None, fx=0.85, fy=0.85, interpolation=cv2.INTER_AREA)
         blob = encode(sheet)
-    with publish(path) as temporary:
-        temporary.write_bytes(blob)
+    write_picture(path, blob)
 
 
 def _row(track: Track, columns: list[int], images: list[np.ndarray], threshold: float, dimmed: float) -> list[np.ndarray]:

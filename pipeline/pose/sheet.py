@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from pipeline.artifacts.frames import Frames
-from pipeline.artifacts.store import publish
+from pipeline.artifacts.pictures import write_picture
 from pipeline.picture.sheets import contact_sheet, encode, spread
 from pipeline.pose.people import person_boxes
 from pipeline.pose.tracks import Tracks
@@ -21,8 +21,7 @@ def write_track_sheet(path: Path, frames: Frames, tracks: Tracks) -> None:
     boxes = person_boxes(tracks.points)
     picked = spread(len(frames), PICTURES)
     pictures = [_draw(frames[t].copy(), boxes[t]) for t in picked]
-    with publish(path) as temporary:
-        temporary.write_bytes(encode(contact_sheet(pictures, [f"frame {t}" for t in picked], columns=6, cell_px=CELL_PX)))
+    write_picture(path, encode(contact_sheet(pictures, [f"frame {t}" for t in picked], columns=6, cell_px=CELL_PX)))
 
 
 def _draw(image: np.ndarray, boxes: np.ndarray) -> np.ndarray:

@@ -4,6 +4,8 @@ import base64
 from collections.abc import Iterable, Sequence
 from html import escape
 
+from pipeline.artifacts.replacing import PAGE_TAG
+
 STYLE = """
 :root { color-scheme: light dark; --ink: #1d1f23; --soft: #62666d; --line: #d9dbdf; --paper: #fff; --band: #f4f5f7; --accent: #0b62c4;
   --warn: #8a4b00; --warn-band: #fff3df; }
@@ -52,7 +54,7 @@ videos.forEach(v => seen.observe(v));
 def document(title: str, body: Iterable[str]) -> str:
     """The whole page; body parts are finished HTML."""
     return (
-        f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n{PAGE_TAG}\n'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<title>{escape(title)}</title>\n'
         f"<style>{STYLE}</style>\n</head>\n<body>\n{chr(10).join(body)}\n<script>{SCRIPT}</script>\n</body>\n</html>\n"
     )

@@ -43,7 +43,7 @@ def sign_video(video: Path, sidecar: Path, out: Path, consent: Path | None, iden
     """
     said = manifest(out.stem, sidecar, video, None if consent is None else read_consent(consent))
     require_free_bytes(out, video.stat().st_size + MANIFEST_BYTES)
-    with publish(out) as temporary:
+    with publish(out, "video") as temporary:
         try:
             signer = c2pa.Signer.from_info(c2pa.C2paSignerInfo(identity.algorithm, identity.chain, identity.key, None))
             builder = c2pa.Builder(json.dumps(said), c2pa.Context(settings=c2pa.Settings.from_dict(OFFLINE)))

@@ -1,5 +1,6 @@
 """Crops, foregrounds and residuals: groups of arrays of one clip."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -112,6 +113,7 @@ def test_the_wrong_kind_and_damage_are_noticed(tmp_path, kind):
     MAKE[other](path)
     with pytest.raises(InputError, match=f"must be {kind} version 1, found {other} version 1"):
         OPEN[kind](path)
+    shutil.rmtree(path)
     MAKE[kind](path)
     text = (path / "zarr.json").read_text()
     (path / "zarr.json").write_text(text.replace('"size_hw"', '"size"'))

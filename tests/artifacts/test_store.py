@@ -137,12 +137,12 @@ def test_a_file_is_whole_or_absent_too(tmp_path):
         temporary.write_text("half")
         raise RuntimeError
     assert os.listdir(path.parent) == []
-    for text in ("one", "two"):
+    for text in ("{}\n", "[]\n"):
         with publish(path) as temporary:
             assert temporary.parent == path.parent
             assert temporary.suffix == ".json"
             temporary.write_text(text)
-    assert path.read_text() == "two"
+    assert path.read_text() == "[]\n"
     assert os.listdir(path.parent) == ["a.json"]
 
 

@@ -1,0 +1,57 @@
+"""The command motion-copy: `check` says what is wrong before anything runs, `init` writes videos into params.yaml."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from pipeline.command.init import add_videos
+from pipeline.door import run_door
+from pipeline.errors import InputError
+from pipeline.imports import ROOT
+
+PLAN, PARAMS = "dvc.yaml", "params.yaml"
+
+
+def main() -> None:
+    """Run the command; bad input ends in one line and exit code 1."""
+    run_door(_run)
+
+
+def _run() -> None:
+    parser = argparse.ArgumentParser(prog="motion-copy", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="check | init")
+    commands.add_parser("check", help="say what is wrong in params.yaml, a line each; exit code 1 if anything is")
+    init = commands.add_parser("init", help="write clips, a target and its pairs into params.yaml; copies nothing, asks nothing")
+    init.add_argument("target", metavar="TARGET", type=Path, help="video, or folder of images, of the person whose looks are learnt")
+    init.add_argument("drivers", metavar="DRIVER", type=Path, nargs="+", help="videos whose motion the target takes on")
+    args = parser.parse_args()
+    project = find_project(Path.cwd())
+    if args.command == "init":
+        videos = [Path(os.path.abspath(video)) for video in (args.target, *args.drivers)]
+        print("\n".join(add_videos(project, videos[0], videos[1:])))
+        return
+    from pipeline.command.check import everything_wrong, summary  # takes seconds: every room is asked for its params
+
+    os.chdir(project)
+    if faults := everything_wrong(Path(PARAMS)):
+        print("\n".join(f"{PARAMS}: {fault}" for fault in faults))
+        sys.exit(1)
+    print(f"{PARAMS}: nothing is wrong; {summary(Path(PARAMS))}")
+
+
+def find_project(here: Path) -> Path:
+    """The checkout that `here` lies in; InputError when there is none, or its code is not the code that runs."""
+    project = next((folder for folder in (here, *here.parents) if (folder / PLAN).is_file() and (folder / PARAMS).is_file()), None)
+    if project is None:
+        raise InputError(f"{here} lies in no project: {PLAN} and {PARAMS} must be there. Go to your checkout, for instance cd {ROOT}.")
+    if project.resolve() != ROOT.resolve():
+        raise InputError(
+            f"{project} is another checkout than the one that is installed, {ROOT}: its stages would run other code. "
+            "Activate its own environment, or run pip install -e . there."
+        )
+    return project
+
+
+if __name__ == "__main__":
+    main()

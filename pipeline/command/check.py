@@ -1,0 +1,114 @@
+"""Everything that can be known to be wrong before a stage runs: names and references, files, and values of every section."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pipeline.check.check import faults_of
+from pipeline.check.choices import meant
+from pipeline.command.sections import CAST, OF_PAIRS, OF_TARGETS, REFERENCE, SECTIONS
+from pipeline.errors import InputError
+from pipeline.evaluation.external import ExternalParams
+from pipeline.frames.extract import read_span
+from pipeline.names import name_fault
+from pipeline.params import read_all, read_section
+from pipeline.pose.naming import read_naming
+from pipeline.pose.select import read_select
+
+FETCHED = "data/demo"  # what a stage brings need not be there yet
+
+
+def everything_wrong(params: Path) -> list[str]:
+    """Complaints about a params file, one line each, each once, [] when all is well; paths are those from the current folder."""
+    try:
+        faults = faults_of(params)
+    except InputError as error:
+        return [_bare(error, params)]
+    tree = read_all(params)
+    faults += [*_sections(tree), *_values(params, tree), *_clips(params, tree), *_files(tree)]
+    return list(dict.fromkeys(faults))
+
+
+def summary(params: Path) -> str:
+    """How many clips, targets and pairs there are."""
+    tree = read_all(params)
+    return ", ".join(f"{len(tree[kind])} {kind if len(tree[kind]) != 1 else kind[:-1]}" for kind in ("clips", "targets", "pairs"))
+
+
+def _sections(tree: Mapping[str, Any]) -> Iterator[str]:
+    """Unknown sections, and what `reference` and its overrides hold beside what models check."""
+    known = (*CAST, *dict.fromkeys(key.split(".")[0] for key in SECTIONS))
+    for key in tree:
+        if key not in known:
+            yield f"{key} is not a known section; legal: {', '.join(known)}{meant(key, known)}"
+    places = {"reference": tree.get("reference")}
+    places |= {f"targets.{name}.reference": entry.get("reference") for name, entry in _entries(tree, "targets")}
+    for place, values in places.items():
+        for key, value in values.items() if isinstance(values, Mapping) else ():
+            if key not in REFERENCE:
+                yield f"{place}.{key} is not a known key; legal here: {', '.join(REFERENCE)}{meant(key, REFERENCE)}"
+            elif key == "enabled" and not isinstance(value, bool):
+                yield f"{place}.enabled is {value!r}: input should be true or false"
+
+
+def _values(params: Path, tree: Mapping[str, Any]) -> Iterator[str]:
+    """What the models of the sections say, with and without each override."""
+    asked: list[tuple[str, str | None]] = [(key, None) for key in SECTIONS]
+    for name, entry in _entries(tree, "targets"):
+        asked += [(key, f"targets.{name}.{key}") for key in SECTIONS if key.split(".")[0] in OF_TARGETS and key.split(".")[0] in entry]
+    for name, entry in _entries(tree, "pairs"):
+        asked += [(key, f"pairs.{name}.{key}") for key in OF_PAIRS if key in entry]
+    for key, override in asked:
+        try:
+            read_section(params, key, SECTIONS[key], override)
+        except InputError as error:
+            yield _bare(error, params)
+    for name, entry in _entries(tree, "external"):
+        if set(ExternalParams.model_fields) <= set(entry):
+            try:
+                read_section(params, f"external.{name}", ExternalParams)
+            except InputError as error:
+                yield _bare(error, params)
+
+
+def _clips(params: Path, tree: Mapping[str, Any]) -> Iterator[str]:
+    """What the stages of a clip say of its own values."""
+    for name, entry in _entries(tree, "clips"):
+        for read in (read_span, read_naming):
+            try:
+                read(params, name)
+            except InputError as error:
+                yield _bare(error, params)
+        if "select" in entry:
+            try:
+                read_select(entry["select"], f"clips.{name}.select")
+            except InputError as error:
+                yield str(error)
+
+
+def _files(tree: Mapping[str, Any]) -> Iterator[str]:
+    """Paths of the user at which nothing lies; the demo's are fetched where `demo` asks for them."""
+    demo = tree.get("demo")
+    fetched = [f"{FETCHED}/{asset}/" for asset in demo] if isinstance(demo, list) else []
+    for kind, keys in (("clips", ("video", "labels")), ("external", ("video",))):
+        for name, entry in _entries(tree, kind):
+            for key in keys:
+                path = entry.get(key)
+                if not isinstance(path, str) or not path or Path(path).exists() or path.startswith(tuple(fetched)):
+                    continue
+                if key == "labels" and path == entry.get("video"):
+                    continue  # said of the video
+                remedy = "list its asset in demo" if path.startswith(f"{FETCHED}/") else "put the file there, or correct the path"
+                yield f"{kind}.{name}.{key} is {path}, which does not exist: {remedy}"
+
+
+def _entries(tree: Mapping[str, Any], kind: str) -> list[tuple[str, Mapping[str, Any]]]:
+    """Entries of a section that can be looked into: of a legal name, and mappings."""
+    section = tree.get(kind)
+    entries = section.items() if isinstance(section, Mapping) else ()
+    return [(name, entry) for name, entry in entries if isinstance(entry, Mapping) and not name_fault(name, 1000)]
+
+
+def _bare(error: InputError, params: Path) -> str:
+    """The error's line without the file's name, which stands before each line."""
+    return " ".join(str(error).split()).removeprefix(f"{params}: ").removesuffix(".")
