@@ -16,6 +16,7 @@ from pipeline.appearance.poses import draw_poses, to_crop
 from pipeline.appearance.references import ReferencePictures
 from pipeline.appearance.renderers import Network, as_read, build_network, in_sequence
 from pipeline.appearance.sequence import frames_in_sequence
+from pipeline.artifacts.agree import of_motion
 from pipeline.artifacts.crops import Crops
 from pipeline.artifacts.foregrounds import create_foregrounds
 from pipeline.artifacts.keypoints import Track
@@ -106,11 +107,13 @@ def generate_foreground(
     if crops.crop_hw != model.crop_hw:
         (height, width), (h, w) = model.crop_hw, crops.crop_hw
         raise InputError(f"crops must have the model's {width}x{height} px, found {w}x{h}. Run: dvc repro train_appearance")
+    made_for = of_motion(motion)
     motion = as_read(model.network, motion, model.pose_map.score_threshold)
     present, (height, width) = motion.present, model.crop_hw
     require_free_bytes(out, len(present) * height * width * 4)
     rows = driven_crop(motion.points, present, crops.crop, crops.crop_hw, crops.size_hw, motion.clock.has_time)
     facts = {"model_sha256": model.weights_sha256, "skeleton": model.skeleton.name, "k": _window(model.network), "grey": model.grey}
+    facts |= made_for
     fading = None if chosen is None else fades(chosen.rank[:, 0], present, fade_frames(params.fade_s, motion.clock))
     seen = _seen(model, references, chosen, fading, len(present), float(rows[0, 0, 0]))
     if model.carrying is not None:
