@@ -20,9 +20,9 @@ from pipeline.artifacts.agree import of_motion
 from pipeline.artifacts.crops import Crops
 from pipeline.artifacts.foregrounds import create_foregrounds
 from pipeline.artifacts.keypoints import Track
-from pipeline.artifacts.models import load_model
+from pipeline.artifacts.models import fill, load_model
 from pipeline.artifacts.references import NONE, ChosenReferences, References
-from pipeline.artifacts.store import require_free_bytes
+from pipeline.artifacts.store import readable, require_free_bytes
 from pipeline.body.pose_maps import PoseMapParams
 from pipeline.body.skeleton import Skeleton
 from pipeline.errors import InputError
@@ -66,17 +66,18 @@ def load_generator(weights: Path, description_path: Path) -> LoadedGenerator:
     state, description = load_model(weights, description_path)
     if description.get("network") != "appearance generator":
         raise InputError(f"{weights} must be an appearance generator, found {description.get('network')}. Run: dvc repro train_appearance")
-    network = build_network(description["params"]["system"], description["generator"])
-    network.load_state_dict(state)
-    return LoadedGenerator(
-        network.eval().requires_grad_(False),
-        PoseMapParams.model_validate(description["params"]["pose_map"]),
-        Skeleton.from_json(description["inputs"]["skeleton"]),
-        _size(description["inputs"]["crop_hw"]),
-        bool(description["inputs"]["grey"]),
-        description["weights_sha256"],
-        CarryShape(**description["carrying"]) if description.get("carrying") else None,
-    )
+    with readable(description_path, "description of an appearance generator", "Run: dvc repro train_appearance"):
+        network = build_network(description["params"]["system"], description["generator"])
+        fill(network, state, weights)
+        return LoadedGenerator(
+            network.eval().requires_grad_(False),
+            PoseMapParams.model_validate(description["params"]["pose_map"]),
+            Skeleton.from_json(description["inputs"]["skeleton"]),
+            _size(description["inputs"]["crop_hw"]),
+            bool(description["inputs"]["grey"]),
+            description["weights_sha256"],
+            CarryShape(**description["carrying"]) if description.get("carrying") else None,
+        )
 
 
 def _size(crop_hw: list[int]) -> tuple[int, int]:

@@ -8,8 +8,9 @@ import torch
 from pipeline.artifacts.agree import passed_on, require_motion, require_one_motion
 from pipeline.artifacts.foregrounds import Foregrounds, open_foregrounds
 from pipeline.artifacts.keypoints import read_keypoints
-from pipeline.artifacts.models import load_model
+from pipeline.artifacts.models import fill, load_model
 from pipeline.artifacts.residuals import Residuals, create_residuals, open_residuals
+from pipeline.artifacts.store import readable
 from pipeline.body.regions import RegionParams, drop_unusable, region_boxes
 from pipeline.errors import InputError
 from pipeline.networks.refiner import Refiner
@@ -110,8 +111,9 @@ def _load_refiners(model: tuple[str | os.PathLike[str], str | os.PathLike[str]],
     if description.get("regions") != regions.model_dump():
         raise InputError(f"{model[1]} was trained with other regions than params.yaml has. Run: dvc repro train_refiner")
     refiners = {}
-    for name in description["regions_trained"]:
-        refiner = Refiner(description["width"])
-        refiner.load_state_dict({key.removeprefix(f"{name}."): v for key, v in state.items() if key.startswith(f"{name}.")})
-        refiners[name] = refiner.to(choose_device(), memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+    with readable(model[1], "description of refiners", "Run: dvc repro train_refiner"):
+        for name in description["regions_trained"]:
+            refiner = Refiner(description["width"])
+            fill(refiner, {key.removeprefix(f"{name}."): v for key, v in state.items() if key.startswith(f"{name}.")}, model[0])
+            refiners[name] = refiner.to(choose_device(), memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
     return refiners
