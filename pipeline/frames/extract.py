@@ -1,10 +1,12 @@
 """Video file or folder of images → frames, in full pixels and with exact timestamps (§4.1.2)."""
 
+import math
 import os
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from pipeline.artifacts.frames import create_frames, replace_clock
 from pipeline.artifacts.sounds import write_sound
@@ -26,6 +28,15 @@ class FramesParams(Section):
 
     max_height_px: int | None = Field(ge=16)
     images_fps: str | None = Field(pattern=r"^[1-9]\d*(/[1-9]\d*)?$")
+
+    @field_validator("images_fps", mode="before")
+    @classmethod
+    def _as_text(cls, rate: Any) -> Any:
+        """A rate written as a number, 30 or 29.97, is meant as the text would be."""
+        if type(rate) not in (int, float) or not math.isfinite(rate) or rate <= 0:
+            return rate
+        whole = Fraction(rate).limit_denominator(1001)
+        return f"{whole.numerator}/{whole.denominator}" if whole.denominator > 1 else str(whole.numerator)
 
 
 def read_span(params: str | os.PathLike[str], clip: str) -> Span | None:
