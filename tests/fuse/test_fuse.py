@@ -157,7 +157,7 @@ def test_video_and_json_say_what_they_are(fused):
     told = json.loads(outputs.sidecar.read_text())
     assert told["generated"] is True
     assert told["models"] == {"model": {"weights_sha256": "d1", "params": {"k": 3}}}
-    assert told["made_by"]["foreground"] == {"model_sha256": "abc"}
+    assert told["made_by"]["foreground"] == {"model_sha256": "abc", "motion_sha256": "m"}
     assert told["inputs"]["plate"]["sha256"] == digest_path(inputs.plate)
     assert set(told["inputs"]) == {"foreground", "generated", "plate", "driver_frames", "residuals"}
     assert told["params"]["fuse"] == PARAMS.model_dump()
