@@ -206,7 +206,8 @@ def test_refuses_before_writing_when_the_disk_is_short(tmp_path, monkeypatch):
 def test_door_writes_whole_or_nothing_when_the_disk_is_full(tmp_path):
     images = [np.random.default_rng(t).integers(0, 256, (64, 96, 3)).astype(np.uint8) for t in range(40)]
     clip = media.write_clip(tmp_path / "a.mkv", images, "ffv1", "yuv444p")
-    (tmp_path / "params.yaml").write_text(f"frames: {{max_height_px: null, images_fps: null, bits: null}}\nclips: {{ana: {{video: {clip}}}}}\n")
+    entries = f"ana: {{video: {clip}}}"
+    (tmp_path / "params.yaml").write_text(f"frames: {{max_height_px: null, images_fps: null, bits: null}}\nclips: {{{entries}}}\n")
     door = ["-m", "stages.extract_frames", "--clip", "ana", "--out", tmp_path / "a.zarr", "--params", tmp_path / "params.yaml"]
     limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))  # noqa: E731
     run = subprocess.run([sys.executable, *map(str, door)], capture_output=True, text=True, check=False, preexec_fn=limit)
