@@ -9,7 +9,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from pipeline.video.reading import IMAGE_SUFFIXES
+from pipeline.video.pictures import IMAGE_SUFFIXES
 
 FEW_FRAMES = 300  # a target with fewer teaches little; said, not refused
 
