@@ -21,6 +21,8 @@ class Section(pydantic.BaseModel):
 
 
 S = TypeVar("S", bound=Section)
+T = TypeVar("T", bool, int, str)
+KINDS: dict[type, str] = {bool: "true or false", int: "a whole number", str: "text"}
 
 
 def read_section(path: str | os.PathLike[str], key: str, model: type[S], override: str | None = None) -> S:
@@ -58,13 +60,34 @@ def read_path(path: str | os.PathLike[str], key: str) -> Path:
     return Path(value)
 
 
+def read_as(path: str | os.PathLike[str], key: str, kind: type[T], override: str | None = None) -> T:
+    """As read_value(), of a value that must be true or false (bool), a whole number (int) or text (str); InputError for another."""
+    value = read_value(path, key, override)
+    if type(value) is not kind:
+        raise InputError(f"{path}: {key} must be {KINDS[kind]}, found {value!r}.")
+    return value
+
+
+def read_entries(path: str | os.PathLike[str], key: str, needed: tuple[str, ...]) -> dict[str, dict[str, str]]:
+    """Return what the entries of a section (pairs, targets, external) say under the needed keys, by name; InputError unless it is text."""
+    section = read_value(path, key)
+    if not isinstance(section, dict):
+        raise InputError(f"{path}: {key} must be a mapping of names to entries, {{}} for none, found {section!r}.")
+    for name, entry in section.items():
+        for wanted in needed:
+            found = entry.get(wanted) if isinstance(entry, dict) else None
+            if not isinstance(found, str):
+                raise InputError(f"{path}: {key}.{name}.{wanted} must be text, found {found!r}; needed here: {', '.join(needed)}.")
+    return {name: {wanted: entry[wanted] for wanted in needed} for name, entry in section.items()}
+
+
 def read_all(path: str | os.PathLike[str]) -> Any:
     """Return the whole file as YAML reads it, keys that are no text included; InputError when it is missing or no YAML."""
     if not Path(path).is_file():
         raise InputError(f"{path} does not exist: run from the project's root, or name the file with --params.")
     try:
         return parsed(Path(path).read_text(encoding="utf-8"))
-    except (YAMLError, UnicodeDecodeError) as error:
+    except (YAMLError, ValueError, RecursionError) as error:  # a date that is none is a ValueError, and bytes that are no text
         raise InputError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
 
 

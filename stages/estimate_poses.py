@@ -7,7 +7,7 @@ from pipeline.artifacts.keypoints import write_keypoints
 from pipeline.body.skeleton import load_skeleton
 from pipeline.door import door_parser, run_door, stage_clock
 from pipeline.names import named
-from pipeline.params import read_path, read_section, read_value
+from pipeline.params import read_as, read_path, read_section, read_value
 from pipeline.pose.estimate import Sources, Subject, estimate_poses
 from pipeline.pose.naming import UNNAMED, read_naming
 from pipeline.pose.params import PoseParams
@@ -34,10 +34,10 @@ def main() -> None:
     args = parser.parse_args()
     params = read_section(args.params, "pose", PoseParams)
     key = f"pairs.{args.redetect}.redetect" if args.redetect else f"clips.{args.clip}.pose"
-    refiner = "none" if args.redetect else str(read_value(args.params, f"clips.{args.clip}.refiner"))
+    refiner = "none" if args.redetect else read_as(args.params, f"clips.{args.clip}.refiner", str)
     naming = UNNAMED if args.redetect else read_naming(args.params, args.clip)
     labels = None if args.redetect else read_path(args.params, f"clips.{args.clip}.labels")
-    sources = Sources(str(read_value(args.params, key)), refiner, args.weights, args.refiner_weights, labels, naming)
+    sources = Sources(read_as(args.params, key, str), refiner, args.weights, args.refiner_weights, labels, naming)
     name = args.redetect or args.clip
     key = f"clips.{name}.select"
     select = "auto" if args.redetect else read_select(read_value(args.params, key), f"{args.params}: {key}")

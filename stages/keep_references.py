@@ -5,7 +5,7 @@ from pipeline.artifacts.keypoints import read_keypoints
 from pipeline.artifacts.mattes import open_mattes
 from pipeline.door import door_parser, run_door, stage_clock
 from pipeline.names import named
-from pipeline.params import read_section, read_value
+from pipeline.params import read_as, read_section
 from pipeline.reference.keep import KeepInputs, KeepParams, keep_references
 from pipeline.timeline.split import SplitParams
 
@@ -22,7 +22,7 @@ def main() -> None:
     over = f"targets.{args.target}.reference"
     params = read_section(args.params, "reference.keep", KeepParams, f"{over}.keep")
     split = read_section(args.params, "split", SplitParams)
-    enabled = bool(read_value(args.params, "reference.enabled", f"{over}.enabled"))
+    enabled = read_as(args.params, "reference.enabled", bool, f"{over}.enabled")
     inputs = KeepInputs(
         open_frames(args.frames), open_mattes(args.mattes), read_keypoints(args.keypoints).track(), open_frames(args.plate, "plates")
     )

@@ -5,7 +5,7 @@ from pathlib import Path
 from pipeline.artifacts.store import publish
 from pipeline.body.pose_maps import PoseMapParams
 from pipeline.door import door_parser, run_door, stage_clock
-from pipeline.params import read_section, read_value
+from pipeline.params import read_entries, read_section
 from pipeline.report.build import build_report
 from pipeline.report.params import ReportParams
 from pipeline.timeline.split import SplitParams
@@ -21,12 +21,11 @@ def main() -> None:
     args = parser.parse_args()
     params = read_section(args.params, "report", ReportParams)
     pose_map = read_section(args.params, "appearance.pose_map", PoseMapParams)
-    pairs = {name: (pair["driver"], pair["target"]) for name, pair in read_value(args.params, "pairs").items()}
-    targets = {
-        name: (target["clip"], read_section(args.params, "split", SplitParams))
-        for name, target in read_value(args.params, "targets").items()
-    }
-    external = {name: (other["driver"], other["target"]) for name, other in read_value(args.params, "external").items()}
+    people = ("driver", "target")
+    pairs = {name: (pair["driver"], pair["target"]) for name, pair in read_entries(args.params, "pairs", people).items()}
+    split = read_section(args.params, "split", SplitParams)
+    targets = {name: (target["clip"], split) for name, target in read_entries(args.params, "targets", ("clip",)).items()}
+    external = {name: (other["driver"], other["target"]) for name, other in read_entries(args.params, "external", people).items()}
     with stage_clock(args.time):
         text = Path(args.params).read_text(encoding="utf-8")
         page = build_report(args.data, pairs, targets, params, pose_map, text, external)

@@ -7,7 +7,7 @@ from pipeline.artifacts.keypoints import read_keypoints
 from pipeline.artifacts.references import open_references
 from pipeline.door import door_parser, run_door, stage_clock
 from pipeline.names import named
-from pipeline.params import read_section, read_value
+from pipeline.params import read_as, read_section
 from pipeline.timeline.split import SplitParams
 from pipeline.training.scratch import scratch_root
 
@@ -29,9 +29,9 @@ def main() -> None:
     params = read_section(args.params, "appearance", AppearanceParams, f"targets.{args.target}.appearance")
     split = read_section(args.params, "split", SplitParams)
     over = f"targets.{args.target}.reference"
-    enabled = read_value(args.params, "reference.enabled", f"{over}.enabled")
+    enabled = read_as(args.params, "reference.enabled", bool, f"{over}.enabled")
     learn = read_section(args.params, "reference.learn", LearnParams, f"{over}.learn") if enabled else None
-    count = int(read_value(args.params, "reference.find.count", f"{over}.find.count"))
+    count = read_as(args.params, "reference.find.count", int, f"{over}.find.count")
     references = open_references(args.references)
     crops, track = open_crops(args.crops), read_keypoints(args.keypoints).track()
     out = Outputs(args.out, args.description, args.curve)

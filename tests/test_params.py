@@ -1,5 +1,6 @@
 """Params: what is legal is read, what is not is named with its full path."""
 
+import math
 from pathlib import Path
 from typing import Literal
 
@@ -7,7 +8,8 @@ import pytest
 from pydantic import Field, ValidationError
 
 from pipeline.errors import InputError
-from pipeline.params import Section, read_section, read_value
+from pipeline.frames.extract import FramesParams
+from pipeline.params import Section, read_as, read_entries, read_section, read_value
 
 
 class Inner(Section):
@@ -178,3 +180,52 @@ def test_the_shipped_params_are_valid_yaml_with_the_legal_split():
 
     shipped = Path(__file__).resolve().parent.parent / "params.yaml"
     assert 0 <= read_section(shipped, "split", SplitParams).hold_out_fraction <= 0.9
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("pairs:", r"pairs must be a mapping of names to entries, \{\} for none, found None"),
+        ("pairs: [a]", r"pairs must be a mapping"),
+        ("pairs: {x: }", r"pairs\.x\.driver must be text, found None; needed here: driver, target"),
+        ("pairs: {x: {driver: [a], target: b}}", r"pairs\.x\.driver must be text, found \['a'\]"),
+        ("pairs: {x: {driver: a}}", r"pairs\.x\.target must be text, found None"),
+        ("other: 1", r"pairs is missing"),
+    ],
+)
+def test_entries_of_another_shape_are_named(text, message, tmp_path):
+    (tmp_path / "p.yaml").write_text(text)
+    with pytest.raises(InputError, match=message):
+        read_entries(tmp_path / "p.yaml", "pairs", ("driver", "target"))
+    (tmp_path / "p.yaml").write_text("pairs: {x: {driver: a, target: b, motion: {}}}")
+    assert read_entries(tmp_path / "p.yaml", "pairs", ("driver", "target")) == {"x": {"driver": "a", "target": "b"}}
+
+
+@pytest.mark.parametrize(
+    ("kind", "right", "wrong"), [(bool, "true", "1"), (bool, "false", "'no'"), (int, "3", "true"), (int, "3", "3.0"), (str, "a", "")]
+)
+def test_a_value_is_of_its_kind(kind, right, wrong, tmp_path):
+    (tmp_path / "p.yaml").write_text(f"right: {right}\nwrong: {wrong}")
+    assert type(read_as(tmp_path / "p.yaml", "right", kind)) is kind
+    with pytest.raises(InputError, match=r"wrong must be (true or false|a whole number|text), found"):
+        read_as(tmp_path / "p.yaml", "wrong", kind)
+
+
+@pytest.mark.parametrize(
+    "text", ["a: [", "a: 2020-13-45", "\0", "a: &x [", "[" * 5000, "a: !!python/object:os.system x", "\ta: 1", "a: 1\na: 2"]
+)
+def test_what_is_no_yaml_is_refused(text, tmp_path):
+    (tmp_path / "p.yaml").write_text(text)
+    with pytest.raises(InputError, match=r"p\.yaml is not valid YAML: "):
+        read_value(tmp_path / "p.yaml", "a")
+
+
+@pytest.mark.parametrize(("written", "means"), [(30, "30"), (25.0, "25"), (29.97, "2997/100"), ("30000/1001", "30000/1001"), (None, None)])
+def test_a_rate_may_be_a_number(written, means):
+    assert FramesParams(max_height_px=None, images_fps=written).images_fps == means
+
+
+@pytest.mark.parametrize("written", [0, -5, 0.0, True, math.nan, math.inf, "0", "0/0", "30/0", "fast", [30]])
+def test_a_rate_is_above_0(written):
+    with pytest.raises(ValidationError, match="images_fps"):
+        FramesParams(max_height_px=None, images_fps=written)

@@ -16,12 +16,13 @@ from pipeline.appearance.poses import draw_poses, to_crop
 from pipeline.appearance.references import ReferencePictures
 from pipeline.appearance.renderers import Network, as_read, build_network, in_sequence
 from pipeline.appearance.sequence import frames_in_sequence
+from pipeline.artifacts.agree import of_motion
 from pipeline.artifacts.crops import Crops
 from pipeline.artifacts.foregrounds import create_foregrounds
 from pipeline.artifacts.keypoints import Track
-from pipeline.artifacts.models import load_model
+from pipeline.artifacts.models import fill, load_model
 from pipeline.artifacts.references import NONE, ChosenReferences, References
-from pipeline.artifacts.store import require_free_bytes
+from pipeline.artifacts.store import readable, require_free_bytes
 from pipeline.body.pose_maps import PoseMapParams
 from pipeline.body.skeleton import Skeleton
 from pipeline.errors import InputError
@@ -65,17 +66,18 @@ def load_generator(weights: Path, description_path: Path) -> LoadedGenerator:
     state, description = load_model(weights, description_path)
     if description.get("network") != "appearance generator":
         raise InputError(f"{weights} must be an appearance generator, found {description.get('network')}. Run: dvc repro train_appearance")
-    network = build_network(description["params"]["system"], description["generator"])
-    network.load_state_dict(state)
-    return LoadedGenerator(
-        network.eval().requires_grad_(False),
-        PoseMapParams.model_validate(description["params"]["pose_map"]),
-        Skeleton.from_json(description["inputs"]["skeleton"]),
-        _size(description["inputs"]["crop_hw"]),
-        bool(description["inputs"]["grey"]),
-        description["weights_sha256"],
-        CarryShape(**description["carrying"]) if description.get("carrying") else None,
-    )
+    with readable(description_path, "description of an appearance generator", "Run: dvc repro train_appearance"):
+        network = build_network(description["params"]["system"], description["generator"])
+        fill(network, state, weights)
+        return LoadedGenerator(
+            network.eval().requires_grad_(False),
+            PoseMapParams.model_validate(description["params"]["pose_map"]),
+            Skeleton.from_json(description["inputs"]["skeleton"]),
+            _size(description["inputs"]["crop_hw"]),
+            bool(description["inputs"]["grey"]),
+            description["weights_sha256"],
+            CarryShape(**description["carrying"]) if description.get("carrying") else None,
+        )
 
 
 def _size(crop_hw: list[int]) -> tuple[int, int]:
@@ -106,11 +108,13 @@ def generate_foreground(
     if crops.crop_hw != model.crop_hw:
         (height, width), (h, w) = model.crop_hw, crops.crop_hw
         raise InputError(f"crops must have the model's {width}x{height} px, found {w}x{h}. Run: dvc repro train_appearance")
+    made_for = of_motion(motion)
     motion = as_read(model.network, motion, model.pose_map.score_threshold)
     present, (height, width) = motion.present, model.crop_hw
     require_free_bytes(out, len(present) * height * width * 4)
     rows = driven_crop(motion.points, present, crops.crop, crops.crop_hw, crops.size_hw, motion.clock.has_time)
     facts = {"model_sha256": model.weights_sha256, "skeleton": model.skeleton.name, "k": _window(model.network), "grey": model.grey}
+    facts |= made_for
     fading = None if chosen is None else fades(chosen.rank[:, 0], present, fade_frames(params.fade_s, motion.clock))
     seen = _seen(model, references, chosen, fading, len(present), float(rows[0, 0, 0]))
     if model.carrying is not None:

@@ -30,7 +30,7 @@ class DiscriminatorParams(Section):
     sees: list[Annotated[int, Field(ge=1, le=5)]]
     width: int = Field(ge=4, le=256)
     layers: int = Field(ge=1, le=5)
-    dilations: list[int] = Field(min_length=2)
+    dilations: list[Annotated[int, Field(ge=1, le=64)]] = Field(min_length=2)
     spectral_norm: bool
 
 
@@ -48,7 +48,7 @@ class LossWeights(Section):
 class PerceptualParams(Section):
     """Weights of the five feature layers, finest first, and how much smaller than the crop the network sees frames."""
 
-    layers: list[float] = Field(min_length=5, max_length=5)
+    layers: list[Annotated[float, Field(ge=0)]] = Field(min_length=5, max_length=5)
     shrink: Literal[1, 2, 4]
 
 
@@ -68,7 +68,7 @@ class OptimiserParams(Section):
 
     generator_rate: float = Field(gt=0)
     discriminator_rate: float = Field(gt=0)
-    betas: list[float] = Field(min_length=2, max_length=2)
+    betas: list[Annotated[float, Field(ge=0, lt=1)]] = Field(min_length=2, max_length=2)
     decay_share: float = Field(ge=0, le=1)
 
 

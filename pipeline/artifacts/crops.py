@@ -7,7 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.artifacts.store import PICTURES, ArrayReader, ArrayWriter, create_group, open_group, read_array, readable, write_array
+from pipeline.artifacts.store import (
+    PICTURES,
+    ArrayReader,
+    ArrayWriter,
+    create_group,
+    open_group,
+    read_array,
+    read_size,
+    readable,
+    require_array,
+    write_array,
+)
 from pipeline.video.clock import Clock
 
 REMEDY = "Run: dvc repro crop_person"
@@ -72,14 +83,22 @@ def open_crops(path: str | os.PathLike[str]) -> Crops:
     group, attributes = open_group(path, ("crops",), REMEDY)
     with readable(path, "crops artifact", REMEDY):
         read = {name: read_array(group, name, path, REMEDY) for name in ("frames", "mattes", "plate", "crop", "present")}
-        return Crops(
+        crops = Crops(
             frames=read["frames"],
             mattes=read["mattes"],
             plate=read["plate"],
             crop=read["crop"][:],
             present=read["present"][:].astype(bool),
             clock=Clock.from_attributes(attributes),
-            crop_hw=(int(attributes["crop_hw"][0]), int(attributes["crop_hw"][1])),
-            size_hw=(int(attributes["size_hw"][0]), int(attributes["size_hw"][1])),
+            crop_hw=read_size(attributes, "crop_hw"),
+            size_hw=read_size(attributes, "size_hw"),
             attributes=attributes,
         )
+        t = len(crops.frames)
+        require_array("frames", read["frames"], (t, *crops.crop_hw, 3), "uint8")
+        require_array("mattes", read["mattes"], (t, *crops.crop_hw), "uint8")
+        require_array("plate", read["plate"], (t if len(read["plate"]) != 1 else 1, *crops.crop_hw, 3), "uint8")
+        require_array("crop", crops.crop, (t, 2, 3), "float64")
+        require_array("present", crops.present, (t,), "bool")
+        crops.clock.require_frames(t)
+        return crops

@@ -12,7 +12,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.artifacts.store import PICTURES, VERSION, ArrayReader, ArrayWriter, create_group, open_group, publish, read_array, readable
+from pipeline.artifacts.store import (
+    PICTURES,
+    VERSION,
+    ArrayReader,
+    ArrayWriter,
+    create_group,
+    open_group,
+    publish,
+    read_array,
+    readable,
+    require_array,
+)
 from pipeline.errors import InputError
 
 REMEDY = "Run: dvc repro index_faces"
@@ -96,7 +107,7 @@ def open_faces(table: str | os.PathLike[str], crops: str | os.PathLike[str]) -> 
         raise InputError(f"{table} does not exist. {REMEDY}")
     with readable(table, "face index", REMEDY):
         rows = pq.read_table(table, page_checksum_verification=True)
-        attributes = json.loads((rows.schema.metadata or {})[b"motion_copy"])
+        attributes = dict(json.loads((rows.schema.metadata or {})[b"motion_copy"]))
     if attributes.get("kind") != "faces" or attributes.get("version") != VERSION:
         raise InputError(f"{table} must be faces version {VERSION}, found {attributes.get('kind')}. {REMEDY}")
     group, _ = open_group(crops, ("faces",), REMEDY)
@@ -104,6 +115,9 @@ def open_faces(table: str | os.PathLike[str], crops: str | os.PathLike[str]) -> 
     if not len(pictures) == len(mattes) == rows.num_rows:
         raise InputError(f"{crops} has {len(pictures)} faces, {table} has {rows.num_rows}. {REMEDY}")
     with readable(table, "face index", REMEDY):
+        side = int(attributes["crop_px"])
+        require_array("crops", pictures, (None, side, side, 3), "uint8")
+        require_array("mattes", mattes, (None, side, side), "uint8")
         return _from_table(rows, attributes, pictures, mattes)
 
 

@@ -8,7 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.artifacts.store import PICTURES, ArrayReader, ArrayWriter, create_group, open_group, read_array, readable, write_array
+from pipeline.artifacts.store import (
+    PICTURES,
+    ArrayReader,
+    ArrayWriter,
+    create_group,
+    open_group,
+    read_array,
+    read_size,
+    readable,
+    require_array,
+    write_array,
+)
 from pipeline.video.clock import Clock
 
 REMEDY = "Run: dvc repro generate_foreground"
@@ -117,14 +128,26 @@ def open_foregrounds(path: str | os.PathLike[str]) -> Foregrounds:
         if "reference" in group:
             fields = {name: read_array(group, name, path, REMEDY) for name in ("base_rgb", "base_matte", "detail", "flow")}
             carried = CarriedFields(**fields, reference=read_array(group, "reference", path, REMEDY)[:])
-        return Foregrounds(
+        made = Foregrounds(
             rgb=read["rgb"],
             matte=read["matte"],
             crop=read["crop"][:],
             present=read["present"][:].astype(bool),
             clock=Clock.from_attributes(attributes),
-            crop_hw=(int(attributes["crop_hw"][0]), int(attributes["crop_hw"][1])),
-            size_hw=(int(attributes["size_hw"][0]), int(attributes["size_hw"][1])),
+            crop_hw=read_size(attributes, "crop_hw"),
+            size_hw=read_size(attributes, "size_hw"),
             attributes=attributes,
             carried=carried,
         )
+        t = len(made)
+        require_array("rgb", made.rgb, (t, *made.crop_hw, 3), "uint8")
+        require_array("matte", made.matte, (t, *made.crop_hw), "uint8")
+        require_array("crop", made.crop, (t, 2, 3), "float64")
+        require_array("present", made.present, (t,), "bool")
+        if carried is not None:
+            require_array("base_rgb", carried.base_rgb, (t, *made.crop_hw, 3), "uint8")
+            for name in ("base_matte", "detail"):
+                require_array(name, getattr(carried, name), (t, *made.crop_hw), "uint8")
+            require_array("flow", carried.flow, (t, *made.crop_hw, 2), "int16")
+        made.clock.require_frames(t)
+        return made

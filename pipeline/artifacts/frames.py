@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.artifacts.store import ArrayReader, ArrayWriter, create_group, open_group, read_array, readable
+from pipeline.artifacts.store import ArrayReader, ArrayWriter, create_group, open_group, read_array, read_size, readable, require_array
 from pipeline.video.clock import Clock
 
 KINDS = ("frames", "plates", "mattes", "fused")
@@ -23,21 +23,21 @@ class Frames:
     """Frames (t h w 3) uint8 RGB, or mattes (t h w) uint8 with 255 = person; read by integer or slice."""
 
     def __init__(self, array: ArrayReader, attributes: dict[str, Any]) -> None:
-        self._array = array
+        self.array = array
         self.attributes = attributes
         self.clock = Clock.from_attributes(attributes)
-        self.size_hw: tuple[int, int] = (int(attributes["size_hw"][0]), int(attributes["size_hw"][1]))
+        self.size_hw = read_size(attributes, "size_hw")
         self.shape = array.shape
 
     def __len__(self) -> int:
-        return len(self._array)
+        return len(self.array)
 
     def __getitem__(self, key: int | slice) -> np.ndarray:
-        return self._array[key]
+        return self.array[key]
 
     def blocks(self, n: int = 16) -> Iterator[tuple[int, np.ndarray]]:
         """Yield (start, frames) in order, n frames at a time."""
-        return self._array.blocks(n)
+        return self.array.blocks(n)
 
 
 @contextlib.contextmanager
@@ -74,4 +74,8 @@ def open_frames(path: str | os.PathLike[str], kind: str = "frames") -> Frames:
     """Open frames, plates, mattes or fused crops; InputError when missing, of another kind or damaged."""
     group, attributes = open_group(path, (kind,), REMEDY[kind])
     with readable(path, f"{kind} artifact", REMEDY[kind]):
-        return Frames(read_array(group, kind, path, REMEDY[kind]), attributes)
+        frames = Frames(read_array(group, kind, path, REMEDY[kind]), attributes)
+        require_array(kind, frames.array, (None, *frames.size_hw, *(() if kind == "mattes" else (3,))), "uint8")
+        if kind != "plates":
+            frames.clock.require_frames(len(frames))
+        return frames

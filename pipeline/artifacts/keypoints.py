@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.artifacts.store import VERSION, publish, readable
+from pipeline.artifacts.store import VERSION, publish, read_size, readable
 from pipeline.body.skeleton import Skeleton
 from pipeline.errors import InputError
 from pipeline.video.clock import Clock
@@ -135,7 +135,7 @@ def read_keypoints(path: str | os.PathLike[str], kind: str = "keypoints") -> Key
         raise InputError(f"{path} does not exist. {REMEDY[kind]}")
     with readable(path, f"{kind} table", REMEDY[kind]):
         table = pq.read_table(path, page_checksum_verification=True)
-        attributes = json.loads((table.schema.metadata or {})[b"motion_copy"])
+        attributes = dict(json.loads((table.schema.metadata or {})[b"motion_copy"]))
     if attributes.get("kind") != kind or attributes.get("version") != VERSION:
         found = f"{attributes.get('kind')} version {attributes.get('version')}"
         raise InputError(f"{path} must be {kind} version {VERSION}, found {found}. {REMEDY[kind]}")
@@ -154,9 +154,13 @@ def _from_table(table: pa.Table, attributes: dict[str, Any], path: str | os.Path
     lookup = np.array([ORIGINS.index(name) for name in origin.dictionary.to_pylist()], np.uint8)
     codes = lookup[np.asarray(origin.indices)]
     clock = Clock.from_attributes(attributes)
-    size_hw = attributes.pop("size_hw")
+    clock.require_frames(t)
+    size_hw = read_size(attributes, "size_hw")
     selected = attributes.pop("selected")
-    for key in ("fps", "time_base", "pts", "kind", "version"):
+    if not (selected is None or (type(selected) is int and 0 <= selected < p)) or j != len(skeleton.joints):
+        found = f"{selected} and {len(skeleton.joints)}"
+        raise ValueError(f"selected must be one of {p} people and {j} joints those of the skeleton, found {found}")
+    for key in ("fps", "time_base", "pts", "kind", "version", "size_hw"):
         attributes.pop(key)
     return Keypoints(
         points=xy.astype(np.float32).reshape(t, p, j, 2),
@@ -164,7 +168,7 @@ def _from_table(table: pa.Table, attributes: dict[str, Any], path: str | os.Path
         origin=codes.reshape(t, p, j),
         skeleton=skeleton,
         clock=clock,
-        size_hw=(int(size_hw[0]), int(size_hw[1])),
+        size_hw=size_hw,
         selected=selected,
         attributes=attributes,
     )

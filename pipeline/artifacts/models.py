@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ def load_model(
             raise InputError(f"{path} does not exist. {REMEDY}")
     blob = Path(weights).read_bytes()
     with readable(description_path, "description of a model", REMEDY):
-        description = json.loads(Path(description_path).read_text(encoding="utf-8"))
+        description = dict(json.loads(Path(description_path).read_text(encoding="utf-8")))
         expected = description["weights_sha256"]
     with readable(weights, "safetensors file", REMEDY):
         state = safetensors.torch.load(blob)
@@ -47,3 +48,12 @@ def load_model(
     if hashlib.sha256(blob).hexdigest() != expected:
         raise InputError(f"{weights} is not the file that {description_path} describes. {REMEDY}")
     return state, description
+
+
+def fill(network: torch.nn.Module, state: Mapping[str, torch.Tensor], weights: str | os.PathLike[str]) -> None:
+    """Load tensors into a network; InputError when they are not those that the description beside them makes it of."""
+    try:
+        network.load_state_dict(state)
+    except RuntimeError as error:
+        said = str(error).splitlines()[-1].strip().rstrip(".")
+        raise InputError(f"{weights} must hold the tensors of the network that its description tells of: {said}. {REMEDY}") from error

@@ -20,7 +20,9 @@ from pipeline.artifacts.store import (
     open_group,
     publish,
     read_array,
+    read_size,
     readable,
+    require_array,
     write_array,
 )
 
@@ -94,15 +96,21 @@ def open_references(path: str | os.PathLike[str]) -> References:
     group, attributes = open_group(path, ("references",), REMEDY)
     with readable(path, "references artifact", REMEDY):
         read = {name: read_array(group, name, path, REMEDY) for name in ("colours", "mattes", "frames", "corner_xy", "points")}
-        return References(
+        kept = References(
             colours=read["colours"],
             mattes=read["mattes"],
             frames=read["frames"][:],
             corner_xy=read["corner_xy"][:],
             points=read["points"][:],
-            size_hw=(int(attributes["size_hw"][0]), int(attributes["size_hw"][1])),
+            size_hw=read_size(attributes, "size_hw"),
             attributes=attributes,
         )
+        height, width = kept.colours.shape[1:3]
+        require_array("colours", kept.colours, (len(kept), height, width, 3), "uint8")
+        require_array("mattes", kept.mattes, (len(kept), height, width), "uint8")
+        require_array("corner_xy", kept.corner_xy, (len(kept), 2), "int64")
+        require_array("points", kept.points, (len(kept), None, 2), "float32")
+        return kept
 
 
 @dataclass(frozen=True)

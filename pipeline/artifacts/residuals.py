@@ -12,7 +12,17 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.artifacts.store import ArrayReader, ArrayWriter, create_group, open_group, read_array, readable, write_array
+from pipeline.artifacts.store import (
+    ArrayReader,
+    ArrayWriter,
+    create_group,
+    open_group,
+    read_array,
+    read_size,
+    readable,
+    require_array,
+    write_array,
+)
 from pipeline.video.clock import Clock
 
 REMEDY = "Run: dvc repro enhance_faces refine_regions"
@@ -91,14 +101,19 @@ def open_residuals(path: str | os.PathLike[str]) -> Residuals:
     group, attributes = open_group(path, ("residuals",), REMEDY)
     with readable(path, "residuals artifact", REMEDY):
         regions = tuple(attributes["regions"])
-        return Residuals(
+        made = Residuals(
             regions=regions,
             boxes={name: read_array(group, f"{name}_box", path, REMEDY)[:] for name in regions},
             patches={name: read_array(group, name, path, REMEDY) for name in regions},
             skipped=attributes["skipped"],
             region_px=int(attributes["region_px"]),
             clock=Clock.from_attributes(attributes),
-            size_hw=(int(attributes["size_hw"][0]), int(attributes["size_hw"][1])),
+            size_hw=read_size(attributes, "size_hw"),
             length=int(attributes["length"]),
             attributes=attributes,
         )
+        for name in regions:
+            require_array(name, made.patches[name], (len(made), made.region_px, made.region_px, 3), "int16")
+            require_array(f"{name}_box", made.boxes[name], (len(made), 4), "float64")
+        made.clock.require_frames(len(made))
+        return made

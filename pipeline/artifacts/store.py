@@ -28,8 +28,8 @@ WRITE_ALL: Any = {"write_empty_chunks": True}  # zeros too, so that an absent fi
 def publish(path: str | os.PathLike[str], kind: str | None = None) -> Iterator[Path]:
     """Yield a hidden path beside `path`; what is written there replaces `path` at the end, or vanishes on any error.
 
-    InputError when something else than an artifact of `kind` lies there, see require_replaceable(), or when another process
-    is writing the same artifact. What a killed one left of it is removed.
+    InputError when something else than an artifact of `kind` lies there, see require_replaceable(), or when another process is writing
+    the same artifact. What a killed one left of it is removed.
     """
     final = Path(path)
     require_replaceable(final, kind)
@@ -213,6 +213,22 @@ def _absent_file(folder: Path, array: zarr.Array) -> str | None:
     rest = "/0" * (array.ndim - 1)
     names = (f"c/{i}{rest}" for i in range(math.ceil(array.shape[0] / step) if array.size else 0))
     return next((f"{folder.name}/{name}" for name in names if not (folder / name).is_file()), None)
+
+
+def require_array(name: str, array: ArrayReader | np.ndarray, shape: tuple[int | None, ...], dtype: str) -> None:
+    """ValueError unless an array has a shape (None = any length) and a dtype: an artifact made by hand, or half of two."""
+    same = len(array.shape) == len(shape) and all(want in (None, have) for want, have in zip(shape, array.shape))
+    if not same or array.dtype != np.dtype(dtype):
+        wanted = " ".join("n" if want is None else str(want) for want in shape)
+        raise ValueError(f"{name} must be {dtype} ({wanted}), found {array.dtype} ({' '.join(map(str, array.shape))})")
+
+
+def read_size(attributes: dict[str, Any], key: str) -> tuple[int, int]:
+    """A size (height, width) among attributes; ValueError unless it is two whole numbers above 0."""
+    size = attributes[key]
+    if not (isinstance(size, list) and len(size) == 2 and all(type(side) is int and side > 0 for side in size)):
+        raise ValueError(f"{key} must be height and width in px, found {size!r}")
+    return size[0], size[1]
 
 
 def write_array(group: zarr.Group, name: str, values: np.ndarray, axes: tuple[str, ...]) -> None:

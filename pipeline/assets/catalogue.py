@@ -3,6 +3,7 @@
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 import pydantic
 from ruamel.yaml import YAML
@@ -10,7 +11,7 @@ from ruamel.yaml import YAML
 from pipeline.errors import InputError
 
 FOLDER = Path(__file__).parent
-SHA256_HEX = r"^[0-9a-f]{8,64}$"  # a publisher may give the first digits only
+SHA256_HEX = r"^[0-9a-f]{64}$"
 
 
 class _Entry(pydantic.BaseModel):
@@ -56,7 +57,7 @@ class Origin(_Entry):
 
 
 class AssetFile(_Entry):
-    """One file; sha256 is its digest or the first digits of it, size its bytes (for the check of free space).
+    """One file; sha256 is its digest, size its bytes (for the check of free space).
 
     Without a published digest sha256 is null until the first fetch writes it into the YAML file (`pin_digests`).
     """
@@ -119,8 +120,12 @@ def pin_digests(name: str, digests: dict[str, str], folder: Path = FOLDER) -> li
     return pinned
 
 
-def assets_of_evaluation(metrics: list[str], flow: str) -> list[str]:
+def assets_of_evaluation(metrics: Any, flow: Any) -> list[str]:
     """Assets that the listed metrics and the flow need; st_vgg16 always, since faces and refiners compare features with it."""
+    if not isinstance(metrics, list) or not all(isinstance(name, str) for name in metrics):
+        raise InputError(f"evaluation.metrics must be a list of names, [psnr, ssim], found {metrics!r}: correct it in params.yaml.")
+    if not isinstance(flow, str):
+        raise InputError(f"evaluation.flow must be a name, dis or raft, found {flow!r}: correct it in params.yaml.")
     assets = {"alex": "st_alex", "fid": "fid_inception", "is": "fid_inception"}
     assets |= {name: name for name in ("lpips_alex", "lpips_vgg", "raft")}
     return sorted({"st_vgg16"} | {assets[name] for name in (*metrics, flow) if name in assets})

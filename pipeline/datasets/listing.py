@@ -11,7 +11,7 @@ from ruamel.yaml import YAML
 
 from pipeline.errors import InputError
 from pipeline.names import name_fault, pair_name
-from pipeline.video.reading import IMAGE_SUFFIXES
+from pipeline.video.pictures import IMAGE_SUFFIXES
 
 FEW_FRAMES = 300  # a target with fewer teaches little; said, not refused
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.artifacts.agree import require_motion
 from pipeline.artifacts.crops import Crops
 from pipeline.artifacts.foregrounds import Foregrounds
 from pipeline.artifacts.frames import Frames
@@ -205,6 +206,7 @@ def _check(
     if len(set(lengths.values())) > 1:
         found = ", ".join(f"{name} {n}" for name, n in lengths.items())
         raise InputError(f"The artifacts of one pair must have as many frames, found {found}. Run: dvc repro")
+    require_motion("the generated foregrounds", foregrounds.attributes, motion)
     if fused is not None and redetected is not None and redetected.size_hw != fused.size_hw:
         raise InputError(
             f"Poses must be detected again in the fused crops of {fused.size_hw}, found keypoints of {redetected.size_hw}. "

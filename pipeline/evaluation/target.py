@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pipeline.artifacts.agree import require_one_motion
 from pipeline.artifacts.crops import Crops
 from pipeline.artifacts.foregrounds import Foregrounds
 from pipeline.artifacts.frames import Frames
@@ -62,6 +63,9 @@ def score_target(
     belong together.
     """
     i = inputs
+    made = {"the generated foregrounds": i.generated, "the warped ones": i.warped}
+    made |= {"the enhanced residuals": i.enhanced, "the refined ones": i.refined}
+    require_one_motion({name: artifact.attributes for name, artifact in made.items()})
     scores, rows = evaluate_reconstruction(i.fused, i.generated, i.crops, i.track, params, split, distances, flow, inception)
     scores["regions"], scores["settings"]["regions"], by_frame = score_regions(
         i.frames, i.plate, i.warped, i.enhanced, i.refined, i.track, params, split, regions, distances

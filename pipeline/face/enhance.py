@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
+from pipeline.artifacts.agree import passed_on, require_motion
 from pipeline.artifacts.faces import FaceIndex, open_faces
 from pipeline.artifacts.foregrounds import Foregrounds, open_foregrounds
 from pipeline.artifacts.keypoints import Track, read_keypoints
@@ -63,8 +64,9 @@ def enhance_faces(
     if len(generated) != len(track.points):
         found = f"{generated_path} has {len(generated)} frames, {motion_path} has {len(track.points)}"
         raise InputError(f"{found}. Run: dvc repro generate_foreground")
+    require_motion(str(generated_path), generated.attributes, track)
     region = next((r.name for r in track.skeleton.regions if r.kind == "face"), None)
-    extra = {"alpha": params.alpha, "beta": params.beta_value}
+    extra = {"alpha": params.alpha, "beta": params.beta_value, **passed_on(generated.attributes)}
     if region is None or not track.skeleton.face_vectors or not len(faces):
         reason = "the face index is empty" if track.skeleton.face_vectors else f"skeleton {track.skeleton.name} has no face vectors"
         print(f"enhance_faces: {reason}; faces stay as generated.")

@@ -1,10 +1,13 @@
 """Video file or folder of images → frames, in full pixels and with exact timestamps (§4.1.2)."""
 
+import math
 import os
+import sys
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from pipeline.artifacts.frames import create_frames, replace_clock
 from pipeline.artifacts.sounds import write_sound
@@ -13,7 +16,8 @@ from pipeline.errors import InputError
 from pipeline.params import Section, read_value
 from pipeline.progress import Progress
 from pipeline.video.clock import NO_TIME, Clock
-from pipeline.video.reading import Span, VideoInfo, image_files, probe, read_video
+from pipeline.video.pictures import image_files
+from pipeline.video.reading import Span, VideoInfo, probe, read_video
 from pipeline.video.sound import extract_sound
 
 # Zstandard keeps about half of natural video's bytes; a clip whose length is not declared is taken for a minute's.
@@ -26,6 +30,16 @@ class FramesParams(Section):
 
     max_height_px: int | None = Field(ge=16)
     images_fps: str | None = Field(pattern=r"^[1-9]\d*(/[1-9]\d*)?$")
+    bits: int | None = Field(ge=8, le=16)
+
+    @field_validator("images_fps", mode="before")
+    @classmethod
+    def _as_text(cls, rate: Any) -> Any:
+        """A rate written as a number, 30 or 29.97, is meant as the text would be."""
+        if type(rate) not in (int, float) or not math.isfinite(rate) or rate <= 0:
+            return rate
+        whole = Fraction(rate).limit_denominator(1001)
+        return f"{whole.numerator}/{whole.denominator}" if whole.denominator > 1 else str(whole.numerator)
 
 
 def read_span(params: str | os.PathLike[str], clip: str) -> Span | None:
@@ -68,16 +82,22 @@ def extract_frames(video: Path, out: Path, params: FramesParams, span: Span | No
         create_frames(out, NO_TIME, (height, width), facts) as writer,
         Progress(expected, f"frames of {video.name}") as progress,
     ):
-        for block in read_video(video, params.max_height_px, params.images_fps, span):
+        for block in read_video(video, params.max_height_px, params.images_fps, span, params.bits, _warn):
             writer.append(block.frames)
             length += len(block.frames)
             pts += block.pts or []
             progress.advance(len(block.frames))
         if info.audio is not None and (sound := extract_sound(video, _heard(info, pts) if span else None)) is not None:
             write_sound(writer, sound)
+        if info.unheard:
+            _warn(f"{video} has {info.unheard} sound track{'s' * (info.unheard > 1)}, none of which can be decoded: the clip is silent")
         pts = [stamp - pts[0] for stamp in pts] if span else pts
         replace_clock(writer, Clock(info.fps, info.time_base, tuple(pts)) if pts else NO_TIME)
     return length
+
+
+def _warn(line: str) -> None:
+    print(f"warning: {line}", file=sys.stderr)
 
 
 def _heard(info: VideoInfo, pts: list[int]) -> tuple[Fraction, Fraction]:

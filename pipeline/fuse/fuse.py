@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
+from pipeline.artifacts.agree import require_one_motion
 from pipeline.artifacts.foregrounds import Foregrounds, open_foregrounds
 from pipeline.artifacts.frames import Frames, create_frames, open_frames
 from pipeline.artifacts.residuals import Residuals, open_residuals
@@ -146,6 +147,8 @@ def _require_fit(
         )
     if residuals is not None and len(residuals) != t:
         raise InputError(f"{patches} has {len(residuals)} frames, {inputs.foreground} has {t}. Run: dvc repro enhance_faces refine_regions")
+    made = {inputs.generated: generated, inputs.foreground: foreground} | ({} if residuals is None else {patches: residuals})
+    require_one_motion({str(path): artifact.attributes for path, artifact in made.items()})
     if plate.size_hw != foreground.size_hw:
         raise InputError(
             f"{inputs.plate} is {plate.size_hw[1]}x{plate.size_hw[0]} px, {inputs.foreground} belongs to frames of "

@@ -1,6 +1,8 @@
 """Keypoints of a clip: people are seen in every frame, followed, one is selected, and that one's joints are repaired and smoothed."""
 
+import sys
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -9,18 +11,23 @@ from pipeline.artifacts.frames import Frames
 from pipeline.artifacts.keypoints import Keypoints
 from pipeline.body.skeleton import Skeleton
 from pipeline.errors import InputError
+from pipeline.pose.joining import join_alike
 from pipeline.pose.naming import Naming
 from pipeline.pose.params import PoseParams
 from pipeline.pose.people import Backend, People, Refiner, people_of_table
 from pipeline.pose.refining import refine_track
 from pipeline.pose.repair_track import IMPORTED, MEASURED, MISSING, REFINED, fillable_frames, repair_track
-from pipeline.pose.select import Gates, Select, needs_choice, select_person
+from pipeline.pose.select import Gates, Select, join_selected, needs_choice, select_person
 from pipeline.pose.sheet import write_track_sheet
-from pipeline.pose.tracks import limb_colours, link_people
+from pipeline.pose.shots import Shots
+from pipeline.pose.tracks import Tracks, limb_colours, link_people
 from pipeline.progress import Progress
 from pipeline.timeline.split import SplitParams
 
 BLOCK_FRAMES = 16
+LEAST_SHARE = 1 / 6  # of the frame's longer side: a smaller person is seldom found by BlazePose's detector, which sees 224 px
+NAMED_FRAMES = 8
+RUN_FRAMES = 5  # doubts less far apart are one
 
 
 @dataclass(frozen=True)
@@ -56,12 +63,18 @@ def estimate_poses(frames: Frames, skeleton: Skeleton, sources: Sources, subject
     """
     limbs = skeleton.limb_indices(drawn_only=True) or skeleton.limb_indices()
     refiner = load_refiner(sources, skeleton, params)  # what is missing is said before the backend's long work
-    people, colours = _see_clip(frames, limbs, load_backend(frames, skeleton, sources, params))
-    tracks = link_people(people, colours, params.tracking)
-    gates = Gates(0.0 if subject.redetect else params.min_present_fraction, empty_allowed=subject.redetect)
+    people, colours, shots = _see_clip(frames, limbs, load_backend(frames, skeleton, sources, params))
+    cuts = shots.cuts(params.tracking.cut_ratio)
+    tracks = join_alike(link_people(people, colours, params.tracking, cuts), params.tracking.join_colour_difference)
+    gates = _gates(frames, sources, subject, params)
+    if not subject.redetect:
+        _say_cuts(subject.clip, cuts, len(frames))
     if subject.sheet and not subject.redetect and (subject.select != "auto" or needs_choice(tracks)):
         write_track_sheet(subject.sheet, frames, tracks)
-    selected = select_person(tracks, subject.select, gates, subject.clip, subject.sheet)
+    tracks, select = join_selected(tracks, subject.select, subject.clip)
+    selected = select_person(tracks, select, gates, subject.clip, subject.sheet)
+    if selected is not None and not subject.redetect:
+        _say_doubts(subject.clip, tracks, selected, gates)
     seen_as = IMPORTED if sources.backend == "imported" else MEASURED
     points, score, origin = tracks.points.copy(), tracks.score.copy(), np.where(np.isfinite(tracks.points[..., 0]), seen_as, MISSING)
     if selected is not None:
@@ -150,13 +163,50 @@ def load_refiner(sources: Sources, skeleton: Skeleton, params: PoseParams) -> Re
             raise InputError(f"the pose refiner must be none or dcpose, found {other!r}; correct it in params.yaml")
 
 
-def _see_clip(frames: Frames, limbs: list[tuple[int, int]], backend: Backend) -> tuple[list[People], list[np.ndarray]]:
+def _see_clip(frames: Frames, limbs: list[tuple[int, int]], backend: Backend) -> tuple[list[People], list[np.ndarray], Shots]:
     people: list[People] = []
     colours: list[np.ndarray] = []
+    shots = Shots()
     with Progress(len(frames), "estimate_poses") as progress:
         for _, block in frames.blocks(BLOCK_FRAMES):
             seen = backend(block)
             people += seen
             colours += limb_colours(block, seen, limbs)
+            shots.look(block)
             progress.advance(len(block))
-    return people, colours
+    return people, colours, shots
+
+
+def _gates(frames: Frames, sources: Sources, subject: Subject, params: PoseParams) -> Gates:
+    """Labels have any size; networks shrink a frame, and see nothing in the few pixels that a small person keeps."""
+    least_px = None if sources.backend in ("imported", "none") or subject.redetect else max(frames.size_hw) * LEAST_SHARE
+    return Gates(0.0 if subject.redetect else params.min_present_fraction, empty_allowed=subject.redetect, least_px=least_px)
+
+
+def _say_cuts(clip: str, cuts: list[int], length: int) -> None:
+    if cuts:
+        spans = ", ".join(f"[{start}, {stop - 1}]" for start, stop in list(pairwise([0, *cuts, length]))[:NAMED_FRAMES])
+        _warn(f"clip {clip} is cut: another shot begins at {_frames(cuts)}; make each shot a clip of its own by its span ({spans})")
+
+
+def _say_doubts(clip: str, tracks: Tracks, selected: int, gates: Gates) -> None:
+    """One line on where the selected track may have gone over to somebody else, one on a person too small to be seen well."""
+    doubts = tracks.doubts[selected]
+    if doubts:
+        at = _frames([frame for before, frame in pairwise([-RUN_FRAMES, *doubts]) if frame - before >= RUN_FRAMES])
+        _warn(f"track {selected} of clip {clip} may be another person from {at} on: look there; clips.{clip}.select takes another track")
+    height = tracks.heights[selected]
+    if gates.least_px is not None and height < gates.least_px:
+        _warn(
+            f"the person of clip {clip} is {height:.0f} px high, less than {gates.least_px:.0f}, a sixth of the frame's longer side: "
+            "joints are coarse; crop the video about the person (ffmpeg -i IN -vf crop=WIDTH:HEIGHT:X:Y OUT)"
+        )
+
+
+def _frames(numbers: list[int]) -> str:
+    more = f" and {len(numbers) - NAMED_FRAMES} more" if len(numbers) > NAMED_FRAMES else ""
+    return f"frame{'s' * (len(numbers) > 1)} {', '.join(map(str, numbers[:NAMED_FRAMES]))}{more}"
+
+
+def _warn(line: str) -> None:
+    print(f"warning: {line}", file=sys.stderr)

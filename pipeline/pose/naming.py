@@ -29,7 +29,9 @@ def read_naming(params: str | os.PathLike[str], clip: str) -> Naming:
     """
     entry = read_value(params, f"clips.{clip}")
     known = (*NEEDED, *OPTIONAL)
-    for key in entry if isinstance(entry, Mapping) else ():
+    if not isinstance(entry, Mapping):
+        raise InputError(f"{params}: clips.{clip} must be a mapping of {', '.join(NEEDED)}, found {entry!r}.")
+    for key in entry:
         if key not in known:
             raise InputError(f"{params}: clips.{clip}.{key} is not a known key; legal here: {', '.join(known)}.")
     try:

@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field, TypeAdapter, ValidationError
 
 from pipeline.errors import InputError
 from pipeline.params import Section
+from pipeline.pose.joining import join
 from pipeline.pose.people import person_boxes
 from pipeline.pose.tracks import Tracks
 
@@ -37,15 +38,25 @@ class TrackSelect(Section):
     track: int = Field(ge=0)
 
 
-Select = Literal["auto"] | PointSelect | BoxSelect | TrackSelect
+class TracksSelect(Section):
+    """The person whose pieces these tracks are."""
+
+    tracks: list[Annotated[int, Field(ge=0)]] = Field(min_length=1)
+
+
+Select = Literal["auto"] | PointSelect | BoxSelect | TrackSelect | TracksSelect
 
 
 @dataclass(frozen=True)
 class Gates:
-    """What a clip must fulfil: the least share of frames with the person, and whether a clip without any person is in order."""
+    """What a clip must fulfil: the least share of frames with the person, and whether a clip without any person is in order.
+
+    least_px: the height from which on the backend sees people well; None when it is not known.
+    """
 
     min_present_fraction: float
     empty_allowed: bool
+    least_px: float | None
 
 
 def read_select(value: Any, where: str) -> Select:
@@ -53,7 +64,7 @@ def read_select(value: Any, where: str) -> Select:
     try:
         return TypeAdapter(Select).validate_python(value, strict=True)
     except ValidationError:
-        legal = "auto, {frame: 0, point_xy: [x, y]}, {frame: 0, box_xyxy: [x0, y0, x1, y1]} or {track: 0}"
+        legal = "auto, {frame: 0, point_xy: [x, y]}, {frame: 0, box_xyxy: [x0, y0, x1, y1]}, {track: 0} or {tracks: [0, 1]}"
         raise InputError(f"{where} must be {legal}, found {value!r}") from None
 
 
@@ -65,13 +76,17 @@ def select_person(tracks: Tracks, select: Select, gates: Gates, clip: str, sheet
     if tracks.points.shape[1] == 0:
         if gates.empty_allowed:
             return None
-        raise InputError(f"clip {clip} must show a person, found no person at all in {len(tracks.points)} frames; name another video")
+        raise InputError(
+            f"clip {clip} must show a person, found no person at all in {len(tracks.points)} frames; "
+            + (f"{_too_small(gates.least_px)}, or name another video" if gates.least_px else "name another video")
+        )
     person = _auto(tracks, gates, clip, sheet) if select == "auto" else _chosen(tracks, select, clip, sheet)
     frames, present = len(tracks.points), int(tracks.present[:, person].sum())
     if present < gates.min_present_fraction * frames:
         raise InputError(
             f"clip {clip} must show the person in at least {gates.min_present_fraction:.0%} of its frames, "
             f"found track {person} in {present} of {frames}; cut the video, select another track, or lower pose.min_present_fraction"
+            + (f"; {_too_small(gates.least_px)}" if gates.least_px and tracks.heights[person] < gates.least_px else "")
         )
     return person
 
@@ -82,9 +97,34 @@ def needs_choice(tracks: Tracks) -> bool:
     return bool(((present >= RIVAL_FRAMES) & (heights >= RIVAL_HEIGHT * heights[:1]))[1:].any())
 
 
+def join_selected(tracks: Tracks, select: Select, clip: str) -> tuple[Tracks, Select]:
+    """Make the pieces that a selection names one track; any other selection passes. InputError when they cannot be one person."""
+    if not isinstance(select, TracksSelect):
+        return tracks, select
+    people = list(dict.fromkeys(select.tracks))
+    if lacking := [person for person in people if person >= tracks.points.shape[1]]:
+        found = f"found no track {lacking[0]}; seen: {_listing(tracks)}"
+        raise InputError(f"clips.{clip}.select = {{tracks: {people}}} must name tracks, {found}. Name others")
+    shared = np.flatnonzero(tracks.present[:, people].sum(axis=1) > 1)
+    if len(shared):
+        raise InputError(
+            f"clips.{clip}.select = {{tracks: {people}}} must name pieces of one person, found two of them at once in "
+            f"{len(shared)} frames, first in frame {shared[0]}; name others: {_listing(tracks)}"
+        )
+    return join(tracks, people), TrackSelect(track=people[0] - sum(person < people[0] for person in people[1:]))
+
+
+def _too_small(least_px: float) -> str:
+    return (
+        f"a person must fill a sixth of the frame's longer side, {least_px:.0f} px, to be found: "
+        "where yours is smaller, crop the video about the person (ffmpeg -i IN -vf crop=WIDTH:HEIGHT:X:Y OUT)"
+    )
+
+
 def _auto(tracks: Tracks, gates: Gates, clip: str, sheet: Path | None) -> int:
     if needs_choice(tracks) and not gates.empty_allowed:
-        raise InputError(f"clip {clip} shows several people: {_listing(tracks)}. {_remedy(clip, sheet)}")
+        never = "" if (tracks.present.sum(axis=1) > 1).any() else ", or {tracks: [N, M]} where they are one person: no two are seen at once"
+        raise InputError(f"clip {clip} shows several people: {_listing(tracks)}. {_remedy(clip, sheet)}{never}")
     return 0
 
 

@@ -1,5 +1,6 @@
 """Who is who from frame to frame: people are linked by where their joints are expected and by the colours of their limbs."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import cv2
@@ -14,6 +15,8 @@ COLOUR_SCALE = 8  # limbs' colours are read from a picture this much smaller, so
 STEADY_FRAMES = 5  # a lost person is expected to go on moving for so long, then to wait
 COLOUR_KEEP = 0.9  # share of the remembered colours that survives a frame
 FAR = 1e6
+LEAST_SEEN = 5  # frames of a track before another's link is doubted for it: detectors see the same person twice for a moment
+CLOSE_HEIGHTS = 0.1  # two ways of linking whose costs differ by less might both be right
 
 
 class TrackingParams(Section):
@@ -22,15 +25,25 @@ class TrackingParams(Section):
     max_step_heights: float = Field(gt=0, le=5)
     max_lost_frames: int = Field(ge=0, le=10_000)
     colour_weight: float = Field(ge=0, le=20)
+    max_colour_difference: float = Field(gt=0, le=1)
+    join_colour_difference: float = Field(ge=0, le=1)
+    cut_ratio: float = Field(ge=1, le=1e6)
     min_fraction: float = Field(ge=0, le=1)
 
 
 @dataclass(frozen=True)
 class Tracks:
-    """People over time: points (t p j 2) float64 and score (t p j); the person most seen, largest first; NaN = missing."""
+    """People over time: points (t p j 2) float64 and score (t p j); the person most seen, largest first; NaN = missing.
+
+    colours (p l 3) are the medians of their limbs' colours, NaN where unseen. doubts (p): the frames from which on a track may
+    be somebody else. named says that the backend followed them itself.
+    """
 
     points: np.ndarray
     score: np.ndarray
+    colours: np.ndarray
+    doubts: tuple[tuple[int, ...], ...]
+    named: bool
 
     @property
     def present(self) -> np.ndarray:
@@ -44,16 +57,27 @@ class Tracks:
         sides = np.maximum(boxes[..., 2] - boxes[..., 0], boxes[..., 3] - boxes[..., 1])
         return np.array([np.nanmedian(side) for side in sides.T])
 
+    def of(self, people: list[int]) -> "Tracks":
+        """The same with these people only, in this order."""
+        doubts = tuple(self.doubts[person] for person in people)
+        return Tracks(self.points[:, people], self.score[:, people], self.colours[people], doubts, self.named)
+
+    def by_weight(self) -> list[int]:
+        """People by frames times height, the main one first."""
+        return np.argsort(-self.present.sum(axis=0) * self.heights, kind="stable").tolist()
+
 
 @dataclass
 class _Thread:
-    """A person being followed: last pose, velocity of its centre (px a frame), last frame, limb colours, frames and rows so far."""
+    """A person being followed: last pose, velocity of its centre (px a frame), last frame, limb colours; so far: frames and rows,
+    frames in doubt."""
 
     points: np.ndarray
     velocity: np.ndarray
     last: int
     colours: np.ndarray
     seen: list[tuple[int, int]] = field(default_factory=list)
+    doubts: list[int] = field(default_factory=list)
 
 
 def limb_colours(block: np.ndarray, people: list[People], limbs: list[tuple[int, int]]) -> list[np.ndarray]:
@@ -73,17 +97,31 @@ def limb_colours(block: np.ndarray, people: list[People], limbs: list[tuple[int,
     return colours
 
 
-def link_people(people: list[People], colours: list[np.ndarray], params: TrackingParams) -> Tracks:
+def colour_difference(one: np.ndarray, other: np.ndarray) -> float:
+    """How differently two people's limbs (l 3) are coloured, 0..1: the median of those that both show; 0 when none."""
+    difference = np.abs(one - other).mean(axis=-1)
+    difference = difference[np.isfinite(difference)]
+    return float(np.median(difference)) if len(difference) else 0.0
+
+
+def link_people(people: list[People], colours: list[np.ndarray], params: TrackingParams, cuts: Sequence[int] = ()) -> Tracks:
     """Link the people of t frames into tracks; a backend's own identities rule where it gives them.
 
-    A track seen in fewer than min_fraction of the frames is left out, unless there is no other.
+    No track goes on over a cut (the first frame of a shot). A track seen in fewer than min_fraction of the frames is left
+    out, unless there is no other.
     """
-    if any(group.identity is not None for group in people):
-        seen = _follow_identity(people)
-    else:
-        seen = _follow(people, colours, params)
+    named = any(group.identity is not None for group in people)
     joints = people[0].points.shape[1] if people else 0
-    return _gather(people, seen, joints, params.min_fraction)
+    if named:
+        seen = _follow_identity(people)
+        doubts: list[list[int]] = [[] for _ in seen]
+    else:
+        threads = _follow(people, colours, params, cuts)
+        seen, doubts = [thread.seen for thread in threads], [thread.doubts for thread in threads]
+    tracks = _gather(people, colours, seen, doubts, joints, named)
+    frames = tracks.present.sum(axis=0)
+    order = tracks.by_weight()
+    return tracks.of([person for person in order if frames[person] >= params.min_fraction * len(people)] or order[:1])
 
 
 def _follow_identity(people: list[People]) -> list[list[tuple[int, int]]]:
@@ -95,25 +133,46 @@ def _follow_identity(people: list[People]) -> list[list[tuple[int, int]]]:
     return [threads[name] for name in sorted(threads)]
 
 
-def _follow(people: list[People], colours: list[np.ndarray], params: TrackingParams) -> list[list[tuple[int, int]]]:
+def _follow(people: list[People], colours: list[np.ndarray], params: TrackingParams, cuts: Sequence[int]) -> list[_Thread]:
     threads: list[_Thread] = []
+    shot = 0
     for frame, (group, colour) in enumerate(zip(people, colours, strict=True)):
-        live = [thread for thread in threads if frame - thread.last <= params.max_lost_frames + 1]
+        shot = frame if frame in cuts else shot
+        live = [thread for thread in threads if frame - thread.last <= params.max_lost_frames + 1 and thread.last >= shot]
         rows, taken = set(range(len(group))), []
+        cost = np.zeros((0, len(group)))
         if live and rows:
             cost = np.array([[_cost(thread, frame, group.points[row], colour[row], params) for row in sorted(rows)] for thread in live])
-            taken = [(i, row) for i, row in zip(*linear_sum_assignment(cost), strict=True) if cost[i, row] < FAR]
+            taken = [(int(i), int(row)) for i, row in zip(*linear_sum_assignment(cost), strict=True) if cost[i, row] < FAR]
         for i, row in taken:
-            _extend(live[i], frame, int(row), group.points[row], colour[row])
-            rows.discard(int(row))
+            lost = frame - live[i].last > 1
+            unlike = colour_difference(live[i].colours, colour[row]) > params.join_colour_difference
+            known = [k for k, thread in enumerate(live) if len(thread.seen) >= LEAST_SEEN]
+            if (lost and unlike) or _others_fit(cost, taken, known, i, row):
+                live[i].doubts.append(frame)
+        for i, row in taken:
+            _extend(live[i], frame, row, group.points[row], colour[row])
+            rows.discard(row)
         for row in sorted(rows):
             if np.isfinite(group.points[row]).any():
                 threads.append(_Thread(group.points[row], np.zeros(2), frame, colour[row], [(frame, row)]))
-    return [thread.seen for thread in threads]
+    return threads
+
+
+def _others_fit(cost: np.ndarray, taken: list[tuple[int, int]], known: list[int], i: int, row: int) -> bool:
+    """Whether thread i might as well have another row, or its row another known thread, those exchanged that have one."""
+    row_of, thread_of = dict(taken), {other: thread for thread, other in taken}
+    for other in range(cost.shape[1]):
+        k = thread_of.get(other)
+        if other != row and (k is None or k in known):
+            exchanged = cost[i, other] - cost[i, row] + (0.0 if k is None else cost[k, row] - cost[k, other])
+            if exchanged < CLOSE_HEIGHTS:
+                return True
+    return any(cost[k, row] - cost[i, row] < CLOSE_HEIGHTS for k in known if k != i and k not in row_of)
 
 
 def _cost(thread: _Thread, frame: int, points: np.ndarray, colour: np.ndarray, params: TrackingParams) -> float:
-    """Return the distance in heights from where the person is expected, plus the difference in colours; FAR when out of reach."""
+    """Return the distance in heights from where the person is expected, plus the difference in colours; FAR when either is too large."""
     lost = frame - thread.last
     expected = thread.points + thread.velocity * min(lost, STEADY_FRAMES)
     boxes = person_boxes(np.stack([thread.points, points]))
@@ -127,9 +186,8 @@ def _cost(thread: _Thread, frame: int, points: np.ndarray, colour: np.ndarray, p
         away = float(np.linalg.norm(np.nanmean(points, axis=0) - np.nanmean(expected, axis=0)) / height)
     if away > params.max_step_heights * np.sqrt(lost):
         return FAR
-    difference = np.abs(thread.colours - colour).mean(axis=1)
-    difference = difference[np.isfinite(difference)]
-    return away + params.colour_weight * (float(np.median(difference)) if len(difference) else 0.0)
+    difference = colour_difference(thread.colours, colour)
+    return FAR if difference > params.max_colour_difference else away + params.colour_weight * difference
 
 
 def _extend(thread: _Thread, frame: int, row: int, points: np.ndarray, colour: np.ndarray) -> None:
@@ -143,13 +201,16 @@ def _extend(thread: _Thread, frame: int, row: int, points: np.ndarray, colour: n
     thread.seen.append((frame, row))
 
 
-def _gather(people: list[People], seen: list[list[tuple[int, int]]], joints: int, min_fraction: float) -> Tracks:
+def _gather(
+    people: list[People], colours: list[np.ndarray], seen: list[list[tuple[int, int]]], doubts: list[list[int]], joints: int, named: bool
+) -> Tracks:
     points, score = np.full((len(people), len(seen), joints, 2), np.nan), np.zeros((len(people), len(seen), joints))
+    limbs = colours[0].shape[1] if colours else 0
+    medians = np.full((len(seen), limbs, 3), np.nan)
     for person, rows in enumerate(seen):
         for frame, row in rows:
             points[frame, person], score[frame, person] = people[frame].points[row], people[frame].score[row]
-    tracks = Tracks(points, score)
-    frames = tracks.present.sum(axis=0)
-    order = np.argsort(-frames * tracks.heights, kind="stable")
-    kept = [person for person in order if frames[person] >= min_fraction * len(people)] or order[:1].tolist()
-    return Tracks(points[:, kept], score[:, kept])
+        found = np.stack([colours[frame][row] for frame, row in rows])
+        shown = np.isfinite(found).any(axis=(0, 2))
+        medians[person, shown] = np.nanmedian(found[:, shown], axis=0)
+    return Tracks(points, score, medians, tuple(map(tuple, doubts)), named)

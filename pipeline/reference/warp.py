@@ -16,6 +16,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from pipeline.artifacts.agree import MOTION, require_motion
 from pipeline.artifacts.foregrounds import FLOW_STEPS, CarriedFields, Foregrounds, create_foregrounds
 from pipeline.artifacts.keypoints import Track
 from pipeline.artifacts.references import NONE, References
@@ -105,6 +106,7 @@ def warp_references(generated: Foregrounds, references: References, motion: Trac
     if fields is None:
         _pass_on(generated, out)
         return {"share": 0.0, "limbs": {}, "references": 0, "changes": 0}
+    require_motion("the generated foreground", generated.attributes, motion)
     if len(motion.points) != len(generated):
         lengths = f"{len(motion.points)} and {len(generated)}"
         raise InputError(f"motion and foreground must have the same frames, found {lengths}. Run: dvc repro")
@@ -116,7 +118,7 @@ def warp_references(generated: Foregrounds, references: References, motion: Trac
     band_px = float(generated.attributes["carrying"]["band_px"])
     canvas_hw, rows = canvas(generated.crop, generated.crop_hw)
     require_free_bytes(out, len(generated) * canvas_hw[0] * canvas_hw[1])
-    facts = {k: v for k, v in generated.attributes.items() if k in ("model_sha256", "skeleton", "k", "grey", "carrying")}
+    facts = {k: v for k, v in generated.attributes.items() if k in ("model_sha256", "skeleton", "k", "grey", "carrying", MOTION)}
     carrier = _Carrier(generated, references, motion, canvas_hw, rows, band_px)
     where = CarriedWhere(motion.skeleton, {int(t) for t in spread_evenly(np.flatnonzero(generated.present), LOOKED_AT)})
     with (

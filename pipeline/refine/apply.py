@@ -5,10 +5,12 @@ import os
 import numpy as np
 import torch
 
+from pipeline.artifacts.agree import passed_on, require_motion, require_one_motion
 from pipeline.artifacts.foregrounds import Foregrounds, open_foregrounds
 from pipeline.artifacts.keypoints import read_keypoints
-from pipeline.artifacts.models import load_model
+from pipeline.artifacts.models import fill, load_model
 from pipeline.artifacts.residuals import Residuals, create_residuals, open_residuals
+from pipeline.artifacts.store import readable
 from pipeline.body.regions import RegionParams, drop_unusable, region_boxes
 from pipeline.errors import InputError
 from pipeline.networks.refiner import Refiner
@@ -44,6 +46,8 @@ def refine_regions(
     if not len(generated) == len(enhanced) == len(track.points):
         found = f"{generated_path} has {len(generated)} frames, {enhanced_path} {len(enhanced)}, {motion_path} {len(track.points)}"
         raise InputError(f"{found}. Run: dvc repro enhance_faces")
+    require_motion(str(generated_path), generated.attributes, track)
+    require_one_motion({str(generated_path): generated.attributes, str(enhanced_path): enhanced.attributes})
     border = None if split is None else split_frames(track.present, split).border
     boxes, skipped = drop_unusable(
         region_boxes(track.points, track.skeleton, regions, border), track.size_hw, regions.min_side_px
@@ -52,7 +56,7 @@ def refine_regions(
     refiners = _load_refiners(model, regions) if params.enabled else {}
     kept = [name for name in boxes if name in refiners or name in enhanced.regions]
     boxes = {name: boxes[name] for name in kept}
-    extra = {"refined": sorted(refiners), "alpha": enhanced.attributes.get("alpha")}
+    extra = {"refined": sorted(refiners), "alpha": enhanced.attributes.get("alpha"), **passed_on(generated.attributes)}
     arguments = out, boxes, skipped, regions.region_px, generated.clock, track.size_hw, len(generated), extra
     with create_residuals(*arguments) as writer, Progress(len(generated), "refine_regions") as progress:
         for start, rgb in generated.rgb.blocks(BLOCK):
@@ -107,8 +111,9 @@ def _load_refiners(model: tuple[str | os.PathLike[str], str | os.PathLike[str]],
     if description.get("regions") != regions.model_dump():
         raise InputError(f"{model[1]} was trained with other regions than params.yaml has. Run: dvc repro train_refiner")
     refiners = {}
-    for name in description["regions_trained"]:
-        refiner = Refiner(description["width"])
-        refiner.load_state_dict({key.removeprefix(f"{name}."): v for key, v in state.items() if key.startswith(f"{name}.")})
-        refiners[name] = refiner.to(choose_device(), memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+    with readable(model[1], "description of refiners", "Run: dvc repro train_refiner"):
+        for name in description["regions_trained"]:
+            refiner = Refiner(description["width"])
+            fill(refiner, {key.removeprefix(f"{name}."): v for key, v in state.items() if key.startswith(f"{name}.")}, model[0])
+            refiners[name] = refiner.to(choose_device(), memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
     return refiners

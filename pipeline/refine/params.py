@@ -1,9 +1,9 @@
 """The params section `refine`."""
 
 from collections.abc import Collection
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from pipeline.errors import InputError
 from pipeline.params import Section
@@ -16,6 +16,12 @@ class RefineLosses(Section):
     pixel: float = Field(ge=0)
     perceptual: float = Field(ge=0)
     adversarial: float = Field(ge=0)
+
+    @model_validator(mode="after")
+    def _one_at_least(self) -> Self:
+        if not (self.pixel or self.perceptual or self.adversarial):
+            raise ValueError("one of pixel, perceptual, adversarial must be above 0, or refine.enabled false")
+        return self
 
 
 class RefineParams(Section):

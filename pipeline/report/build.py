@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pipeline.body.pose_maps import PoseMapParams
+from pipeline.errors import InputError
 from pipeline.report import facts, metrics
 from pipeline.report.departures import DEPARTURES
 from pipeline.report.experiments import experiment_sections
@@ -29,6 +30,8 @@ def build_report(
     pairs: driver clip and target by pair; targets: clip and split by target; external: driver and target by other system.
     Artifacts that are missing are listed at the end; damaged ones raise InputError.
     """
+    if not data.is_dir():
+        raise InputError(f"{data} must be the folder that a run leaves its artifacts in, found no folder there: name it with --data.")
     run = Run(data, params, pose_map, [], external or {})
     clips = list(dict.fromkeys([*(clip for clip, _ in targets.values()), *(driver for driver, _ in pairs.values())]))
     # A pair of two people is what one came for; the pairs with oneself come after.

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.artifacts.experiments import by_row, difference_text, mean_text, read_experiments
+from pipeline.artifacts.experiments import REMEDY, by_row, difference_text, mean_text, read_experiments
+from pipeline.artifacts.store import readable
 from pipeline.report.page import bullets, folded, heading, paragraph, table
 
 COSTS = ("training_s", "frames_per_s")
@@ -12,7 +13,12 @@ COSTS = ("training_s", "frames_per_s")
 
 def experiment_sections(folder: Path) -> list[str]:
     """A section for every table that is there, in the order of their names."""
-    return [part for path in sorted(folder.glob("*.parquet")) for part in _section(*read_experiments(path))]
+    parts: list[str] = []
+    for path in sorted(path for path in folder.glob("*.parquet") if not path.name.startswith(".")):  # what a killed run left is hidden
+        records, about = read_experiments(path)
+        with readable(path, "table of experiments", REMEDY):
+            parts += _section(records, about)
+    return parts
 
 
 def _section(records: Sequence[Mapping[str, Any]], about: Mapping[str, Any]) -> list[str]:

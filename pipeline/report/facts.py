@@ -1,7 +1,7 @@
 """Facts beside the pictures: time and memory, repaired joints, skipped regions, camera, licences."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ import numpy as np
 
 from pipeline.artifacts.crops import Crops
 from pipeline.artifacts.keypoints import ORIGINS, Track
+from pipeline.artifacts.store import readable
 from pipeline.report.page import bullets, folded, paragraph, table
 from pipeline.timeline.windows import runs
 
@@ -19,10 +20,14 @@ LONG_TEXT = 160
 def time_table(folder: Path) -> str:
     """Seconds, peak memory and frames per second of every stage that left its figures."""
     rows, total = [], 0.0
-    for path in sorted(folder.glob("*.json")):
-        figures = json.loads(path.read_text(encoding="utf-8"))
-        total += figures.get("seconds", 0.0)
-        rows.append([path.stem, *(figures.get(key) for key in ("seconds", "peak_memory_mb", "frames", "frames_per_s"))])
+    for path in _shown(folder.glob("*.json"), folder):
+        with readable(path, "JSON of a stage's figures", "Take it away, or run the stage again"):
+            figures = dict(json.loads(path.read_text(encoding="utf-8")))
+            told = [figures.get(key) for key in ("seconds", "peak_memory_mb", "frames", "frames_per_s")]
+            if not all(value is None or type(value) in (int, float) for value in told):
+                raise ValueError(f"seconds, memory and frames must be numbers, found {told}")
+        total += told[0] or 0.0
+        rows.append([path.stem, *told])
     if not rows:
         return paragraph("No stage left its figures.", "soft")
     rows = [[name, seconds, memory, None if frames is None else int(frames), rate] for name, seconds, memory, frames, rate in rows]
@@ -118,14 +123,21 @@ def flat(tree: Any, prefix: str = "") -> list[tuple[str, Any]]:
 def licence_table(folders: list[Path]) -> str:
     """Licence and what it allows, for everything that was fetched."""
     rows = []
-    for path in sorted(path for folder in folders for path in folder.rglob("asset.json")):
-        facts = json.loads(path.read_text(encoding="utf-8"))
-        row = [facts["name"], facts["what"], facts["source"], facts["licence"], facts["allows"]]
-        if facts["files"] and row not in rows:
+    for path in (path for folder in folders for path in _shown(folder.rglob("asset.json"), folder)):
+        with readable(path, "description of an asset", "Run: dvc repro fetch_weights fetch_demo"):
+            facts = json.loads(path.read_text(encoding="utf-8"))
+            row = [str(facts[key]) for key in ("name", "what", "source", "licence", "allows")]
+            files = list(facts["files"])
+        if files and row not in rows:
             rows.append(row)
     if not rows:
         return paragraph("Nothing was fetched.", "soft")
     return table(["name", "what it is", "source", "licence", "what it allows"], rows)
+
+
+def _shown(paths: Iterable[Path], folder: Path) -> list[Path]:
+    """The paths in order, without what is hidden: a stage that is killed leaves its unfinished work so."""
+    return sorted(path for path in paths if not any(part.startswith(".") for part in path.relative_to(folder).parts))
 
 
 def _counts(origin: np.ndarray) -> list[int]:

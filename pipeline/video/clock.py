@@ -1,5 +1,6 @@
 """When each frame of a clip is shown: exact timestamps, or none for a folder of images."""
 
+import itertools
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -36,15 +37,37 @@ class Clock:
 
     @staticmethod
     def from_attributes(attributes: dict[str, Any]) -> "Clock":
-        """Inverse of to_attributes; ignores other keys."""
-        pts = attributes["pts"]
-        return Clock(attributes["fps"], attributes["time_base"], None if pts is None else tuple(int(p) for p in pts))
+        """Inverse of to_attributes; ignores other keys. ValueError for a rate that is none, or times that do not grow."""
+        fps, base, pts = (attributes[key] for key in ("fps", "time_base", "pts"))
+        for key, value in (("fps", fps), ("time_base", base)):
+            if value is not None and not _is_rate(value):
+                raise ValueError(f"{key} must be a fraction above 0 as text, found {value!r}")
+        if pts is None:
+            return Clock(fps, base, None)
+        if base is None or not isinstance(pts, list) or not all(type(p) is int for p in pts):
+            raise ValueError("timestamps must be whole numbers in units of a time_base, found others")
+        stuck = next((i for i, (a, b) in enumerate(itertools.pairwise(pts)) if b <= a), None)
+        if stuck is not None:
+            raise ValueError(f"timestamps must grow, found {pts[stuck]} and then {pts[stuck + 1]} at frame {stuck + 1}")
+        return Clock(fps, base, tuple(pts))
+
+    def require_frames(self, t: int) -> None:
+        """ValueError unless there is a timestamp for each of t frames, or none at all."""
+        if self.pts is not None and len(self.pts) != t:
+            raise ValueError(f"there must be a timestamp for each of {t} frames, found {len(self.pts)}")
 
     @staticmethod
     def regular(fps: str, t: int) -> "Clock":
         """A clock of constant rate: frame i at i / fps seconds."""
         rate = Fraction(fps)
         return Clock(fps, f"{rate.denominator}/{rate.numerator}", tuple(range(t)))
+
+
+def _is_rate(value: Any) -> bool:
+    try:
+        return isinstance(value, str) and Fraction(value) > 0
+    except (ValueError, ZeroDivisionError):
+        return False
 
 
 NO_TIME = Clock(None, None, None)

@@ -1,11 +1,10 @@
-"""Video files and folders of images → upright RGB frames with exact timestamps, a block at a time.
+"""Video files, folders of images and stacks of pictures → upright RGB frames with exact timestamps, a block at a time.
 
 Timestamps are the file's own, variable rates kept. A file that ends before its header says, breaks, or changes its size
-is refused, naming the frame.
+is refused, naming the frame. Interlaced frames are deinterlaced.
 """
 
-import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -14,22 +13,20 @@ from typing import NamedTuple
 import av
 import numpy as np
 from av.container import InputContainer
-from av.error import EOFError as FFmpegEOFError
 from av.error import FFmpegError
-from av.stream import Disposition
 from av.video.reformatter import VideoReformatter
 
-from pipeline.errors import InputError, require_plain
-from pipeline.video.alone import open_alone
-from pipeline.video.clock import NO_TIME, Clock
+from pipeline.errors import InputError
+from pipeline.video.depth import Depth
+from pipeline.video.interlace import Combs, deinterlaced
+from pipeline.video.layouts import png_frames
+from pipeline.video.opening import first_frame, open_media, sound_stream, stream_origin_s, video_stream
+from pipeline.video.pictures import Folder, Stack, find_stack, image_files, read_image
 from pipeline.video.upright import shown_size, upright
 
 Span = tuple[int, int]  # first and last frame of a video, both included, from 0
 
 BLOCK_FRAMES = 16
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
-# FFmpeg takes any text for ANSI art; nobody means a video by that.
-TEXT_FORMATS = ("tty", "srt", "ass", "webvtt")
 # The native decoders drop the alpha layer of VP8 and VP9; libvpx keeps it.
 ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 
@@ -39,7 +36,8 @@ class VideoInfo:
     """What a video file or a folder of images is, before its frames are decoded.
 
     size_hw is the upright frame's with square pixels, before any cap. frames is what the file declares, None when it does
-    not. fps and time_base are fractions as text, None for images without time. audio names the codec, None without sound.
+    not. fps and time_base are fractions as text, None for images without time. audio names the codec, None without sound;
+    unheard counts the sound tracks of such a file that cannot be decoded.
     """
 
     path: Path
@@ -50,6 +48,7 @@ class VideoInfo:
     codec: str
     pixel_format: str
     audio: str | None
+    unheard: int = 0
 
 
 class Block(NamedTuple):
@@ -60,23 +59,22 @@ class Block(NamedTuple):
 
 
 def probe(path: str | Path, images_fps: str | None = None) -> VideoInfo:
-    """Look at a video file, or a folder of images; decodes one frame.
+    """Look at a video file, a folder of images, or a file of several pictures; decodes one frame.
 
     InputError for what is missing, not a video, or empty.
     """
     path = Path(path)
     images = image_files(path)
-    if images:
-        with _open(images[0]) as container:
-            frame = _first_frame(container, images[0])
-            size_hw = shown_size(frame, None, Fraction(1))
-            clock = Clock.regular(images_fps, 0) if images_fps else NO_TIME
-            codec, pixel_format = container.streams.video[0].codec_context.codec.canonical_name, frame.format.name
-        return VideoInfo(path, size_hw, len(images), clock.fps, clock.time_base, codec, pixel_format, None)
-    with _open(path) as container:
-        stream = _video_stream(container, path)
-        frame = _first_frame(container, path)
-        audio = container.streams.best("audio")
+    stack = find_stack(path)
+    if images or stack:
+        frame, codec = (next(stack.frames(0, 0)), "webp" if stack.pts else "tiff") if stack else read_image(images[0])
+        pictures = stack or Folder(images)
+        clock, size_hw = pictures.clock(images_fps), shown_size(frame, None, Fraction(1))
+        return VideoInfo(path, size_hw, len(pictures.names), clock.fps, clock.time_base, codec, frame.format.name, None)
+    with open_media(path) as container:
+        stream = video_stream(container, path)
+        frame = first_frame(container, path)
+        sound = sound_stream(container)
         return VideoInfo(
             path=path,
             size_hw=shown_size(frame, None, _pixel_aspect(stream)),
@@ -85,22 +83,32 @@ def probe(path: str | Path, images_fps: str | None = None) -> VideoInfo:
             time_base=_text(stream.time_base),
             codec=stream.codec_context.codec.canonical_name,
             pixel_format=frame.format.name,
-            audio=None if audio is None else audio.codec_context.codec.canonical_name,
+            audio=None if sound is None else sound.codec_context.codec.canonical_name,
+            unheard=0 if sound else len(container.streams.audio),
         )
 
 
 def read_video(
-    path: str | Path, max_height_px: int | None = None, images_fps: str | None = None, span: Span | None = None
+    path: str | Path,
+    max_height_px: int | None = None,
+    images_fps: str | None = None,
+    span: Span | None = None,
+    bits: int | None = None,
+    say: Callable[[str], None] | None = None,
 ) -> Iterator[Block]:
-    """Yield the frames of a video file, or of a folder of images in natural order, in blocks; memory does not grow.
+    """Yield the frames of a video file, of a folder of images in natural order, or of a stack, in blocks; memory does not grow.
 
     Frames higher than max_height_px are shrunk to it. A timestamp that is missing or does not grow is set to one frame
-    after the one before. Of a span only its frames are read, with their own timestamps. InputError names the frame at
-    which the file ends early, before its span does, breaks, or changes its size.
+    after the one before. Of a span only its frames are read, with their own timestamps. bits: how many of 16 are used
+    (None: all, see depth.py). say is called with what a user should know of the footage, each a line. InputError names the
+    frame at which the file ends early, before its span does, breaks, or changes its size.
     """
-    path = Path(path)
-    images = image_files(path)
-    frames = _image_frames(images, max_height_px, bool(images_fps), span) if images else _video_frames(path, max_height_px, span)
+    path, said = Path(path), say or (lambda line: None)
+    images, stack, depth = image_files(path), find_stack(path), Depth(bits, str(path))
+    if images or stack:
+        frames = _image_frames(stack or Folder(images), max_height_px, bool(images_fps), span, depth)
+    else:
+        frames = _video_frames(path, max_height_px, span, depth, said)
     block, pts = [], []
     for image, stamp in frames:
         block.append(image)
@@ -110,109 +118,40 @@ def read_video(
             block, pts = [], []
     if block:
         yield Block(np.stack(block), None if pts[0] is None else pts)
+    if remark := depth.remark():
+        said(remark)
 
 
-def image_files(path: Path) -> list[Path]:
-    """Images of a folder in natural order (img2 before img10), or the one image that path is; empty for a video file."""
-    if not path.exists():
-        raise InputError(f"{path} does not exist: put the video file, or a folder of images, there.")
-    require_plain(path)
-    if path.is_file():
-        return [path] if path.suffix.lower() in IMAGE_SUFFIXES else []
-    images = [p for p in path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith(".")]
-    if not images:
-        raise InputError(f"{path} is a folder without images: it must hold {', '.join(IMAGE_SUFFIXES)} files.")
-    return sorted(images, key=_natural)
-
-
-def open_media(path: str | Path) -> InputContainer:
-    """Open a media file with FFmpeg; InputError when it is none."""
-    return _open(Path(path))
-
-
-def stream_origin_s(container: InputContainer) -> Fraction:
-    """Seconds to take off every timestamp: broadcast streams (MPEG-TS) start their clock anywhere, files at 0."""
-    if "mpegts" in container.format.name or container.format.name == "mpeg":
-        return Fraction(container.start_time or 0, av.time_base)
-    return Fraction(0)
-
-
-def _natural(path: Path) -> list[tuple[int, int, str]]:
-    parts = re.split(r"(\d+)", path.name)
-    return [(1, int(part), part) if part.isdigit() else (0, 0, part.lower()) for part in parts]
-
-
-def _open(path: Path) -> InputContainer:
-    try:
-        container = open_alone(path)
-    except (FFmpegError, ValueError) as error:
-        raise InputError(_why_unreadable(path, error)) from error
-    if container.format.name.split(",")[0] in TEXT_FORMATS:
-        container.close()
-        raise InputError(f"{path} must be a video or an image, found text. Put the real file there.")
-    return container
-
-
-def _why_unreadable(path: Path, error: Exception) -> str:
-    if path.stat().st_size == 0:
-        return f"{path} is empty (0 bytes). Copy it again."
-    with path.open("rb") as file:
-        head = file.read(12)
-    if isinstance(error, FFmpegEOFError):
-        return f"{path} holds no frames. Record or copy it again."
-    if head[4:8] == b"ftyp":
-        return f"{path} starts as an MP4/MOV file, but its index is missing: it was cut short. Copy or record it again."
-    why = getattr(error, "strerror", None) or error
-    return f"{path} is not a video or image that FFmpeg can read ({why}). Put a file there that plays."
-
-
-def _video_stream(container: InputContainer, path: Path) -> av.VideoStream:
-    stream = container.streams.best("video")
-    if not isinstance(stream, av.VideoStream) or stream.disposition & Disposition.attached_pic:
-        kinds = ", ".join(s.type for s in container.streams) or "nothing"
-        raise InputError(f"{path} must hold a video stream, found: {kinds}.")
-    stream.thread_type = "AUTO"
-    return stream
-
-
-def _first_frame(container: InputContainer, path: Path) -> av.VideoFrame:
-    try:
-        frame = next(iter(container.decode(_video_stream(container, path))), None)
-    except (FFmpegError, ValueError) as error:
-        raise InputError(f"{path} breaks at its first frame ({error}). Copy it again or re-encode it.") from error
-    if frame is None:
-        raise InputError(f"{path} holds no frames. Record or copy it again.")
-    return frame
-
-
-def _image_frames(images: list[Path], max_height_px: int | None, timed: bool, span: Span | None) -> Iterator[tuple[np.ndarray, int | None]]:
+def _image_frames(
+    pictures: Stack | Folder, max_height_px: int | None, timed: bool, span: Span | None, depth: Depth
+) -> Iterator[tuple[np.ndarray, int | None]]:
+    names = pictures.names
+    start, last = span or (0, len(names) - 1)
+    if last >= len(names):
+        raise _ends_before(pictures.path, len(names), last)
     first, reformatter = None, VideoReformatter()
-    start, last = span or (0, len(images) - 1)
-    if last >= len(images):
-        raise _ends_before(images[0].parent, len(images), last)
-    for i, path in enumerate(images[start : last + 1], start):
-        with _open(path) as container:
-            # Without this a cut JPEG is filled with grey instead of being refused.
-            _video_stream(container, path).codec_context.options = {"err_detect": "explode"}
-            image, _ = upright(_first_frame(container, path), reformatter, max_height_px, Fraction(1))
+    for i, frame in enumerate(pictures.frames(start, last), start):
+        image, _ = upright(depth.apply(frame), reformatter, max_height_px, Fraction(1))
         first = first or image.shape
         if image.shape != first:
             raise InputError(
-                f"{path} is {image.shape[1]}x{image.shape[0]} px, {images[start].name} is {first[1]}x{first[0]}: "
-                "all images of a folder must have one size."
+                f"{names[i]} is {image.shape[1]}x{image.shape[0]} px, {Path(names[start]).name} is {first[1]}x{first[0]}: "
+                "all images of a clip must have one size."
             )
-        yield image, i if timed else None
+        yield image, pictures.pts[i] if pictures.pts else i if timed else None
 
 
-def _video_frames(path: Path, max_height_px: int | None, span: Span | None) -> Iterator[tuple[np.ndarray, int]]:
+def _video_frames(
+    path: Path, max_height_px: int | None, span: Span | None, depth: Depth, say: Callable[[str], None]
+) -> Iterator[tuple[np.ndarray, int]]:
     start, last = span or (0, None)
-    with _open(path) as container:
-        stream = _video_stream(container, path)
-        watch = _Watch(container, stream, path)
-        aspect, first, seen = _pixel_aspect(stream), None, False
+    with open_media(path) as container:
+        stream = video_stream(container, path)
+        watch, combs = _Watch(container, stream, path), Combs()
+        aspect, first, seen, number = _pixel_aspect(stream), None, False, -1
         reformatter = VideoReformatter()  # one for all frames: it keeps its tables
-        for frame in watch.decoded():
-            number = watch.frames - 1
+        frames = deinterlaced(((frame, watch.pts) for frame in watch.decoded()), lambda line: say(f"{path} {line}"))
+        for number, (frame, pts) in enumerate(frames):
             if number < start:  # frames are counted by decoding them: what files say of their frames' places is not to be trusted
                 continue
             first = first or (frame.width, frame.height)
@@ -221,9 +160,10 @@ def _video_frames(path: Path, max_height_px: int | None, span: Span | None) -> I
                     f"{path} changes its size at frame {number}: {first[0]}x{first[1]} px before, "
                     f"{frame.width}x{frame.height} after. Cut it there, or re-encode it at one size."
                 )
-            image, visible = upright(frame, reformatter, max_height_px, aspect)
+            combs.look(frame)
+            image, visible = upright(depth.apply(frame), reformatter, max_height_px, aspect)
             seen = seen or visible
-            yield image, watch.pts
+            yield image, pts
             if number == last:
                 break
         else:
@@ -233,8 +173,9 @@ def _video_frames(path: Path, max_height_px: int | None, span: Span | None) -> I
             if last is not None:
                 raise _ends_before(path, watch.frames, last)
         if not seen:
-            shown = watch.frames - start
-            raise InputError(f"{path} is fully transparent (alpha 0 in all {shown} frames). Re-encode it without alpha.")
+            raise InputError(f"{path} is fully transparent (alpha 0 in all {number + 1 - start} frames). Re-encode it without alpha.")
+        if remark := combs.remark():
+            say(f"{path} {remark}")
 
 
 def _ends_before(path: Path, frames: int, last: int) -> InputError:
@@ -272,6 +213,9 @@ class _Watch:
         """Raise InputError unless all that the file's header declares was there to read."""
         if self.indexed > self.packets:
             raise InputError(f"{self.path} is cut short: {self.packets} of {self.indexed} frames are there. Copy it again.")
+        pictures = png_frames(self.path)
+        if pictures > max(self.frames, 1):
+            raise InputError(f"{self.path} is cut short: {self.frames} of {pictures} frames are there. Copy it again.")
         declared = Fraction(self.container.duration or 0, av.time_base)
         trusted = any(name in self.container.format.name for name in ("matroska", "avi", "flv"))
         slack = Fraction(1, 10) + 3 * self.step * (self.stream.time_base or 0)

@@ -12,7 +12,7 @@ from av.container import InputContainer, OutputContainer
 from av.error import FFmpegError
 
 from pipeline.errors import InputError
-from pipeline.video.reading import open_media, stream_origin_s
+from pipeline.video.opening import open_media, sound_stream, stream_origin_s
 
 # Codecs that browsers play inside an mp4; any other sound is encoded anew as AAC.
 COPIED = ("aac", "mp3", "ac3", "eac3", "alac", "opus", "flac")
@@ -23,7 +23,7 @@ Heard = tuple[Fraction, Fraction]  # from when to when, in seconds on the clock 
 
 
 def extract_sound(path: str | Path, heard: Heard | None = None) -> bytes | None:
-    """The first sound track of a media file as the bytes of an mp4, on the clock of its pictures; None without sound.
+    """The sound track of a media file as the bytes of an mp4, on the clock of its pictures; None without one that can be decoded.
 
     Copied untouched where an mp4 can hold the codec, else encoded as AAC. Of a part that is `heard` the samples in it are
     encoded anew, from time 0 on, since packets do not end where pictures do; None when it has none. A folder of images has
@@ -32,8 +32,8 @@ def extract_sound(path: str | Path, heard: Heard | None = None) -> bytes | None:
     if Path(path).is_dir():
         return None
     with open_media(path) as source:
-        track = source.streams.best("audio")
-        if not isinstance(track, av.AudioStream):
+        track = sound_stream(source)
+        if track is None:
             return None
         target = io.BytesIO()
         rate = track.codec_context.sample_rate

@@ -2,6 +2,7 @@ import functools
 import hashlib
 import http.server
 import json
+import re
 import threading
 import zipfile
 from pathlib import Path
@@ -213,11 +214,24 @@ def test_two_at_once_download_once(tmp_path: Path, server: tuple) -> None:
     assert all((tmp_path / out / "net.bin").read_bytes() == CONTENT for out in "ab")
 
 
-def test_first_digits_of_a_digest_suffice_and_the_whole_one_is_recorded(tmp_path: Path, server: tuple) -> None:
-    asset = asset_of({"url": [server[0]]}, sha256=digest(CONTENT)[:8])
-    fetch_asset(asset, tmp_path / "out", tmp_path / "incoming", tmp_path / "cache")
-    manifest = json.loads((tmp_path / "out" / "asset.json").read_text())
-    assert manifest["files"]["net.bin"]["sha256"] == digest(CONTENT)
+@pytest.mark.parametrize("cut", [8, 63])
+def test_first_digits_of_a_digest_do_not_suffice(cut: int) -> None:
+    with pytest.raises(ValueError, match="sha256"):
+        asset_of({"url": ["https://x"]}, sha256=digest(CONTENT)[:cut])
+
+
+@pytest.mark.parametrize("name", asset_names())
+def test_the_digests_of_a_publisher_that_names_its_files_by_them_agree(name: str) -> None:
+    """torchvision's files bear the first eight digits of their sha256."""
+    for file in read_asset(name).files:
+        shown = re.search(r"-([0-9a-f]{8})\.pth$", file.name)
+        assert shown is None or (file.sha256 or "").startswith(shown[1])
+
+
+@pytest.mark.parametrize(("metrics", "flow"), [("psnr", "dis"), (None, "dis"), ([1], "dis"), ({"psnr": 1}, "dis"), (["psnr"], None)])
+def test_metrics_that_are_no_list_of_names_are_refused(metrics: object, flow: object) -> None:
+    with pytest.raises(InputError, match=r"evaluation\.(metrics|flow) must be a"):
+        assets_of_evaluation(metrics, flow)
 
 
 def test_broken_download_resumes(tmp_path: Path, server: tuple) -> None:

@@ -39,7 +39,7 @@ def inputs(folder: Path, t: int = 20, matte_t: int | None = None, table_t: int |
         writer.append(frames)
     with create_mattes(paths[1], Clock.regular("25", len(mattes)), SIZE_HW) as writer:
         writer.append(mattes)
-    seen = np.isfinite(points[..., 0])
+    seen, clock = np.isfinite(points[..., 0]), Clock.regular("25", len(points))
     write_keypoints(paths[2], Keypoints(points, seen.astype(np.float32), seen.astype(np.uint8), STICK, clock, SIZE_HW, 0))
     with create_frames(paths[3], NO_TIME, plate_hw, kind="plates") as writer:
         writer.append(static_background(plate_hw)[None])

@@ -32,7 +32,12 @@ OUTPUTS = ("video", "sidecar", "fused")
 ABSENT = 5
 
 
-def make_inputs(folder, clock=CLOCK, t=T, patches=T, plate_hw=FULL, plates=1, sound=True, full=FULL) -> FuseInputs:
+def first_of(clock, frames):
+    """The clock of a clip's first frames."""
+    return dataclasses.replace(clock, pts=None if clock.pts is None else clock.pts[:frames])
+
+
+def make_inputs(folder, clock=CLOCK, t=T, patches=T, plate_hw=FULL, plates=1, sound=True, full=FULL, motions=("m", "m")) -> FuseInputs:
     """A grey square that brightens in the middle of a plate of random tiles; absent in frame 5."""
     rng = np.random.default_rng(0)
     crop = np.repeat(ROW[None], t, axis=0)
@@ -40,11 +45,12 @@ def make_inputs(folder, clock=CLOCK, t=T, patches=T, plate_hw=FULL, plates=1, so
     rgb = np.broadcast_to((np.arange(t) * 10 + 30).astype(np.uint8)[:, None, None, None], (t, *CROP_HW, 3))
     matte = np.zeros((t, *CROP_HW), np.uint8)
     matte[:, 8:24, 8:24] = 255
-    extra = {"model_sha256": "abc"}
+    extra = {"model_sha256": "abc", "motion_sha256": motions[0]}
     with create_foregrounds(folder / "generated.zarr", CROP_HW, clock, crop, present, full, extra) as writer:
         writer.append(rgb, matte)
     boxes = {"face": np.repeat(np.array([[44.0, 28, 52, 36]]), patches, axis=0)}
-    with create_residuals(folder / "refined.zarr", boxes, {}, 16, clock, full, patches) as writer:
+    refined = folder / "refined.zarr", boxes, {}, 16, first_of(clock, patches), full, patches, {"motion_sha256": motions[1]}
+    with create_residuals(*refined) as writer:
         writer.append("face", np.full((patches, 16, 16, 3), 40, np.int16))
     tiles = rng.integers(0, 256, (plates, plate_hw[0] // 16 + 1, plate_hw[1] // 16 + 1, 3)).astype(np.uint8)
     plate = tiles.repeat(16, axis=1).repeat(16, axis=2)[:, : plate_hw[0], : plate_hw[1]]
@@ -119,7 +125,8 @@ def test_fused_crops_have_the_working_size_whatever_is_pasted(fused, tmp_path):
     matte = np.zeros((T, 64, 72), np.uint8)
     matte[:, 18:46, 18:46] = 255  # the matte of the coarse one at the source's resolution, from 34 18 to 62 46
     path = tmp_path / "fine.zarr"
-    with create_foregrounds(path, (64, 72), CLOCK, np.repeat(finer[None], T, axis=0), np.arange(T) != ABSENT, FULL) as writer:
+    rows, present = np.repeat(finer[None], T, axis=0), np.arange(T) != ABSENT
+    with create_foregrounds(path, (64, 72), CLOCK, rows, present, FULL, {"motion_sha256": "m"}) as writer:
         writer.append(rgb, matte)
     outputs = outputs_in(tmp_path)
     fuse_pair(dataclasses.replace(inputs, foreground=path), outputs, with_(PARAMS, stage="warped", crf=0))
@@ -150,7 +157,7 @@ def test_video_and_json_say_what_they_are(fused):
     told = json.loads(outputs.sidecar.read_text())
     assert told["generated"] is True
     assert told["models"] == {"model": {"weights_sha256": "d1", "params": {"k": 3}}}
-    assert told["made_by"]["foreground"] == {"model_sha256": "abc"}
+    assert told["made_by"]["foreground"] == {"model_sha256": "abc", "motion_sha256": "m"}
     assert told["inputs"]["plate"]["sha256"] == digest_path(inputs.plate)
     assert set(told["inputs"]) == {"foreground", "generated", "plate", "driver_frames", "residuals"}
     assert told["params"]["fuse"] == PARAMS.model_dump()
@@ -205,6 +212,9 @@ def test_odd_frames_and_a_plate_per_frame(tmp_path):
 def test_inputs_that_do_not_fit(tmp_path):
     inputs = make_inputs(tmp_path, patches=T - 1)
     with pytest.raises(InputError, match=r"refined\.zarr has 19 frames, .*generated\.zarr has 20"):
+        fuse_pair(inputs, outputs_in(tmp_path), PARAMS)
+    inputs = make_inputs(tmp_path, motions=("m", "another"))
+    with pytest.raises(InputError, match=r"refined\.zarr must be made for the same motion as .*generated\.zarr"):
         fuse_pair(inputs, outputs_in(tmp_path), PARAMS)
     inputs = make_inputs(tmp_path, plates=3)
     with pytest.raises(InputError, match=r"must have 1 frame or the 20 of"):

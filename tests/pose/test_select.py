@@ -12,8 +12,16 @@ from pipeline.pose.tracks import TrackingParams, Tracks, link_people
 
 T = 40
 BODY = np.array([[0, -50], [0, 0], [-10, 50], [10, 50]], np.float64)
-TRACKING = TrackingParams(max_step_heights=0.5, max_lost_frames=20, colour_weight=2.0, min_fraction=0.05)
-GATES = Gates(0.5, empty_allowed=False)
+TRACKING = TrackingParams(
+    max_step_heights=0.5,
+    max_lost_frames=20,
+    colour_weight=2.0,
+    max_colour_difference=0.12,
+    join_colour_difference=0.06,
+    cut_ratio=3.0,
+    min_fraction=0.05,
+)
+GATES = Gates(0.5, empty_allowed=False, least_px=None)
 
 
 def crossing(seen_behind: bool) -> tuple[list[People], list[np.ndarray], np.ndarray]:
@@ -47,7 +55,7 @@ def two_people(second: range = range(T), scale: float = 1.0) -> Tracks:
     points = np.full((T, 2, 4, 2), np.nan)
     points[:, 0] = np.add(BODY, (100, 200))
     points[second, 1] = BODY * scale + (300, 200)
-    return Tracks(points, np.isfinite(points[..., 0]).astype(float))
+    return Tracks(points, np.isfinite(points[..., 0]).astype(float), np.full((2, 3, 3), np.nan), ((), ()), named=False)
 
 
 def test_auto_asks_when_a_second_person_is_as_likely(tmp_path: Path) -> None:
@@ -92,5 +100,5 @@ def test_too_few_frames_and_nobody_are_errors_unless_allowed() -> None:
     empty = link_people([nobody(4)] * T, [np.zeros((0, 3, 3))] * T, TRACKING)
     with pytest.raises(InputError, match="no person at all in 40 frames"):
         select_person(empty, "auto", GATES, "ana", None)
-    assert select_person(empty, "auto", Gates(0.0, empty_allowed=True), "ana", None) is None
-    assert select_person(two_people(), "auto", Gates(0.0, empty_allowed=True), "ana", None) == 0
+    assert select_person(empty, "auto", Gates(0.0, empty_allowed=True, least_px=None), "ana", None) is None
+    assert select_person(two_people(), "auto", Gates(0.0, empty_allowed=True, least_px=None), "ana", None) == 0

@@ -13,7 +13,9 @@ import pytest
 from pipeline.artifacts.crops import open_crops
 from pipeline.artifacts.experiments import write_experiments
 from pipeline.errors import InputError
+from pipeline.report import facts
 from pipeline.report.departures import DEPARTURES
+from pipeline.report.experiments import experiment_sections
 
 Build = Callable[[Path], str]
 
@@ -119,3 +121,29 @@ def test_damaged_artifact_is_an_error(run_folder: Path, build: Build) -> None:
     (run_folder / "keypoints/bob.parquet").write_bytes(b"nothing")
     with pytest.raises(InputError, match=r"bob\.parquet is not a readable keypoints table"):
         build(run_folder)
+
+
+def test_no_folder_is_no_run(tmp_path: Path, build: Build) -> None:
+    (tmp_path / "file").write_text("")
+    for data in (tmp_path / "nowhere", tmp_path / "file"):
+        with pytest.raises(InputError, match="must be the folder that a run leaves its artifacts in, found no folder there"):
+            build(data)
+
+
+def test_what_a_killed_run_left_is_not_shown(tmp_path: Path) -> None:
+    for name in (".a.partial.parquet", ".a.partial.json", ".toy.partial/asset.json"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("{")
+    assert experiment_sections(tmp_path) == []
+    assert "No stage left its figures" in facts.time_table(tmp_path)
+    assert "Nothing was fetched" in facts.licence_table([tmp_path])
+
+
+@pytest.mark.parametrize("content", ["", "[1]", "null", "{", '{"seconds": "long"}', '{"seconds": [1]}', "[" * 9999])
+def test_damaged_figures_and_licences_are_named(content: str, tmp_path: Path) -> None:
+    (tmp_path / "x.json").write_text(content)
+    with pytest.raises(InputError, match=r"x\.json is not a readable JSON of a stage's figures"):
+        facts.time_table(tmp_path)
+    (tmp_path / "x.json").rename(tmp_path / "asset.json")
+    with pytest.raises(InputError, match=r"asset\.json is not a readable description of an asset"):
+        facts.licence_table([tmp_path])

@@ -122,7 +122,8 @@ def door(drawn, tmp_path, monkeypatch):
         tree = {"targets": {"ann": target}, "sign": {"certificate": None, "key": None} if sign is None else sign}
         with open("params.yaml", "w") as file:
             YAML(typ="safe", pure=True).dump(tree, file)
-        paths = ["--unsigned", str(drawn.video), "--sidecar", str(drawn.sidecar), "--consents", "data/consent", "--out", "data/signed/a.mp4"]
+        paths = ["--unsigned", str(drawn.video), "--sidecar", str(drawn.sidecar)]
+        paths += ["--consents", "data/consent", "--out", "data/signed/a.mp4"]
         monkeypatch.setattr(sys, "argv", ["sign", "--target", "ann", *paths])
         main()
         return tmp_path / "data/signed/a.mp4"

@@ -40,3 +40,26 @@ def test_images_have_no_seconds():
     assert Clock.regular("25", 2).has_time
     with pytest.raises(InputError, match="folder of images without timestamps; it has no seconds"):
         NO_TIME.seconds()
+
+
+@pytest.mark.parametrize("fps", ["0/0", "0", "-25", "25/0", "fast", 25, [25], ""])
+def test_a_rate_that_is_none_is_refused(fps):
+    for key in ("fps", "time_base"):
+        with pytest.raises(ValueError, match=f"{key} must be a fraction above 0 as text"):
+            Clock.from_attributes({**Clock.regular("25", 3).to_attributes(), key: fps})
+
+
+@pytest.mark.parametrize(("pts", "match"), [
+    ([0, 1, 1], "must grow, found 1 and then 1 at frame 2"), ([0, 2, 1], "must grow, found 2 and then 1"), ([0, 0.5], "whole numbers"),
+    (["0"], "whole numbers"), ("012", "whole numbers"), ([True], "whole numbers"), ([None], "whole numbers"),
+])  # fmt: skip
+def test_times_that_do_not_grow_are_refused(pts, match):
+    with pytest.raises(ValueError, match=match):
+        Clock.from_attributes({**Clock.regular("25", 3).to_attributes(), "pts": pts})
+
+
+def test_there_is_a_time_for_each_frame():
+    Clock.regular("25", 3).require_frames(3)
+    NO_TIME.require_frames(7)
+    with pytest.raises(ValueError, match="a timestamp for each of 4 frames, found 3"):
+        Clock.regular("25", 3).require_frames(4)

@@ -1,0 +1,98 @@
+"""How many pictures an image file holds, by its own lists: the pages of a TIFF, the frames of an animated PNG or WebP."""
+
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from pipeline.errors import InputError
+
+TIFF_HEADS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+PNG_HEAD = b"\x89PNG\r\n\x1a\n"
+SUBFILE_TYPE, REDUCED_OR_MASK = 254, 0b101  # TIFF: thumbnails and masks stand beside the pages
+MOST_PAGES = 1_000_000
+
+
+def is_tiff(path: Path) -> bool:
+    """Whether a file starts as a TIFF."""
+    return _head(path)[:4] in TIFF_HEADS
+
+
+def tiff_pages(path: Path) -> list[int]:
+    """Places of a TIFF's pages among its pictures, thumbnails and masks left out; InputError when its list breaks off."""
+    with path.open("rb") as file:
+        try:
+            kinds = list(_directories(file))
+        except struct.error:
+            raise InputError(f"{path} is cut short: its list of pictures leads beyond its end. Copy it again.") from None
+    return [place for place, kind in enumerate(kinds) if not kind & REDUCED_OR_MASK] or list(range(len(kinds)))
+
+
+def png_frames(path: Path) -> int:
+    """Frames of an animated PNG; 1 of any other file."""
+    if _head(path)[:8] != PNG_HEAD:
+        return 1
+    with path.open("rb") as file:
+        for kind, size in _chunks(file, 8, ">I4s", 4):
+            if kind == b"acTL":
+                return max(1, int.from_bytes(file.read(4)))
+            if kind == b"IDAT" or size < 0:
+                break
+    return 1
+
+
+def webp_durations(path: Path) -> list[int]:
+    """Durations in ms of an animated WebP's frames; empty for any other file. InputError when the file is shorter than it says."""
+    head = _head(path)
+    if head[:4] != b"RIFF" or head[8:12] != b"WEBP":
+        return []
+    durations = []
+    with path.open("rb") as file:
+        for kind, _ in _chunks(file, 12, "<4sI", 0, padded=True):
+            if kind == b"ANMF":
+                durations.append(int.from_bytes(file.read(15)[12:15], "little"))
+    if durations and path.stat().st_size < 8 + int.from_bytes(head[4:8], "little"):
+        raise InputError(f"{path} is cut short: it is smaller than it declares. Copy it again.")
+    return durations
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(12)
+
+
+def _chunks(file: BinaryIO, start: int, layout: str, trailer: int, padded: bool = False) -> Iterator[tuple[bytes, int]]:
+    """Yield kind and size of each chunk, the file standing at its content."""
+    at = start
+    while True:
+        file.seek(at)
+        head = file.read(8)
+        if len(head) < 8:
+            return
+        first, second = struct.unpack(layout, head)
+        kind, size = (second, first) if isinstance(second, bytes) else (first, second)
+        yield kind, size
+        at += 8 + size + trailer + (size % 2 if padded else 0)
+
+
+def _directories(file: BinaryIO) -> Iterator[int]:
+    """Yield the kind (tag 254) of each picture in a TIFF, BigTIFF included; struct.error beyond the end of the file."""
+    head = file.read(16)
+    order = "<" if head[:2] == b"II" else ">"
+    big = head[2:4] in (b"+\0", b"\0+")
+    at = struct.unpack(f"{order}Q", head[8:16])[0] if big else struct.unpack(f"{order}I", head[4:8])[0]
+    count_layout, entry_bytes, next_layout = (f"{order}Q", 20, f"{order}Q") if big else (f"{order}H", 12, f"{order}I")
+    seen: set[int] = set()
+    while at and at not in seen and len(seen) < MOST_PAGES:
+        seen.add(at)
+        file.seek(at)
+        (entries,) = struct.unpack(count_layout, file.read(struct.calcsize(count_layout)))
+        table = file.read(entries * entry_bytes)
+        kind = 0
+        for i in range(entries):
+            tag, value_kind = struct.unpack_from(f"{order}HH", table, i * entry_bytes)
+            if tag == SUBFILE_TYPE:
+                layout = f"{order}H" if value_kind == 3 else f"{order}I"
+                (kind,) = struct.unpack_from(layout, table, i * entry_bytes + (12 if big else 8))
+        yield kind
+        (at,) = struct.unpack(next_layout, file.read(struct.calcsize(next_layout)))
