@@ -10,7 +10,7 @@ import numpy as np
 
 from pipeline.artifacts.frames import open_frames
 from pipeline.artifacts.keypoints import Track, read_keypoints
-from pipeline.artifacts.store import publish
+from pipeline.artifacts.pictures import write_moving_picture
 from pipeline.door import run_door
 from pipeline.errors import InputError
 from pipeline.picture.framing import body_boxes
@@ -125,8 +125,7 @@ def main() -> None:
     if args.every < 1 or args.height_px < 16:
         raise InputError(f"--every must be at least 1 and --height-px 16, found {args.every} and {args.height_px}.")
     blob = moving_picture(args.data, args.pair, args.height_px, args.every, args.most_kb)
-    with publish(args.out) as path:
-        path.write_bytes(blob)
+    write_moving_picture(args.out, blob)
 
 
 if __name__ == "__main__":
