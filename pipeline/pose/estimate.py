@@ -1,5 +1,6 @@
 """Keypoints of a clip: people are seen in every frame, followed, one is selected, and that one's joints are repaired and smoothed."""
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,8 @@ from pipeline.pose.naming import Naming
 from pipeline.pose.params import PoseParams
 from pipeline.pose.people import Backend, People, Refiner, people_of_table
 from pipeline.pose.refining import refine_track
-from pipeline.pose.repair_track import IMPORTED, MEASURED, MISSING, REFINED, fillable_frames, repair_track
+from pipeline.pose.repair import find_outside
+from pipeline.pose.repair_track import DROPPED, IMPORTED, MEASURED, MISSING, REFINED, fillable_frames, repair_track
 from pipeline.pose.select import Gates, Select, needs_choice, select_person
 from pipeline.pose.sheet import write_track_sheet
 from pipeline.pose.tracks import limb_colours, link_people
@@ -21,6 +23,7 @@ from pipeline.progress import Progress
 from pipeline.timeline.split import SplitParams
 
 BLOCK_FRAMES = 16
+NOTABLE_OUTSIDE = 0.05  # share of a person's joints
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,9 @@ def estimate_poses(frames: Frames, skeleton: Skeleton, sources: Sources, subject
         write_track_sheet(subject.sheet, frames, tracks)
     selected = select_person(tracks, subject.select, gates, subject.clip, subject.sheet)
     seen_as = IMPORTED if sources.backend == "imported" else MEASURED
-    points, score, origin = tracks.points.copy(), tracks.score.copy(), np.where(np.isfinite(tracks.points[..., 0]), seen_as, MISSING)
+    outside = find_outside(tracks.points, frames.size_hw)
+    points, score = np.where(outside[..., None], np.nan, tracks.points), np.where(outside, 0.0, tracks.score)
+    origin = np.where(outside, DROPPED, np.where(np.isfinite(points[..., 0]), seen_as, MISSING))
     if selected is not None:
         own, own_score, own_seen_as = points[:, selected], score[:, selected], np.full(score[:, selected].shape, seen_as)
         if refiner is not None:
@@ -73,6 +78,8 @@ def estimate_poses(frames: Frames, skeleton: Skeleton, sources: Sources, subject
             own_seen_as[refined] = REFINED
         repaired = repair_track(own, own_score, own_seen_as, frames.clock, skeleton, subject.split, params)
         points[:, selected], score[:, selected], origin[:, selected] = repaired
+        origin[:, selected][outside[:, selected] & np.isnan(points[:, selected, :, 0])] = DROPPED
+        _say_outside(outside[:, selected], tracks.score[:, selected] >= params.min_score, sources.backend)
     return Keypoints(
         points=points.astype(np.float32),
         score=score.astype(np.float32),
@@ -83,6 +90,13 @@ def estimate_poses(frames: Frames, skeleton: Skeleton, sources: Sources, subject
         selected=selected,
         attributes={"clip": subject.clip, "backend": sources.backend, "refiner": sources.refiner},
     )
+
+
+def _say_outside(outside: np.ndarray, sure: np.ndarray, backend: str) -> None:
+    """One line where many of a person's sure joints (t j) are outside: usual of half a body, but labels may be of another size."""
+    share = float((outside & sure).sum() / max(1, sure.sum()))
+    if share > NOTABLE_OUTSIDE:
+        print(f"{share:.0%} of the joints that {backend} gave lie outside the picture: they count as unseen", file=sys.stderr)
 
 
 def load_backend(frames: Frames, skeleton: Skeleton, sources: Sources, params: PoseParams) -> Backend:
