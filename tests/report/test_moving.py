@@ -90,6 +90,15 @@ def test_a_view_holds_the_person_and_lies_inside_the_frame(corner):
     assert y1 - y0 == pytest.approx(61 * 1.2, abs=1)  # 1.2 times the longer side
 
 
+def test_a_view_holds_spread_arms():
+    spread = keypoints()
+    spread.points[:, 0, :3] = [[20, 60], [80, 60], [50, 70]]
+    x0, y0, x1, y1 = view(spread.track())
+    assert x0 <= 20 < 80 < x1
+    assert x1 - x0 == pytest.approx(61 * 1.2, abs=1)
+    assert (x1 - x0) / (y1 - y0) == pytest.approx(SHAPE, abs=0.02)
+
+
 def test_a_view_follows_where_the_person_is():
     here, there = np.array(view(track())), np.array(view(track((6, 4))))
     np.testing.assert_array_equal(there - here, [6, 4, 6, 4])
