@@ -1,6 +1,7 @@
 """A short moving picture, an animated WebP: a driver beside the result that does what it does: python -m pipeline.report.moving PAIR."""
 
 import argparse
+import struct
 import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 
 from pipeline.artifacts.frames import open_frames
 from pipeline.artifacts.keypoints import Track, read_keypoints
+from pipeline.artifacts.replacing import TAG
 from pipeline.artifacts.store import publish
 from pipeline.door import run_door
 from pipeline.errors import InputError
@@ -24,6 +26,7 @@ INK, PAPER = (235, 235, 235), 24
 MARGIN = 1.2  # longer side of a view over that of the track
 SHAPE = 0.75  # width of a view over its height
 QUALITIES = (85, 75, 65, 55, 45, 35)
+MARK = b"mcpy" + struct.pack("<I", len(TAG)) + TAG.encode() + bytes(len(TAG) % 2)  # a chunk of RIFF that viewers pass over
 
 
 def moving_picture(data: Path, pair: str, height_px: int, every: int, most_kb: int) -> bytes:
@@ -95,7 +98,10 @@ def composed(views: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def animated(pictures: Iterable[np.ndarray], durations: Sequence[int], quality: int) -> bytes:
-    """RGB pictures (y x 3) uint8 and how long each lasts, ms → an animated WebP that starts over endlessly; quality 1..100."""
+    """RGB pictures (y x 3) uint8 and how long each lasts, ms → an animated WebP that starts over endlessly; quality 1..100.
+
+    It ends in MARK, by which it is known to be made here.
+    """
     film = cv2.Animation()
     film.frames = [cv2.cvtColor(picture, cv2.COLOR_RGB2BGR) for picture in pictures]
     film.durations = list(durations)
@@ -104,7 +110,16 @@ def animated(pictures: Iterable[np.ndarray], durations: Sequence[int], quality: 
         path = Path(folder) / "moving.webp"
         if not cv2.imwriteanimation(str(path), film, [cv2.IMWRITE_WEBP_QUALITY, quality]):
             raise ValueError("OpenCV cannot write an animated WebP")
-        return path.read_bytes()
+        blob = path.read_bytes()
+    return blob[:4] + struct.pack("<I", len(blob) - 8 + len(MARK)) + blob[8:] + MARK
+
+
+def write_moving(path: Path, blob: bytes) -> None:
+    """Publish a picture of animated() in place of nothing, or of another one; InputError when something else lies there."""
+    if path.is_file() and path.read_bytes().endswith(MARK):
+        path.unlink()
+    with publish(path) as part:
+        part.write_bytes(blob)
 
 
 def _seen(image: np.ndarray, box: tuple[int, int, int, int], height_px: int) -> np.ndarray:
@@ -124,9 +139,7 @@ def main() -> None:
     args = parser.parse_args()
     if args.every < 1 or args.height_px < 16:
         raise InputError(f"--every must be at least 1 and --height-px 16, found {args.every} and {args.height_px}.")
-    blob = moving_picture(args.data, args.pair, args.height_px, args.every, args.most_kb)
-    with publish(args.out) as path:
-        path.write_bytes(blob)
+    write_moving(args.out, moving_picture(args.data, args.pair, args.height_px, args.every, args.most_kb))
 
 
 if __name__ == "__main__":
