@@ -10,7 +10,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 from media import scenes, write_clip
 
 from pipeline.sign.identity import Identity, own_identity
@@ -63,7 +63,7 @@ def drawn(tmp_path_factory, identity) -> Drawn:
 def chain(tmp_path) -> Callable[..., tuple[Path, Path]]:
     """Makes an authority and a signer's certificate in the test's folder; returns the paths of chain and key."""
 
-    def make(key=None, days=(-1, 1), purposes=(ExtendedKeyUsageOID.EMAIL_PROTECTION,), alone=False, password=None):
+    def make(key=None, days=(-1, 1), purposes=(ExtendedKeyUsageOID.EMAIL_PROTECTION,), alone=False, password=None, revocation=None):
         key = key or ec.generate_private_key(ec.SECP256R1())
         authority = key if alone else ec.generate_private_key(ec.SECP256R1())
         root, name = _name("Somebody" if alone else "An authority"), _name("Somebody")
@@ -80,6 +80,9 @@ def chain(tmp_path) -> Callable[..., tuple[Path, Path]]:
             )
             if purposes and not authoritative:
                 builder = builder.add_extension(x509.ExtendedKeyUsage(purposes), critical=False)
+            if revocation:
+                told = x509.AccessDescription(AuthorityInformationAccessOID.OCSP, x509.UniformResourceIdentifier(revocation))
+                builder = builder.add_extension(x509.AuthorityInformationAccess([told]), critical=False)
             digest = None if isinstance(authority, ed25519.Ed25519PrivateKey) else hashes.SHA256()
             return builder.sign(authority, digest).public_bytes(PEM)
 

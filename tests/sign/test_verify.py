@@ -14,7 +14,7 @@ from cryptography import x509
 from pipeline.errors import InputError
 from pipeline.sign import identity as identity_module
 from pipeline.sign.__main__ import main
-from pipeline.sign.identity import own_identity
+from pipeline.sign.identity import own_identity, read_identity
 from pipeline.sign.sign import sign_video
 from pipeline.sign.verify import verify
 
@@ -109,33 +109,51 @@ def test_a_certificate_that_has_run_out_since_leaves_a_note(drawn, tmp_path, mon
     assert verify(altered(tmp_path / "out.mp4", tmp_path, place)).state == "altered"
 
 
-def test_nothing_is_fetched(drawn, identity, tmp_path):
+@pytest.fixture
+def server():
+    """The address of a server on this machine, and the paths that it was asked for."""
     asked = []
 
-    class Server(http.server.BaseHTTPRequestHandler):
+    class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
             asked.append(self.path)
             self.send_error(404)
 
+        do_POST = do_GET
+
         def log_message(self, format, *args):  # into no log
             pass
 
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Server) as server:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        signer = c2pa.Signer.from_info(c2pa.C2paSignerInfo(identity.algorithm, identity.chain, identity.key, None))
-        action = {"action": "c2pa.created", "digitalSourceType": "http://cv.iptc.org/newscodes/digitalsourcetype/digitalCapture"}
-        builder = c2pa.Builder(json.dumps({"assertions": [{"label": "c2pa.actions", "data": {"actions": [action]}}]}))
-        builder.set_no_embed()
-        builder.set_remote_url(f"http://127.0.0.1:{server.server_port}/manifest.c2pa")
-        with drawn.video.open("rb") as source, (tmp_path / "remote.mp4").open("w+b") as target:
-            builder.sign(signer, "video/mp4", source, target)
-        verdict = verify(tmp_path / "remote.mp4")
-        with pytest.raises(c2pa.C2paError), (tmp_path / "remote.mp4").open("rb") as file:
-            c2pa.Reader("video/mp4", file)  # as others would read it: the pointer does work
+        yield f"http://127.0.0.1:{server.server_port}", asked
         server.shutdown()
+
+
+def test_no_manifest_is_fetched(server, drawn, identity, tmp_path):
+    address, asked = server
+    signer = c2pa.Signer.from_info(c2pa.C2paSignerInfo(identity.algorithm, identity.chain, identity.key, None))
+    action = {"action": "c2pa.created", "digitalSourceType": "http://cv.iptc.org/newscodes/digitalsourcetype/digitalCapture"}
+    builder = c2pa.Builder(json.dumps({"assertions": [{"label": "c2pa.actions", "data": {"actions": [action]}}]}))
+    builder.set_no_embed()
+    builder.set_remote_url(f"{address}/manifest.c2pa")
+    with drawn.video.open("rb") as source, (tmp_path / "remote.mp4").open("w+b") as target:
+        builder.sign(signer, "video/mp4", source, target)
+    verdict = verify(tmp_path / "remote.mp4")
     assert verdict.state == "unsigned"
     assert "elsewhere, which is not fetched" in verdict.reason
-    assert asked == ["/manifest.c2pa"]  # by the second reader alone
+    assert asked == []
+    with pytest.raises(c2pa.C2paError), (tmp_path / "remote.mp4").open("rb") as file:
+        c2pa.Reader("video/mp4", file)  # as others read it: the address does lead there
+    assert asked == ["/manifest.c2pa"]
+
+
+def test_no_authority_is_asked_about_a_certificate(server, chain, drawn, tmp_path):
+    address, asked = server
+    certificate, key = chain(revocation=f"{address}/revoked")
+    sign_video(drawn.video, drawn.sidecar, tmp_path / "out.mp4", None, read_identity(certificate, key, "Remedy."))
+    assert verify(tmp_path / "out.mp4", certificate.read_bytes()).trusted
+    assert asked == []
 
 
 @pytest.mark.parametrize(("data", "message"), [(None, "there is none"), (b"", "that can be read"), (b"hello " * 50, "that can be read")])
