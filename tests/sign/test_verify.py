@@ -3,20 +3,26 @@
 import datetime
 import http.server
 import json
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 
 import av
 import c2pa
 import pytest
 from cryptography import x509
 
+from pipeline.command.__main__ import main as motion_copy
 from pipeline.errors import InputError
 from pipeline.sign import identity as identity_module
 from pipeline.sign.__main__ import main
 from pipeline.sign.identity import own_identity, read_identity
 from pipeline.sign.sign import sign_video
 from pipeline.sign.verify import verify
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def altered(path, folder, place, value=None):
@@ -190,6 +196,17 @@ def test_the_command_tells_by_its_exit_code(drawn, identity, tmp_path, monkeypat
     assert "for whom a certificate known here vouches" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(("name", "code"), [("signed", 0), ("video", 2), ("consent", 3)])
+def test_motion_copy_verify_is_the_same_outside_a_project(name, code, drawn, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["motion-copy", "verify", str(getattr(drawn, name))])
+    with pytest.raises(SystemExit) as done:
+        motion_copy()
+    said = capsys.readouterr()
+    assert done.value.code == code == main([str(getattr(drawn, name))])
+    assert (said.out, said.err) == tuple(capsys.readouterr())
+
+
 def test_what_could_not_be_found_out_is_exit_code_3(drawn, tmp_path, capsys):
     assert main([str(tmp_path / "absent.mp4")]) == 3
     assert main([str(drawn.signed), "--trust", str(drawn.sidecar)]) == 3
@@ -199,6 +216,17 @@ def test_what_could_not_be_found_out_is_exit_code_3(drawn, tmp_path, capsys):
     with pytest.raises(SystemExit) as caught:
         main(["--no-such-option"])
     assert caught.value.code == 3
+
+
+def test_a_reader_that_leaves_changes_no_verdict(drawn):
+    script = "import sys, time; from pipeline.sign.__main__ import main; time.sleep(float(sys.argv[2])); sys.exit(main(sys.argv[1:2]))"
+    command = [sys.executable, "-c", script, str(drawn.signed), "0.2"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == ""
+    assert process.returncode == 0
 
 
 def test_ones_own_certificate_is_known(drawn, tmp_path, monkeypatch, capsys):
