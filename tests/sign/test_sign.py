@@ -54,6 +54,7 @@ def test_it_holds_the_digests_and_the_consent(drawn):
     sources, described = part(manifest_of(drawn.signed), "motion-copy.sources")["data"], json.loads(drawn.sidecar.read_text())
     assert sources["models"] == {"ann-appearance": "a" * 64, "ann-refiner": "b" * 64}
     assert sources["inputs"] == described["inputs"]
+    assert sources["inputs"]["plate"] == {"name": "plate.bin", "sha256": hashlib.sha256(b"plate").hexdigest()}
     assert sources["video_sha256"] == hashlib.sha256(drawn.video.read_bytes()).hexdigest()
     assert sources["description_sha256"] == hashlib.sha256(drawn.sidecar.read_bytes()).hexdigest()
     assert (sources["generated"], sources["statement"]) == (True, described["statement"])
