@@ -1,4 +1,7 @@
-"""The command motion-copy: `check` says what is wrong before anything runs, `init` writes videos into params.yaml."""
+"""The command motion-copy: `check` says what is wrong before anything runs, `init` writes videos into params.yaml.
+
+`verify` says whether a video is as it was signed; that is asked of any file, in no project.
+"""
 
 import argparse
 import os
@@ -14,17 +17,22 @@ PLAN, PARAMS = "dvc.yaml", "params.yaml"
 
 
 def main() -> None:
-    """Run the command; bad input ends in one line and exit code 1."""
+    """Run the command; bad input ends in one line and exit code 1 (of `verify`: 3, its others are verdicts)."""
+    if sys.argv[1:2] == ["verify"]:
+        from pipeline.sign.__main__ import main as verify  # c2pa serves nothing else here
+
+        sys.exit(verify(sys.argv[2:], "motion-copy verify"))
     run_door(_run)
 
 
 def _run() -> None:
     parser = argparse.ArgumentParser(prog="motion-copy", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True, metavar="check | init")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="check | init | verify")
     commands.add_parser("check", help="say what is wrong in params.yaml, a line each; exit code 1 if anything is")
     init = commands.add_parser("init", help="write clips, a target and its pairs into params.yaml; copies nothing, asks nothing")
     init.add_argument("target", metavar="TARGET", type=Path, help="video, or folder of images, of the person whose looks are learnt")
     init.add_argument("drivers", metavar="DRIVER", type=Path, nargs="+", help="videos whose motion the target takes on")
+    commands.add_parser("verify", help="say whether a video is as it was signed, and who signed it; verify --help says more")
     args = parser.parse_args()
     project = find_project(Path.cwd())
     if args.command == "init":
