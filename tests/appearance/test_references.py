@@ -13,13 +13,15 @@ from pipeline.appearance.dataset import TrainingClip
 from pipeline.appearance.generate import GenerateParams, generate_foreground, load_generator, prepare_generator
 from pipeline.appearance.params import LearnParams
 from pipeline.appearance.references import NONE, ReferenceDrawer
-from pipeline.appearance.train import train_appearance
+from pipeline.appearance.train import build_system, train_appearance
 from pipeline.artifacts.crops import open_crops, write_crops
 from pipeline.artifacts.foregrounds import open_foregrounds
 from pipeline.artifacts.models import load_model
 from pipeline.artifacts.references import ChosenReferences, References, create_references, open_references
 from pipeline.body.pose_distance import gap_distances, pose_distances
 from pipeline.errors import InputError
+from pipeline.networks.carrying import carry
+from pipeline.networks.vgg import load_features
 from pipeline.picture.geometry import sample_crop
 from pipeline.reference.warp import warp_references
 from pipeline.training.checkpoints import Scratch
@@ -102,6 +104,25 @@ def test_a_batch_s_references_lie_over_its_foregrounds(tmp_path, stick):
         assert both > 0.8
         colours = batch.warped[:, :, 6 * order : 6 * order + 3]
         assert (colours - batch.foregrounds).abs().mean() < 0.3 * batch.foregrounds.abs().mean()
+
+
+def test_what_is_carried_lies_over_the_background_by_the_matte_that_was_carried(tmp_path, stick, features_folder):
+    clip = clip_of(tmp_path, stick)
+    params, batch = small(), clip.batch(np.arange(4), 0, 1, CPU.device, 0)
+    gan = build_system(params, 1, load_features("st_vgg16", features_folder), CPU, LEARN, clip)
+    assert batch.warped is not None
+    with torch.no_grad():
+        rendering = gan.render(batch)
+        outputs = gan.generator(batch.poses, batch.warped)
+    made = carry(outputs.flatten(0, 1), batch.warped.flatten(0, 1), LEARN.shape(CROP_HW))
+    assert (made.mattes - torch.sigmoid(made.own_logits)).abs().mean() > 0.01
+    behind = batch.backgrounds.repeat(1, 3, 1, 1, 1).flatten(0, 1)
+    for shown, colours, mattes in (
+        (rendering.foregrounds, made.colours, made.mattes),
+        (rendering.own, made.own_colours, torch.sigmoid(made.own_logits)),
+    ):
+        assert shown is not None
+        torch.testing.assert_close(shown.flatten(0, 1), mattes * colours + (1 - mattes) * behind, atol=1e-4, rtol=0)
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0])
