@@ -84,6 +84,19 @@ def test_ci_ends_with_its_first_failing_command(tmp_path):
     (oracles / "metrics_golden.npz").write_bytes(b"")
     code, every = ran("nothing")
     assert code == 0
-    assert [re.split(r"\s", line)[0] for line in every] == ["pip", "python", "ruff", "pyright", "pytest", "pytest"]
+    assert [re.split(r"\s", line)[0] for line in every] == ["pip", "python", "ruff", "pyright", "pytest", "pytest", "pytest"]
     for number, command in enumerate(every, start=1):
-        assert ran(command.rstrip() + (" " if command.endswith(" ") else "")) == (1, every[:number])
+        code, done = ran(command.rstrip() + (" " if command.endswith(" ") else ""))
+        assert code == 1, command
+        assert sorted(done) == sorted(every if "-m slow" in command else every[:number])  # both halves of the slow tests run
+
+
+def test_ci_runs_every_slow_test_once_and_builds_the_drawn_project_in_one_process():
+    drawn = re.search(r"^drawn=\((.*)\)$", RUN.read_text(), re.M)
+    assert drawn is not None
+    named = set(drawn[1].split())
+    tests = ROOT.rglob("tests/**/test_*.py")
+    build = {path.relative_to(ROOT).as_posix() for path in tests if re.search(r"^from walking import .*\bbuilt\b", path.read_text(), re.M)}
+    assert named == build
+    assert 'pytest -m slow "${drawn[@]}"' in RUN.read_text()
+    assert 'pytest -m slow "${drawn[@]/#/--ignore=}"' in RUN.read_text()
