@@ -308,10 +308,9 @@ FAULTS = [
         ("an override replaces its whole section", "pipeline/params.py", "merged[key] = _merge(merged[key], value) if both else value",
          "merged[key] = value"),
     ),
-    *_of("tests/test_house.py tests/test_closure.py tests/test_reruns.py",
+    *_of("tests/test_dvc_laws.py tests/test_house.py -k 'declared or params or lists'",
         ("a param left out of dvc.yaml", "dvc.yaml", 'params: [frames, "clips.${key}"]', "params: [frames]"),
-        ("a dep left out of dvc.yaml: the clip's video", "dvc.yaml", '        "${item.video}",\n      ]\n      params: [frames',
-         "      ]\n      params: [frames"),
+        ("a dep left out of dvc.yaml: the clip's video", "dvc.yaml", 'data/names.ok, "${item.video}"', "data/names.ok"),
         ("a source left out of dvc.yaml", "dvc.yaml", "pipeline/frames/extract.py,", ""),
     ),
 ]  # fmt: skip
