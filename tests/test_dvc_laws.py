@@ -144,6 +144,17 @@ def test_every_section_that_a_door_reads_is_among_its_params(name):
     assert bool(read) == bool(reads and "--asset" not in stage["cmd"])
 
 
+@pytest.mark.parametrize("name", STAGES)
+def test_a_file_that_a_door_finds_by_params_is_a_dep(name):
+    """Where params hold a path, the door's read_path() knows it and no command tells it."""
+    stage = STAGES[name]
+    found = set(re.findall(r'read_path\(args\.params, f"[\w.]*\{[\w.]+\}\.(\w+)"', (ROOT / door_of(stage)).read_text()))
+    deps, command = paths(stage, "deps"), stage["cmd"]
+    named = {key for key in found if "--redetect" not in command}  # which reads the finished frames instead
+    assert {key for key in named if f"${{item.{key}}}" not in deps} == set()
+    assert bool(found) == (door_of(stage) in ("stages/extract_frames.py", "stages/estimate_poses.py"))
+
+
 def test_what_a_door_reads_is_found():
     command = " ".join(STAGES["estimate_poses"]["cmd"].split())
     assert reads_of("stages/estimate_poses.py", "main", command) == {

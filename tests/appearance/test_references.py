@@ -12,7 +12,7 @@ from drawn_stick import CROP_HW, FULL_HW, ROW, make_track, small
 from pipeline.appearance.dataset import TrainingClip
 from pipeline.appearance.generate import GenerateParams, generate_foreground, load_generator, prepare_generator
 from pipeline.appearance.params import LearnParams
-from pipeline.appearance.references import NONE, ReferenceDrawer
+from pipeline.appearance.references import NONE, ReferenceDrawer, ReferencePictures, warped_references
 from pipeline.appearance.train import build_system, train_appearance
 from pipeline.artifacts.crops import open_crops, write_crops
 from pipeline.artifacts.foregrounds import open_foregrounds
@@ -104,6 +104,34 @@ def test_a_batch_s_references_lie_over_its_foregrounds(tmp_path, stick):
         assert both > 0.8
         colours = batch.warped[:, :, 6 * order : 6 * order + 3]
         assert (colours - batch.foregrounds).abs().mean() < 0.3 * batch.foregrounds.abs().mean()
+
+
+def test_a_reference_that_is_not_there_is_neither_seen_nor_sound(stick):
+    poses = torch.tensor([[[10.0, 12], [20, 14]], [[10.0, 12], [20, 14]]])
+    pictures = torch.full((2, 4, *CROP_HW), 200.0)
+    found = warped_references(pictures, poses + 3, poses, stick, CROP_HW, np.array([True, False]))
+    assert found.shape == (2, 6, *CROP_HW)
+    assert (found[0, 3:].flatten(1).amax(1) > 0.7).all()
+    assert found[1].abs().max() == 0
+
+
+def test_pictures_that_are_cut_out_lie_where_they_lay_in_the_frame(tmp_path, stick):
+    """The same reference, kept whole and cut out at (7, 5), is the same when warped to a pose."""
+    track = make_track(stick, 4)
+    frames, mattes = textured(track)
+    made = []
+    for name, (x, y) in (("whole", (0, 0)), ("cut", (7, 5))):
+        corner = np.tile([[x, y]], (4, 1))
+        size_hw = FULL_HW[0] - y, FULL_HW[1] - x
+        with create_references(tmp_path / f"{name}.zarr", size_hw, np.arange(4), corner, track.points, FULL_HW) as writer:
+            for frame, matte in zip(frames, mattes, strict=True):
+                writer.append((frame * (matte > 0)[..., None])[y:, x:], matte[y:, x:])
+        pictures = ReferencePictures(open_references(tmp_path / f"{name}.zarr"), 0.5, CPU.device)
+        poses = torch.tensor([[[24.0, 16], [32, 20]]])
+        made.append(pictures.warped(np.array([1]), poses, stick, CROP_HW))
+    assert made[0][0, 3].max() > 0.9
+    assert (made[0] - made[1])[:, 3].abs().mean() < 0.01
+    assert (made[0] - made[1])[:, :3].abs().mean() < 0.02
 
 
 def test_what_is_carried_lies_over_the_background_by_the_matte_that_was_carried(tmp_path, stick, features_folder):
