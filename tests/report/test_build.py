@@ -14,8 +14,7 @@ from pipeline.artifacts.crops import open_crops
 from pipeline.artifacts.experiments import write_experiments
 from pipeline.artifacts.scores import write_scores
 from pipeline.errors import InputError
-from pipeline.report import facts
-from pipeline.report import pictures
+from pipeline.report import facts, pictures
 from pipeline.report.departures import DEPARTURES
 from pipeline.report.experiments import experiment_sections
 
