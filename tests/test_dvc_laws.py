@@ -14,7 +14,7 @@ from pipeline.imports import ROOT
 
 PLAN = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text())["stages"]
 STAGES = {name: stage.get("do", stage) for name, stage in PLAN.items()}
-READERS = {"read_section": 3, "read_value": 2, "read_path": 2}  # position of the override among their arguments
+READERS = {"read_section": 3, "read_value": 2, "read_path": 2, "read_as": 3}  # position of the override among their arguments
 OURS = re.compile(r"\$\{item\.(video|labels)\}")  # values that are paths themselves
 
 

@@ -111,7 +111,7 @@ def test_gw_compares_all_frames_of_a_step(tmp_path, stick, features_folder):
     for batches in (1, 2):
         gan.generator_losses(batch, rendering, earlier, replay=True)
         assert [len(real) for real, _ in earlier] == [6] * batches
-    alone, together = (float(gan.generator_losses(batch, rendering, list(before), replay=True)["gw"]) for before in ([], earlier[:1]))
+    alone, together = (gan.generator_losses(batch, rendering, list(before), replay=True)["gw"].item() for before in ([], earlier[:1]))
     assert alone != pytest.approx(together, rel=1e-3)
 
 
