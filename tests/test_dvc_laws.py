@@ -14,7 +14,7 @@ from pipeline.imports import ROOT
 
 PLAN = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text())["stages"]
 STAGES = {name: stage.get("do", stage) for name, stage in PLAN.items()}
-READERS = {"read_section": 3, "read_value": 2, "read_path": 2}  # position of the override among their arguments
+READERS = {"read_section": 3, "read_value": 2, "read_path": 2, "read_as": 3}  # position of the override among their arguments
 OURS = re.compile(r"\$\{item\.(video|labels)\}")  # values that are paths themselves
 
 
@@ -142,6 +142,17 @@ def test_every_section_that_a_door_reads_is_among_its_params(name):
     assert {key for key in read if not any(covered(key, declared) for declared in stage.get("params", []))} == set()
     reads = any(f"{reader}(" in (ROOT / door_of(stage)).read_text() for reader in READERS)
     assert bool(read) == bool(reads and "--asset" not in stage["cmd"])
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_a_file_that_a_door_finds_by_params_is_a_dep(name):
+    """Where params hold a path, the door's read_path() knows it and no command tells it."""
+    stage = STAGES[name]
+    found = set(re.findall(r'read_path\(args\.params, f"[\w.]*\{[\w.]+\}\.(\w+)"', (ROOT / door_of(stage)).read_text()))
+    deps, command = paths(stage, "deps"), stage["cmd"]
+    named = {key for key in found if "--redetect" not in command}  # which reads the finished frames instead
+    assert {key for key in named if f"${{item.{key}}}" not in deps} == set()
+    assert bool(found) == (door_of(stage) in ("stages/extract_frames.py", "stages/estimate_poses.py"))
 
 
 def test_what_a_door_reads_is_found():
