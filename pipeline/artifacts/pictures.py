@@ -1,8 +1,8 @@
-"""Pictures for people to look at: PNG files that say that they were made here."""
+"""Pictures for people to look at: files that say that they were made here."""
 
 import os
 
-from pipeline.artifacts.replacing import tagged_png
+from pipeline.artifacts.replacing import tagged_png, tagged_webp
 from pipeline.artifacts.store import publish
 
 
@@ -10,3 +10,9 @@ def write_picture(path: str | os.PathLike[str], png: bytes) -> None:
     """Publish an encoded PNG; InputError when a picture that was not made here lies at `path`."""
     with publish(path, "sheet") as temporary:
         temporary.write_bytes(tagged_png(png))
+
+
+def write_moving_picture(path: str | os.PathLike[str], webp: bytes) -> None:
+    """Publish an encoded animated WebP; InputError when one that was not made here lies at `path`."""
+    with publish(path, "moving picture") as temporary:
+        temporary.write_bytes(tagged_webp(webp))

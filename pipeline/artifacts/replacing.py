@@ -22,6 +22,7 @@ USERS = ("data/source", "data/incoming")
 SCRATCH = ".scratch"  # what lies in there is made here
 PNG_HEAD = 8 + 25  # signature and the header's chunk
 READ_BYTES = 1 << 20
+_WEBP_CHUNK = b"MADE" + struct.pack("<I", len(TAG)) + TAG.encode() + b"\0" * (len(TAG) % 2)
 
 
 def require_replaceable(path: Path, kind: str | None) -> None:
@@ -58,6 +59,12 @@ def tagged_png(blob: bytes) -> bytes:
     chunk = b"tEXt" + b"Software\0" + TAG.encode()
     packed = struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
     return blob[:PNG_HEAD] + packed + blob[PNG_HEAD:]
+
+
+def tagged_webp(blob: bytes) -> bytes:
+    """The WebP with a last chunk that says that it was made here; readers pass over chunks that they do not know."""
+    data = blob[8:] + _WEBP_CHUNK
+    return b"RIFF" + struct.pack("<I", len(data)) + data
 
 
 def _folder(path: Path) -> str | None:
@@ -108,6 +115,10 @@ def _picture(path: Path) -> str | None:
         return "sheet" if tagged_png(bytes(PNG_HEAD))[PNG_HEAD:] == file.read(PNG_HEAD + 4 + 4 + 9 + len(TAG) + 4)[PNG_HEAD:] else None
 
 
+def _moving(path: Path) -> str | None:
+    return "moving picture" if path.read_bytes().endswith(_WEBP_CHUNK) else None
+
+
 def _page(path: Path) -> str | None:
     with path.open("rb") as file:
         return "page" if PAGE_TAG.encode() in file.read(READ_BYTES) else None
@@ -137,6 +148,7 @@ _KINDS = {
     ".tsv": _table,
     ".safetensors": _weights,
     ".png": _picture,
+    ".webp": _moving,
     ".html": _page,
     ".mp4": _video,
     ".md": _words,

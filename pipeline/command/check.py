@@ -55,9 +55,10 @@ def _values(params: Path, tree: Mapping[str, Any]) -> Iterator[str]:
     """What the models of the sections say, with and without each override."""
     asked: list[tuple[str, str | None]] = [(key, None) for key in SECTIONS]
     for name, entry in _entries(tree, "targets"):
-        asked += [(key, f"targets.{name}.{key}") for key in SECTIONS if key.split(".")[0] in OF_TARGETS and key.split(".")[0] in entry]
+        over = [part for part in OF_TARGETS if isinstance(entry.get(part), Mapping)]  # what else is there, names say
+        asked += [(key, f"targets.{name}.{key}") for key in SECTIONS if key.split(".")[0] in over]
     for name, entry in _entries(tree, "pairs"):
-        asked += [(key, f"pairs.{name}.{key}") for key in OF_PAIRS if key in entry]
+        asked += [(key, f"pairs.{name}.{key}") for key in OF_PAIRS if isinstance(entry.get(key), Mapping)]
     for key, override in asked:
         try:
             read_section(params, key, SECTIONS[key], override)

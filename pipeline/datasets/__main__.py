@@ -53,6 +53,7 @@ def listing(name: str, folder: Path, part: str | None, targets: list[str] | None
     if part not in legal:
         raise InputError(f"--part must be one of {', '.join(legal)} for {name}, found {part}.")
     found = {"iper": list_iper, "solodance": list_solodance, "table": list_table}[name](folder, part)
+    found.require_names()
     if targets:
         unknown = sorted(set(targets) - {target for _, target in found.pairs})
         if unknown:

@@ -9,6 +9,8 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from pipeline.errors import InputError
+from pipeline.names import name_fault, pair_name
 from pipeline.video.pictures import IMAGE_SUFFIXES
 
 FEW_FRAMES = 300  # a target with fewer teaches little; said, not refused
@@ -62,6 +64,12 @@ class Listing:
         kept = {pair: remark for pair, remark in self.pairs.items() if pair[1] in set(targets)}
         return Listing({n: c for n, c in self.clips.items() if any(n in pair for pair in kept)}, kept, self.missing, self.notes)
 
+    def require_names(self) -> None:
+        """InputError for a clip whose name may not stand in params.yaml."""
+        for name in dict.fromkeys([*self.clips, *(name for pair in self.pairs for name in pair)]):
+            if fault := name_fault(name):
+                raise InputError(f"clip {name!a} {fault}.")
+
     def require_clips(self) -> None:
         """Note as missing whatever a pair names and is not there, leave such pairs out, and say which targets are short."""
         lost = {name for pair in self.pairs for name in pair if name not in self.clips or not self.clips[name].video.exists()}
@@ -81,7 +89,7 @@ class Listing:
         for (driver, target), remark in self.pairs.items():
             motion = {"method": "none"} if driver == target else {}
             pair = {"driver": driver, "target": target, "redetect": choices.redetect, "motion": motion}
-            lines.append(_entry(f"{driver}-to-{target}", pair) + (f" # {remark}" if remark else ""))
+            lines.append(_entry(pair_name(driver, target), pair) + (f" # {remark}" if remark else ""))
         return "\n".join(lines) + "\n"
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from pipeline.datasets.listing import Clip, Listing
 from pipeline.errors import InputError
+from pipeline.names import name_fault
 
 CLIPS, PAIRS = "clips.csv", "pairs.csv"
 NEEDED = {CLIPS: ("clip", "video"), PAIRS: ("driver", "target")}
@@ -14,13 +15,15 @@ OPTIONAL = {CLIPS: ("labels", "skeleton", "pose", "matte"), PAIRS: ()}
 def list_table(root: Path, part: str) -> Listing:
     """Clips and pairs of the tables under `root`; paths are relative to it; of pairs with a column `part`, those of this part.
 
-    InputError for a table that is missing, has no row, or lacks or misnames a column; with the line for a value that is empty
-    or a clip named twice.
+    InputError for a table that is missing, has no row, or lacks or misnames a column; with the line for a value that is empty,
+    a clip whose name may not stand in params.yaml, or one named twice.
     """
     listing = Listing()
     for line, row in _rows(root, CLIPS):
         if row["clip"] in listing.clips:
             raise InputError(f"{root / CLIPS} names the clip {row['clip']} twice, again in line {line}. Name each clip once.")
+        if fault := name_fault(row["clip"]):
+            raise InputError(f"{root / CLIPS}, line {line}: clip {row['clip']!a} {fault}.")
         labels = root / row["labels"] if row.get("labels") else None
         rest = {key: row.get(key, "") for key in ("skeleton", "pose", "matte")}
         listing.clips[row["clip"]] = Clip(root / row["video"], labels, **rest)

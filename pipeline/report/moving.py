@@ -1,7 +1,6 @@
 """A short moving picture, an animated WebP: a driver beside the result that does what it does: python -m pipeline.report.moving PAIR."""
 
 import argparse
-import struct
 import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -11,8 +10,7 @@ import numpy as np
 
 from pipeline.artifacts.frames import open_frames
 from pipeline.artifacts.keypoints import Track, read_keypoints
-from pipeline.artifacts.replacing import TAG
-from pipeline.artifacts.store import publish
+from pipeline.artifacts.pictures import write_moving_picture
 from pipeline.door import run_door
 from pipeline.errors import InputError
 from pipeline.picture.framing import body_boxes
@@ -26,7 +24,6 @@ INK, PAPER = (235, 235, 235), 24
 MARGIN = 1.2  # longer side of a view over that of the track
 SHAPE = 0.75  # width of a view over its height
 QUALITIES = (85, 75, 65, 55, 45, 35)
-MARK = b"mcpy" + struct.pack("<I", len(TAG)) + TAG.encode() + bytes(len(TAG) % 2)  # a chunk of RIFF that viewers pass over
 
 
 def moving_picture(data: Path, pair: str, height_px: int, every: int, most_kb: int) -> bytes:
@@ -110,16 +107,7 @@ def animated(pictures: Iterable[np.ndarray], durations: Sequence[int], quality: 
         path = Path(folder) / "moving.webp"
         if not cv2.imwriteanimation(str(path), film, [cv2.IMWRITE_WEBP_QUALITY, quality]):
             raise ValueError("OpenCV cannot write an animated WebP")
-        blob = path.read_bytes()
-    return blob[:4] + struct.pack("<I", len(blob) - 8 + len(MARK)) + blob[8:] + MARK
-
-
-def write_moving(path: Path, blob: bytes) -> None:
-    """Publish a picture of animated() in place of nothing, or of another one; InputError when something else lies there."""
-    if path.is_file() and path.read_bytes().endswith(MARK):
-        path.unlink()
-    with publish(path) as part:
-        part.write_bytes(blob)
+        return path.read_bytes()
 
 
 def _seen(image: np.ndarray, box: tuple[int, int, int, int], height_px: int) -> np.ndarray:
@@ -139,7 +127,7 @@ def main() -> None:
     args = parser.parse_args()
     if args.every < 1 or args.height_px < 16:
         raise InputError(f"--every must be at least 1 and --height-px 16, found {args.every} and {args.height_px}.")
-    write_moving(args.out, moving_picture(args.data, args.pair, args.height_px, args.every, args.most_kb))
+    write_moving_picture(args.out, moving_picture(args.data, args.pair, args.height_px, args.every, args.most_kb))
 
 
 if __name__ == "__main__":

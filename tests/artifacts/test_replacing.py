@@ -16,8 +16,8 @@ from pipeline.artifacts.experiments import write_experiments
 from pipeline.artifacts.frames import create_frames
 from pipeline.artifacts.keypoints import write_keypoints
 from pipeline.artifacts.models import save_model
-from pipeline.artifacts.pictures import write_picture
-from pipeline.artifacts.replacing import VIDEO_COMMENT, kind_of, tagged_png
+from pipeline.artifacts.pictures import write_moving_picture, write_picture
+from pipeline.artifacts.replacing import VIDEO_COMMENT, kind_of, tagged_png, tagged_webp
 from pipeline.artifacts.scores import write_curve, write_scores
 from pipeline.artifacts.store import create_group, publish
 from pipeline.door import stage_clock
@@ -28,6 +28,7 @@ from pipeline.video.clock import NO_TIME, Clock
 from pipeline.video.writing import write_video
 
 PNG = encode(np.zeros((4, 5, 3), np.uint8))
+WEBP = encode(np.zeros((4, 5, 3), np.uint8), ".webp")
 
 
 def frames(path: Path, kind: str = "frames") -> None:
@@ -71,6 +72,7 @@ WRITERS = {
     "a.tsv": (lambda path: write_curve(path, [{"step": 1, "loss": 0.1234567}, {"step": 2, "loss": float("nan")}]), "table by step"),
     "a.safetensors": (weights, "model"),
     "a.png": (lambda path: write_picture(path, PNG), "sheet"),
+    "a.webp": (lambda path: write_moving_picture(path, WEBP), "moving picture"),
     "a.html": (page, "page"),
     "a.mp4": (video, "video"),
     "asset": (asset, "asset"),
@@ -121,6 +123,7 @@ def foreign(folder: Path) -> dict[str, bytes]:
         "own.parquet": (folder / "own.parquet").read_bytes(),
         "own.mp4": (folder / "own.mp4").read_bytes(),
         "own.png": png.tobytes(),
+        "own.webp": WEBP,
         "own.json": b'{"psnr": 1}\n',
         "own.tsv": b"name\tage\nAna\t3\n",
         "own.html": b"<!doctype html><html><head><title>Mine</title></head></html>",
@@ -192,8 +195,9 @@ def test_scratch_is_ours(tmp_path):
     assert kind_of(sheet) == "sheet"
 
 
-def test_a_tagged_picture_is_a_sound_picture():
-    picture = cv2.imdecode(np.frombuffer(tagged_png(PNG), np.uint8), cv2.IMREAD_COLOR)
+@pytest.mark.parametrize("tagged", [tagged_png(PNG), tagged_webp(WEBP)], ids=["png", "webp"])
+def test_a_tagged_picture_is_a_sound_picture(tagged):
+    picture = cv2.imdecode(np.frombuffer(tagged, np.uint8), cv2.IMREAD_COLOR)
     assert picture is not None
     assert picture.shape == (4, 5, 3)
 

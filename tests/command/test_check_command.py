@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from media import scenes, write_clip
 from ruamel.yaml import YAML
 from walking import ROOT, cast, edit_params
 
@@ -128,6 +129,19 @@ def test_the_command_prints_and_exits(here, monkeypatch, capsys):
         main()
     assert done.value.code == 1
     assert capsys.readouterr().out == "params.yaml: clips.a is wrong\nparams.yaml: demo is wrong\n"
+
+
+def test_verify_serves_any_folder_and_hands_its_exit_code_on(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    path = write_clip(tmp_path / "a.mp4", scenes(2))
+    for arguments, code in (([str(path)], 2), (["nobody.mp4"], 3), ([str(path), "--trust", "nothing.pem"], 3)):
+        monkeypatch.setattr("sys.argv", ["motion-copy", "verify", *arguments])
+        with pytest.raises(SystemExit) as done:
+            main()
+        assert done.value.code == code
+    said = capsys.readouterr()
+    assert said.out.startswith(f"{path}: ")
+    assert "nothing.pem must be a file of certificates" in said.err
 
 
 def test_outside_a_project_it_ends_in_one_line(tmp_path, monkeypatch, capsys):

@@ -172,6 +172,9 @@ def test_a_missing_protocol_says_where_it_is(iper, capsys):
         ("clips.csv", "clip,film\na,b\n", r"must have the columns clip, video and may have labels, .*, found film, no video"),
         ("clips.csv", "clip,video\na,a.mp4\na,b.mp4\n", r"names the clip a twice, again in line 3"),
         ("clips.csv", "clip,video\na,\n", r"line 2: video is empty"),
+        ("clips.csv", "clip,video\na,a.mp4\nmouse b,b.mp4\n", r"clips\.csv, line 3: clip 'mouse b' must be a letter or digit .* found ' '"),
+        ("clips.csv", "clip,video\n../../a,a.mp4\n", r"line 2: clip '\.\./\.\./a' must be a letter or digit .* found '\.' first"),
+        ("pairs.csv", "driver,target\na.b,a\n", r"^clip 'a\.b' must be a letter or digit"),
         ("pairs.csv", "driver,target\n", r"pairs\.csv has no row"),
     ],
 )

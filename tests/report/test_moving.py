@@ -9,9 +9,11 @@ import pytest
 
 from pipeline.artifacts.frames import create_frames
 from pipeline.artifacts.keypoints import ORIGINS, Keypoints, Track, write_keypoints
+from pipeline.artifacts.pictures import write_moving_picture
+from pipeline.artifacts.replacing import tagged_webp
 from pipeline.body.skeleton import load_skeleton
 from pipeline.errors import InputError
-from pipeline.report.moving import BAR_PX, GAP_PX, SHAPE, animated, composed, durations_ms, main, moving_picture, view, write_moving
+from pipeline.report.moving import BAR_PX, GAP_PX, SHAPE, animated, composed, durations_ms, main, moving_picture, view
 from pipeline.video.clock import NO_TIME, Clock
 from pipeline.video.writing import write_video
 
@@ -127,12 +129,12 @@ def test_it_takes_the_place_of_its_own_kind_only(tmp_path):
     assert all(struct.unpack("<I", blob[4:8])[0] == len(blob) - 8 for blob in blobs)  # a whole RIFF file
     out = tmp_path / "demo.webp"
     for blob in blobs:
-        write_moving(out, blob)
-        assert out.read_bytes() == blob
+        write_moving_picture(out, blob)
+        assert out.read_bytes() == tagged_webp(blob)
     others = out.read_bytes() + b"!"
     out.write_bytes(others)
     with pytest.raises(InputError, match="not made here"):
-        write_moving(out, blobs[0])
+        write_moving_picture(out, blobs[0])
     assert out.read_bytes() == others
 
 
