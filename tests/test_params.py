@@ -212,7 +212,7 @@ def test_a_value_is_of_its_kind(kind, right, wrong, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "text", ["a: [", "a: 2020-13-45", "\0", "a: &x [", "[" * 5000, "a: !!python/object:os.system x", "\ta: 1", "a: 1\na: 2"]
+    "text", ["a: [", "a: 2020-13-45", "\0", "a: &x [", "[" * 400, "a: !!python/object:os.system x", "\ta: 1", "a: 1\na: 2"]
 )
 def test_what_is_no_yaml_is_refused(text, tmp_path):
     (tmp_path / "p.yaml").write_text(text)
