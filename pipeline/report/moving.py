@@ -95,8 +95,7 @@ def composed(views: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def animated(pictures: Iterable[np.ndarray], durations: Sequence[int], quality: int) -> bytes:
-    """RGB pictures (y x 3) uint8 and how long each lasts, ms → an animated WebP that starts over endlessly; quality 1..100.
-    """
+    """RGB pictures (y x 3) uint8 and how long each lasts, ms → an animated WebP that starts over endlessly; quality 1..100."""
     film = cv2.Animation()
     film.frames = [cv2.cvtColor(picture, cv2.COLOR_RGB2BGR) for picture in pictures]
     film.durations = list(durations)
