@@ -50,7 +50,7 @@ def _pairs(tracks: Tracks) -> dict[tuple[int, int], float]:
     present = tracks.present
     count = present.shape[1]
     apart = [(a, b) for a in range(count) for b in range(a + 1, count) if not (present[:, a] & present[:, b]).any()]
-    known = np.isfinite(tracks.colours).any(axis=(1, 2))
+    known = np.asarray(np.isfinite(tracks.colours).any(axis=(1, 2)))
     return {(a, b): colour_difference(tracks.colours[a], tracks.colours[b]) for a, b in apart if known[a] and known[b]}
 
 
