@@ -22,7 +22,8 @@ FRAME_SECONDS = 1 / 25  # for a clip without timestamps
 def retarget(driver: Track, target: Track, split: SplitParams, params: MotionParams) -> Keypoints:
     """Carry the driver's motion over to the target: a motion (t 1 j 2) with the target's skeleton and frame size.
 
-    Joints are matched by name; missing ones stay missing. The target is measured in its training frames only, and a
+    Joints are matched by name; what the driver misses in some frames stays missing there, what it never shows is filled as
+    `unseen` says, and what the target never shows is left out; neither with method none. The target is measured in its training frames only, and a
     driver that is the target's own track in the same frames, so that it is carried onto itself. The attribute
     `retargeting` holds ratios, placement, figures and warnings. Not in the paper.
 
@@ -129,7 +130,15 @@ def _match(driver: Track, target: Track) -> tuple[np.ndarray, np.ndarray, np.nda
     return points, score, origin
 
 
-def _check(driver: Track, target: Track, moving: np.ndarray, training: np.ndarray, shows: tuple[np.ndarray, np.ndarray], params: MotionParams) -> None:
+def _check(
+    driver: Track,
+    target: Track,
+    moving: np.ndarray,
+    training: np.ndarray,
+    shows: tuple[np.ndarray, np.ndarray],
+    params: MotionParams,
+) -> None:
+    """Raise InputError where nothing can be carried over; shows: which joints (j) the driver shows, and which the target."""
     shared = [joint for joint in target.joints if joint in driver.joints]
     if len(shared) < 2:
         raise InputError(
@@ -215,7 +224,8 @@ def _warnings(facts: dict[str, Any], target: Track) -> list[str]:
         slide = ": feet slide" if walks and placement["anchor"] == "ankles" else ""
         lines.append(f"the way was shortened to {placement['way_kept']:.0%} to stay in the picture{slide}")
     if facts["lacking"]:
-        done = "hold the target's usual pose (motion.unseen: none leaves them out)" if facts["filled"] else "stay undrawn (motion.unseen: none)"
+        usual = "hold the target's usual pose (motion.unseen: none leaves them out)"
+        done = usual if facts["filled"] else "stay undrawn (motion.unseen: none)"
         lines.append(f"the driver never shows {_listed(facts['lacking'])}: they {done}")
     if facts["undrawn"]:
         lines.append(f"the target never shows {_listed(facts['undrawn'])}: they stay undrawn")

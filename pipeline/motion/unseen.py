@@ -5,6 +5,7 @@ appear whole all the same, standing as it usually stands.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -101,10 +102,11 @@ class Mean:
 def fill_unseen(points: np.ndarray, lacking: np.ndarray, target: Body, seconds: np.ndarray) -> np.ndarray:
     """Poses (n j 2) in the target's picture with the joints `lacking` (j) hung where the target usually has them.
 
-    Upper arms and face keep their direction in the picture, forearms and hands go with the limb that carries them. Hips follow the trunk up and down, and its slow way across; feet
-    stand on one line, as far below the hips as usual, and go with the slow way too, so that they leave their ground only
-    where legs of full length do not reach it; knees bend between. Nothing hangs on what is missing in a frame, but for hips
-    or knees above unseen feet, which keep the place under their parent that the nearest frames show.
+    Upper arms and face keep their direction in the picture, forearms and hands go with the limb that carries them. Hips
+    follow the trunk up and down, and its slow way across; feet stand on one line, as far below the hips as usual, and go
+    with the slow way too, so that they leave their ground only where legs of full length do not reach it; knees bend
+    between. Nothing hangs on what is missing in a frame, but for hips or knees above unseen feet, which keep the place
+    under their parent that the nearest frames show.
     """
     mean, out = Mean.of(target), points.copy()
     out[:, lacking] = np.nan
@@ -113,7 +115,7 @@ def fill_unseen(points: np.ndarray, lacking: np.ndarray, target: Body, seconds: 
     legs = {joint for way in ways.values() for joint in way[1:]}
     stands: set[int] = set()
     for way in ways.values():
-        for up, joint in zip(way, way[1:], strict=False):
+        for up, joint in pairwise(way):
             if not lacking[joint]:
                 out[:, joint] = _held(out[:, joint], out[:, up])
         stands |= _stand(out, way, lacking, mean, frames)
