@@ -23,9 +23,9 @@ def retarget(driver: Track, target: Track, split: SplitParams, params: MotionPar
     """Carry the driver's motion over to the target: a motion (t 1 j 2) with the target's skeleton and frame size.
 
     Joints are matched by name; what the driver misses in some frames stays missing there, what it never shows is filled as
-    `unseen` says, and what the target never shows is left out; neither with method none. The target is measured in its training frames only, and a
-    driver that is the target's own track in the same frames, so that it is carried onto itself. The attribute
-    `retargeting` holds ratios, placement, figures and warnings. Not in the paper.
+    `unseen` says, and what the target never shows is left out; neither with method none. The target is measured in its
+    training frames only, and a driver that is the target's own track in the same frames, so that it is carried onto itself.
+    The attribute `retargeting` holds ratios, placement, figures and warnings. Not in the paper.
 
     Raises InputError when the driver is never seen, the target too seldom, or the two share no limb.
     """
