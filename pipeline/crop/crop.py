@@ -71,7 +71,8 @@ def crop_person(frames_path: Path, mattes_path: Path, keypoints_path: Path, plat
 
 def _whole_px(track: Track) -> float:
     """How large the person would be with legs that most of its frames do not show; 0 where they do."""
-    legless = ~np.isfinite(track.points[:, track.skeleton.indices("ankles"), 0]).any(axis=1)[track.present]
+    ankles = track.points[track.present][:, track.skeleton.indices("ankles"), 0]
+    legless = ~np.asarray(np.isfinite(ankles).any(axis=1))
     sizes = whole_body_px(track.points[track.present], track.skeleton)[legless]
     known = sizes[np.isfinite(sizes)]
     return float(np.median(known)) if len(known) and legless.mean() > 0.5 else 0.0

@@ -41,7 +41,7 @@ def track_height(points: np.ndarray) -> float:
 def find_outside(points: np.ndarray, size_hw: tuple[int, int]) -> np.ndarray:
     """Return which of points (... 2) lie further outside a picture (h, w) than a small margin: they were guessed, not seen."""
     ends = np.array(size_hw[::-1]) - 0.5
-    return (np.maximum(-0.5 - points, points - ends) > OUTSIDE_MARGIN * min(size_hw)).any(axis=-1)
+    return np.asarray((np.maximum(-0.5 - points, points - ends) > OUTSIDE_MARGIN * min(size_hw)).any(axis=-1))
 
 
 def find_jumps(points: np.ndarray, params: RepairParams, height: float, step_s: float) -> np.ndarray:
