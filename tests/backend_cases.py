@@ -159,7 +159,7 @@ REFINERS = {"dcpose": dcpose_case, "none": None}
 class MatteCase:
     """A matting backend, one that finds nobody (or the same), frames (t h w 3), and the boxes (t 2 4) of two people in them.
 
-    doubts: whether it notices that a box holds nobody.
+    doubts: whether it notices that a box holds nobody; shows: whether a mask of somebody has a pixel, which no network owes us.
     """
 
     segment: Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -168,6 +168,7 @@ class MatteCase:
     boxes: np.ndarray
     empty: np.ndarray
     doubts: bool = True
+    shows: bool = True
 
 
 def difference_case(folder: Path) -> MatteCase:
@@ -211,10 +212,11 @@ def instances_case(folder: Path, name: str) -> MatteCase:
     (find,) = segments[0].args
     people = find(frame[0])
     seen = [inside(matte_of(people, box, frame.shape[1:3]), box) > 0 for box in people.boxes_xyxy]  # some masks are empty
-    boxes = people.boxes_xyxy[seen]
+    boxes = people.boxes_xyxy[seen] if any(seen) else people.boxes_xyxy
+    assert len(boxes), f"{name} must take everything for a person, it found nobody"
     first = boxes[(boxes[:, 2:] - boxes[:, :2]).min(axis=1).argmax()]
     second = boxes[np.abs(boxes - first).sum(axis=1).argmax()]
-    return MatteCase(*segments, frame, np.stack([first, second])[None], frame[0])
+    return MatteCase(*segments, frame, np.stack([first, second])[None], frame[0], shows=any(seen))
 
 
 MATTING = {

@@ -155,17 +155,19 @@ def test_mattes_come_in_the_houses_terms(matte: MatteCase) -> None:
     mattes = matte.segment(np.concatenate([frames, frames[:1]]), np.concatenate([first, absent]))
     np.testing.assert_array_equal(frames, before)
     assert (mattes.shape, mattes.dtype) == ((len(frames) + 1, *frames.shape[1:3]), np.uint8)
-    assert mattes[:-1].any(axis=(1, 2)).all()
     assert not mattes[-1].any()
     assert matte.segment(frames[:0], first[:0]).shape == (0, *frames.shape[1:3])
     np.testing.assert_array_equal(matte.segment(frames[-1:], first[-1:]), mattes[len(frames) - 1 : -1])
+    nobody = matte.segment_empty(matte.empty[None], first[:1])[0]
+    assert nobody.any() != matte.doubts
+    if not matte.shows:  # an empty mask is a legal answer, in which nobody can be told from another
+        return
+    assert mattes[:-1].any(axis=(1, 2)).all()
     rival = matte.segment(frames[:1], second[:1])[0]
     assert inside(mattes[0], first[0]) > inside(mattes[0], second[0])
     assert inside(rival, second[0]) > inside(rival, first[0])
     swapped = matte.segment(np.ascontiguousarray(frames[:1, ..., ::-1]), first[:1])[0]
     assert (swapped != mattes[0]).any()
-    nobody = matte.segment_empty(matte.empty[None], first[:1])[0]
-    assert nobody.any() != matte.doubts
 
 
 @pytest.fixture(scope="module", params=cases("background/backends"))

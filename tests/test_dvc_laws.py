@@ -14,7 +14,7 @@ from pipeline.imports import ROOT
 
 PLAN = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text())["stages"]
 STAGES = {name: stage.get("do", stage) for name, stage in PLAN.items()}
-READERS = {"read_section": 3, "read_value": 2, "read_as": 3, "read_path": 2}  # position of the override among their arguments
+READERS = {"read_section": 3, "read_value": 2, "read_as": 3, "read_path": 9, "read_entries": 9}  # place of the override, if any
 OURS = re.compile(r"\$\{item\.(video|labels)\}")  # values that are paths themselves
 
 
@@ -144,6 +144,17 @@ def test_every_section_that_a_door_reads_is_among_its_params(name):
     assert bool(read) == bool(reads and "--asset" not in stage["cmd"])
 
 
+def test_a_path_that_a_door_reads_of_params_is_among_its_deps():
+    found = {}
+    for name, stage in STAGES.items():
+        read = reads_of(door_of(stage), "main", " ".join(stage["cmd"].split()))
+        if users := {key.split(".")[2] for key in read if re.fullmatch(r"\w+\.\*\.(video|labels)", key)}:
+            found[name] = users
+            assert {f"${{item.{key}}}" for key in users} <= set(stage["deps"]), name
+    assert found["extract_frames"] == {"video"}
+    assert found["estimate_poses"] == {"labels"}
+
+
 def test_what_a_door_reads_is_found():
     command = " ".join(STAGES["estimate_poses"]["cmd"].split())
     assert reads_of("stages/estimate_poses.py", "main", command) == {
@@ -152,6 +163,12 @@ def test_what_a_door_reads_is_found():
     command = " ".join(STAGES["redetect_poses"]["cmd"].split())
     assert reads_of("stages/estimate_poses.py", "main", command) == {"pose", "pairs.*.redetect"}
     assert {"reference.find.count", "targets.*.reference.find.count"} <= reads_of("stages/train_appearance.py", "main", "")
+
+
+def test_every_reader_of_params_is_known():
+    tree = ast.parse((ROOT / "pipeline/params.py").read_text())
+    public = {n.name for n in tree.body if isinstance(n, ast.FunctionDef) and n.name.startswith("read_")}
+    assert public - {"read_all"} == set(READERS)  # that one is for what reads the whole file
 
 
 def test_a_key_covers_what_lies_under_it_only():

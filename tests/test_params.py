@@ -212,7 +212,7 @@ def test_a_value_is_of_its_kind(kind, right, wrong, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "text", ["a: [", "a: 2020-13-45", "\0", "a: &x [", "[" * 5000, "a: !!python/object:os.system x", "\ta: 1", "a: 1\na: 2"]
+    "text", ["a: [", "a: 2020-13-45", "\0", "a: &x [", "[" * 400, "a: !!python/object:os.system x", "\ta: 1", "a: 1\na: 2"]
 )
 def test_what_is_no_yaml_is_refused(text, tmp_path):
     (tmp_path / "p.yaml").write_text(text)
@@ -222,10 +222,10 @@ def test_what_is_no_yaml_is_refused(text, tmp_path):
 
 @pytest.mark.parametrize(("written", "means"), [(30, "30"), (25.0, "25"), (29.97, "2997/100"), ("30000/1001", "30000/1001"), (None, None)])
 def test_a_rate_may_be_a_number(written, means):
-    assert FramesParams(max_height_px=None, images_fps=written).images_fps == means
+    assert FramesParams(max_height_px=None, images_fps=written, bits=None).images_fps == means
 
 
 @pytest.mark.parametrize("written", [0, -5, 0.0, True, math.nan, math.inf, "0", "0/0", "30/0", "fast", [30]])
 def test_a_rate_is_above_0(written):
     with pytest.raises(ValidationError, match="images_fps"):
-        FramesParams(max_height_px=None, images_fps=written)
+        FramesParams(max_height_px=None, images_fps=written, bits=None)

@@ -226,7 +226,8 @@ def _bring_weights(folder: Path) -> None:
     """Take what was downloaded for this checkout along, so that a walk fetches at most once."""
     cache = ROOT / ".scratch" / "downloads"
     if cache.is_dir():
-        shutil.copytree(cache, folder / ".scratch" / "downloads", copy_function=os.link)
+        unfinished = shutil.ignore_patterns("*.part", "*.lock", "tmp*")  # another test may be fetching
+        shutil.copytree(cache, folder / ".scratch" / "downloads", copy_function=os.link, ignore=unfinished)
 
 
 def environment() -> dict[str, str]:

@@ -61,14 +61,14 @@ def _up(points: np.ndarray, skeleton: Skeleton, shoulders: np.ndarray) -> np.nda
     up = np.broadcast_to(np.array([0.0, -1.0]), shoulders.shape).copy()
     to_head = _middle(points, skeleton.indices("head")) - shoulders
     length = np.linalg.norm(to_head, axis=-1)
-    lying = (length > 0) & (-to_head[:, 1] < UPRIGHT * length)
+    lying = np.flatnonzero((length > 0) & (-to_head[:, 1] < UPRIGHT * length))
     up[lying] = to_head[lying] / length[lying, None]
     return up
 
 
 def _middle(points: np.ndarray, joints: list[int]) -> np.ndarray:
     """Mean (t 2) of those of the joints that are there; NaN without any."""
-    some = np.isfinite(points[:, joints]).all(axis=-1)
+    some = np.asarray(np.isfinite(points[:, joints]).all(axis=-1))
     total = np.where(some[..., None], points[:, joints], 0.0).sum(axis=1, dtype=np.float64)
     count = some.sum(axis=1)[:, None]
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)

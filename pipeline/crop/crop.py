@@ -10,9 +10,10 @@ from pydantic import Field
 
 from pipeline.artifacts.crops import write_crops
 from pipeline.artifacts.frames import Frames, open_frames
-from pipeline.artifacts.keypoints import read_keypoints
+from pipeline.artifacts.keypoints import Track, read_keypoints
 from pipeline.artifacts.mattes import open_mattes
 from pipeline.artifacts.store import require_free_bytes
+from pipeline.body.trunk import whole_body_px, with_hips
 from pipeline.errors import InputError
 from pipeline.params import Section
 from pipeline.picture.framing import STEP_PX, CropMode, Framing, training_crop
@@ -55,7 +56,8 @@ def crop_person(frames_path: Path, mattes_path: Path, keypoints_path: Path, plat
     if present.sum() < LEAST_FRAMES:
         seen = f"found {int(present.sum())} of {len(frames)} in {keypoints_path}"
         raise InputError(f"A target needs at least {LEAST_FRAMES} frames that show the subject, {seen}: use a longer clip.")
-    framing = training_crop(track.points, present, frames.size_hw, params.mode, params.margin, params.size_px, frames.clock.has_time)
+    points, timed = with_hips(track.points, track.skeleton), frames.clock.has_time
+    framing = training_crop(points, present, frames.size_hw, params.mode, params.margin, params.size_px, timed, _whole_px(track))
     height, width = framing.crop_hw
     require_free_bytes(out, len(frames) * height * width * 7)
     warnings = _warnings(framing, params)
@@ -65,6 +67,15 @@ def crop_person(frames_path: Path, mattes_path: Path, keypoints_path: Path, plat
     extra = {"mode": framing.mode, "margin": params.margin, "body_px": round(framing.body_px, 2), "warnings": warnings}
     write_crops(out, blocks, framing.rows, present, frames.clock, framing.crop_hw, frames.size_hw, extra)
     return len(frames)
+
+
+def _whole_px(track: Track) -> float:
+    """How large the person would be with legs that most of its frames do not show; 0 where they do."""
+    ankles = track.points[track.present][:, track.skeleton.indices("ankles"), 0]
+    legless = ~np.asarray(np.isfinite(ankles).any(axis=1))
+    sizes = whole_body_px(track.points[track.present], track.skeleton)[legless]
+    known = sizes[np.isfinite(sizes)]
+    return float(np.median(known)) if len(known) and legless.mean() > 0.5 else 0.0
 
 
 def _warnings(framing: Framing, params: CropParams) -> list[str]:

@@ -24,6 +24,7 @@ class MotionParams(Section):
     drift_seconds: float = Field(gt=0)
     keep_within: Literal["target", "frame", "free"]
     room: float = Field(ge=1)
+    unseen: Literal["mean", "none"]
 
     @field_validator("smoothing_frames")
     @classmethod

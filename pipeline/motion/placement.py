@@ -96,7 +96,7 @@ def keep_inside(points: np.ndarray, allowed: np.ndarray, axis: int, seconds: np.
     if high - low <= ceiling - floor:
         moved[..., axis] += floor - low if low < floor else ceiling - high
         return moved, 1.0
-    path = _path(np.nanmean(points[..., axis], axis=1), frames_of(LEVEL_SECONDS, seconds))
+    path = slow_path(np.nanmean(points[..., axis], axis=1), frames_of(LEVEL_SECONDS, seconds))
     rest = points.copy()
     rest[..., axis] -= path[:, None]
     left, right = _reach(rest)[:, axis]
@@ -119,7 +119,7 @@ def _reach(points: np.ndarray) -> np.ndarray:
     return np.array(ends).T
 
 
-def _path(values: np.ndarray, frames: int) -> np.ndarray:
+def slow_path(values: np.ndarray, frames: int) -> np.ndarray:
     """The way (n) without single steps: a straight line plus what a running mean keeps beside it."""
     index = np.arange(len(values))
     line = np.polyval(np.polyfit(index, values, 1), index) if len(values) > 1 else values

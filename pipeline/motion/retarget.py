@@ -12,44 +12,74 @@ from pipeline.motion.body import Body, shared_centre
 from pipeline.motion.contact import contact_weights, follow_contacts, foot_slide
 from pipeline.motion.params import MotionParams
 from pipeline.motion.placement import allowed_range, find_level, keep_inside, place
+from pipeline.motion.unseen import MOSTLY_SHARE, fill_unseen, name_parts, shown_joints, to_fill, usual_scores
 from pipeline.timeline.split import SplitParams, split_frames
 
+DROPPED = ORIGINS.index("dropped")
 FRAME_SECONDS = 1 / 25  # for a clip without timestamps
 
 
 def retarget(driver: Track, target: Track, split: SplitParams, params: MotionParams) -> Keypoints:
     """Carry the driver's motion over to the target: a motion (t 1 j 2) with the target's skeleton and frame size.
 
-    Joints are matched by name; missing ones stay missing. The target is measured in its training frames only, and a
-    driver that is the target's own track in the same frames, so that it is carried onto itself. The attribute
-    `retargeting` holds ratios, placement, figures and warnings. Not in the paper.
+    Joints are matched by name; what the driver misses in some frames stays missing there, what it never shows is filled as
+    `unseen` says, and what the target never shows is left out; neither with method none. The target is measured in its
+    training frames only, and a driver that is the target's own track in the same frames, so that it is carried onto itself.
+    The attribute `retargeting` holds ratios, placement, figures and warnings. Not in the paper.
 
     Raises InputError when the driver is never seen, the target too seldom, or the two share no limb.
     """
     matched = _match(driver, target)
-    present = np.asarray(np.isfinite(matched[0][..., 0]).any(axis=1))
     training = split_frames(target.present, split).training
-    _check(driver, target, matched[0], training, params)
+    whole = _body(target.points, target.score, target.present, np.isin(np.flatnonzero(target.present), training), target, params)
+    there = np.isfinite(matched[0][..., 0])
+    shown, mostly = shown_joints(matched[0], there, 1), shown_joints(matched[0], there, 1, MOSTLY_SHARE)
+    known = shown_joints(whole.points[whole.measured], whole.confident[whole.measured], params.min_frames)
+    _check(driver, target, matched[0], training, (shown, known), params)
     same = driver.points.shape == target.points.shape and np.array_equal(driver.points, target.points, equal_nan=True)
-    measured = np.isin(np.flatnonzero(present), training) if same else np.ones(int(present.sum()), bool)
-    own = _body(matched[0], matched[1], present, measured, target, params)
-    shared = np.asarray(np.isfinite(matched[0][..., 0]).any(axis=0))
+    carried = params.method != "none" and not same
+    undrawn = shown & ~known & carried
+    filled = to_fill(shown, mostly, known, target.skeleton) & (carried and params.unseen == "mean")
+    as_seen, _ = _driving(matched, target, training if same else None, params)
+    own, present = _driving(_without(matched, undrawn, filled), target, training if same else None, params)
+    shared = np.asarray(np.isfinite(own.points[..., 0]).any(axis=0))
     other_points = np.where(shared[:, None], target.points, np.nan)  # what the driver never shows is not compared
     there = np.asarray(np.isfinite(other_points[..., 0]).any(axis=1))
     other = _body(other_points, target.score, there, np.isin(np.flatnonzero(there), training), target, params)
     seconds = _seconds(driver)[present]
-    roll = lean.roll_between(own, other) if params.lean == "match" and params.method != "none" else 0.0
+    roll = lean.roll_between(as_seen, other) if params.lean == "match" and params.method != "none" else 0.0
     own = replace(own, points=lean.turned(own.points, roll))
 
     moved, facts = _carry_over(own, other, target.size_hw, seconds, params)
-    points = np.full(matched[0].shape, np.nan)
-    points[present] = moved
     weights = contact_weights(own.points, own.skeleton, seconds, own.height, params.contact_speed)
     facts |= _figures(moved, own, other, weights, target.size_hw)
-    missing = [joint for i, joint in enumerate(target.joints) if not np.isfinite(matched[0][:, i]).any()]
+    points = np.full(matched[0].shape, np.nan)
+    points[present] = fill_unseen(moved, filled, whole, seconds) if filled.any() else moved
+    added = np.isfinite(points[..., 0]) & (filled | ~np.isfinite(matched[0][..., 0]))
+    score = np.where(added, usual_scores(whole, target.score[target.present]), matched[1])
+    missing = [joint for joint, some in zip(target.joints, shared, strict=True) if not some]
     facts |= {"method": params.method, "roll_degrees": roll, "joints_missing": missing}
+    facts |= {name: name_parts(joints, target.skeleton) for name, joints in (("filled", filled), ("undrawn", undrawn))}
+    facts["lacking"] = name_parts(filled if filled.any() else known & ~shown & carried, target.skeleton)
     facts["warnings"] = _warnings(facts, target)
-    return motion_of(_track(points, matched[1], matched[2], driver, target), retargeting=facts)
+    return motion_of(_track(points, score, np.where(undrawn, DROPPED, matched[2]), driver, target), retargeting=facts)
+
+
+def _driving(
+    matched: tuple[np.ndarray, np.ndarray, np.ndarray], target: Track, training: np.ndarray | None, params: MotionParams
+) -> tuple[Body, np.ndarray]:
+    """The driver in the target's joints and the frames (t) that show it; only `training` frames are measured, None = all."""
+    present = np.asarray(np.isfinite(matched[0][..., 0]).any(axis=1))
+    measured = np.ones(int(present.sum()), bool) if training is None else np.isin(np.flatnonzero(present), training)
+    return _body(matched[0], matched[1], present, measured, target, params), present
+
+
+def _without(
+    matched: tuple[np.ndarray, np.ndarray, np.ndarray], *left_out: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The driver's points, scores and origins without some joints (j)."""
+    gone = np.logical_or.reduce(left_out)
+    return np.where(gone[:, None], np.nan, matched[0]), matched[1], matched[2]
 
 
 def _carry_over(
@@ -100,7 +130,15 @@ def _match(driver: Track, target: Track) -> tuple[np.ndarray, np.ndarray, np.nda
     return points, score, origin
 
 
-def _check(driver: Track, target: Track, moving: np.ndarray, training: np.ndarray, params: MotionParams) -> None:
+def _check(
+    driver: Track,
+    target: Track,
+    moving: np.ndarray,
+    training: np.ndarray,
+    shows: tuple[np.ndarray, np.ndarray],
+    params: MotionParams,
+) -> None:
+    """Raise InputError where nothing can be carried over; shows: which joints (j) the driver shows, and which the target."""
     shared = [joint for joint in target.joints if joint in driver.joints]
     if len(shared) < 2:
         raise InputError(
@@ -120,9 +158,8 @@ def _check(driver: Track, target: Track, moving: np.ndarray, training: np.ndarra
             f"{params.score_threshold} or more (motion.min_frames, motion.score_threshold), found {frames} of "
             f"{len(training)}: use a longer clip, or lower motion.score_threshold"
         )
-    seen = [np.isfinite(points[..., 0]).any(axis=0) for points in (moving, target.points[training])]
-    if not (seen[0] & seen[1]).any():
-        names = [", ".join(np.array(target.joints)[some]) for some in seen]
+    if not (shows[0] & shows[1]).any():
+        names = [", ".join(np.array(target.joints)[some]) for some in shows]
         raise InputError(
             f"Driver and target must show a joint that the other shows too, found {names[0]} in the driver and {names[1]} in the "
             "target's training frames: use clips that show more of the body, or another split"
@@ -184,8 +221,18 @@ def _warnings(facts: dict[str, Any], target: Track) -> list[str]:
     if not 0.6 < figures["height_ratio"] < 1.6:
         lines.append(f"the body appears {figures['height_ratio']:.2f} times as tall as the target")
     if placement.get("way_kept", 1.0) < 1.0:
-        slide = ": feet slide" if walks else ""
+        slide = ": feet slide" if walks and placement["anchor"] == "ankles" else ""
         lines.append(f"the way was shortened to {placement['way_kept']:.0%} to stay in the picture{slide}")
+    if facts["lacking"]:
+        usual = "hold the target's usual pose (motion.unseen: none leaves them out)"
+        done = usual if facts["filled"] else "stay undrawn (motion.unseen: none)"
+        lines.append(f"the driver never shows {_listed(facts['lacking'])}: they {done}")
+    if facts["undrawn"]:
+        lines.append(f"the target never shows {_listed(facts['undrawn'])}: they stay undrawn")
     if walks and placement.get("anchor", "ankles") != "ankles":
         lines.append(f"no ankles in both clips: heights were matched by {placement['anchor']}")
     return lines
+
+
+def _listed(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -44,6 +44,7 @@ def training_crop(
     margin: float,
     size_px: int,
     timed: bool = True,
+    whole_px: float = 0.0,
 ) -> Framing:
     """How a track is seen: points (t j 2) in full px of frames of size_hw, NaN where a joint is missing.
 
@@ -51,7 +52,8 @@ def training_crop(
     percentile of its height and width); without time (timed false) neighbouring frames say nothing of each other, and each
     has its own centre. `auto`: fixed where the median body's longer side is at least half of the track's, else follow. The
     crop has the shape that crop_shape() makes of that box, and lies inside the frame as _inside() says. What of a body lies
-    outside the frame does not count. Absent frames take the nearest present row. InputError when no frame holds the subject.
+    outside the frame does not count; whole_px is how large the body would be with it, since the margin, for hair and
+    hands, is a share of a whole body. Absent frames take the nearest present row. InputError when no frame holds the subject.
     """
     boxes = body_boxes(points, size_hw)
     seen = _seen(boxes, present)
@@ -61,7 +63,7 @@ def training_crop(
     if mode == "auto":
         mode = "fixed" if body >= LEAST_FILLED * (high - low).max() else "follow"
     extent_wh = high - low if mode == "fixed" else np.percentile(bodies_wh, FOLLOW_BODY_PERCENTILE, axis=0)
-    crop_hw, scale = crop_shape(extent_wh, margin, size_px)
+    crop_hw, scale = crop_shape(extent_wh, margin, size_px, size_hw, whole_px)
     if mode == "fixed":
         centre = _inside(((low + high) / 2)[None], scale, crop_hw, size_hw)
         rows = _rows(np.broadcast_to(centre, (len(points), 2)), scale, crop_hw)
@@ -70,19 +72,49 @@ def training_crop(
     return Framing(rows, crop_hw, mode, body * scale)
 
 
-def crop_shape(extent_wh: np.ndarray, margin: float, size_px: int) -> tuple[tuple[int, int], float]:
+def crop_shape(
+    extent_wh: np.ndarray, margin: float, size_px: int, size_hw: tuple[int, int] | None = None, whole_px: float = 0.0
+) -> tuple[tuple[int, int], float]:
     """Working size (h, w) of a crop that shows an extent (w, h) in full px, and its scale, the same on both axes.
 
-    The extent is widened by (margin - 1) × its longer side on both axes alike, so that a standing person has room for the
-    arms. The longer side becomes size_px, a multiple of STEP_PX; the shorter one is rounded up to a multiple of STEP_PX,
-    STEP_PX at least, and shows that much more.
+    The extent is widened by (margin - 1) × its longer side (whole_px if that is more) on both axes alike, so that a standing
+    person has room for the arms. The longer side becomes size_px, a multiple of STEP_PX; the shorter one is rounded up to a
+    multiple of STEP_PX, STEP_PX at least, and shows that much more. What would reach beyond a frame of size_hw takes another
+    shape inside it, where one holds the extent.
     """
-    width, height = (float(side) for side in extent_wh)
-    longer = max(width, height, SHORTEST_PX)
-    scale = size_px / (longer * margin)
-    short = (min(width, height) + (margin - 1) * longer) * scale
+    extent = np.maximum(np.asarray(extent_wh, np.float64), 0.0)
+    longer = max(float(extent.max()), SHORTEST_PX)
+    wide = (margin - 1) * max(longer, whole_px)
+    scale = size_px / (longer + wide)
+    short = (float(extent.min()) + wide) * scale
     short_px = min(size_px, STEP_PX * max(1, int(np.ceil(short / STEP_PX - 1e-9))))
-    return ((size_px, short_px) if height >= width else (short_px, size_px)), scale
+    crop_hw = (size_px, short_px) if extent[1] >= extent[0] else (short_px, size_px)
+    if size_hw is None or (np.array(crop_hw) <= np.array(size_hw) * scale * (1 + 1e-9)).all():
+        return crop_hw, scale
+    return _shape_inside(extent, extent + wide, size_px, size_hw) or (crop_hw, scale)
+
+
+def _shape_inside(
+    extent: np.ndarray, wanted: np.ndarray, size_px: int, size_hw: tuple[int, int]
+) -> tuple[tuple[int, int], float] | None:
+    """The shape and scale that lose least of the wanted (w, h), and then show least, among those inside the frame that hold the extent.
+
+    None where no shape does both.
+    """
+    frame = np.array(size_hw[::-1], np.float64)
+    wanted = np.minimum(wanted, frame)
+    found = []
+    for short_px in range(STEP_PX, size_px + 1, STEP_PX):
+        for sides in {(size_px, short_px), (short_px, size_px)}:
+            shape = np.array(sides, np.float64) / size_px
+            shown = min(max(wanted / shape), min(frame / shape)) * shape
+            if (shown >= np.minimum(extent, frame) - 1e-9).all():
+                lost = float((np.maximum(wanted - shown, 0) / wanted).sum())
+                found.append((round(lost, 6), float(shown.max()), sides[::-1]))
+    if not found:
+        return None
+    _, longer, crop_hw = min(found)
+    return crop_hw, size_px / longer
 
 
 def driven_crop(

@@ -16,7 +16,8 @@ from pipeline.pose.naming import Naming
 from pipeline.pose.params import PoseParams
 from pipeline.pose.people import Backend, People, Refiner, people_of_table
 from pipeline.pose.refining import refine_track
-from pipeline.pose.repair_track import IMPORTED, MEASURED, MISSING, REFINED, fillable_frames, repair_track
+from pipeline.pose.repair import find_outside
+from pipeline.pose.repair_track import DROPPED, IMPORTED, MEASURED, MISSING, REFINED, fillable_frames, repair_track
 from pipeline.pose.select import Gates, Select, join_selected, needs_choice, select_person
 from pipeline.pose.sheet import write_track_sheet
 from pipeline.pose.shots import Shots
@@ -28,6 +29,7 @@ BLOCK_FRAMES = 16
 LEAST_SHARE = 1 / 6  # of the frame's longer side: a smaller person is seldom found by BlazePose's detector, which sees 224 px
 NAMED_FRAMES = 8
 RUN_FRAMES = 5  # doubts less far apart are one
+NOTABLE_OUTSIDE = 0.05  # share of a person's joints
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,9 @@ def estimate_poses(frames: Frames, skeleton: Skeleton, sources: Sources, subject
     if selected is not None and not subject.redetect:
         _say_doubts(subject.clip, tracks, selected, gates)
     seen_as = IMPORTED if sources.backend == "imported" else MEASURED
-    points, score, origin = tracks.points.copy(), tracks.score.copy(), np.where(np.isfinite(tracks.points[..., 0]), seen_as, MISSING)
+    outside = find_outside(tracks.points, frames.size_hw)
+    points, score = np.where(outside[..., None], np.nan, tracks.points), np.where(outside, 0.0, tracks.score)
+    origin = np.where(outside, DROPPED, np.where(np.isfinite(points[..., 0]), seen_as, MISSING))
     if selected is not None:
         own, own_score, own_seen_as = points[:, selected], score[:, selected], np.full(score[:, selected].shape, seen_as)
         if refiner is not None:
@@ -86,6 +90,8 @@ def estimate_poses(frames: Frames, skeleton: Skeleton, sources: Sources, subject
             own_seen_as[refined] = REFINED
         repaired = repair_track(own, own_score, own_seen_as, frames.clock, skeleton, subject.split, params)
         points[:, selected], score[:, selected], origin[:, selected] = repaired
+        origin[:, selected][outside[:, selected] & np.isnan(points[:, selected, :, 0])] = DROPPED
+        _say_outside(outside[:, selected], tracks.score[:, selected] >= params.min_score, sources.backend)
     return Keypoints(
         points=points.astype(np.float32),
         score=score.astype(np.float32),
@@ -96,6 +102,13 @@ def estimate_poses(frames: Frames, skeleton: Skeleton, sources: Sources, subject
         selected=selected,
         attributes={"clip": subject.clip, "backend": sources.backend, "refiner": sources.refiner},
     )
+
+
+def _say_outside(outside: np.ndarray, sure: np.ndarray, backend: str) -> None:
+    """One line where many of a person's sure joints (t j) are outside: usual of half a body, but labels may be of another size."""
+    share = float((outside & sure).sum() / max(1, sure.sum()))
+    if share > NOTABLE_OUTSIDE:
+        print(f"{share:.0%} of the joints that {backend} gave lie outside the picture: they count as unseen", file=sys.stderr)
 
 
 def load_backend(frames: Frames, skeleton: Skeleton, sources: Sources, params: PoseParams) -> Backend:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pipeline.pose.tracks import Tracks, colour_difference
+from pipeline.pose.tracks import Tracks, colour_differences
 
 CLEARLY = 2.0  # a piece is joined to the more alike of two only if the other differs by so many times as much
 
@@ -46,12 +46,12 @@ def join(tracks: Tracks, people: list[int]) -> Tracks:
 
 
 def _pairs(tracks: Tracks) -> dict[tuple[int, int], float]:
-    """How differently each two people who never share a frame are coloured."""
+    """How differently each two people who never share a frame are coloured: the mean over limbs, as clothes are a part of them."""
     present = tracks.present
     count = present.shape[1]
     apart = [(a, b) for a in range(count) for b in range(a + 1, count) if not (present[:, a] & present[:, b]).any()]
-    known = np.isfinite(tracks.colours).any(axis=(1, 2))
-    return {(a, b): colour_difference(tracks.colours[a], tracks.colours[b]) for a, b in apart if known[a] and known[b]}
+    found = {(a, b): colour_differences(tracks.colours[a], tracks.colours[b]) for a, b in apart}
+    return {pair: float(differences.mean()) if len(differences) else 1.0 for pair, differences in found.items()}
 
 
 def _clear(pairs: dict[tuple[int, int], float], pair: tuple[int, int]) -> bool:

@@ -16,6 +16,7 @@ NOISE_FACTOR = 6.0  # a jump exceeds a joint's usual unrest so many times
 MAX_ROUNDS = 10  # of looking again for jumps hidden by larger ones
 SLOPE_SAMPLES = 4  # points on each side of a gap that give its direction there
 SLOPE_REACH = 6  # … if they lie within so many frames
+OUTSIDE_MARGIN = 0.05  # of the picture's shorter side: a joint so little outside ends a limb that is mostly seen
 
 
 class RepairParams(Section):
@@ -35,6 +36,12 @@ def track_height(points: np.ndarray) -> float:
     boxes = person_boxes(points)
     sides = np.maximum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])
     return float(np.percentile(sides[np.isfinite(sides)], 90)) if np.isfinite(sides).any() else float("nan")
+
+
+def find_outside(points: np.ndarray, size_hw: tuple[int, int]) -> np.ndarray:
+    """Return which of points (... 2) lie further outside a picture (h, w) than a small margin: they were guessed, not seen."""
+    ends = np.array(size_hw[::-1]) - 0.5
+    return np.asarray((np.maximum(-0.5 - points, points - ends) > OUTSIDE_MARGIN * min(size_hw)).any(axis=-1))
 
 
 def find_jumps(points: np.ndarray, params: RepairParams, height: float, step_s: float) -> np.ndarray:

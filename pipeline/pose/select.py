@@ -44,7 +44,8 @@ class TracksSelect(Section):
     tracks: list[Annotated[int, Field(ge=0)]] = Field(min_length=1)
 
 
-Select = Literal["auto"] | PointSelect | BoxSelect | TrackSelect | TracksSelect
+Single = Literal["auto"] | PointSelect | BoxSelect | TrackSelect
+Select = Single | TracksSelect
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ def read_select(value: Any, where: str) -> Select:
         raise InputError(f"{where} must be {legal}, found {value!r}") from None
 
 
-def select_person(tracks: Tracks, select: Select, gates: Gates, clip: str, sheet: Path | None) -> int | None:
+def select_person(tracks: Tracks, select: Single, gates: Gates, clip: str, sheet: Path | None) -> int | None:
     """Return the person's number in tracks, None when there is nobody and that is in order.
 
     Raises InputError: nobody seen; the person in too few frames; auto with a second person as likely; a selection that hits nobody.
@@ -97,7 +98,7 @@ def needs_choice(tracks: Tracks) -> bool:
     return bool(((present >= RIVAL_FRAMES) & (heights >= RIVAL_HEIGHT * heights[:1]))[1:].any())
 
 
-def join_selected(tracks: Tracks, select: Select, clip: str) -> tuple[Tracks, Select]:
+def join_selected(tracks: Tracks, select: Select, clip: str) -> tuple[Tracks, Single]:
     """Make the pieces that a selection names one track; any other selection passes. InputError when they cannot be one person."""
     if not isinstance(select, TracksSelect):
         return tracks, select

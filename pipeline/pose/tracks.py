@@ -11,7 +11,8 @@ from scipy.optimize import linear_sum_assignment
 from pipeline.params import Section
 from pipeline.pose.people import People, person_boxes
 
-COLOUR_SCALE = 8  # limbs' colours are read from a picture this much smaller, so that a pixel is a patch
+PATCHES = 30  # how many patches, of which a limb's colour is one, a person is high …
+MOST_SCALE = 8  # … in a picture at most this much smaller
 STEADY_FRAMES = 5  # a lost person is expected to go on moving for so long, then to wait
 COLOUR_KEEP = 0.9  # share of the remembered colours that survives a frame
 FAR = 1e6
@@ -81,26 +82,40 @@ class _Thread:
 
 
 def limb_colours(block: np.ndarray, people: list[People], limbs: list[tuple[int, int]]) -> list[np.ndarray]:
-    """Return for each frame of block (n h w 3) the colours (p l 3), 0..1, at the middles of people's limbs; NaN where unseen."""
+    """Return for each frame of block (n h w 3) the colours (p l 3), 0..1, at the middles of people's limbs; NaN where unseen.
+
+    They are read from pictures so small that a pixel is a patch as wide as a limb of the person.
+    """
     colours = []
     for image, group in zip(block, people, strict=True):
-        height, width = (max(1, side // COLOUR_SCALE) for side in image.shape[:2])
         found = np.full((len(group), len(limbs), 3), np.nan)
-        if len(group) and limbs:
-            small = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA).astype(np.float64) / 255
+        smaller: dict[int, np.ndarray] = {}
+        boxes = person_boxes(group.points)
+        sides = np.nan_to_num(np.maximum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]))
+        for person, side in enumerate(sides if limbs else []):
+            scale = int(np.clip(2 ** np.floor(np.log2(max(side / PATCHES, 1))), 1, MOST_SCALE))
+            height, width = (max(1, length // scale) for length in image.shape[:2])
+            if scale not in smaller:
+                smaller[scale] = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
             parents, children = np.array(limbs).T
-            middle = (group.points[:, parents] + group.points[:, children]) / 2 * (width / image.shape[1], height / image.shape[0])
-            inside = np.isfinite(middle).all(axis=2) & (middle >= 0).all(axis=2) & (middle < (width, height)).all(axis=2)
+            middle = (group.points[person, parents] + group.points[person, children]) / 2
+            middle = middle * (width / image.shape[1], height / image.shape[0])
+            inside = np.isfinite(middle).all(axis=1) & (middle >= 0).all(axis=1) & (middle < (width, height)).all(axis=1)
             x, y = middle[inside].astype(int).T
-            found[inside] = small[y, x]
+            found[person, inside] = smaller[scale][y, x] / 255.0
         colours.append(found)
     return colours
 
 
-def colour_difference(one: np.ndarray, other: np.ndarray) -> float:
-    """How differently two people's limbs (l 3) are coloured, 0..1: the median of those that both show; 0 when none."""
+def colour_differences(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """How differently those limbs (l 3) are coloured, 0..1, that both people show."""
     difference = np.abs(one - other).mean(axis=-1)
-    difference = difference[np.isfinite(difference)]
+    return difference[np.isfinite(difference)]
+
+
+def colour_difference(one: np.ndarray, other: np.ndarray) -> float:
+    """How differently two people's limbs (l 3) are coloured in one frame, 0..1: the median, as some are hidden; 0 when none."""
+    difference = colour_differences(one, other)
     return float(np.median(difference)) if len(difference) else 0.0
 
 

@@ -124,8 +124,7 @@ def main() -> None:
     args = parser.parse_args()
     if args.every < 1 or args.height_px < 16:
         raise InputError(f"--every must be at least 1 and --height-px 16, found {args.every} and {args.height_px}.")
-    blob = moving_picture(args.data, args.pair, args.height_px, args.every, args.most_kb)
-    write_moving_picture(args.out, blob)
+    write_moving_picture(args.out, moving_picture(args.data, args.pair, args.height_px, args.every, args.most_kb))
 
 
 if __name__ == "__main__":

@@ -1,16 +1,16 @@
-"""Say whether a video is as it was signed, and who signed it, offline: python -m pipeline.sign FILE.
+"""Say whether a video is as it was signed, and who signed it, without the network.
 
 Exit code 0: valid, 1: altered, 2: unsigned, 3: it could not be found out.
 """
 
 import argparse
 import contextlib
-import os
 import sys
 from pathlib import Path
 from typing import NoReturn
 
 from pipeline.errors import InputError
+from pipeline.failures import end_of, flush_output
 from pipeline.sign.identity import CHAIN, configuration_folder
 from pipeline.sign.verify import verify
 
@@ -24,19 +24,20 @@ class _Parser(argparse.ArgumentParser):
         self.exit(UNKNOWN, f"error: {message}\n")
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Verify the file that is named, print what was found, return the exit code."""
-    parser = _Parser(prog="python -m pipeline.sign", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def main(arguments: list[str] | None = None, prog: str = "python -m pipeline.sign") -> int:
+    """Verify the file that `arguments` name (sys.argv's if None), print what was found, return the exit code."""
+    parser = _Parser(prog=prog, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file", type=Path, metavar="FILE", help="video (mp4)")
     parser.add_argument("--trust", type=Path, metavar="PEM", help="certificates to trust, instead of the one that this user signs with")
     args = parser.parse_args(arguments)
     try:
         verdict = verify(args.file, _trusted(args.trust))
-    except (InputError, OSError) as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+    except Exception as error:  # the last resort, as of every door
+        end_of(error)
         return UNKNOWN
     with contextlib.suppress(BrokenPipeError):  # a reader that leaves (`| head`) changes nothing about the verdict
-        print(f"{args.file}: {verdict.text()}", flush=True)
+        print(f"{args.file}: {verdict.text()}")
+        flush_output()
     return CODES[verdict.state]
 
 
@@ -51,9 +52,4 @@ def _trusted(given: Path | None) -> bytes | None:
 
 
 if __name__ == "__main__":
-    code = main()
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or the interpreter's last flush would complain
-    sys.exit(code)
+    sys.exit(main())

@@ -15,12 +15,8 @@ import c2pa
 from pipeline.errors import InputError
 from pipeline.sign.manifest import ACTIONS, SOURCES
 
-# No manifest is fetched, no authority of time or revocation asked.
-OFFLINE = {
-    "verify": {"remote_manifest_fetch": False, "ocsp_fetch": False, "verify_trust": True},
-    "core": {"allowed_network_hosts": []},
-    "builder": {"thumbnail": {"enabled": False}},
-}
+# No manifest is fetched, no authority asked whether it took a certificate back.
+OFFLINE = {"verify": {"remote_manifest_fetch": False, "ocsp_fetch": False, "verify_trust": True}}
 UNTRUSTED, EXPIRED = "signingCredential.untrusted", "signingCredential.expired"
 TRACES = (b"jumdc2pa", bytes.fromhex("d8fec3d61b0e483c92975828877ec481"))  # a manifest store, and its box in an mp4
 LINE = 500  # characters of a foreign text that are told

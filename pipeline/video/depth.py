@@ -22,7 +22,7 @@ class Depth:
         if parts[0].bits != 16 or not (frame.format.is_rgb or len(parts) <= 2):
             return frame
         kind = "rgba64le" if any(part.is_alpha for part in parts) else "gray16le" if len(parts) == 1 else "rgb48le"
-        values = frame.reformat(format=kind).to_ndarray()
+        values = frame.reformat(format=kind).to_ndarray().astype(np.uint16, copy=False)
         colours = values[..., :3] if values.ndim == 3 else values
         self.brightest = max(self.brightest, int(colours.max()))
         if self.bits is None or self.bits == 16:

@@ -66,7 +66,8 @@ class Combs:
         if len(self.votes) >= VOTES or not planar or frame.interlaced_frame:
             return
         plane = frame.planes[0]
-        luma = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[: frame.height, : frame.width]
+        values = np.frombuffer(plane, np.uint8)  # pyright: ignore[reportCallIssue, reportArgumentType]
+        luma = values.reshape(-1, plane.line_size)[: frame.height, : frame.width]
         self._lumas.append(luma[:, :: max(1, frame.width // COLUMNS)].astype(np.int16))
         if len(self._lumas) == 3 and len({luma.shape for luma in self._lumas}) == 1 and (vote := field_vote(*self._lumas)) is not None:
             self.votes.append(vote)

@@ -5,12 +5,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from pipeline.errors import InputError
+from pipeline.errors import InputError, require_plain
 
 TIFF_HEADS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 PNG_HEAD = b"\x89PNG\r\n\x1a\n"
 SUBFILE_TYPE, REDUCED_OR_MASK = 254, 0b101  # TIFF: thumbnails and masks stand beside the pages
 MOST_PAGES = 1_000_000
+MOST_ENTRIES = 65_535  # of a picture in a TIFF; a damaged number may be of any size
 
 
 def is_tiff(path: Path) -> bool:
@@ -57,6 +58,7 @@ def webp_durations(path: Path) -> list[int]:
 
 
 def _head(path: Path) -> bytes:
+    require_plain(path)
     with path.open("rb") as file:
         return file.read(12)
 
@@ -87,7 +89,7 @@ def _directories(file: BinaryIO) -> Iterator[int]:
         seen.add(at)
         file.seek(at)
         (entries,) = struct.unpack(count_layout, file.read(struct.calcsize(count_layout)))
-        table = file.read(entries * entry_bytes)
+        table = file.read(min(entries, MOST_ENTRIES) * entry_bytes)
         kind = 0
         for i in range(entries):
             tag, value_kind = struct.unpack_from(f"{order}HH", table, i * entry_bytes)

@@ -19,6 +19,7 @@ from pipeline.video.layouts import is_tiff, png_frames, tiff_pages, webp_duratio
 from pipeline.video.opening import first_frame, open_media, video_stream
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
+IMAGE_FORMATS = ("image2", "apng")  # of FFmpeg, besides those that end in _pipe
 BLOCK_PAGES = 16
 FORMATS = {("uint8", 1): "gray", ("uint8", 3): "rgb24", ("uint8", 4): "rgba"}
 FORMATS |= {("uint16", 1): "gray16le", ("uint16", 3): "rgb48le", ("uint16", 4): "rgba64le"}
@@ -123,6 +124,9 @@ def read_image(path: Path) -> tuple[av.VideoFrame, str]:
     if is_tiff(path):
         return next(Stack(path, tiff_pages(path), None).frames(0, 0)), "tiff"
     with open_media(path) as container:
+        kind = container.format.name
+        if not (kind.endswith("_pipe") or kind in IMAGE_FORMATS):
+            raise InputError(f"{path} is named as an image, found the format {kind}: rename it, and make it the clip if it is a video.")
         context = video_stream(container, path).codec_context
         context.options = {"err_detect": "explode"}  # without this a cut JPEG is filled with grey instead of being refused
         return first_frame(container, path), context.codec.canonical_name

@@ -8,6 +8,7 @@ import pytest
 import torch
 from drawn_stick import CROP_HW, ROW, draw, make_crops, make_track, small
 
+from pipeline.appearance.blending import Blend
 from pipeline.appearance.generate import (
     GenerateParams,
     LoadedGenerator,
@@ -65,6 +66,21 @@ def test_a_frame_is_the_blend_of_its_windows(tmp_path, stick, generate_params):
     _, _, disjoint = render(tmp_path / "c", loaded, track, generate_params)
     _, _, overlapping = render(tmp_path / "d", loaded, track, generate_params.model_copy(update={"overlap_stride": 1}))
     assert not np.array_equal(disjoint[1], overlapping[1])
+
+
+def test_a_blend_is_the_mean_matte_and_the_mean_colour_by_mattes():
+    """Three renderings of a pixel: mattes 1, 0.5 and 0; what is transparent in one has no say in the colour."""
+    colours, mattes = ((1.0, -1.0, 0.0), (-1.0, -1.0, 1.0), (1.0, 1.0, 1.0)), (1.0, 0.5, 0.0)
+    blends = [
+        Blend.of({"rgb": torch.tensor(colour).view(3, 1, 1)}, {"matte": torch.full((1, 1, 1), matte)})
+        for colour, matte in zip(colours, mattes, strict=True)
+    ]
+    for other in blends[1:]:
+        blends[0].add(other)
+    frame = blends[0].finish(1.0)
+    assert frame.matte.tolist() == [[128]]
+    expected = [(1 - 0.5) / 1.5, -1.0, 0.5 / 1.5]
+    assert np.abs(frame.rgb[0, 0] - (np.array(expected) + 1) * 127.5).max() <= 1
 
 
 def test_contrast_steepens_mattes_about_one_half_and_leaves_colours(tmp_path, stick, generate_params):

@@ -12,14 +12,16 @@ from drawn_stick import CROP_HW, FULL_HW, ROW, make_track, small
 from pipeline.appearance.dataset import TrainingClip
 from pipeline.appearance.generate import GenerateParams, generate_foreground, load_generator, prepare_generator
 from pipeline.appearance.params import LearnParams
-from pipeline.appearance.references import NONE, ReferenceDrawer
-from pipeline.appearance.train import train_appearance
+from pipeline.appearance.references import NONE, ReferenceDrawer, ReferencePictures, warped_references
+from pipeline.appearance.train import build_system, train_appearance
 from pipeline.artifacts.crops import open_crops, write_crops
 from pipeline.artifacts.foregrounds import open_foregrounds
 from pipeline.artifacts.models import load_model
 from pipeline.artifacts.references import ChosenReferences, References, create_references, open_references
 from pipeline.body.pose_distance import gap_distances, pose_distances
 from pipeline.errors import InputError
+from pipeline.networks.carrying import carry
+from pipeline.networks.vgg import load_features
 from pipeline.picture.geometry import sample_crop
 from pipeline.reference.warp import warp_references
 from pipeline.training.checkpoints import Scratch
@@ -102,6 +104,53 @@ def test_a_batch_s_references_lie_over_its_foregrounds(tmp_path, stick):
         assert both > 0.8
         colours = batch.warped[:, :, 6 * order : 6 * order + 3]
         assert (colours - batch.foregrounds).abs().mean() < 0.3 * batch.foregrounds.abs().mean()
+
+
+def test_a_reference_that_is_not_there_is_neither_seen_nor_sound(stick):
+    poses = torch.tensor([[[10.0, 12], [20, 14]], [[10.0, 12], [20, 14]]])
+    pictures = torch.full((2, 4, *CROP_HW), 200.0)
+    found = warped_references(pictures, poses + 3, poses, stick, CROP_HW, np.array([True, False]))
+    assert found.shape == (2, 6, *CROP_HW)
+    assert (found[0, 3:].flatten(1).amax(1) > 0.7).all()
+    assert found[1].abs().max() == 0
+
+
+def test_pictures_that_are_cut_out_lie_where_they_lay_in_the_frame(tmp_path, stick):
+    """The same reference, kept whole and cut out at (7, 5), is the same when warped to a pose."""
+    track = make_track(stick, 4)
+    frames, mattes = textured(track)
+    made = []
+    for name, (x, y) in (("whole", (0, 0)), ("cut", (7, 5))):
+        corner = np.tile([[x, y]], (4, 1))
+        size_hw = FULL_HW[0] - y, FULL_HW[1] - x
+        with create_references(tmp_path / f"{name}.zarr", size_hw, np.arange(4), corner, track.points, FULL_HW) as writer:
+            for frame, matte in zip(frames, mattes, strict=True):
+                writer.append((frame * (matte > 0)[..., None])[y:, x:], matte[y:, x:])
+        pictures = ReferencePictures(open_references(tmp_path / f"{name}.zarr"), 0.5, CPU.device)
+        poses = torch.tensor([[[24.0, 16], [32, 20]]])
+        made.append(pictures.warped(np.array([1]), poses, stick, CROP_HW))
+    assert made[0][0, 3].max() > 0.9
+    assert (made[0] - made[1])[:, 3].abs().mean() < 0.01
+    assert (made[0] - made[1])[:, :3].abs().mean() < 0.02
+
+
+def test_what_is_carried_lies_over_the_background_by_the_matte_that_was_carried(tmp_path, stick, features_folder):
+    clip = clip_of(tmp_path, stick)
+    params, batch = small(), clip.batch(np.arange(4), 0, 1, CPU.device, 0)
+    gan = build_system(params, 1, load_features("st_vgg16", features_folder), CPU, LEARN, clip)
+    assert batch.warped is not None
+    with torch.no_grad():
+        rendering = gan.render(batch)
+        outputs = gan.generator(batch.poses, batch.warped)
+    made = carry(outputs.flatten(0, 1), batch.warped.flatten(0, 1), LEARN.shape(CROP_HW))
+    assert (made.mattes - torch.sigmoid(made.own_logits)).abs().mean() > 0.01
+    behind = batch.backgrounds.repeat(1, 3, 1, 1, 1).flatten(0, 1)
+    for shown, colours, mattes in (
+        (rendering.foregrounds, made.colours, made.mattes),
+        (rendering.own, made.own_colours, torch.sigmoid(made.own_logits)),
+    ):
+        assert shown is not None
+        torch.testing.assert_close(shown.flatten(0, 1), mattes * colours + (1 - mattes) * behind, atol=1e-4, rtol=0)
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0])

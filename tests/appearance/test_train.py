@@ -7,13 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from drawn_stick import AS_PUBLISHED, CROP_HW, EDN, draw, make_crops, make_track, small
+from drawn_stick import AS_PUBLISHED, CROP_HW, EDN, ROW, draw, make_crops, make_track, small
 
 from pipeline.appearance.dataset import TrainingClip, composited
 from pipeline.appearance.gan import Gan
-from pipeline.appearance.generate import load_generator
+from pipeline.appearance.generate import GenerateParams, generate_foreground, load_generator, prepare_generator
 from pipeline.appearance.system import Rendering
 from pipeline.appearance.train import Outputs, train_appearance
+from pipeline.artifacts.crops import open_crops
+from pipeline.artifacts.foregrounds import open_foregrounds
 from pipeline.artifacts.models import load_model
 from pipeline.artifacts.scores import read_curve
 from pipeline.body.pose_maps import pose_channels
@@ -22,6 +24,7 @@ from pipeline.networks.as_published import PosePairGenerator
 from pipeline.networks.edn import GlobalGenerator
 from pipeline.networks.generator import Generator
 from pipeline.networks.vgg import load_features
+from pipeline.picture.mixing import fuse
 from pipeline.timeline.split import SplitParams
 from pipeline.training.checkpoints import Scratch
 from pipeline.training.device import prepare_cpu
@@ -154,6 +157,25 @@ def test_one_window_overfits(tmp_path, stick, features_folder):
     curve = read_curve(tmp_path / "m.tsv")
     assert curve["pixel"][-1] < 0.15 * curve["pixel"][0]
     assert curve["matte"][-1] < 0.15 * curve["matte"][0]
+    rendered_as_filmed(tmp_path, track)
+
+
+def rendered_as_filmed(folder: Path, track) -> None:
+    """The model's rendering of its own motion, through a crop that is shifted and half the size, is what was filmed, pixel by pixel."""
+    params = GenerateParams(
+        overlap_stride=3, fade_s=0.0, matte_contrast=1.0, batch_windows=1, threads=1, precision="float32", compile=False
+    )
+    model = prepare_generator(load_generator(folder / "m.safetensors", folder / "m.json"), params)
+    generate_foreground(model, track, open_crops(folder / "crops.zarr"), params, folder / "made.zarr")
+    made, (frames, mattes) = open_foregrounds(folder / "made.zarr"), draw(track)
+    np.testing.assert_allclose(made.crop, np.tile(ROW, (len(frames), 1, 1)))
+    for t, (frame, matte) in enumerate(zip(frames, mattes, strict=True)):
+        assert np.abs(made.matte[t].astype(int) - matte).mean() < 12
+        assert np.abs(made.matte[t].astype(int) - matte)[matte == 255].mean() < 40
+        colour = made.rgb[t][matte == 255].mean(0)
+        assert np.abs(colour - [230, 140, 20]).max() < 30
+        whole = fuse(made.rgb[t], made.matte[t], np.full_like(frame, (20, 90, 40)))
+        assert np.abs(whole.astype(int) - frame).mean() < 8
 
 
 @pytest.mark.parametrize("changes", [{}, {"accumulate": 2, "memory": {"enabled": False}}, EDN, AS_PUBLISHED])

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from figure import static_background
+from figure import Figure, Motion, human, static_background, truth
 
 from pipeline.artifacts.crops import open_crops
 from pipeline.artifacts.frames import create_frames
@@ -13,7 +13,7 @@ from pipeline.artifacts.mattes import create_mattes
 from pipeline.body.skeleton import Limb, Skeleton
 from pipeline.crop.crop import CropParams, crop_person
 from pipeline.errors import InputError
-from pipeline.picture.geometry import apply_affine, invert_affine
+from pipeline.picture.geometry import apply_affine, crop_to_box, invert_affine
 from pipeline.video.clock import NO_TIME, Clock
 
 STICK = Skeleton("stick", ("top", "foot"), "top", (Limb("top", "foot", (255, 0, 0), 1.0, True),), (), {}, (), ())
@@ -112,3 +112,28 @@ def test_unfit_inputs_are_refused_and_leave_nothing(tmp_path, changes, match):
     with pytest.raises(InputError, match=match):
         crop_person(*paths, tmp_path / "c.zarr", params())
     assert not (tmp_path / "c.zarr").exists()
+
+
+def test_the_crop_of_a_bust_holds_all_of_it_and_nothing_beyond_the_frame(tmp_path):
+    figure, size_hw = Figure(300, {"shoulders": 1.3}), (180, 200)
+    whole = figure.points(6, (100, 345), Motion(wave=0.3))
+    frames, mattes = (a[:, : size_hw[0]] for a in figure.render(whole, static_background((360, size_hw[1]))))
+    table = truth(whole, figure.joints, human(), size_hw)
+    table.points[~(table.points[..., 1] < 150)] = np.nan  # no hips, and wrists only where they are raised
+    assert np.isnan(table.points[:, 0, human().indices("hips")]).all()
+    clock = Clock.regular("25", 6)
+    paths = [tmp_path / name for name in ("a.zarr", "m.zarr", "a.parquet", "p.zarr")]
+    with create_frames(paths[0], clock, size_hw) as writer:
+        writer.append(frames)
+    with create_mattes(paths[1], clock, size_hw) as writer:
+        writer.append(mattes)
+    write_keypoints(paths[2], table)
+    with create_frames(paths[3], NO_TIME, size_hw, kind="plates") as writer:
+        writer.append(frames[:1])
+    crop_person(*paths, tmp_path / "c.zarr", params(size_px=128))
+    crops = open_crops(tmp_path / "c.zarr")
+    x0, y0, x1, y1 = crop_to_box(crops.crop[0], crops.crop_hw)
+    assert min(x0, y0) > -1e-6
+    assert max(x1 - 200, y1 - 180) < 1e-6
+    kept = mattes[:, int(np.ceil(y0)) : int(y1), int(np.ceil(x0)) : int(x1)].sum() / mattes.sum()
+    assert kept > 0.95

@@ -141,7 +141,7 @@ def test_params_are_named_at_all():
 
 def test_folders_of_data_are_those_of_the_stages():
     named = set(re.findall(r"`data/(\w+)/", TEXT))
-    assert named <= MADE_BY_STAGES | {"source", "incoming", "metrics", "experiments"}
+    assert named <= MADE_BY_STAGES | {"source", "incoming", "consent", "metrics", "experiments"}
     assert len(named) > 10
 
 

@@ -52,7 +52,7 @@ class Scene:
         pts = None if clock.pts is None else clock.pts[: len(images)]
         write_frames(self.folder / f"{name}.zarr", images, "fused", Clock(clock.fps, clock.time_base, pts), {"stage": "generated"})
 
-    def write_residuals(self, name: str, value: int, regions: tuple[str, ...], params: RegionParams, border: int) -> None:
+    def write_residuals(self, name: str, value: int | np.ndarray, regions: tuple[str, ...], params: RegionParams, border: int) -> None:
         boxes = region_boxes(self.track.points, self.track.skeleton, params, border)
         boxes, skipped = drop_unusable({r: boxes[r] for r in regions}, HW, params.min_side_px)
         path, p = self.folder / f"{name}.zarr", params.region_px

@@ -99,6 +99,22 @@ def test_warping_to_a_pose_that_stands_elsewhere_moves():
     assert np.abs(alpha.astype(int) - matte[16:106, 6:76]).max() <= 2
 
 
+def test_what_lies_behind_another_part_is_not_copied():
+    """The reference holds its forearm over the belly, the query beside it: where the belly should show, the reference shows the arm."""
+    names = {"neck": (50, 20), "right_shoulder": (38, 22), "left_shoulder": (62, 22), "right_hip": (42, 80), "left_hip": (58, 80)}
+    apart = names | {"right_elbow": (25, 45), "right_wrist": (18, 70)}
+    over = names | {"right_elbow": (34, 52), "right_wrist": (60, 55)}
+    query, reference = (np.full((len(HUMAN.joints), 2), NAN) for _ in range(2))
+    for pose, places in ((query, apart), (reference, over)):
+        for name, place in places.items():
+            pose[HUMAN.index(name)] = place
+    rgb, matte = np.full((120, 100, 3), 90, np.uint8), np.full((120, 100), 255, np.uint8)
+    alpha = warped(rgb, matte, query, reference, HUMAN, (0, 0, 100, 120))[1]
+    assert alpha[54, 49] < 80
+    assert alpha[72, 49] > 230
+    assert warped(rgb, matte, reference, reference, HUMAN, (0, 0, 100, 120))[1][54, 49] == 255
+
+
 def test_between_the_nodes_the_field_is_what_it_is_at_every_pixel(monkeypatch):
     rgb, matte, pose = picture()
     large = [cv2.resize(image, None, fx=6, fy=6, interpolation=cv2.INTER_CUBIC) for image in (rgb, matte)]

@@ -7,6 +7,7 @@ import pytest
 from pipeline.artifacts.frames import open_frames
 from pipeline.artifacts.keypoints import ORIGINS, Track
 from pipeline.errors import InputError
+from pipeline.evaluation import imitation
 from pipeline.evaluation.imitation import evaluate_imitation, pose_scores
 from pipeline.evaluation.temporal import load_flow
 from pipeline.picture.geometry import apply_affine
@@ -46,6 +47,30 @@ def test_a_trembling_result_is_less_consistent(scene, params):
     scene.write_fused(np.clip(images, 0, 255).astype(np.uint8))
     calm = evaluate(scene, params)["imitation"]
     assert calm["motion_consistency"] < 0.5
+
+
+def test_consistency_is_of_the_result_s_error_over_the_driver_s(scene, params, monkeypatch):
+    pair = {"result": 0.2, "driver": 0.1, "result_shared": 0.05, "driver_shared": 0.1}
+    monkeypatch.setattr(imitation, "_pairs", lambda *_: ([pair], [False]))
+    scores = evaluate(scene, params, method="none")["imitation"]
+    assert scores["motion_consistency"] == pytest.approx(np.exp(-1))
+    assert scores["tcm"] == pytest.approx(np.exp(-0.5))
+    assert scores["e_warp"] == pytest.approx(0.2)
+
+
+def test_each_video_is_judged_under_its_own_flow_and_shared_pixels_under_the_driver_s(params):
+    """The driver moves two px to the right, the result stands still; seen through the result's crop the driver moves as well."""
+    still = np.random.default_rng(5).integers(0, 256, (40, 48, 3)).astype(np.uint8)
+    driver = np.random.default_rng(6).integers(0, 256, (40, 48, 3)).astype(np.uint8)
+    moved = np.roll(driver, 2, axis=1)
+
+    def flow(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        way = 0.0 if first is still else 2.0 if first is driver else -2.0
+        return np.broadcast_to(np.array([way, 0.0], np.float32), (40, 48, 2)).copy()
+
+    errors = imitation._errors([still, driver, driver], [still, moved, moved], params, flow)
+    assert errors["result"] == errors["driver"] == errors["driver_shared"] == 0
+    assert errors["result_shared"] > 0.01  # a still result does not follow the driver
 
 
 def test_tcm_needs_shared_pixels(scene, params):

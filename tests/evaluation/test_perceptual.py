@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from pipeline.errors import InputError
-from pipeline.evaluation.perceptual import load_distances
+from pipeline.evaluation.perceptual import _on_uint8, load_distances
 from pipeline.networks.lpips import Lpips, load_lpips
 from pipeline.networks.vgg import StVgg16
 
@@ -40,6 +40,23 @@ def test_distance_is_zero_for_equal_images_and_one_number_an_image(weights):
 def test_images_too_small_for_the_network_have_no_distance(weights):
     st_lpips = load_distances(["st_lpips"], weights)["st_lpips"]
     assert np.isnan(st_lpips(images(0, size=24), images(1, size=24))[0]).all()
+
+
+def test_networks_are_given_rgb_from_minus_one_to_one(weights):
+    seen = []
+
+    class Network(StVgg16):
+        def distance(self, a, *others):
+            seen.extend((a, *others))
+            return [torch.zeros(len(a)) for _ in others]
+
+    picture = np.zeros((1, 32, 32, 3), np.uint8)
+    picture[..., 0], picture[0, 3, 5] = 255, (0, 51, 255)
+    _on_uint8(Network())(picture, 255 - picture)
+    for given, sign in zip(seen, (1, -1), strict=True):
+        assert given.shape == (1, 3, 32, 32)
+        assert (sign * given[0, :, 0, 0]).tolist() == pytest.approx([1, -1, -1])
+        assert (sign * given[0, :, 3, 5]).tolist() == pytest.approx([-1, -0.6, 1])
 
 
 def test_an_unlisted_distance_needs_no_file(tmp_path):

@@ -7,7 +7,8 @@ import pytest
 from pipeline.artifacts.scores import write_curve, write_scores
 from pipeline.errors import InputError
 from pipeline.evaluation.fidelity import IDENTICAL_DB, psnr
-from pipeline.evaluation.reconstruction import METHODS, evaluate_reconstruction
+from pipeline.evaluation.inception import Gallery
+from pipeline.evaluation.reconstruction import METHODS, Measured, _summary, evaluate_reconstruction
 from pipeline.evaluation.temporal import load_flow
 from pipeline.picture.mixing import fuse
 from pipeline.timeline.split import SplitParams
@@ -84,6 +85,15 @@ def test_a_seam_every_window_shows_as_flicker(scene, params):
     scene.write_fused(np.clip(images, 0, 255).astype(np.uint8))
     scores, _ = evaluate(scene, params)
     assert scores["reconstruction"]["flicker"] > 2 * scores["reference"]["flicker"]
+
+
+def test_tcm_is_of_the_method_s_error_over_the_reference_s(params):
+    """Not the other way round: twice the reference's error is e**-1, half of it e**-0.5."""
+    for error, expected in ((0.2, np.exp(-1)), (0.05, np.exp(-0.5))):
+        measured = Measured(Gallery(None), pairs=[{"reference": 0.1, "plate": error, "reconstruction": 0.1}], border=[False])
+        assert _summary(measured, "plate", params)["tcm"] == pytest.approx(expected)
+        assert _summary(measured, "plate", params)["e_warp"] == pytest.approx(error)
+        assert _summary(measured, "reconstruction", params)["tcm"] == pytest.approx(1)
 
 
 def test_nothing_held_out_means_not_computed(scene, params, tmp_path):

@@ -74,6 +74,16 @@ def test_a_stage_counts_its_own_residuals_only(scene, params, region_params, res
     assert scores["left_foot"]["enhanced"] == scores["left_foot"]["warped"]
 
 
+def test_each_frame_has_its_own_residual(scene, params, region_params, residuals):
+    """The residual grows from frame to frame, from nothing in the first: the further, the worse."""
+    growing = 6 * np.arange(len(scene.frames))[:, None, None, None]
+    scene.write_residuals("enhanced", growing, ("face",), region_params, BORDER)
+    _, _, by_frame = score(scene, params, region_params)
+    warped, enhanced = (list(by_frame[f"regions.face.{stage}.psnr"].values()) for stage in ("warped", "enhanced"))
+    assert all(a > b + 3 for a, b in zip(warped, enhanced, strict=True))
+    assert enhanced == sorted(enhanced, reverse=True)
+
+
 def test_a_stage_that_did_not_run_has_no_key(scene, params, region_params, residuals):
     scene.write_residuals("enhanced", 0, (), region_params, BORDER)
     scene.write_residuals("refined", 0, ("face",), region_params, BORDER)

@@ -17,6 +17,7 @@ from pipeline.artifacts.frames import create_frames, open_frames
 from pipeline.artifacts.residuals import create_residuals
 from pipeline.artifacts.sounds import write_sound
 from pipeline.errors import InputError
+from pipeline.fuse import fuse
 from pipeline.fuse.fuse import FuseInputs, FuseOutputs, FuseParams, fuse_pair
 from pipeline.fuse.sidecar import COMMENT, digest_path
 from pipeline.picture.geometry import box_to_crop, sample_crop
@@ -190,6 +191,28 @@ def test_a_mark_is_seen_in_the_video_only(fused, tmp_path):
     assert changed[40:, 60:].any()
     assert not changed[:32].any()
     assert digest_path(outputs.fused) == digest_path(plain.fused)
+
+
+def test_without_a_mark_nothing_is_drawn(fused, tmp_path, monkeypatch):
+    inputs, _ = fused
+    drawn = []
+    monkeypatch.setattr(fuse, "draw_mark", lambda image, text: drawn.append(text))
+    fuse_pair(inputs, outputs_in(tmp_path), PARAMS)
+    assert not drawn
+    fuse_pair(inputs, outputs_in(tmp_path), with_(PARAMS, mark="AI"))
+    assert drawn == ["AI"] * T
+
+
+def test_a_folder_s_digest_is_of_names_and_contents(tmp_path):
+    digests = set()
+    for number, (name, content) in enumerate((("a", "1"), ("a", "2"), ("b", "1"), ("c/a", "1"))):
+        (tmp_path / f"{number}" / name).parent.mkdir(parents=True)
+        (tmp_path / f"{number}" / name).write_text(content)
+        digests.add(digest_path(tmp_path / f"{number}"))
+    assert len(digests) == 4
+    (tmp_path / "4").mkdir()
+    (tmp_path / "4" / "a").write_text("1")
+    assert digest_path(tmp_path / "4") in digests
 
 
 def test_a_driver_without_time_gives_a_mute_video_at_the_params_rate(tmp_path):

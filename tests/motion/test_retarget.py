@@ -28,6 +28,7 @@ PARAMS = MotionParams(
     drift_seconds=4.0,
     keep_within="frame",
     room=1.2,
+    unseen="none",
 )
 HUMAN = human()
 STEPS = Motion(travel=0.3, period=30)

@@ -12,7 +12,7 @@ from pipeline.networks.vgg import StVgg16, Vgg19, load_features, load_st_vgg16, 
 WEIGHTS = Path("data/weights/metrics/st_vgg16/vgg_shift_tolerant.pth")
 
 
-@pytest.mark.skipif(not WEIGHTS.exists(), reason="needs the weights: dvc repro fetch_assets@st_vgg16")
+@pytest.mark.skipif(not WEIGHTS.exists(), reason="needs the weights: dvc repro fetch_metric_weights")
 def test_distance_golden():
     """The numbers are those of the wheel's own package, stlpips-pytorch 0.0.2:
 

@@ -150,15 +150,55 @@ def test_a_crop_that_fits_lies_inside_the_frame(mode, size_hw):
     assert (driven_crop(points, present, framing.rows, framing.crop_hw, size_hw) == framing.rows).all()
 
 
-def test_a_crop_larger_than_the_frame_is_centred_on_it():
+def test_a_crop_larger_than_the_frame_takes_a_shape_inside_it():
     points, present = roaming()
     box = boxes_of(seen_by(points, present, size_hw=(281, 4000)))[0]  # 209 px high: fits and is moved up
     assert box[3] == pytest.approx(281)
     points[:, :2, 1] -= 160  # from 40 to 280 px: 240 and a quarter of 335 more are higher than the frame
-    box = boxes_of(seen_by(points, present, size_hw=(300, 4000)))[0]
-    assert box[3] - box[1] > 300
-    assert (box[1] + box[3]) / 2 == pytest.approx(150)
-    assert (box[0] + box[2]) / 2 == pytest.approx(367.5)
+    framing = seen_by(points, present, size_hw=(300, 4000))
+    # Wanted 418.75 x 323.75, of which the frame has 300. At 64 px in height all 300 take 600 px in width; 96 px take 400, too few.
+    assert framing.crop_hw == (64, 128)
+    assert boxes_of(framing)[0] == pytest.approx([367.5 - 300, 0, 367.5 + 300, 300])
+    framing = seen_by(points, present, size_hw=(300, 560))  # too narrow for 600 px: the crop that loses 19 of 419 px in width
+    assert framing.crop_hw == (96, 128)
+    assert boxes_of(framing)[0] == pytest.approx([160, 0, 560, 300])
+    assert shown(points, framing.rows, framing.crop_hw)
+    assert (driven_crop(points, present, framing.rows, framing.crop_hw, (300, 560)) == framing.rows).all()
+
+
+def test_a_crop_that_no_shape_makes_fit_is_centred_on_the_frame():
+    points, present = roaming()
+    points[:, :2, 1] -= 160
+    points -= [200, 35]  # 0..335 x 5..245 in 250 x 340: 128 x 64 px of it are too low, 128 x 96 px too narrow
+    framing = seen_by(points, present, size_hw=(250, 340))
+    x0, y0, x1, y1 = boxes_of(framing)[0]
+    assert x1 - x0 == pytest.approx(418.75)
+    assert ((x0 + x1) / 2, (y0 + y1) / 2) == pytest.approx((170, 125))
+    assert shown(points, framing.rows, framing.crop_hw)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_crop_is_full_of_real_pixels_wherever_a_shape_allows_it(seed):
+    rng = np.random.default_rng(seed)
+    size_hw = tuple(int(side) for side in rng.integers(200, 700, 2))
+    for _ in range(20):
+        extent = rng.uniform(0.05, 1.0, 2) * size_hw[::-1]
+        crop_hw, scale = crop_shape(extent, 1.25, 256, size_hw, whole_px=rng.uniform(0, 900))
+        sides = np.array(crop_hw[::-1]) / scale
+        assert max(crop_hw) == 256
+        assert (sides >= extent - 1e-6).all()
+        fits = (sides <= np.array(size_hw[::-1]) + 1e-6).all()
+        shapes = [(256, s) for s in range(32, 257, 32)] + [(s, 256) for s in range(32, 257, 32)]
+        possible = any(max(extent / shape) <= min(np.array(size_hw[::-1]) / shape) for shape in shapes)
+        assert fits or not possible
+
+
+def test_the_margin_is_a_share_of_the_whole_body():
+    points, present = roaming(step=0.0)  # 40 x 80 px
+    framing = seen_by(points, present)
+    assert (framing.rows == training_crop(points, present, WIDE, "fixed", 1.25, SIZE, whole_px=80.0).rows).all()
+    wider = training_crop(points, present, WIDE, "fixed", 1.25, SIZE, whole_px=200.0)
+    assert boxes_of(wider)[0][[1, 3]] == pytest.approx([240 - 40 - 25, 240 + 40 + 25])  # a quarter of 200 more
 
 
 def test_joints_outside_the_picture_do_not_count():

@@ -10,7 +10,7 @@ from pipeline.pose.joining import join, join_alike
 from pipeline.pose.people import People, nobody
 from pipeline.pose.select import Gates, join_selected, read_select, select_person
 from pipeline.pose.shots import Shots
-from pipeline.pose.tracks import TrackingParams, Tracks, colour_difference, link_people
+from pipeline.pose.tracks import TrackingParams, Tracks, colour_difference, limb_colours, link_people
 
 BODY = np.array([[0, -50], [0, 0], [-10, 50], [10, 50]], np.float64)
 TRACKING = TrackingParams(
@@ -67,6 +67,17 @@ class TestOfFollowing:
         frames: list[Shown] = [[(100, 0.2)]] * 20
         assert pieces(linked(frames, (8,))) == [list(range(8, 20)), list(range(8))]
         assert pieces(linked(frames)) == [list(range(20))]
+
+
+@pytest.mark.parametrize("height", [60, 100, 240])
+def test_limbs_are_as_colourful_as_they_are_wide(height: int) -> None:
+    """The shins of a person of any size have the trousers' colour, not the ground's."""
+    figure = Figure(height, colours={"right_trouser": (250, 0, 0), "left_trouser": (250, 0, 0)})
+    pose = figure.points(1, (160, 290), Motion())
+    image = figure.render(pose, np.full((300, 320, 3), 220, np.uint8))[0]
+    shins = [(figure.joints.index(f"{side}_knee"), figure.joints.index(f"{side}_ankle")) for side in ("left", "right")]
+    found = limb_colours(image, [People(pose[0][None], np.ones((1, len(figure.joints))))], shins)[0][0]
+    assert np.abs(found - np.array([250, 0, 0]) / 255).mean() < 0.2
 
 
 class TestOfJoining:

@@ -135,6 +135,32 @@ def test_exchanged_sides_are_put_right_and_marked_but_crossing_legs_are_not(walk
     assert not find_swaps(crossing, groups, 300.0, PARAMS.repair.swap_cost / 625, 0)[:, legs].any()
 
 
+def test_what_it_costs_to_exchange_sides_leaves_legs_that_cross_as_one(walker) -> None:
+    """Whole legs pass through each other; at no cost they would be taken for legs that change sides where they meet."""
+    true, score = walker
+    groups, crossing = mirror_groups(HUMAN)[1], true.copy()
+    legs = next(i for i, group in enumerate(groups) if (HUMAN.index("left_knee"), HUMAN.index("right_knee")) in group)
+    for left, right in groups[legs]:
+        crossing[:, left, 0] = 400 + 60 * np.cos(np.arange(T) / 12)
+        crossing[:, right, 0] = 400 - 60 * np.cos(np.arange(T) / 12)
+    assert find_swaps(crossing, groups, 300.0, 0.0, 0)[:, legs].any()
+    origin = repaired(crossing, score)[2]
+    assert not (origin[:, np.array(groups[legs]).ravel()] == REFINED).any()
+
+
+def test_a_joint_s_score_changes_sides_with_its_point(walker) -> None:
+    true, _ = walker
+    score = np.where(np.arange(len(HUMAN.joints)) == HUMAN.index("left_knee"), 0.9, 0.8) * np.ones((T, 1))
+    groups = mirror_groups(HUMAN)[1]
+    legs = next(i for i, group in enumerate(groups) if (HUMAN.index("left_knee"), HUMAN.index("right_knee")) in group)
+    swaps = np.zeros((T, len(groups)), bool)
+    swaps[30:33, legs] = True
+    _, out, origin = repaired(apply_swaps(true, groups, swaps), apply_swaps(score, groups, swaps))
+    assert (origin[30:33, HUMAN.index("left_knee")] == REFINED).all()
+    for joint, expected in (("left_knee", 0.9), ("right_knee", 0.8)):
+        np.testing.assert_allclose(out[28:35, HUMAN.index(joint)], expected, atol=1e-6)
+
+
 def test_smoothing_is_exact_on_parabolas_at_any_rate_and_keeps_missing_points_missing() -> None:
     seconds = np.cumsum(np.random.default_rng(0).uniform(0.02, 0.06, 40))
     points = np.stack([3 + 50 * seconds + 20 * seconds**2, 100 - 7 * seconds], axis=1)[:, None]

@@ -1,5 +1,6 @@
 """The search for references: nearest, steady, and blind to what is held out."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 from reference.conftest import make_track
 
 from pipeline.artifacts.references import NONE, References, read_chosen, write_chosen
+from pipeline.body.pose_distance import pose_distances
 from pipeline.body.skeleton import load_skeleton
 from pipeline.errors import InputError
 from pipeline.reference.find import FindParams, exchanged_sides, exclusion_radius, find_references, steady_choice
@@ -101,6 +103,27 @@ def test_several_references_are_different_ones_nearest_first(swinging):
     assert (np.diff(chosen.distance, axis=1) >= 0).all()
     few = find_references(make_track(swinging), make_track(swinging), _references(swinging, np.arange(2)), params, None)
     assert (few.rank[:, 2] == NONE).all()
+
+
+def test_a_back_is_not_chosen_for_a_front_though_its_limbs_lie_nearer():
+    """A reference whose sides are exchanged is nearer joint by joint than one that faces as the motion does, with its arms elsewhere."""
+    human = load_skeleton(Path(__file__).resolve().parents[2] / "pipeline/skeletons/human.yaml")
+    names = ("neck", "right_shoulder", "left_shoulder", "right_hip", "left_hip", "right_wrist", "left_wrist", "right_ankle", "left_ankle")
+    places = ((50, 20), (40, 20), (60, 20), (44, 60), (56, 60), (30, 50), (70, 50), (44, 110), (56, 110))
+    front = np.full((len(human.joints), 2), np.nan)
+    for name, place in zip(names, places, strict=True):
+        front[human.index(name)] = place
+    back, other = front.copy(), front.copy()
+    for left, right in human.trunk_pairs():
+        back[[left, right]] = back[[right, left]]
+    for name in ("right_wrist", "left_wrist", "right_ankle", "left_ankle"):
+        other[human.index(name)] += (0, -25)
+    points = np.stack([back, other]).astype(np.float32)
+    motion = replace(make_track(np.zeros((1, 3, 2))), points=front[None].astype(np.float32), skeleton=human)
+    target = replace(motion, points=points)
+    gaps = pose_distances(front, points, human.index(human.root))
+    assert gaps[0] < gaps[1]
+    assert find_references(motion, target, _references(points, np.arange(2)), PARAMS, None).rank.tolist() == [[1]]
 
 
 def test_a_trunk_with_its_sides_exchanged_is_far():

@@ -138,11 +138,17 @@ def test_both_places_that_mix_have_the_same_constants():
 
 
 def test_an_edge_of_the_reference_alone_is_not_drawn():
-    texture = _texture()
-    layers = _layers(texture, 255)
-    layers["base_matte"][:] = 0
-    _, matte, _ = carried(layers, _source(texture), TO_WORKING, (SIDE, SIDE), 1.0)
-    assert not matte.any()
+    """The reference ends in the middle; where the mixture has a matte its edge is taken, sharper than the mixture's own."""
+    texture, opaque = _texture(), np.zeros((SIDE, SIDE), np.uint8)
+    opaque[:, : SIDE // 2] = 255
+    layers, source = _layers(texture, 255), _source(np.dstack([texture * (opaque[..., None] > 0), opaque]))
+    layers["base_matte"] = cv2.GaussianBlur(cv2.resize(opaque, None, fx=SCALE, fy=SCALE, interpolation=cv2.INTER_AREA), (0, 0), 1.5)
+    own = carried(layers, None, TO_WORKING, (SIDE, SIDE), 1.0)[1].astype(int)
+    taken = carried(layers, source, TO_WORKING, (SIDE, SIDE), 1.0)[1].astype(int)
+    row = SIDE // 2
+    assert np.abs(np.diff(taken[row])).max() > 2 * np.abs(np.diff(own[row])).max()
+    layers["base_matte"] = np.zeros_like(layers["base_matte"])
+    assert not carried(layers, source, TO_WORKING, (SIDE, SIDE), 1.0)[1].any()
 
 
 def test_a_canvas_moves_in_whole_pixels_and_holds_the_working_crop():

@@ -12,8 +12,9 @@ import pytest
 
 from pipeline.artifacts.crops import open_crops
 from pipeline.artifacts.experiments import write_experiments
+from pipeline.artifacts.scores import write_scores
 from pipeline.errors import InputError
-from pipeline.report import facts
+from pipeline.report import facts, pictures
 from pipeline.report.departures import DEPARTURES
 from pipeline.report.experiments import experiment_sections
 
@@ -95,6 +96,25 @@ def test_tables_of_experiments_have_a_place_of_their_own(run_folder: Path, build
     page = build(run_folder)
     assert '<a href="#experiments">' in page
     assert ">ablations</h3>" in page
+
+
+def test_every_pair_is_shown_its_own_scores_and_every_target_its_own(run_folder: Path, build: Build) -> None:
+    for pair, error in (("ann-to-ann", 1.25), ("bob-to-ann", 7.75)):
+        write_scores(run_folder / f"metrics/{pair}.json", {"imitation": {"pose_error_px": error}, "settings": {"not_computed": {}}})
+    sections = re.split(r'(?=<h2 id=")', build(run_folder))
+    told = {re.match(r'<h2 id="([^"]+)"', part)[1]: part for part in sections if part.startswith("<h2 id=")}  # type: ignore[index]
+    for anchor, error, other in (("pair-ann-to-ann", "1.25", "7.75"), ("pair-bob-to-ann", "7.75", "1.25")):
+        cells = re.findall(r"<td[^>]*>([^<]*)</td>", told[anchor])
+        assert cells[cells.index("pose_error_px") : cells.index("pose_error_px") + 3] == ["pose_error_px", "lower", error]
+        assert other not in cells
+    assert "26.50" in told["target-ann"]
+
+
+def test_the_worst_held_out_frames_are_those_of_the_lowest_scores(run_folder: Path, build: Build, monkeypatch) -> None:
+    shown = []
+    monkeypatch.setattr(pictures, "worst", lambda _crops, _fused, rows, unit: shown.append((rows, unit)) or b"")
+    build(run_folder)
+    assert shown == [([(16, 36.0), (17, 37.0)], "dB")]  # scores are 20 + frame; two are shown
 
 
 def test_everything_is_escaped(run_folder: Path, build: Build) -> None:

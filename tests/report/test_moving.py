@@ -1,5 +1,6 @@
 """The moving picture: each side sees its own person, frames last as long as they did, and a picture too large is refused."""
 
+import struct
 import sys
 
 import cv2
@@ -8,6 +9,8 @@ import pytest
 
 from pipeline.artifacts.frames import create_frames
 from pipeline.artifacts.keypoints import ORIGINS, Keypoints, Track, write_keypoints
+from pipeline.artifacts.pictures import write_moving_picture
+from pipeline.artifacts.replacing import tagged_webp
 from pipeline.body.skeleton import load_skeleton
 from pipeline.errors import InputError
 from pipeline.report.moving import BAR_PX, GAP_PX, SHAPE, animated, composed, durations_ms, main, moving_picture, view
@@ -90,6 +93,15 @@ def test_a_view_holds_the_person_and_lies_inside_the_frame(corner):
     assert y1 - y0 == pytest.approx(61 * 1.2, abs=1)  # 1.2 times the longer side
 
 
+def test_a_view_holds_spread_arms():
+    spread = keypoints()
+    spread.points[:, 0, :3] = [[20, 60], [80, 60], [50, 70]]
+    x0, y0, x1, y1 = view(spread.track())
+    assert x0 <= 20 < 80 < x1
+    assert x1 - x0 == pytest.approx(61 * 1.2, abs=1)
+    assert (x1 - x0) / (y1 - y0) == pytest.approx(SHAPE, abs=0.02)
+
+
 def test_a_view_follows_where_the_person_is():
     here, there = np.array(view(track())), np.array(view(track((6, 4))))
     np.testing.assert_array_equal(there - here, [6, 4, 6, 4])
@@ -110,6 +122,20 @@ def test_views_are_not_touched_and_quality_costs_bytes():
     np.testing.assert_array_equal(canvas[BAR_PX:, 24 + GAP_PX :], before[1])
     assert len(animated([canvas, canvas[::-1]], [40, 40], 85)) > len(animated([canvas, canvas[::-1]], [40, 40], 35))
     np.testing.assert_array_equal(views, before)
+
+
+def test_it_takes_the_place_of_its_own_kind_only(tmp_path):
+    blobs = [animated([np.full((16, 16, 3), level, np.uint8)] * 2, [40, 40], 85) for level in (10, 200)]
+    assert all(struct.unpack("<I", blob[4:8])[0] == len(blob) - 8 for blob in blobs)  # a whole RIFF file
+    out = tmp_path / "demo.webp"
+    for blob in blobs:
+        write_moving_picture(out, blob)
+        assert out.read_bytes() == tagged_webp(blob)
+    others = out.read_bytes() + b"!"
+    out.write_bytes(others)
+    with pytest.raises(InputError, match="not made here"):
+        write_moving_picture(out, blobs[0])
+    assert out.read_bytes() == others
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,21 @@ def test_paper_stands_only_beside_metrics_of_the_same_name() -> None:
     assert row(html, "st_lpips") == ["st_lpips", "lower", "0.1", "–", "–"]
 
 
+def test_every_number_stands_under_its_own_method_in_its_own_row() -> None:
+    methods = ("reconstruction", "warped_pose", "nearest_pose_moved", "nearest_pose", "plate")
+    scores = {method: {"psnr": 20.0 + i, "st_lpips": 0.1 + i / 100} for i, method in enumerate(methods)}
+    html = reconstruction_table(scores | {"settings": {}})
+    heads = re.findall(r"<th(?: [^>]*)?>(.*?)</th>", html)
+    assert heads[:2] == ["metric", "better"]
+    assert heads[2:7] == ["ours", "nearest pose, warped", "nearest pose, moved", "nearest pose", "plate alone"]
+    assert row(html, "psnr")[:7] == ["psnr", "higher", "20.00", "21.00", "22.00", "23.00", "24.00"]
+    assert row(html, "st_lpips")[:7] == ["st_lpips", "lower", "0.1", "0.11", "0.12", "0.13", "0.14"]
+    html = imitation_table({"imitation": {"pose_error_px": 1.5, "pose_detected": 0.75, "motion_consistency": 0.5, "flicker": 1.25}})
+    told = {"pose_error_px": ("lower", "1.5"), "pose_detected": ("higher", "0.75"), "motion_consistency": ("higher", "0.5")}
+    for metric, cells in (told | {"flicker": ("near 1", "1.25")}).items():
+        assert tuple(row(html, metric)[1:3]) == cells
+
+
 def test_paper_table_has_the_numbers_of_table_1() -> None:
     html = paper_table()
     assert "46.62" in html

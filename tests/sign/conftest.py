@@ -10,23 +10,15 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 from media import scenes, write_clip
 
+from pipeline.fuse.sidecar import describe
 from pipeline.sign.identity import Identity, own_identity
 from pipeline.sign.sign import sign_video
 
 CONSENT = "I, Ann, agree to be shown dancing.\nUntil the end of 2027: „ja“."
-SIDECAR = {
-    "generated": True,
-    "statement": "This video was generated.",
-    "models": {
-        "ann-appearance": {"weights_sha256": "a" * 64, "params": {"k": 3}},
-        "ann-refiner": {"weights_sha256": "b" * 64, "params": None},
-    },
-    "inputs": {"plate": {"name": "ann.zarr", "sha256": "c" * 64}, "driver_frames": {"name": "ben.zarr", "sha256": "d" * 64}},
-    "fps": "30",
-}
+WEIGHTS = {"ann-appearance": "a" * 64, "ann-refiner": "b" * 64}
 PEM = serialization.Encoding.PEM
 UNUSED = ("content_commitment", "key_encipherment", "data_encipherment", "key_agreement", "crl_sign", "encipher_only", "decipher_only")
 
@@ -53,7 +45,7 @@ def drawn(tmp_path_factory, identity) -> Drawn:
     folder = tmp_path_factory.mktemp("drawn")
     video = write_clip(folder / "ben-to-ann.mp4", scenes(), sound="aac", options={"movflags": "+faststart"})
     files = Drawn(video, folder / "ben-to-ann.json", folder / "ann.txt", folder / "signed" / "ben-to-ann.mp4")
-    files.sidecar.write_text(json.dumps(SIDECAR))
+    files.sidecar.write_text(_described(folder), encoding="utf-8")
     files.consent.write_text(CONSENT, encoding="utf-8")
     sign_video(video, files.sidecar, files.signed, files.consent, identity)
     return files
@@ -63,7 +55,7 @@ def drawn(tmp_path_factory, identity) -> Drawn:
 def chain(tmp_path) -> Callable[..., tuple[Path, Path]]:
     """Makes an authority and a signer's certificate in the test's folder; returns the paths of chain and key."""
 
-    def make(key=None, days=(-1, 1), purposes=(ExtendedKeyUsageOID.EMAIL_PROTECTION,), alone=False, password=None):
+    def make(key=None, days=(-1, 1), purposes=(ExtendedKeyUsageOID.EMAIL_PROTECTION,), alone=False, password=None, revocation=None):
         key = key or ec.generate_private_key(ec.SECP256R1())
         authority = key if alone else ec.generate_private_key(ec.SECP256R1())
         root, name = _name("Somebody" if alone else "An authority"), _name("Somebody")
@@ -80,6 +72,9 @@ def chain(tmp_path) -> Callable[..., tuple[Path, Path]]:
             )
             if purposes and not authoritative:
                 builder = builder.add_extension(x509.ExtendedKeyUsage(purposes), critical=False)
+            if revocation:
+                told = x509.AccessDescription(AuthorityInformationAccessOID.OCSP, x509.UniformResourceIdentifier(revocation))
+                builder = builder.add_extension(x509.AuthorityInformationAccess([told]), critical=False)
             digest = None if isinstance(authority, ed25519.Ed25519PrivateKey) else hashes.SHA256()
             return builder.sign(authority, digest).public_bytes(PEM)
 
@@ -90,6 +85,17 @@ def chain(tmp_path) -> Callable[..., tuple[Path, Path]]:
         return tmp_path / "certificate.pem", tmp_path / "key.pem"
 
     return make
+
+
+def _described(folder: Path) -> str:
+    """What fusion writes beside a video made with two models from two inputs."""
+    models = [folder / f"{name}.json" for name in WEIGHTS]
+    for model, digest in zip(models, WEIGHTS.values(), strict=True):
+        model.write_text(json.dumps({"weights_sha256": digest, "params": {"k": 3}}))
+    inputs = {name: folder / f"{name}.bin" for name in ("plate", "driver_frames")}
+    for name, path in inputs.items():
+        path.write_text(name)
+    return describe(models, inputs, {"fps": "30", "frames": 12})
 
 
 def _name(text: str) -> x509.Name:

@@ -33,7 +33,7 @@ def test_made_on_first_use_in_the_users_own_folder_and_kept(tmp_path, monkeypatc
     folder = configuration_folder()
     assert folder == tmp_path / "motion-copy" / "signing"
     assert modes(folder) == {CHAIN: 0o600, KEY: 0o600}  # no key of the authority
-    assert modes(folder.parent) == {"signing": 0o700}
+    assert (modes(tmp_path), modes(folder.parent)) == ({"motion-copy": 0o700}, {"signing": 0o700})
     assert identity_of(SignParams(certificate=None, key=None)) == first
     assert first.algorithm == "es256"
 

@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 from pipeline.errors import InputError
 from pipeline.sign.manifest import CONSENT_CHARACTERS, read_consent
 from pipeline.sign.sign import sign_video
-from pipeline.sign.verify import verify
+from pipeline.sign.verify import Verdict, verify
 from stages.sign import main
 
 
@@ -54,6 +54,7 @@ def test_it_holds_the_digests_and_the_consent(drawn):
     sources, described = part(manifest_of(drawn.signed), "motion-copy.sources")["data"], json.loads(drawn.sidecar.read_text())
     assert sources["models"] == {"ann-appearance": "a" * 64, "ann-refiner": "b" * 64}
     assert sources["inputs"] == described["inputs"]
+    assert sources["inputs"]["plate"] == {"name": "plate.bin", "sha256": hashlib.sha256(b"plate").hexdigest()}
     assert sources["video_sha256"] == hashlib.sha256(drawn.video.read_bytes()).hexdigest()
     assert sources["description_sha256"] == hashlib.sha256(drawn.sidecar.read_bytes()).hexdigest()
     assert (sources["generated"], sources["statement"]) == (True, described["statement"])
@@ -108,6 +109,13 @@ def test_what_is_no_video_is_not_signed(drawn, identity, tmp_path):
     with pytest.raises(InputError, match=r"b\.mp4 must be a video to be signed, there is none\. Run: dvc repro fuse"):
         sign_video(tmp_path / "b.mp4", drawn.sidecar, tmp_path / "out.mp4", None, identity)
     assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
+
+
+def test_what_does_not_read_as_valid_is_not_published(drawn, identity, tmp_path, monkeypatch):
+    monkeypatch.setattr("pipeline.sign.sign.verify", lambda *_: Verdict("altered", "a reason"))
+    with pytest.raises(InputError, match=r"was signed, but does not read as valid: a reason\."):
+        sign_video(drawn.video, drawn.sidecar, tmp_path / "out.mp4", None, identity)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.fixture

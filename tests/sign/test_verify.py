@@ -3,20 +3,26 @@
 import datetime
 import http.server
 import json
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 
 import av
 import c2pa
 import pytest
 from cryptography import x509
 
+from pipeline.command.__main__ import main as motion_copy
 from pipeline.errors import InputError
 from pipeline.sign import identity as identity_module
 from pipeline.sign.__main__ import main
-from pipeline.sign.identity import own_identity
+from pipeline.sign.identity import own_identity, read_identity
 from pipeline.sign.sign import sign_video
 from pipeline.sign.verify import verify
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def altered(path, folder, place, value=None):
@@ -109,33 +115,51 @@ def test_a_certificate_that_has_run_out_since_leaves_a_note(drawn, tmp_path, mon
     assert verify(altered(tmp_path / "out.mp4", tmp_path, place)).state == "altered"
 
 
-def test_nothing_is_fetched(drawn, identity, tmp_path):
+@pytest.fixture
+def server():
+    """The address of a server on this machine, and the paths that it was asked for."""
     asked = []
 
-    class Server(http.server.BaseHTTPRequestHandler):
+    class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
             asked.append(self.path)
             self.send_error(404)
 
+        do_POST = do_GET
+
         def log_message(self, format, *args):  # into no log
             pass
 
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Server) as server:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        signer = c2pa.Signer.from_info(c2pa.C2paSignerInfo(identity.algorithm, identity.chain, identity.key, None))
-        action = {"action": "c2pa.created", "digitalSourceType": "http://cv.iptc.org/newscodes/digitalsourcetype/digitalCapture"}
-        builder = c2pa.Builder(json.dumps({"assertions": [{"label": "c2pa.actions", "data": {"actions": [action]}}]}))
-        builder.set_no_embed()
-        builder.set_remote_url(f"http://127.0.0.1:{server.server_port}/manifest.c2pa")
-        with drawn.video.open("rb") as source, (tmp_path / "remote.mp4").open("w+b") as target:
-            builder.sign(signer, "video/mp4", source, target)
-        verdict = verify(tmp_path / "remote.mp4")
-        with pytest.raises(c2pa.C2paError), (tmp_path / "remote.mp4").open("rb") as file:
-            c2pa.Reader("video/mp4", file)  # as others would read it: the pointer does work
+        yield f"http://127.0.0.1:{server.server_port}", asked
         server.shutdown()
+
+
+def test_no_manifest_is_fetched(server, drawn, identity, tmp_path):
+    address, asked = server
+    signer = c2pa.Signer.from_info(c2pa.C2paSignerInfo(identity.algorithm, identity.chain, identity.key, None))
+    action = {"action": "c2pa.created", "digitalSourceType": "http://cv.iptc.org/newscodes/digitalsourcetype/digitalCapture"}
+    builder = c2pa.Builder(json.dumps({"assertions": [{"label": "c2pa.actions", "data": {"actions": [action]}}]}))
+    builder.set_no_embed()
+    builder.set_remote_url(f"{address}/manifest.c2pa")
+    with drawn.video.open("rb") as source, (tmp_path / "remote.mp4").open("w+b") as target:
+        builder.sign(signer, "video/mp4", source, target)
+    verdict = verify(tmp_path / "remote.mp4")
     assert verdict.state == "unsigned"
     assert "elsewhere, which is not fetched" in verdict.reason
-    assert asked == ["/manifest.c2pa"]  # by the second reader alone
+    assert asked == []
+    with pytest.raises(c2pa.C2paError), (tmp_path / "remote.mp4").open("rb") as file:
+        c2pa.Reader("video/mp4", file)  # as others read it: the address does lead there
+    assert asked == ["/manifest.c2pa"]
+
+
+def test_no_authority_is_asked_about_a_certificate(server, chain, drawn, tmp_path):
+    address, asked = server
+    certificate, key = chain(revocation=f"{address}/revoked")
+    sign_video(drawn.video, drawn.sidecar, tmp_path / "out.mp4", None, read_identity(certificate, key, "Remedy."))
+    assert verify(tmp_path / "out.mp4", certificate.read_bytes()).trusted
+    assert asked == []
 
 
 @pytest.mark.parametrize(("data", "message"), [(None, "there is none"), (b"", "that can be read"), (b"hello " * 50, "that can be read")])
@@ -172,6 +196,17 @@ def test_the_command_tells_by_its_exit_code(drawn, identity, tmp_path, monkeypat
     assert "for whom a certificate known here vouches" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(("name", "code"), [("signed", 0), ("video", 2), ("consent", 3)])
+def test_motion_copy_verify_is_the_same_outside_a_project(name, code, drawn, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["motion-copy", "verify", str(getattr(drawn, name))])
+    with pytest.raises(SystemExit) as done:
+        motion_copy()
+    said = capsys.readouterr()
+    assert done.value.code == code == main([str(getattr(drawn, name))])
+    assert (said.out, said.err) == tuple(capsys.readouterr())
+
+
 def test_what_could_not_be_found_out_is_exit_code_3(drawn, tmp_path, capsys):
     assert main([str(tmp_path / "absent.mp4")]) == 3
     assert main([str(drawn.signed), "--trust", str(drawn.sidecar)]) == 3
@@ -181,6 +216,17 @@ def test_what_could_not_be_found_out_is_exit_code_3(drawn, tmp_path, capsys):
     with pytest.raises(SystemExit) as caught:
         main(["--no-such-option"])
     assert caught.value.code == 3
+
+
+def test_a_reader_that_leaves_changes_no_verdict(drawn):
+    script = "import sys, time; from pipeline.sign.__main__ import main; time.sleep(float(sys.argv[2])); sys.exit(main(sys.argv[1:2]))"
+    command = [sys.executable, "-c", script, str(drawn.signed), "0.2"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == ""
+    assert process.returncode == 0
 
 
 def test_ones_own_certificate_is_known(drawn, tmp_path, monkeypatch, capsys):

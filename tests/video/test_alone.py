@@ -82,5 +82,25 @@ def test_nothing_is_published_of_a_playlist(tmp_path):
     write_clip(tmp_path / SECRET, scenes(3), "mpeg2video")
     (tmp_path / "a.m3u8").write_text(LISTS["a.m3u8"])
     with pytest.raises(InputError, match="playlist"):
-        extract_frames(tmp_path / "a.m3u8", tmp_path / "out.zarr", FramesParams(max_height_px=None, images_fps=None))
+        extract_frames(tmp_path / "a.m3u8", tmp_path / "out.zarr", FramesParams(max_height_px=None, images_fps=None, bits=None))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.m3u8", SECRET]
+
+
+NOISE = bytes(range(7, 256)) * 8
+HEADS = [
+    b"", b"II*\0", b"II*\0\x08\0\0\0", b"II*\0\xff\xff\xff\xff", b"II*\0\x08\0\0\0\xff\xff", b"MM\0*\0\0\0\x08\0\0\0\0\0\x08",
+    b"II+\0\x08\0\0\0\x10\0\0\0\0\0\0\0" + b"\xff" * 8, b"\x89PNG\r\n\x1a\n", b"\x89PNG\r\n\x1a\n\xff\xff\xff\xffacTL",
+    b"\x89PNG\r\n\x1a\n\0\0\0\x08acTL\xff\xff\xff\xff", b"RIFF\xff\xff\xff\xffWEBP", b"RIFF\x20\0\0\0WEBPANMF\xff\xff\xff\xff",
+    b"\xff\xd8\xff\xe0", b"BM", b"\0\0\0\x18ftypmp42", b"RIFF\0\0\0\0AVI ", b"\x1aE\xdf\xa3", b"ID3\x04", b"GIF89a", b"FLV\x01", b"OggS",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".webp", ".jpg", ".mp4", ".mkv", ""])
+def test_heads_of_files_without_the_rest_are_refused(suffix, tmp_path):
+    for i, head in enumerate(HEADS):
+        for rest in (b"", NOISE):
+            for path in (tmp_path / f"clip{i}{suffix}", tmp_path / f"folder{i}" / f"1{suffix}"):
+                path.parent.mkdir(exist_ok=True)
+                path.write_bytes(head + rest)
+                with pytest.raises(InputError, match=str(tmp_path)):
+                    list(read_video(path if path.parent == tmp_path else path.parent))

@@ -106,6 +106,13 @@ class TestOfSeveralPicturesInOneFile:
             read(tmp_path)
 
 
+    def test_a_video_named_as_an_image_is_refused(self, tmp_path):
+        media.write_clip(tmp_path / "a.mp4", media.scenes(3)).rename(tmp_path / "a.png")
+        for path in (tmp_path / "a.png", tmp_path):
+            with pytest.raises(InputError, match=r"a\.png is named as an image, found the format mov"):
+                read(path)
+
+
 def write_webp(path: Path, durations: list[int]) -> Path:
     animation = cv2.Animation()
     animation.frames, animation.durations = bgr(media.scenes(len(durations))), durations

@@ -23,7 +23,7 @@ def read_array(path: Path, joint_names: list[str] | None, clip: Clip) -> Labels:
         raise InputError(f"{path} must hold numbers (frames, joints, 2 or 3), found {found}; save it so, or correct joint_names")
     clip.require_every_frame(path, len(values))
     values = values.astype(np.float64)
-    seen = np.isfinite(values[..., :2]).all(axis=2)
+    seen = np.asarray(np.isfinite(values[..., :2]).all(axis=2))
     points = np.where(seen[..., None], values[..., :2], np.nan)
     score = np.where(seen, values[..., 2] if values.shape[2] == 3 else 1.0, 0.0)
     return Labels(list(joint_names), points[:, None], score[:, None], range(len(values)), followed=True)
