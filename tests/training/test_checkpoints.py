@@ -209,6 +209,15 @@ def test_a_clock_that_jumps_ahead_removes_nothing(tmp_path, age, monkeypatch):
     assert not (tmp_path / "stage/mine" / MARK).exists()
 
 
+def test_a_mark_of_a_clock_that_was_ahead_is_made_anew(tmp_path, age, monkeypatch):
+    folder = leave(tmp_path, "mine", ABANDONED_DAYS + 1, age)
+    now = time.time()
+    for days_ahead in (1000, 0):
+        monkeypatch.setattr(time, "time", lambda days=days_ahead: now + days * 86400)
+        look(tmp_path)
+        assert (folder / MARK).stat().st_mtime == pytest.approx(now + days_ahead * 86400, abs=1)
+
+
 def test_what_is_taken_up_again_is_abandoned_no_more(tmp_path, age):
     folder = leave(tmp_path, "mine", ABANDONED_DAYS + 1, age)
     look(tmp_path)
