@@ -82,5 +82,5 @@ def test_nothing_is_published_of_a_playlist(tmp_path):
     write_clip(tmp_path / SECRET, scenes(3), "mpeg2video")
     (tmp_path / "a.m3u8").write_text(LISTS["a.m3u8"])
     with pytest.raises(InputError, match="playlist"):
-        extract_frames(tmp_path / "a.m3u8", tmp_path / "out.zarr", FramesParams(max_height_px=None, images_fps=None))
+        extract_frames(tmp_path / "a.m3u8", tmp_path / "out.zarr", FramesParams(max_height_px=None, images_fps=None, bits=None))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.m3u8", SECRET]
