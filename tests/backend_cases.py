@@ -159,7 +159,7 @@ REFINERS = {"dcpose": dcpose_case, "none": None}
 class MatteCase:
     """A matting backend, one that finds nobody (or the same), frames (t h w 3), and the boxes (t 2 4) of two people in them.
 
-    doubts: whether it notices that a box holds nobody; shows: whether a mask of somebody has a pixel, which no network owes us.
+    shows: whether a mask of somebody has a pixel, which no network owes us.
     """
 
     segment: Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -167,7 +167,6 @@ class MatteCase:
     frames: np.ndarray
     boxes: np.ndarray
     empty: np.ndarray
-    doubts: bool = True
     shows: bool = True
 
 
@@ -190,10 +189,10 @@ def difference_case(folder: Path) -> MatteCase:
 
 
 def blazepose_matte_case(folder: Path) -> MatteCase:
-    """The real network, which paints somebody into every box: it is asked only where joints were seen."""
+    """The real network, which takes drawn figures for people and refuses a box that shows nobody."""
     frames, points, background = two_figures(2)
     segment = adapter("pipeline/matting/backends", "blazepose").load(fetched("blazepose", folder / "weights"), 1, [], [])
-    return MatteCase(segment, segment, frames, person_boxes(points), np.full_like(background, 128), doubts=False)
+    return MatteCase(segment, segment, frames, person_boxes(points), np.full_like(background, 128))
 
 
 def instances_case(folder: Path, name: str) -> MatteCase:
