@@ -142,9 +142,9 @@ def link_people(people: list[People], colours: list[np.ndarray], params: Trackin
 def _follow_identity(people: list[People]) -> list[list[tuple[int, int]]]:
     threads: dict[int, list[tuple[int, int]]] = {}
     for frame, group in enumerate(people):
-        for row, name in enumerate([] if group.identity is None else group.identity.tolist()):
-            if np.isfinite(group.points[row]).any():
-                threads.setdefault(name, []).append((frame, row))
+        there = np.flatnonzero(np.isfinite(group.points).any(axis=(1, 2))).tolist() if group.identity is not None else []
+        for row in there:
+            threads.setdefault(int(group.identity[row]), []).append((frame, row))  # pyright: ignore[reportOptionalSubscript]
     return [threads[name] for name in sorted(threads)]
 
 
