@@ -3,7 +3,6 @@
 import argparse
 import contextlib
 import json
-import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import psutil
 
+from pipeline.disk import replace_text
 from pipeline.errors import InputError
 from pipeline.failures import end_of, flush_output
 from pipeline.record import require_unchanged
@@ -68,9 +68,7 @@ def stage_clock(path: Path | None, frames: int | None = None) -> Iterator[dict[s
     if figures.get("frames"):
         figures.setdefault("frames_per_s", figures["frames"] / seconds)
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    beside.write_text(json.dumps({k: round(float(v), 3) for k, v in figures.items()}, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    os.replace(beside, path)  # never in place: DVC may have linked the file to its cache
+    replace_text(path, json.dumps({k: round(float(v), 3) for k, v in figures.items()}, indent=1, sort_keys=True) + "\n")
 
 
 def _require_times(path: Path | None) -> None:

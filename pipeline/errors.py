@@ -1,7 +1,8 @@
-"""The one error a user is meant to read."""
+"""What a user is meant to read: the one error, and warnings."""
 
 import os
 import stat
+import sys
 from pathlib import Path
 
 
@@ -21,3 +22,8 @@ def require_plain(path: str | os.PathLike[str]) -> None:
         kinds = {stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket"}
         found = kinds.get(stat.S_IFMT(mode), "a device")
         raise InputError(f"{path} must be a file or a folder, found {found}: put the file itself there.")
+
+
+def warn(line: str) -> None:
+    """Say on stderr what a user should know, though nothing stops."""
+    print(f"warning: {line}", file=sys.stderr)

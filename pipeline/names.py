@@ -1,5 +1,6 @@
 """Which names of clips, targets, pairs and other systems are legal: they become parts of file names, stages and commands."""
 
+import re
 import unicodedata
 from collections.abc import Callable
 from typing import Any
@@ -39,6 +40,11 @@ def named(kind: str) -> Callable[[str], str]:
         return name
 
     return check
+
+
+def natural_key(name: str) -> list[tuple[int, int, str]]:
+    """What sorts names in natural order: img2 before img10."""
+    return [(1, int(part), part) if part.isdigit() else (0, 0, part.lower()) for part in re.split(r"(\d+)", name)]
 
 
 def pair_name(driver: str, target: str) -> str:

@@ -115,8 +115,7 @@ def generate_foreground(
     rows = driven_crop(motion.points, present, crops.crop, crops.crop_hw, crops.size_hw, motion.clock.has_time)
     facts = {"model_sha256": model.weights_sha256, "skeleton": model.skeleton.name, "k": _window(model.network), "grey": model.grey}
     facts |= made_for
-    fading = None if chosen is None else fades(chosen.rank[:, 0], present, fade_frames(params.fade_s, motion.clock))
-    seen = _seen(model, references, chosen, fading, len(present), float(rows[0, 0, 0]))
+    seen = _seen(model, references, chosen, present, fade_frames(params.fade_s, motion.clock), float(rows[0, 0, 0]))
     if model.carrying is not None:
         facts["carrying"] = vars(model.carrying)
     ranks = None if seen is None else seen.ranks[:, 0]
@@ -146,22 +145,21 @@ def _seen(
     model: LoadedGenerator,
     references: References | None,
     chosen: ChosenReferences | None,
-    fading: Fades | None,
-    frames: int,
+    present: np.ndarray,
+    fade: int,
     scale: float,
 ) -> _Seen | None:
-    """What a model that carries real pixels sees of them; None for another."""
+    """What a model that carries real pixels sees of them in frames present (t), of which a fade lasts `fade`; None for another."""
     if model.carrying is None:
         return None
     assert isinstance(model.network, Generator)
-    wanted = frames, model.network.shape.references
-    if references is None or chosen is None or fading is None or chosen.rank.shape != wanted:
+    wanted = len(present), model.network.shape.references
+    if references is None or chosen is None or chosen.rank.shape != wanted:
         found = "none" if chosen is None else "{} of {}".format(*chosen.rank.shape[::-1])
-        raise InputError(
-            f"the model needs {wanted[1]} chosen references for each of {frames} frames, found {found}. Run: dvc repro find_references"
-        )
+        needed = f"{wanted[1]} chosen references for each of {wanted[0]} frames"
+        raise InputError(f"the model needs {needed}, found {found}. Run: dvc repro find_references")
     pictures = ReferencePictures(references, scale, next(model.network.parameters()).device)
-    return _Seen(pictures, chosen.rank, fading, learn_core(pictures, model.skeleton))
+    return _Seen(pictures, chosen.rank, fades(chosen.rank[:, 0], present, fade), learn_core(pictures, model.skeleton))
 
 
 def _frames(

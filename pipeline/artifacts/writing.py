@@ -10,6 +10,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from pipeline.disk import flush_file
 from pipeline.errors import InputError
 
 WAIT_S = 2.0  # a killed writer may need a moment to end
@@ -48,14 +49,6 @@ def flush(path: Path) -> None:
     """Have a file, or all files of a folder, written to the disk."""
     if path.is_dir():
         with ThreadPoolExecutor(FLUSHES) as pool:
-            list(pool.map(_flush_file, [file for file in path.rglob("*") if file.is_file()]))
+            list(pool.map(flush_file, [file for file in path.rglob("*") if file.is_file()]))
     else:
-        _flush_file(path)
-
-
-def _flush_file(path: Path) -> None:
-    file = os.open(path, os.O_RDWR)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)
+        flush_file(path)

@@ -1,6 +1,7 @@
 """Values of params.yaml that pick a file or a folder of this project, and what they may be: what lies there, by its name."""
 
 import difflib
+import functools
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ PIPELINE = Path(__file__).resolve().parent.parent
 FUSE_STAGES = ("generated", "warped", "enhanced", "refined")  # dvc.yaml names a store of foregrounds after each
 
 
+@functools.cache
 def choices() -> dict[str, list[str]]:
     """Legal values by key: of an entry of clips, targets or pairs (`clips.pose`), or of a section (`background.fill`)."""
     assets = sorted(path.stem for path in (PIPELINE / "assets").glob("*.yaml"))

@@ -12,8 +12,7 @@ from pipeline.command.init import add_videos
 from pipeline.door import run_door
 from pipeline.errors import InputError
 from pipeline.imports import ROOT
-
-PLAN, PARAMS = "dvc.yaml", "params.yaml"
+from pipeline.record import PARAMS, PLAN
 
 
 def main() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from pipeline.check.entries import DICTS
 from pipeline.command.editing import with_empty_list, with_entries, without_entries
+from pipeline.disk import replace_text
 from pipeline.errors import InputError
 from pipeline.names import LONGEST_BYTES, name_fault, pair_name
 from pipeline.params import read_all
@@ -51,7 +52,7 @@ def add_videos(project: Path, target: Path, drivers: list[Path]) -> list[str]:
     if not whole:
         raise InputError(f"{path} could not be edited without changing more than wanted: add the entries by hand, see the comments there.")
     if text != before:
-        _replace(path, text)
+        replace_text(path, text, path.stat().st_mode)
     return _said(gone, new, names[target], names[drivers[0]])
 
 
@@ -107,13 +108,6 @@ def _demo(old: Kept) -> dict[str, set[str]]:
 
     of = {kind: {name for name, entry in old[kind].items() if refers(entry)} for kind in ("pairs", "external")}
     return {"clips": clips, "targets": {name for name in old["targets"] if name in clips}, **of}
-
-
-def _replace(path: Path, text: str) -> None:
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    beside.write_text(text, encoding="utf-8")
-    beside.chmod(path.stat().st_mode)
-    os.replace(beside, path)
 
 
 def _said(gone: Mapping[str, set[str]], new: Mapping[str, Cast], target: str, driver: str) -> list[str]:

@@ -1,7 +1,6 @@
 """A target's frames, mattes and plate at the networks' working size (§4.1.2: "all the frames are resized")."""
 
 import math
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from pipeline.artifacts.keypoints import Track, read_keypoints
 from pipeline.artifacts.mattes import open_mattes
 from pipeline.artifacts.store import require_free_bytes
 from pipeline.body.trunk import whole_body_px, with_hips
-from pipeline.errors import InputError
+from pipeline.errors import InputError, warn
 from pipeline.params import Section
 from pipeline.picture.framing import STEP_PX, CropMode, Framing, training_crop
 from pipeline.picture.geometry import sample_crop
@@ -62,7 +61,7 @@ def crop_person(frames_path: Path, mattes_path: Path, keypoints_path: Path, plat
     require_free_bytes(out, len(frames) * height * width * 7)
     warnings = _warnings(framing, params)
     for warning in warnings:
-        print(f"warning: {warning}", file=sys.stderr)
+        warn(warning)
     blocks = _blocks(frames, mattes, plate[0], framing)
     extra = {"mode": framing.mode, "margin": params.margin, "body_px": round(framing.body_px, 2), "warnings": warnings}
     write_crops(out, blocks, framing.rows, present, frames.clock, framing.crop_hw, frames.size_hw, extra)

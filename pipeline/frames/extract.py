@@ -2,7 +2,6 @@
 
 import math
 import os
-import sys
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from pydantic import Field, field_validator
 from pipeline.artifacts.frames import create_frames, replace_clock
 from pipeline.artifacts.sounds import write_sound
 from pipeline.artifacts.store import require_free_bytes
-from pipeline.errors import InputError
+from pipeline.errors import InputError, warn
 from pipeline.params import Section, read_value
 from pipeline.progress import Progress
 from pipeline.video.clock import NO_TIME, Clock
@@ -82,7 +81,7 @@ def extract_frames(video: Path, out: Path, params: FramesParams, span: Span | No
         create_frames(out, NO_TIME, (height, width), facts) as writer,
         Progress(expected, f"frames of {video.name}") as progress,
     ):
-        for block in read_video(video, params.max_height_px, params.images_fps, span, params.bits, _warn):
+        for block in read_video(video, params.max_height_px, params.images_fps, span, params.bits, warn):
             writer.append(block.frames)
             length += len(block.frames)
             pts += block.pts or []
@@ -90,14 +89,10 @@ def extract_frames(video: Path, out: Path, params: FramesParams, span: Span | No
         if info.audio is not None and (sound := extract_sound(video, _heard(info, pts) if span else None)) is not None:
             write_sound(writer, sound)
         if info.unheard:
-            _warn(f"{video} has {info.unheard} sound track{'s' * (info.unheard > 1)}, none of which can be decoded: the clip is silent")
+            warn(f"{video} has {info.unheard} sound track{'s' * (info.unheard > 1)}, none of which can be decoded: the clip is silent")
         pts = [stamp - pts[0] for stamp in pts] if span else pts
         replace_clock(writer, Clock(info.fps, info.time_base, tuple(pts)) if pts else NO_TIME)
     return length
-
-
-def _warn(line: str) -> None:
-    print(f"warning: {line}", file=sys.stderr)
 
 
 def _heard(info: VideoInfo, pts: list[int]) -> tuple[Fraction, Fraction]:

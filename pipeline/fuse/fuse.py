@@ -13,12 +13,13 @@ from pydantic import Field
 from pipeline.artifacts.agree import require_one_motion
 from pipeline.artifacts.foregrounds import Foregrounds, open_foregrounds
 from pipeline.artifacts.frames import Frames, create_frames, open_frames
+from pipeline.artifacts.replacing import VIDEO_COMMENT
 from pipeline.artifacts.residuals import Residuals, open_residuals
 from pipeline.artifacts.sounds import read_sound
 from pipeline.artifacts.store import publish, require_free_bytes
 from pipeline.body.regions import feather
 from pipeline.errors import InputError
-from pipeline.fuse.sidecar import COMMENT, TITLE, describe, draw_mark
+from pipeline.fuse.sidecar import TITLE, describe, draw_mark
 from pipeline.params import Section
 from pipeline.picture.compositing import compose_full
 from pipeline.picture.geometry import sample_crop
@@ -99,7 +100,7 @@ def fuse_pair(inputs: FuseInputs, outputs: FuseOutputs, params: FuseParams) -> i
         crops = stack.enter_context(create_frames(outputs.fused, foreground.clock, generated.crop_hw, extra, kind="fused"))
         temporary = stack.enter_context(publish(outputs.video, "video"))
         sound = read_sound(inputs.driver_frames) if foreground.clock.has_time else None
-        tags = {"title": TITLE, "comment": COMMENT}
+        tags = {"title": TITLE, "comment": VIDEO_COMMENT}
         video = stack.enter_context(write_video(temporary, plate.size_hw, clock, params.crf, params.preset, tags, sound))
         progress = stack.enter_context(Progress(t, f"fuse {outputs.video.stem}"))
         for full, row in zip(composed(foreground, residuals, plate), generated.crop, strict=True):

@@ -11,16 +11,16 @@ import numpy as np
 
 from pipeline.artifacts.replacing import VIDEO_COMMENT
 from pipeline.errors import InputError
+from pipeline.training.digests import digest_file
 
 TITLE = "Generated video"
-COMMENT = VIDEO_COMMENT
 
 
 def describe(models: Iterable[Path], inputs: Mapping[str, Path], facts: Mapping[str, Any]) -> str:
     """JSON text: generated, the models' digests and params, the inputs' sha256, and further facts; no clock in it."""
     described = {
         "generated": True,
-        "statement": COMMENT,
+        "statement": VIDEO_COMMENT,
         "models": {path.stem: _model(path) for path in models},
         "inputs": {name: {"name": path.name, "sha256": digest_path(path)} for name, path in inputs.items()},
         **facts,
@@ -31,8 +31,7 @@ def describe(models: Iterable[Path], inputs: Mapping[str, Path], facts: Mapping[
 def digest_path(path: Path) -> str:
     """sha256 of a file, or of a folder: over its files' relative names and digests in order of name."""
     if path.is_file():
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return digest_file(path)
     digest = hashlib.sha256()
     for part in sorted(p for p in path.rglob("*") if p.is_file()):
         digest.update(f"{part.relative_to(path).as_posix()} {digest_path(part)}\n".encode())

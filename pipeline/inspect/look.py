@@ -196,7 +196,7 @@ def _curve(path: Path) -> Findings:
 def _video(path: Path) -> Findings:
     from av.error import FFmpegError
 
-    from pipeline.video.reading import open_media
+    from pipeline.video.opening import open_media
 
     found = Findings(f"{path}: video")
     try:

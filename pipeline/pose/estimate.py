@@ -10,7 +10,7 @@ import numpy as np
 from pipeline.artifacts.frames import Frames
 from pipeline.artifacts.keypoints import Keypoints
 from pipeline.body.skeleton import Skeleton
-from pipeline.errors import InputError
+from pipeline.errors import InputError, warn
 from pipeline.pose.joining import join_alike
 from pipeline.pose.naming import Naming
 from pipeline.pose.params import PoseParams
@@ -199,7 +199,7 @@ def _gates(frames: Frames, sources: Sources, subject: Subject, params: PoseParam
 def _say_cuts(clip: str, cuts: list[int], length: int) -> None:
     if cuts:
         spans = ", ".join(f"[{start}, {stop - 1}]" for start, stop in list(pairwise([0, *cuts, length]))[:NAMED_FRAMES])
-        _warn(f"clip {clip} is cut: another shot begins at {_frames(cuts)}; make each shot a clip of its own by its span ({spans})")
+        warn(f"clip {clip} is cut: another shot begins at {_frames(cuts)}; make each shot a clip of its own by its span ({spans})")
 
 
 def _say_doubts(clip: str, tracks: Tracks, selected: int, gates: Gates) -> None:
@@ -207,10 +207,10 @@ def _say_doubts(clip: str, tracks: Tracks, selected: int, gates: Gates) -> None:
     doubts = tracks.doubts[selected]
     if doubts:
         at = _frames([frame for before, frame in pairwise([-RUN_FRAMES, *doubts]) if frame - before >= RUN_FRAMES])
-        _warn(f"track {selected} of clip {clip} may be another person from {at} on: look there; clips.{clip}.select takes another track")
+        warn(f"track {selected} of clip {clip} may be another person from {at} on: look there; clips.{clip}.select takes another track")
     height = tracks.heights[selected]
     if gates.least_px is not None and height < gates.least_px:
-        _warn(
+        warn(
             f"the person of clip {clip} is {height:.0f} px high, less than {gates.least_px:.0f}, a sixth of the frame's longer side: "
             "joints are coarse; crop the video about the person (ffmpeg -i IN -vf crop=WIDTH:HEIGHT:X:Y OUT)"
         )
@@ -219,7 +219,3 @@ def _say_doubts(clip: str, tracks: Tracks, selected: int, gates: Gates) -> None:
 def _frames(numbers: list[int]) -> str:
     more = f" and {len(numbers) - NAMED_FRAMES} more" if len(numbers) > NAMED_FRAMES else ""
     return f"frame{'s' * (len(numbers) > 1)} {', '.join(map(str, numbers[:NAMED_FRAMES]))}{more}"
-
-
-def _warn(line: str) -> None:
-    print(f"warning: {line}", file=sys.stderr)

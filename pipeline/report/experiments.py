@@ -6,6 +6,7 @@ from typing import Any
 
 from pipeline.artifacts.experiments import REMEDY, by_row, difference_text, mean_text, read_experiments
 from pipeline.artifacts.store import readable
+from pipeline.report.facts import shown
 from pipeline.report.page import bullets, folded, heading, paragraph, table
 
 COSTS = ("training_s", "frames_per_s")
@@ -14,7 +15,7 @@ COSTS = ("training_s", "frames_per_s")
 def experiment_sections(folder: Path) -> list[str]:
     """A section for every table that is there, in the order of their names."""
     parts: list[str] = []
-    for path in sorted(path for path in folder.glob("*.parquet") if not path.name.startswith(".")):  # what a killed run left is hidden
+    for path in shown(folder.glob("*.parquet"), folder):
         records, about = read_experiments(path)
         with readable(path, "table of experiments", REMEDY):
             parts += _section(records, about)

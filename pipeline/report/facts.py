@@ -20,7 +20,7 @@ LONG_TEXT = 160
 def time_table(folder: Path) -> str:
     """Seconds, peak memory and frames per second of every stage that left its figures."""
     rows, total = [], 0.0
-    for path in _shown(folder.glob("*.json"), folder):
+    for path in shown(folder.glob("*.json"), folder):
         with readable(path, "JSON of a stage's figures", "Take it away, or run the stage again"):
             figures = dict(json.loads(path.read_text(encoding="utf-8")))
             told = [figures.get(key) for key in ("seconds", "peak_memory_mb", "frames", "frames_per_s")]
@@ -123,7 +123,7 @@ def flat(tree: Any, prefix: str = "") -> list[tuple[str, Any]]:
 def licence_table(folders: list[Path]) -> str:
     """Licence and what it allows, for everything that was fetched."""
     rows = []
-    for path in (path for folder in folders for path in _shown(folder.rglob("asset.json"), folder)):
+    for path in (path for folder in folders for path in shown(folder.rglob("asset.json"), folder)):
         with readable(path, "description of an asset", "Run: dvc repro fetch_weights fetch_demo"):
             facts = json.loads(path.read_text(encoding="utf-8"))
             row = [str(facts[key]) for key in ("name", "what", "source", "licence", "allows")]
@@ -135,7 +135,7 @@ def licence_table(folders: list[Path]) -> str:
     return table(["name", "what it is", "source", "licence", "what it allows"], rows)
 
 
-def _shown(paths: Iterable[Path], folder: Path) -> list[Path]:
+def shown(paths: Iterable[Path], folder: Path) -> list[Path]:
     """The paths in order, without what is hidden: a stage that is killed leaves its unfinished work so."""
     return sorted(path for path in paths if not any(part.startswith(".") for part in path.relative_to(folder).parts))
 

@@ -13,6 +13,7 @@ from pipeline.artifacts.keypoints import Track, read_keypoints
 from pipeline.artifacts.pictures import write_moving_picture
 from pipeline.door import run_door
 from pipeline.errors import InputError
+from pipeline.names import BETWEEN
 from pipeline.picture.framing import body_boxes
 from pipeline.report.videos import IMAGES_FPS
 from pipeline.video.clock import Clock
@@ -32,7 +33,7 @@ def moving_picture(data: Path, pair: str, height_px: int, every: int, most_kb: i
     data: folder with frames/, keypoints/, motions/, videos/. Every `every`-th frame is shown for as long as it lasts, endlessly,
     height_px high. InputError where a file is missing, or the picture is larger than most_kb (of 1000 bytes) at the lowest quality.
     """
-    driver, joined, _ = pair.partition("-to-")
+    driver, joined, _ = pair.partition(BETWEEN)
     if not joined:
         raise InputError(f"a pair is called <driver>-to-<target>, found {pair}: name one of params.yaml.")
     frames = open_frames(data / "frames" / f"{driver}.zarr")

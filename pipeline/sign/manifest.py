@@ -14,6 +14,7 @@ from typing import Any
 
 from pipeline.artifacts.store import readable
 from pipeline.errors import InputError
+from pipeline.training.digests import digest_file
 
 SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
 GENERATOR = "Motion Copy"
@@ -85,5 +86,4 @@ def _agent() -> dict[str, str]:
 def _digest(path: Path) -> str:
     if not path.is_file():
         raise InputError(f"{path} must be a video to be signed, there is none. Run: dvc repro fuse")
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return digest_file(path)

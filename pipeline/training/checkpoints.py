@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from filelock import FileLock, Timeout
 
+from pipeline.disk import flush_file
 from pipeline.errors import InputError
 from pipeline.training.digests import digest_file
 
@@ -117,15 +118,7 @@ def _take_lock(folder: Path) -> FileLock | None:
 
 def _replace(source: Path, target: Path) -> None:
     """Rename a file once it is on the disk, and have the renaming written too."""
-    _flush(source, os.O_RDWR)
+    flush_file(source)
     os.replace(source, target)
     if os.name != "nt":  # which has no such thing for a folder
-        _flush(target.parent, os.O_RDONLY)
-
-
-def _flush(path: Path, how: int) -> None:
-    file = os.open(path, how)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)
+        flush_file(target.parent)

@@ -4,7 +4,6 @@ TIFF and animated WebP are decoded by OpenCV (libtiff, libwebp): FFmpeg refuses 
 cut file with grey where it is told not to refuse; it shows the first page alone, and nothing of the other.
 """
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ import cv2
 import numpy as np
 
 from pipeline.errors import InputError, require_plain
+from pipeline.names import natural_key
 from pipeline.video.clock import NO_TIME, Clock
 from pipeline.video.layouts import is_tiff, png_frames, tiff_pages, webp_durations
 from pipeline.video.opening import first_frame, open_media, video_stream
@@ -37,6 +37,10 @@ class Stack:
     def names(self) -> list[str]:
         """What errors call each picture."""
         return [f"{self.path} (picture {number})" for number in range(len(self.places))]
+
+    def first(self) -> tuple[av.VideoFrame, str]:
+        """The first picture, and its codec's name."""
+        return next(self.frames(0, 0)), "tiff" if self.pts is None else "webp"
 
     def clock(self, images_fps: str | None) -> Clock:
         """The nominal rate and the unit of pts: the animation's own, or for pages images_fps; NO_TIME without one."""
@@ -75,6 +79,10 @@ class Folder:
         """What errors call each picture."""
         return [str(image) for image in self.images]
 
+    def first(self) -> tuple[av.VideoFrame, str]:
+        """The first picture, and its codec's name."""
+        return read_image(self.images[0])
+
     def clock(self, images_fps: str | None) -> Clock:
         """images_fps's; NO_TIME without one."""
         return Clock.regular(images_fps, 0) if images_fps else NO_TIME
@@ -112,7 +120,13 @@ def image_files(path: Path) -> list[Path]:
     images = [p for p in path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith(".")]
     if not images:
         raise InputError(f"{path} is a folder without images: it must hold {', '.join(IMAGE_SUFFIXES)} files.")
-    return sorted(images, key=_natural)
+    return sorted(images, key=lambda image: natural_key(image.name))
+
+
+def find_pictures(path: Path) -> Stack | Folder | None:
+    """The pictures of a folder, of an image file or of a stack; None for a video. InputError as image_files() says."""
+    images, stack = image_files(path), find_stack(path)
+    return stack or (Folder(images) if images else None)
 
 
 def read_image(path: Path) -> tuple[av.VideoFrame, str]:
@@ -170,8 +184,3 @@ class _Quiet:
 
     def __exit__(self, *_: object) -> None:
         cv2.utils.logging.setLogLevel(self.level)
-
-
-def _natural(path: Path) -> list[tuple[int, int, str]]:
-    parts = re.split(r"(\d+)", path.name)
-    return [(1, int(part), part) if part.isdigit() else (0, 0, part.lower()) for part in parts]

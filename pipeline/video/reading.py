@@ -21,7 +21,7 @@ from pipeline.video.depth import Depth
 from pipeline.video.interlace import Combs, deinterlaced
 from pipeline.video.layouts import png_frames
 from pipeline.video.opening import first_frame, open_media, sound_stream, stream_origin_s, video_stream
-from pipeline.video.pictures import Folder, Stack, find_stack, image_files, read_image
+from pipeline.video.pictures import Folder, Stack, find_pictures
 from pipeline.video.upright import shown_size, upright
 
 Span = tuple[int, int]  # first and last frame of a video, both included, from 0
@@ -64,11 +64,8 @@ def probe(path: str | Path, images_fps: str | None = None) -> VideoInfo:
     InputError for what is missing, not a video, or empty.
     """
     path = Path(path)
-    images = image_files(path)
-    stack = find_stack(path)
-    if images or stack:
-        frame, codec = (next(stack.frames(0, 0)), "webp" if stack.pts else "tiff") if stack else read_image(images[0])
-        pictures = stack or Folder(images)
+    if pictures := find_pictures(path):
+        frame, codec = pictures.first()
         clock, size_hw = pictures.clock(images_fps), shown_size(frame, None, Fraction(1))
         return VideoInfo(path, size_hw, len(pictures.names), clock.fps, clock.time_base, codec, frame.format.name, None)
     with open_media(path) as container:
@@ -104,9 +101,9 @@ def read_video(
     frame at which the file ends early, before its span does, breaks, or changes its size.
     """
     path, said = Path(path), say or (lambda line: None)
-    images, stack, depth = image_files(path), find_stack(path), Depth(bits, str(path))
-    if images or stack:
-        frames = _image_frames(stack or Folder(images), max_height_px, bool(images_fps), span, depth)
+    depth = Depth(bits, str(path))
+    if pictures := find_pictures(path):
+        frames = _image_frames(pictures, max_height_px, bool(images_fps), span, depth)
     else:
         frames = _video_frames(path, max_height_px, span, depth, said)
     block, pts = [], []

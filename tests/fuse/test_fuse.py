@@ -14,12 +14,13 @@ import pytest
 
 from pipeline.artifacts.foregrounds import create_foregrounds
 from pipeline.artifacts.frames import create_frames, open_frames
+from pipeline.artifacts.replacing import VIDEO_COMMENT
 from pipeline.artifacts.residuals import create_residuals
 from pipeline.artifacts.sounds import write_sound
 from pipeline.errors import InputError
 from pipeline.fuse import fuse
 from pipeline.fuse.fuse import FuseInputs, FuseOutputs, FuseParams, fuse_pair
-from pipeline.fuse.sidecar import COMMENT, digest_path
+from pipeline.fuse.sidecar import digest_path
 from pipeline.picture.geometry import box_to_crop, sample_crop
 from pipeline.video.clock import NO_TIME, Clock
 from pipeline.video.reading import probe, read_video
@@ -153,7 +154,7 @@ def test_a_foreground_of_another_clip_is_refused(fused, tmp_path):
 def test_video_and_json_say_what_they_are(fused):
     inputs, outputs = fused
     with av.open(str(outputs.video)) as container:
-        assert container.metadata["comment"] == COMMENT
+        assert container.metadata["comment"] == VIDEO_COMMENT
         assert container.metadata["title"] == "Generated video"
     told = json.loads(outputs.sidecar.read_text())
     assert told["generated"] is True

@@ -4,25 +4,15 @@ import cv2
 import numpy as np
 import pytest
 from figure import Figure, Motion, static_background
+from pose.standing import BODY, GATES, TRACKING
 
 from pipeline.errors import InputError
 from pipeline.pose.joining import join, join_alike
 from pipeline.pose.people import People, nobody
 from pipeline.pose.select import Gates, join_selected, read_select, select_person
 from pipeline.pose.shots import Shots
-from pipeline.pose.tracks import TrackingParams, Tracks, colour_difference, limb_colours, link_people
+from pipeline.pose.tracks import Tracks, colour_difference, limb_colours, link_people
 
-BODY = np.array([[0, -50], [0, 0], [-10, 50], [10, 50]], np.float64)
-TRACKING = TrackingParams(
-    max_step_heights=0.5,
-    max_lost_frames=20,
-    colour_weight=2.0,
-    max_colour_difference=0.12,
-    join_colour_difference=0.06,
-    cut_ratio=3.0,
-    min_fraction=0.05,
-)
-GATES = Gates(0.5, empty_allowed=False, least_px=None)
 Shown = list[tuple[float, float]]  # of one frame, each person's x and colour
 
 

@@ -4,24 +4,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pose.standing import BODY, GATES, TRACKING
 
 from pipeline.errors import InputError
 from pipeline.pose.people import People, nobody
 from pipeline.pose.select import Gates, read_select, select_person
-from pipeline.pose.tracks import TrackingParams, Tracks, link_people
+from pipeline.pose.tracks import Tracks, link_people
 
 T = 40
-BODY = np.array([[0, -50], [0, 0], [-10, 50], [10, 50]], np.float64)
-TRACKING = TrackingParams(
-    max_step_heights=0.5,
-    max_lost_frames=20,
-    colour_weight=2.0,
-    max_colour_difference=0.12,
-    join_colour_difference=0.06,
-    cut_ratio=3.0,
-    min_fraction=0.05,
-)
-GATES = Gates(0.5, empty_allowed=False, least_px=None)
 
 
 def crossing(seen_behind: bool) -> tuple[list[People], list[np.ndarray], np.ndarray]:

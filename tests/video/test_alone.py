@@ -9,7 +9,9 @@ from media import scenes, write_clip
 
 from pipeline.errors import InputError, require_plain
 from pipeline.frames.extract import FramesParams, extract_frames
-from pipeline.video.reading import image_files, open_media, probe, read_video
+from pipeline.video.opening import open_media
+from pipeline.video.pictures import image_files
+from pipeline.video.reading import probe, read_video
 
 SECRET = "secret.ts"
 LISTS = {

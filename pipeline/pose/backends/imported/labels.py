@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.errors import InputError
+from pipeline.names import natural_key
 
 ROBOFLOW = re.compile(r"(_(png|jpe?g|bmp|tiff?|webp|avif|heic))?\.rf\.\w+$", re.IGNORECASE)
 MOST_BYTES = 4 * 2**30  # of labels in memory
@@ -116,7 +117,7 @@ def _frames_of_names(path: Path, rows: list[str], clip: Clip) -> list[int | None
             raise InputError(f"{path} must label the clip's images, found none of them in it ({found}); name the right file")
         return wanted
     if len(rows) == clip.frames and clip.first is None:  # as many pictures as frames: the video was made of them
-        order = sorted(range(len(rows)), key=lambda row: _natural(picture_name(files[row])))
+        order = sorted(range(len(rows)), key=lambda row: natural_key(picture_name(files[row])))
         place = {row: t for t, row in enumerate(order)}
         return [place[row] for row in range(len(rows))]
     return list(frame_numbers(path, files))
@@ -153,10 +154,6 @@ def frame_numbers(path: Path, names: list[str], example: str = "img0123.png") ->
             f"which differ in more; {remedy}"
         )
     return list(differing[0]) if differing else [int(found[-1]) for found in numbers]
-
-
-def _natural(name: str) -> list[tuple[int, int, str]]:
-    return [(1, int(part), part) if part.isdigit() else (0, 0, part.lower()) for part in re.split(r"(\d+)", name)]
 
 
 def match_joints(
