@@ -155,9 +155,10 @@ def edit_params(path: Path, values: dict[str, Any]) -> None:
     for dotted, value in values.items():
         *parents, last = dotted.split(".")
         node = tree
+        free = bool(parents) and parents[0] in ("clips", "targets", "pairs")
         for part in parents:
-            node = node[part]
-        assert last in node or (parents and parents[0] in ("clips", "targets", "pairs")), dotted
+            node = node.setdefault(part, {}) if free else node[part]
+        assert last in node or free, dotted
         node[last] = value
     out = io.StringIO()
     yaml.dump(tree, out)

@@ -44,16 +44,19 @@ def _load(name: str, weights: Path) -> Distance:
 def _on_uint8(network: "StVgg16 | StAlex | Lpips") -> Distance:
     import torch
 
+    from pipeline.training.device import choose_device
+
     torch.set_flush_denormal(True)
-    network.to(memory_format=torch.channels_last)  # a fifth faster on the CPU; the images' own order already
+    device = choose_device()
+    network.to(device, memory_format=torch.channels_last)  # a fifth faster on the CPU; the images' own order already
 
     def images(batch: np.ndarray) -> "Tensor":
-        return torch.from_numpy(np.ascontiguousarray(batch)).permute(0, 3, 1, 2).float() / 127.5 - 1
+        return torch.from_numpy(np.ascontiguousarray(batch)).to(device).permute(0, 3, 1, 2).float() / 127.5 - 1
 
     def on_uint8(true: np.ndarray, *others: np.ndarray) -> list[np.ndarray]:
         if min(true.shape[1:3]) < LEAST_PX:
             return [np.full(len(true), np.nan) for _ in others]
         with torch.inference_mode():
-            return [found.double().numpy() for found in network.distance(images(true), *map(images, others))]
+            return [found.double().cpu().numpy() for found in network.distance(images(true), *map(images, others))]
 
     return on_uint8
