@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import closure
+from pipeline.imports import closure as closure_of
 from pipeline.imports import imports
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -146,6 +147,25 @@ def test_editing_an_unlisted_import_is_noticed():
     text = (ROOT / "dvc.yaml").read_text()
     assert closure.rewritten(text.replace("pipeline/picture/geometry.py, ", "")) == text
     assert "pipeline/picture/geometry.py, " in text
+
+
+def test_drawing_is_no_part_of_training_nor_training_of_drawing():
+    """An edit of a renderer trains nothing, and one of a system in training draws nothing."""
+    trains, draws = (closure_of(f"stages/{door}.py", ROOT) for door in ("train_appearance", "generate_foreground"))
+    systems, renderers = ({p for p in SOURCES if p.startswith(f"pipeline/appearance/{folder}/")} for folder in ("systems", "renderers"))
+    assert systems <= trains
+    assert renderers <= draws
+    assert not {p for p in systems & draws | renderers & trains if (ROOT / p).stat().st_size}
+
+
+def test_one_place_chooses_the_system_that_trains_and_one_that_draws():
+    """A system's name is written down where it is legal, where it is chosen, and nowhere else."""
+    named = set()
+    for path in (p for p in SOURCES if p.startswith("pipeline/appearance/")):
+        tree = ast.parse((ROOT / path).read_text())
+        if any(isinstance(node, ast.Constant) and node.value == "fakevideo" for node in ast.walk(tree)):
+            named.add(path.removeprefix("pipeline/appearance/"))
+    assert named == {"params.py", "systems/chosen.py", "renderers/chosen.py"}
 
 
 def test_no_params_model_has_defaults():

@@ -6,6 +6,7 @@ import numpy as np
 
 from pipeline.appearance.memory import MemoryParams
 from pipeline.appearance.params import AppearanceParams
+from pipeline.errors import InputError
 from pipeline.training.steps import step_generator
 
 DRAW_ORDER, DRAW_PHASE = 1, 6  # keys that keep these draws apart from others of the same seed
@@ -61,7 +62,14 @@ class Budget:
 
 
 def plan_budget(params: AppearanceParams, windows: int) -> Budget:
-    """The budget of a clip of so many windows: params.steps where it is given, else epochs within least and most steps."""
+    """The budget of a clip of so many windows: params.steps where it is given, else epochs within least and most steps.
+
+    InputError when the least steps exceed the most.
+    """
+    if params.least_steps > params.most_steps:
+        raise InputError(
+            f"appearance.least_steps must not exceed most_steps, found {params.least_steps} and {params.most_steps}: change one of them"
+        )
     a_step = params.batch_windows * params.accumulate
     shown = min(windows, params.epoch_windows)
     wanted = params.epochs * -(-shown // a_step)

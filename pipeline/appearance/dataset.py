@@ -1,7 +1,6 @@
 """A target's training frames, ready for random access, and the batches drawn from them."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,14 +9,16 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from pipeline.appearance.augment import draw_similarities, move_images, move_points
+from pipeline.appearance.batch import Batch
 from pipeline.appearance.budget import plan_budget
-from pipeline.appearance.detail import Patches, PatchSource
+from pipeline.appearance.detail import PatchSource
 from pipeline.appearance.dropout import draw_hidden
 from pipeline.appearance.held import hold_missing
 from pipeline.appearance.mirror import mirror_partners, mirror_windows
 from pipeline.appearance.params import AppearanceParams, LearnParams
 from pipeline.appearance.poses import draw_poses, to_crop
 from pipeline.appearance.references import NONE, ReferenceDrawer, signed, warped_references
+from pipeline.appearance.systems.chosen import chosen_system
 from pipeline.artifacts.crops import Crops
 from pipeline.artifacts.keypoints import Track
 from pipeline.artifacts.references import References
@@ -33,36 +34,6 @@ from pipeline.training.steps import step_generator
 DRAW_BATCH, DRAW_MIRROR = 2, 5
 BLOCK = 64
 LOOKED_AT = 16  # training frames by which footage is called grey
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Windows: poses (b k c h w) in [0, 1], foregrounds M x F (b k 3 h w) in [-1, 1], mattes (b k 1 h w) in [0, 1].
-
-    A system that makes whole frames sees everything as foreground: its mattes are 1.
-    halved_poses are the poses at half size for the discriminators. backgrounds (b 1 3 1 1) in [-1, 1]: a colour over which
-    foregrounds are compared, the same in all of a batch, so that L_GW compares persons. Where the generator sees
-    references: warped (b k 6r h w), r warped to each pose, as signed_by_field() has it; patches, some of it finer.
-    """
-
-    poses: Tensor
-    halved_poses: Tensor
-    foregrounds: Tensor
-    mattes: Tensor
-    windows: list[int]
-    backgrounds: Tensor
-    warped: Tensor | None = None
-    patches: Patches | None = None
-
-    @property
-    def composites(self) -> Tensor:
-        """The true foregrounds over the backgrounds, (b k 3 h w) in [-1, 1] (Eq. 9)."""
-        return self.foregrounds + (1 - self.mattes) * self.backgrounds
-
-
-def composited(colours: Tensor, mattes: Tensor, backgrounds: Tensor) -> Tensor:
-    """Eq. 9 for straight colours (b k 3 h w), mattes (b k 1 h w) and backgrounds that broadcast to them."""
-    return mattes * colours + (1 - mattes) * backgrounds
 
 
 class TrainingClip:
@@ -87,13 +58,14 @@ class TrainingClip:
         if not len(training):
             raise InputError("training needs at least one frame with the subject, found none: lower split.hold_out_fraction")
         self.params, self.skeleton, self.crop_hw = params, track.skeleton, crops.crop_hw
-        params.check(self.crop_hw)
+        system = chosen_system(params)
+        system.check(params, self.crop_hw)
         self.row_of = np.full(len(track.points), -1)
         self.row_of[training] = np.arange(len(training))
         self.frames = training
         points, self.scores = track.points[training], track.score[training]
-        self.has_time, self.whole_frames = track.clock.has_time, params.whole_frames
-        if params.holds_joints and self.has_time:
+        self.has_time, self.whole_frames = track.clock.has_time, system.WHOLE_FRAMES
+        if system.HOLDS_JOINTS and self.has_time:
             points, self.scores = hold_missing(points, self.scores, training, params.pose_map.score_threshold)
         self.points = to_crop(points, crops.crop[training])
         self.partners = mirror_partners(self.skeleton, params.augment.mirror_sides == "exchanged")

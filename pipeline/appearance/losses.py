@@ -44,16 +44,16 @@ def matte(real: Tensor, logits: Tensor) -> Tensor:
     return F.binary_cross_entropy_with_logits(logits, real)
 
 
-def judged_real(logits: Tensor, form: Adversarial) -> Tensor:
-    """What the generator pays for not being taken for real.
+def generator_adversarial(logits: Tensor, form: Adversarial) -> Tensor:
+    """The generator's adversarial loss for a discriminator's logits on generated frames.
 
     Eq. 10-11 have it minimise log(1 - D), which has no slope where D is sure; -log D has, and the same optimum.
     """
     return F.softplus(-logits).mean() if form == "log" else (logits - 1).square().mean()
 
 
-def told_apart(real: Tensor, fake: Tensor, form: Adversarial) -> Tensor:
-    """What a discriminator pays for its logits on real and generated frames (Eq. 10-11, negated; or least squares)."""
+def discriminator_adversarial(real: Tensor, fake: Tensor, form: Adversarial) -> Tensor:
+    """A discriminator's loss for its logits on real and generated frames (Eq. 10-11, negated; or least squares)."""
     if form == "log":
         return F.softplus(-real).mean() + F.softplus(fake).mean()
     return 0.5 * ((real - 1).square().mean() + fake.square().mean())

@@ -1,6 +1,6 @@
 """The params section `appearance`."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -9,7 +9,6 @@ from pipeline.appearance.gw import GwParams
 from pipeline.appearance.memory import MemoryParams
 from pipeline.appearance.transport import TransportParams
 from pipeline.body.pose_maps import PoseMapParams
-from pipeline.errors import InputError
 from pipeline.networks.carrying import CarryShape
 from pipeline.params import Section
 from pipeline.training.device import Precision
@@ -159,13 +158,6 @@ class LearnParams(Section):
         return CarryShape(self.band * longer, self.flow * longer, self.gate_start, self.detail_start)
 
 
-OF_SYSTEM = {  # the keys that one system alone reads
-    "fakevideo": {"network", "discriminators", "losses", "adversarial", "perceptual", "gw", "memory"},
-    "edn": {"edn"},
-    "as_published": {"as_published"},
-}
-
-
 class AppearanceParams(Section):
     """Section `appearance` of params.yaml."""
 
@@ -201,66 +193,6 @@ class AppearanceParams(Section):
     as_published: AsPublishedParams
 
     @property
-    def whole_frames(self) -> bool:
-        """Whether the system makes the background too, frame after frame, and learns pairs of frames."""
-        return self.system in ("edn", "as_published")
-
-    @property
-    def holds_joints(self) -> bool:
-        """Whether the system is shown a missing joint where it was in the frame before."""
-        return self.system == "as_published"
-
-    def check(self, crop_hw: tuple[int, int]) -> None:
-        """InputError unless the system can be trained on crops of this size."""
-        self._check_losses()
-        if self.least_steps > self.most_steps:
-            raise InputError(
-                f"appearance.least_steps must not exceed most_steps, found {self.least_steps} and {self.most_steps}: change one of them"
-            )
-        multiple = 2 ** (self.network.levels - 1)
-        if self.system == "fakevideo" and any(side % multiple for side in crop_hw):
-            raise InputError(
-                f"both sides of the crop must be multiples of {multiple} px for {self.network.levels} levels, found "
-                f"{crop_hw[1]}x{crop_hw[0]}: lower appearance.network.levels, or change crop.size_px"
-            )
-        if self.whole_frames and self.k != 2:
-            raise InputError(
-                f"appearance.system: {self.system} learns pairs of frames, which needs appearance.k 2, found {self.k}: set it to 2"
-            )
-
-    def _check_losses(self) -> None:
-        """InputError unless every step, a replay too, has a loss to go down."""
-        home = {"fakevideo": self, "edn": self.edn, "as_published": self.as_published}[self.system]
-        weights, layers, ours = home.losses.model_dump(), home.perceptual.layers, home is self
-        section = "losses" if ours else f"{self.system}.losses"
-        if self.k == 1:
-            weights.pop("temporal", None)  # there is no D_t for single frames
-        if not any(weights.values()):
-            raise InputError(f"one of appearance.{section} must be above 0, found none: raise {', '.join(weights)}, or one of them")
-        if weights["perceptual"] and not any(layers):
-            place = f"appearance.{section.removesuffix('losses')}perceptual.layers"
-            raise InputError(f"one of {place} must be above 0 where appearance.{section}.perceptual is, found none: raise one")
-        if ours and self.memory.enabled and not (weights["perceptual"] or weights["gw"]):
-            raise InputError(
-                "appearance.memory.enabled needs appearance.losses.perceptual or .gw above 0: it replays by these alone, found both 0: "
-                "raise one, or set memory.enabled to false"
-            )
-
-    def for_stills(self) -> "AppearanceParams":
-        """The same for a clip without time: as many frames a step, each a window of its own, since none follows another.
-
-        Not in the paper.
-        """
-        if self.whole_frames:
-            return self
-        return self.model_copy(update={"k": 1, "batch_windows": self.batch_windows * self.k})
-
-    @property
     def images_a_step(self) -> int:
         """Frames of one step, over all processes."""
         return self.batch_windows * self.accumulate * self.k
-
-    def told(self) -> dict[str, Any]:
-        """What a model says it was trained with: what its system reads and what bears on the result."""
-        unread = set.union(*(keys for system, keys in OF_SYSTEM.items() if system != self.system))
-        return self.model_dump(exclude={"checkpoint_s", *unread})  # how often it saves changes no result

@@ -8,14 +8,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from pipeline.appearance.as_published import AsPublished
 from pipeline.appearance.budget import Budget, shortcomings
 from pipeline.appearance.dataset import TrainingClip
-from pipeline.appearance.edn import Edn
-from pipeline.appearance.gan import Gan
 from pipeline.appearance.memory import EpisodicMemory
 from pipeline.appearance.params import AppearanceParams, LearnParams
-from pipeline.appearance.system import System
+from pipeline.appearance.systems.base import Carrying, System
+from pipeline.appearance.systems.chosen import chosen_system, params_read
 from pipeline.artifacts.crops import Crops
 from pipeline.artifacts.keypoints import Track
 from pipeline.artifacts.models import save_model
@@ -68,16 +66,17 @@ def train_appearance(
     weights = features_file(params.features, features)
     if not weights.is_file():
         raise InputError(f"{weights} must hold the weights of appearance.features, it does not exist. Run: dvc repro fetch_features")
-    params = params if track.clock.has_time else params.for_stills()
+    system = chosen_system(params)
+    params = params if track.clock.has_time else system.for_stills(params)
     training = split_frames(track.present, split).training
     if not 1 <= count <= 8:
         raise InputError(f"reference.find.count must be 1 to 8, found {count}: change it in params.yaml")
-    if references is None or params.system != "fakevideo" or not len(references):
+    if references is None or not system.SEES_REFERENCES or not len(references):
         learn = None
     clip = TrainingClip(crops, track, training, params, references, learn, count)
     description = {
         "network": "appearance generator",
-        "params": params.told(),
+        "params": params_read(params),
         "budget": vars(clip.budget),
         "epochs": clip.budget.epochs,
         "images_seen": clip.budget.images_seen,
@@ -86,7 +85,7 @@ def train_appearance(
         "learn": None if learn is None else learn.model_dump(),
         "crop_scale": float(crops.crop[training[0], 0, 0]),
     }
-    for line in shortcomings(clip.budget, params, _remembers(params)):
+    for line in shortcomings(clip.budget, params, system.remembers(params)):
         print(f"train_appearance: {line}.", flush=True)
     with Scratch("train_appearance", fingerprint({**description, "code": digest_code(__file__)}), scratch_root) as scratch:
         clip.expand(crops, scratch.folder / "pixels.u8")
@@ -103,7 +102,7 @@ def _train(
     prepare_cpu(params.threads)
     channels = pose_channels(clip.skeleton, params.pose_map)
     system = build_system(params, channels, load_features(params.features, features), world, learn, clip)
-    memory = EpisodicMemory(params.memory.model_copy(update={"enabled": _remembers(params)}), params.seed)
+    memory = EpisodicMemory(params.memory.model_copy(update={"enabled": system.remembers(params)}), params.seed)
     budget = clip.budget
     history = torch.zeros(budget.steps, len(system.LOSSES))
     start = _resume(scratch.load(), system, memory, history)
@@ -119,11 +118,11 @@ def _train(
         windows = budget.order(epoch)[place].reshape(params.accumulate, -1)
         keys = (DRAW_STEP, step)
         batches = [clip.batch(some, world.rank, world.size, world.device, *keys, i) for i, some in enumerate(windows)]
-        losses, poorness = system.step(batches, _rate(step, budget.steps, params))
+        losses, windows_losses = system.step(batches, _rate(step, budget.steps, params))
         values = dict(zip(system.LOSSES, losses.tolist(), strict=True))
         check_finite(values, step, f"windows {windows.flatten().tolist()}")
         history[step] = losses.cpu()
-        for window, loss in zip(windows.flatten().tolist(), poorness.tolist(), strict=True):
+        for window, loss in zip(windows.flatten().tolist(), windows_losses.tolist(), strict=True):
             memory.observe(epoch, window, loss)
         if place == budget.steps_per_epoch - 1:
             memory.end_epoch()
@@ -140,23 +139,15 @@ def _train(
         write_curve(out.curve, _rows(history, system.LOSSES, params, budget))
 
 
-def _remembers(params: AppearanceParams) -> bool:
-    return params.memory.enabled and params.system == "fakevideo"
-
-
 def build_system(
     params: AppearanceParams, channels: int, features: StVgg16 | Vgg19, world: World, learn: LearnParams | None, clip: TrainingClip
 ) -> System:
     """The system that params ask for, for channels of pose maps; learn: how references are carried, None without any."""
-    match params.system:
-        case "edn":
-            return Edn(params, channels, features, world)
-        case "as_published":
-            return AsPublished(params, channels, features, world)
-        case "fakevideo":
-            shape = None if learn is None else learn.shape(clip.crop_hw)
-            weights = {} if learn is None else {"own": learn.own, "flow": learn.aligned, "detail": learn.detail}
-            return Gan(params, channels, features, world, shape, weights, clip.count)
+    carrying = None
+    if learn is not None:
+        weights = {"own": learn.own, "flow": learn.aligned, "detail": learn.detail}
+        carrying = Carrying(learn.shape(clip.crop_hw), weights, clip.count)
+    return chosen_system(params)(params, channels, features, world, carrying)
 
 
 def _replay(world: World, system: System, memory: EpisodicMemory, clip: TrainingClip, epoch: int, step: int) -> None:
@@ -168,9 +159,9 @@ def _replay(world: World, system: System, memory: EpisodicMemory, clip: Training
     for number, windows in enumerate(np.resize(remembered, (batches, params.batch_windows)) if batches else []):
         seed_step(params.seed, world.rank, step)
         batch = clip.batch(windows, world.rank, world.size, world.device, DRAW_REPLAY, step, number)
-        losses, poorness = system.step([batch], _rate(step, clip.budget.steps, params), replay=True)
+        losses, windows_losses = system.step([batch], _rate(step, clip.budget.steps, params), replay=True)
         check_finite(dict(zip(system.LOSSES, losses.tolist(), strict=True)), step, f"replayed windows {windows.tolist()}")
-        for window, loss in zip(windows.tolist(), poorness.tolist(), strict=True):
+        for window, loss in zip(windows.tolist(), windows_losses.tolist(), strict=True):
             memory.refresh(window, loss)
 
 

@@ -1,7 +1,7 @@
 """Which room reads which section of params.yaml, and which overrides of a target or pair it takes."""
 
-from pipeline.appearance.generate import GenerateParams
 from pipeline.appearance.params import AppearanceParams, LearnParams
+from pipeline.appearance.renderers.base import GenerateParams
 from pipeline.background.inpaint import BackgroundParams
 from pipeline.body.regions import RegionParams
 from pipeline.crop.crop import CropParams

@@ -1,4 +1,4 @@
-"""Shift-tolerant AlexNet: a perceptual judge whose network no training loss uses.
+"""Shift-tolerant AlexNet: a perceptual metric whose network no training loss uses.
 
 "ST-LPIPS with AlexNet" of stlpips-pytorch 0.0.2. Not in the paper.
 """
@@ -16,7 +16,7 @@ WIDTHS = (64, 192, 384, 256, 256)
 
 
 class StAlex(ShiftTolerant):
-    """Shift-tolerant AlexNet with linear heads, which judges how far two images are apart.
+    """Shift-tolerant AlexNet with linear heads, which says how far two images are apart.
 
     Its first convolution has stride 1 and a blur before its ReLU; dense pooling and a blur stand before slices 2 and 3.
     """

@@ -1,4 +1,4 @@
-"""Networks as in the public code said to be the paper's: a frame made from two poses, and a judge of two frames.
+"""Networks as in the public code said to be the paper's: a frame made from two poses, and a discriminator of two frames.
 
 Our own code, from facts about sizes and layers: no line of theirs is here. The generator is pix2pixHD's global one with dense
 skips at its three deepest levels, where decoder layer i receives encoder layers 1..i (§3.2). At 64 channels, 4 downsamplings,
@@ -93,8 +93,8 @@ class FramePairDiscriminator(nn.Module):
         super().__init__()
         widths = [6, *(width * 2**i for i in range(blocks))]
         self.trunk = nn.Sequential(*(_Halving(a, b, pictures=i == 0) for i, (a, b) in enumerate(pairwise(widths))))
-        self.judge = spectral_norm(nn.Conv2d(widths[-1], 1, 1))
+        self.head = spectral_norm(nn.Conv2d(widths[-1], 1, 1))
 
     def forward(self, frames: Tensor) -> Tensor:
         """Judgements (n 1 h' w') of pairs of frames (n 6 h w), larger = more real; float32."""
-        return self.judge(F.relu(self.trunk(frames))).float()
+        return self.head(F.relu(self.trunk(frames))).float()

@@ -13,10 +13,10 @@ def _convolution(inputs: int, outputs: int, kernel: int, spectral: bool, stride:
     return spectral_norm(convolution) if spectral else convolution
 
 
-def seen(maps: list[Tensor]) -> Tensor:
-    """Feature maps (n c h w) of several layers, finest first, as judges see them: of unit length in each, all at the first one's size.
+def stacked_maps(maps: list[Tensor]) -> Tensor:
+    """Feature maps (n c h w) of several layers, finest first, as discriminators see them: of unit length, all at the first one's size.
 
-    Not in the paper. A judge of pixels has to learn what a picture is from a hundred frames; one that sees through a network which
+    Not in the paper. A discriminator of pixels has to learn what a picture is from a hundred frames; one that sees through a network which
     knows tells real from generated within minutes (projected GAN, Sauer et al. 2021).
     """
     size = maps[0].shape[-2:]
@@ -49,20 +49,20 @@ class _Trunk(nn.Module):
 
 
 class QualityDiscriminator(nn.Module):
-    """D_q: judges patches of one frame's (pose map, foreground), or of (pose map, seen()) with as many feature_channels."""
+    """D_q: logits of patches of one frame's (pose map, foreground), or of (pose map, stacked_maps()) with as many feature_channels."""
 
     def __init__(self, pose_channels: int, width: int, layers: int, spectral: bool, feature_channels: int = 0) -> None:
         super().__init__()
         self.trunk = _Trunk(pose_channels, feature_channels or 3, width, layers, spectral, bool(feature_channels))
-        self.judge = _convolution(self.trunk.width, 1, 3, spectral)
+        self.head = _convolution(self.trunk.width, 1, 3, spectral)
 
     def forward(self, poses: Tensor, foregrounds: Tensor) -> Tensor:
-        """Logits (n 1 h' w'), positive = real, for poses (n c h/2 w/2) and foregrounds M x F (n 3 h w), or their seen()."""
-        return self.judge(self.trunk(poses, foregrounds)).float()
+        """Logits (n 1 h' w'), positive = real, for poses (n c h/2 w/2) and foregrounds M x F (n 3 h w), or their stacked_maps()."""
+        return self.head(self.trunk(poses, foregrounds)).float()
 
 
 class TemporalDiscriminator(nn.Module):
-    """D_t: judges a window of frames and poses by a set of parallel dilated convolutions."""
+    """D_t: logits of a window of frames and poses by a set of parallel dilated convolutions."""
 
     def __init__(
         self, pose_channels: int, frames: int, width: int, layers: int, dilations: list[int], spectral: bool, feature_channels: int = 0
@@ -74,10 +74,10 @@ class TemporalDiscriminator(nn.Module):
         self.branches = nn.ModuleList(
             _convolution(last, last // 2, 3, spectral, dilation=dilation) for dilation in dilations
         )
-        self.judge = _convolution(last // 2 * len(dilations), 1, 3, spectral)
+        self.head = _convolution(last // 2 * len(dilations), 1, 3, spectral)
 
     def forward(self, poses: Tensor, foregrounds: Tensor) -> Tensor:
-        """Logits (b 1 h' w'), positive = real, for windows of poses (b k c h/2 w/2) and foregrounds (b k 3 h w) or their seen()."""
+        """Logits (b 1 h' w'), positive = real, for windows of poses (b k c h/2 w/2) and foregrounds (b k 3 h w) or their stacked_maps()."""
         x = self.trunk(poses.flatten(1, 2), foregrounds.flatten(1, 2))
         x = torch.cat([branch(x) for branch in self.branches], 1)
-        return self.judge(F.leaky_relu(x, SLOPE)).float()
+        return self.head(F.leaky_relu(x, SLOPE)).float()

@@ -67,7 +67,7 @@ class GlobalGenerator(nn.Module):
 
 
 class PatchDiscriminator(nn.Module):
-    """`layers` strided 4 × 4 convolutions of doubling width (at most eightfold), one more at stride 1, and the judge."""
+    """`layers` strided 4 × 4 convolutions of doubling width (at most eightfold), one more at stride 1, and the one that makes logits."""
 
     def __init__(self, in_channels: int, width: int, layers: int) -> None:
         super().__init__()
@@ -79,7 +79,7 @@ class PatchDiscriminator(nn.Module):
         self.steps.append(nn.Conv2d(width * min(2**layers, 8), 1, 4, 1, 2))
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """Feature maps of every layer, the last one the judgements (n 1 h' w'), positive = real."""
+        """Feature maps of every layer, the last one the logits (n 1 h' w'), positive = real."""
         maps = []
         for step in self.steps:
             x = step(x)
@@ -92,14 +92,14 @@ class MultiscaleDiscriminator(nn.Module):
 
     def __init__(self, in_channels: int, width: int, layers: int, scales: int) -> None:
         super().__init__()
-        self.judges = nn.ModuleList(PatchDiscriminator(in_channels, width, layers) for _ in range(scales))
+        self.scales = nn.ModuleList(PatchDiscriminator(in_channels, width, layers) for _ in range(scales))
         self.apply(draw_weights)
 
     def forward(self, x: Tensor) -> list[list[Tensor]]:
-        """Feature maps (finest scale first) of images (n c h w), each ending with the judgements; float32."""
+        """Feature maps (finest scale first) of images (n c h w), each ending with the logits; float32."""
         found = []
-        for judge in self.judges:
-            found.append([maps.float() for maps in judge(x)])
+        for scale in self.scales:
+            found.append([maps.float() for maps in scale(x)])
             x = F.avg_pool2d(x, 3, 2, 1, count_include_pad=False)
         return found
 

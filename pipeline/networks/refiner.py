@@ -37,14 +37,14 @@ class PatchDiscriminator(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.judge = nn.Sequential(
+        self.layers = nn.Sequential(
             _convolution(24, width), _convolution(width, 2 * width, stride=2), nn.Conv2d(2 * width, 1, 3, 1, 1)
         )
 
     def forward(self, generated: Tensor, patches: Tensor) -> Tensor:
         """Logits (n 1 p/4 p/4), positive = real, for patches (n 3 p p) made from or belonging to generated (n 3 p p)."""
         x = pixel_unshuffle(torch.cat([generated, patches], 1), 2).contiguous(memory_format=torch.channels_last)
-        return self.judge(x).float()
+        return self.layers(x).float()
 
 
 def _smooth(x: Tensor) -> Tensor:

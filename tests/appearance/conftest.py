@@ -7,7 +7,7 @@ import pytest
 import torch
 from drawn_stick import STICK
 
-from pipeline.appearance.generate import GenerateParams
+from pipeline.appearance.renderers.base import GenerateParams
 from pipeline.body.skeleton import Skeleton
 from pipeline.networks.vgg import StVgg16
 

@@ -25,11 +25,11 @@ def test_log_form_is_equation_10():
     real, fake = torch.tensor([0.3]), torch.tensor([-0.8])
     d = torch.sigmoid
     expected = -(torch.log(d(real)) + torch.log(1 - d(fake)))
-    assert losses.told_apart(real, fake, "log").item() == pytest.approx(expected.item(), rel=1e-6)
-    assert losses.judged_real(fake, "log").item() == pytest.approx(-torch.log(d(fake)).item(), rel=1e-6)
+    assert losses.discriminator_adversarial(real, fake, "log").item() == pytest.approx(expected.item(), rel=1e-6)
+    assert losses.generator_adversarial(fake, "log").item() == pytest.approx(-torch.log(d(fake)).item(), rel=1e-6)
 
 
 def test_least_squares_form():
-    assert losses.told_apart(torch.tensor([1.0]), torch.tensor([0.0]), "lsgan").item() == 0
-    assert losses.told_apart(torch.tensor([0.0]), torch.tensor([2.0]), "lsgan").item() == 2.5
-    assert losses.judged_real(torch.tensor([3.0]), "lsgan").item() == 4
+    assert losses.discriminator_adversarial(torch.tensor([1.0]), torch.tensor([0.0]), "lsgan").item() == 0
+    assert losses.discriminator_adversarial(torch.tensor([0.0]), torch.tensor([2.0]), "lsgan").item() == 2.5
+    assert losses.generator_adversarial(torch.tensor([3.0]), "lsgan").item() == 4

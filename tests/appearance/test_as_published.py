@@ -1,4 +1,4 @@
-"""The baseline as_published: what its generator is given, what its judges see, when it repeats a step, how it renders."""
+"""The baseline as_published: what its generator is given, what its discriminators see, when it repeats a step, how it renders."""
 
 import copy
 import json
@@ -9,12 +9,13 @@ import pytest
 import torch
 from drawn_stick import AS_PUBLISHED, CROP_HW, draw, make_crops, make_track, small
 
-from pipeline.appearance.as_published import AsPublished
 from pipeline.appearance.dataset import TrainingClip
-from pipeline.appearance.edn import perceptual
-from pipeline.appearance.generate import LoadedGenerator, generate_foreground, load_generator, prepare_generator
+from pipeline.appearance.generate import generate_foreground, load_generator, prepare_generator
 from pipeline.appearance.gw import pool_features
 from pipeline.appearance.params import LearnParams
+from pipeline.appearance.renderers.as_published import AsPublishedRenderer
+from pipeline.appearance.systems.as_published import AsPublished
+from pipeline.appearance.systems.edn import perceptual
 from pipeline.appearance.train import Outputs, train_appearance
 from pipeline.artifacts.foregrounds import open_foregrounds
 from pipeline.artifacts.references import References
@@ -118,14 +119,14 @@ def test_a_frame_is_made_from_the_pose_before_and_its_own(learning):
     assert rendering.logits is None
 
 
-def test_the_judges_see_two_poses_and_a_frame_or_two_frames(learning):
+def test_the_discriminators_see_two_poses_and_a_frame_or_two_frames(learning):
     system, batch = learning
     seen: dict[str, torch.Tensor] = {}
-    for name, judge in system.players.items():
-        judge.register_forward_pre_hook(lambda _, inputs, name=name: seen.update({name: inputs[0]}))
+    for name, network in system.discriminators.items():
+        network.register_forward_pre_hook(lambda _, inputs, name=name: seen.update({name: inputs[0]}))
     made = system.render(batch).foregrounds
-    system._judge_frames(batch.poses, made)
-    system._judge_pairs(made)
+    system._discriminate_frames(batch.poses, made)
+    system._discriminate_pairs(made)
     before, pose, frame = seen["frame"].unflatten(0, (2, 2)).split([CHANNELS, CHANNELS, 3], 2)
     assert torch.equal(frame, made)
     assert torch.equal(pose, batch.poses)
@@ -135,14 +136,14 @@ def test_the_judges_see_two_poses_and_a_frame_or_two_frames(learning):
 
 def test_d_t_pays_the_difference_of_means_without_a_hinge(learning):
     system, batch = learning
-    system.players.eval()  # the power iteration stands still
+    system.discriminators.eval()  # the power iteration stands still
     rendering = system.render(batch)
-    real, fake = (system._judge_pairs(x).mean() for x in (batch.foregrounds, rendering.foregrounds))
+    real, fake = (system._discriminate_pairs(x).mean() for x in (batch.foregrounds, rendering.foregrounds))
     whole = system.discriminator_loss(batch, rendering)
     torch.testing.assert_close(system.generator_losses(batch, rendering, [], replay=False)["temporal"], -fake)
-    del system.players["frame"]
+    del system.discriminators["frame"]
     torch.testing.assert_close(system.discriminator_loss(batch, rendering), fake - real)
-    assert whole > fake - real  # least squares of the patch judges
+    assert whole > fake - real  # least squares of the patch discriminators
 
 
 def test_each_player_s_step_leaves_the_other_s_gradients_none(learning):
@@ -151,11 +152,11 @@ def test_each_player_s_step_leaves_the_other_s_gradients_none(learning):
     found = system.generator_losses(batch, rendering, [], replay=False)
     torch.stack([found[name] for name in system.weights]).sum().backward(retain_graph=True)
     assert all(p.grad is not None for p in system.generator.parameters())
-    assert all(p.grad is None for p in system.players.parameters())
+    assert all(p.grad is None for p in system.discriminators.parameters())
     system.generator.zero_grad()
     system.discriminator_loss(batch, rendering).backward()
     assert all(p.grad is None for p in system.generator.parameters())
-    assert all(p.grad is not None for p in system.players.parameters())
+    assert all(p.grad is not None for p in system.discriminators.parameters())
 
 
 def test_losses_of_features_are_absolute_and_of_one_window_transport_is_too(tmp_path, stick, features_folder):
@@ -245,7 +246,7 @@ def test_training_and_rendering_show_a_missing_joint_where_it_was(tmp_path, stic
 
 def render(folder, network, track, params, filmed=None):
     """The foregrounds of a track; filmed: one without gaps, of which crops can be drawn."""
-    loaded = LoadedGenerator(network.eval(), small().pose_map, track.skeleton, CROP_HW, False, "0" * 64)
+    loaded = AsPublishedRenderer(network.eval(), small().pose_map, track.skeleton, CROP_HW, False, "0" * 64)
     crops = make_crops(folder / "c.zarr", filmed or track)
     generate_foreground(prepare_generator(loaded, params), track, crops, params, folder / "out.zarr")
     return open_foregrounds(folder / "out.zarr")

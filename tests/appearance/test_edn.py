@@ -1,4 +1,4 @@
-"""The baseline Everybody Dance Now: what its generator is given, what its judges see, how it renders a motion."""
+"""The baseline Everybody Dance Now: what its generator is given, what its discriminators see, how it renders a motion."""
 
 import json
 
@@ -8,8 +8,9 @@ import torch
 from drawn_stick import CROP_HW, EDN, draw, make_crops, make_track, small
 
 from pipeline.appearance.dataset import TrainingClip
-from pipeline.appearance.edn import Edn, feature_matching, perceptual, stacked
-from pipeline.appearance.generate import LoadedGenerator, generate_foreground, load_generator, prepare_generator
+from pipeline.appearance.generate import generate_foreground, load_generator, prepare_generator
+from pipeline.appearance.renderers.edn import EdnRenderer
+from pipeline.appearance.systems.edn import Edn, feature_matching, perceptual, stacked
 from pipeline.appearance.train import Outputs, train_appearance
 from pipeline.artifacts.foregrounds import open_foregrounds
 from pipeline.artifacts.scores import read_curve
@@ -82,10 +83,10 @@ def test_the_first_frame_is_made_from_zeros_and_the_second_from_the_first(learni
     assert made[0].any()
 
 
-def test_the_judges_see_two_poses_and_two_frames(learning):
+def test_the_discriminators_see_two_poses_and_two_frames(learning):
     system, batch, _ = learning
     seen: list[torch.Tensor] = []
-    system.players["pairs"].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    system.discriminators["pairs"].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     rendering = system.render(batch)
     system.discriminator_loss(batch, rendering)
     for images, frames in zip(seen, (batch.foregrounds, rendering.foregrounds), strict=True):
@@ -96,12 +97,12 @@ def test_the_judges_see_two_poses_and_two_frames(learning):
             assert torch.equal(part, expected)
 
 
-def test_feature_matching_is_the_mean_gap_of_features_but_not_of_judgements():
-    def judged(*values: float) -> list[list[torch.Tensor]]:
+def test_feature_matching_is_the_mean_gap_of_features_but_not_of_logits():
+    def maps(*values: float) -> list[list[torch.Tensor]]:
         return [[torch.full((2, 3, 4, 4), v) for v in values[:2]], [torch.full((2, 3, 2, 2), v) for v in values[2:]]]
 
-    assert feature_matching(judged(1.0, 2.0, 3.0, 4.0), judged(1.0, 2.0, 3.0, 4.0)) == 0
-    assert feature_matching(judged(0.0, 0.0, 0.0, 0.0), judged(1.0, 50.0, -3.0, 50.0)) == pytest.approx(4 * (1 + 3) / 2)
+    assert feature_matching(maps(1.0, 2.0, 3.0, 4.0), maps(1.0, 2.0, 3.0, 4.0)) == 0
+    assert feature_matching(maps(0.0, 0.0, 0.0, 0.0), maps(1.0, 50.0, -3.0, 50.0)) == pytest.approx(4 * (1 + 3) / 2)
 
 
 def test_the_perceptual_loss_is_absolute_and_weighted_by_layer():
@@ -109,17 +110,17 @@ def test_the_perceptual_loss_is_absolute_and_weighted_by_layer():
     assert perceptual(real, fake, [0.5, 0.25]).tolist() == [0.5 * 2 + 0.25 * 3] * 2
 
 
-def test_each_player_s_step_leaves_the_other_s_gradients_none(learning):
+def test_each_network_s_step_leaves_the_other_s_gradients_none(learning):
     system, batch, _ = learning
     rendering = system.render(batch)
     found = system.generator_losses(batch, rendering, [], replay=False)
     torch.stack([found[name] for name in system.weights]).sum().backward(retain_graph=True)
     assert all(p.grad is not None for p in system.generator.parameters())
-    assert all(p.grad is None for p in system.players.parameters())
+    assert all(p.grad is None for p in system.discriminators.parameters())
     system.generator.zero_grad()
     system.discriminator_loss(batch, rendering).backward()
     assert all(p.grad is None for p in system.generator.parameters())
-    assert all(p.grad is not None for p in system.players.parameters())
+    assert all(p.grad is not None for p in system.discriminators.parameters())
 
 
 def test_both_frames_count_in_the_perceptual_loss(learning):
@@ -153,7 +154,7 @@ def test_one_window_overfits(tmp_path, stick, features_folder, generate_params):
 
 
 def render(folder, network, track, params):
-    loaded = LoadedGenerator(network.eval(), small().pose_map, track.skeleton, CROP_HW, False, "0" * 64)
+    loaded = EdnRenderer(network.eval(), small().pose_map, track.skeleton, CROP_HW, False, "0" * 64)
     generate_foreground(prepare_generator(loaded, params), track, make_crops(folder / "c.zarr", track), params, folder / "out.zarr")
     return open_foregrounds(folder / "out.zarr")
 

@@ -11,11 +11,11 @@ from drawn_stick import CROP_HW, ROW, draw, make_crops, make_track, small
 from pipeline.appearance.blending import Blend
 from pipeline.appearance.generate import (
     GenerateParams,
-    LoadedGenerator,
     generate_foreground,
     load_generator,
     prepare_generator,
 )
+from pipeline.appearance.renderers.fakevideo import FakeVideoRenderer
 from pipeline.appearance.train import Outputs, train_appearance
 from pipeline.artifacts.foregrounds import open_foregrounds
 from pipeline.body.skeleton import Skeleton
@@ -25,13 +25,13 @@ from pipeline.timeline.split import SplitParams
 from pipeline.video.clock import NO_TIME
 
 
-def model(stick: Skeleton, k: int = 3) -> LoadedGenerator:
+def model(stick: Skeleton, k: int = 3) -> FakeVideoRenderer:
     torch.manual_seed(0)
     network = Generator(GeneratorShape(1, k, 8, 3, 1, True)).eval()
     for part in network.modules():
         if isinstance(part, Exchange):  # as after training: what a frame looks like depends on its window
             torch.nn.init.normal_(part.mix.weight, std=0.3)
-    return LoadedGenerator(network, small().pose_map, stick, CROP_HW, False, "0" * 64)
+    return FakeVideoRenderer(network, small().pose_map, stick, CROP_HW, False, "0" * 64)
 
 
 def render(folder, loaded, track, params: GenerateParams):

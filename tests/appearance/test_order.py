@@ -13,13 +13,13 @@ from drawn_stick import make_crops, make_track, small
 
 from pipeline.appearance.budget import Budget
 from pipeline.appearance.dataset import TrainingClip
-from pipeline.appearance.gan import Gan
 from pipeline.appearance.memory import EpisodicMemory
+from pipeline.appearance.systems.fakevideo import FakeVideo
 from pipeline.appearance.train import train_appearance
 from pipeline.training import digests
 from pipeline.training.checkpoints import Scratch
 
-STEPS, RATE, JUDGES_RATE = 8, 0.002, 0.0002
+STEPS, RATE, DISCRIMINATORS_RATE = 8, 0.002, 0.0002
 EVENT = dict[str, object]
 
 
@@ -51,13 +51,13 @@ def watched(tmp_path_factory, stick, features_folder) -> Watched:
     folder, track = tmp_path_factory.mktemp("watched"), make_track(stick, 6)
     seen = Watched(Budget(STEPS, 4, 4, 2, 6, 7))
 
-    def step(gan: Gan, result, batches, rate, replay=False):
+    def step(gan: FakeVideo, result, batches, rate, replay=False):
         rates = gan.generator_optimiser.param_groups[0]["lr"], gan.discriminator_optimiser.param_groups[0]["lr"]
         seen.weights.append({name: value.detach().clone() for name, value in gan.generator.state_dict().items()})
         return [batch.windows for batch in batches], replay, rates, result[1].tolist()
 
     with pytest.MonkeyPatch.context() as patch:
-        noted(patch, Gan, "step", seen.events, step)
+        noted(patch, FakeVideo, "step", seen.events, step)
         noted(patch, EpisodicMemory, "draw", seen.events, lambda _, drawn, epoch: (epoch, drawn))
         for name in ("observe", "refresh"):
             noted(patch, EpisodicMemory, name, seen.events, lambda _, __, *given: given)
@@ -98,7 +98,7 @@ def test_both_rates_fall_to_nothing_over_the_last_half(watched):
     rates = [told[2] for name, *told in watched.events if name == "step" and not told[1]]
     shares = [1, 1, 1, 1, 1, 0.75, 0.5, 0.25]
     assert [rate for rate, _ in rates] == pytest.approx([RATE * share for share in shares])
-    assert [rate for _, rate in rates] == pytest.approx([JUDGES_RATE * share for share in shares])
+    assert [rate for _, rate in rates] == pytest.approx([DISCRIMINATORS_RATE * share for share in shares])
     replayed = [told[2][0] for name, *told in watched.events if name == "step" and told[1]]
     assert replayed == pytest.approx([RATE, RATE, RATE * 0.5, RATE * 0.5])
 
@@ -163,7 +163,7 @@ def test_a_checkpoint_is_of_these_params_inputs_and_code(tmp_path, stick, featur
         folder(features=tmp_path / "features"),
     ]
     digest = digests.digest_file
-    monkeypatch.setattr(digests, "digest_file", lambda path: digest(path) + ("0" if str(path).endswith("gan.py") else ""))
+    monkeypatch.setattr(digests, "digest_file", lambda path: digest(path) + ("0" if str(path).endswith("fakevideo.py") else ""))
     changed.append(folder())
     assert len({same, *changed}) == 1 + len(changed)
 

@@ -1,4 +1,4 @@
-"""What the players are shown: poses that lie over their frames, and judges that see each frame once, under its own pose, true and made."""
+"""What networks are shown: poses lie over their frames; discriminators see each frame once, under its own pose, true and made."""
 
 from collections.abc import Callable
 
@@ -10,8 +10,8 @@ from drawn_stick import make_crops, make_track, small
 from torch import Tensor
 
 from pipeline.appearance.dataset import TrainingClip
-from pipeline.appearance.gan import Gan
-from pipeline.networks.discriminators import seen
+from pipeline.appearance.systems.fakevideo import FakeVideo
+from pipeline.networks.discriminators import stacked_maps
 
 
 @pytest.mark.parametrize("augment", [0.0, 1.0])
@@ -46,38 +46,39 @@ Calls = dict[str, list[tuple[Tensor, Tensor, Tensor]]]
 
 
 @pytest.fixture(params=[[], [1, 2]], ids=["pixels", "features"])
-def judged(request, tmp_path, stick, features_folder):
-    """A system after both players' losses, its batch and rendering, the losses, and what each judge was given and said, call by call."""
+def losses_and_calls(request, tmp_path, stick, features_folder):
+    """A system after both losses, its batch and rendering, the losses, and what each discriminator was given and said, call by call."""
     gan, batch = gan_and_batch(tmp_path, stick, features_folder, small(discriminators={"sees": request.param}))
-    calls: Calls = {name: [] for name in gan.players}
+    calls: Calls = {name: [] for name in gan.discriminators}
 
     def note(name: str) -> Callable[..., None]:
         return lambda _module, given, said: calls[name].append((*(x.detach().clone() for x in given), said.detach()))
 
-    for name, player in gan.players.items():
-        player.register_forward_hook(note(name))
+    for name, network in gan.discriminators.items():
+        network.register_forward_hook(note(name))
     rendering = gan.render(batch)
     found = gan.generator_losses(batch, rendering, [], replay=False)
     return gan, batch, rendering, found, gan.discriminator_loss(batch, rendering), calls
 
 
-def _as_seen(gan: Gan, windows: Tensor) -> Tensor:
-    """What a judge is to see of windows (b k 3 h w): their pixels, or features, frame by frame."""
+def _as_seen(gan: FakeVideo, windows: Tensor) -> Tensor:
+    """What a discriminator is to see of windows (b k 3 h w): their pixels, or features, frame by frame."""
     layers = gan.params.discriminators.sees
     if not layers:
         return windows
     with torch.no_grad():
         frames = [[gan.features.features(frame[None], max(layers))[i - 1] for i in layers] for frame in windows.flatten(0, 1)]
-    return torch.cat([seen(maps) for maps in frames]).unflatten(0, windows.shape[:2])
+    return torch.cat([stacked_maps(maps) for maps in frames]).unflatten(0, windows.shape[:2])
 
 
-def test_both_judges_see_what_was_made_and_what_is_true_frame_by_frame_under_its_own_pose(judged):
-    gan, batch, rendering, _, _, calls = judged
+def test_both_discriminators_see_what_was_made_and_what_is_true_frame_by_frame_under_its_own_pose(losses_and_calls):
+    gan, batch, rendering, _, _, calls = losses_and_calls
     assert len({float(pose.sum()) for pose in batch.halved_poses.flatten(0, 1)}) == 6  # no frame could stand for another
     made, true = (_as_seen(gan, windows) for windows in (rendering.foregrounds.detach(), batch.composites))
     assert (made - true).abs().mean() > 0.01
     for name, flat in (("quality", True), ("temporal", False)):
-        wanted = [(batch.halved_poses, made), (batch.halved_poses, true), (batch.halved_poses, made)]  # the generator's, then the judges'
+        # the generator's loss, then the discriminators'
+        wanted = [(batch.halved_poses, made), (batch.halved_poses, true), (batch.halved_poses, made)]
         assert len(calls[name]) == 3
         for (poses, windows, _), (own_poses, own) in zip(calls[name], wanted, strict=True):
             shown = (own_poses.flatten(0, 1), own.flatten(0, 1)) if flat else (own_poses, own)
@@ -85,9 +86,9 @@ def test_both_judges_see_what_was_made_and_what_is_true_frame_by_frame_under_its
             torch.testing.assert_close(windows, shown[1], atol=1e-4, rtol=1e-4)
 
 
-def test_the_players_pay_in_opposite_directions_for_what_the_judges_said(judged):
+def test_the_losses_go_in_opposite_directions_for_what_the_discriminators_said(losses_and_calls):
     """Eq. 10-11 with log D = -softplus(-logit), log(1 - D) = -softplus(logit)."""
-    _, _, _, found, paid, calls = judged
+    _, _, _, found, paid, calls = losses_and_calls
     softplus, total = torch.nn.functional.softplus, 0.0
     for name in ("quality", "temporal"):
         for_generator, true, made = (said for _, _, said in calls[name])

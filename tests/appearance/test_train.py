@@ -9,10 +9,11 @@ import pytest
 import torch
 from drawn_stick import AS_PUBLISHED, CROP_HW, EDN, ROW, draw, make_crops, make_track, small
 
-from pipeline.appearance.dataset import TrainingClip, composited
-from pipeline.appearance.gan import Gan
+from pipeline.appearance.batch import composited
+from pipeline.appearance.dataset import TrainingClip
 from pipeline.appearance.generate import GenerateParams, generate_foreground, load_generator, prepare_generator
-from pipeline.appearance.system import Rendering
+from pipeline.appearance.systems.base import Rendering
+from pipeline.appearance.systems.fakevideo import FakeVideo
 from pipeline.appearance.train import Outputs, train_appearance
 from pipeline.artifacts.crops import open_crops
 from pipeline.artifacts.foregrounds import open_foregrounds
@@ -49,7 +50,7 @@ def gan_and_batch(folder: Path, skeleton, features: Path, params):
     track = make_track(skeleton, 8)
     clip = TrainingClip(make_crops(folder / "crops.zarr", track), track, np.arange(8), params)
     clip.expand(make_crops(folder / "crops.zarr", track), folder / "pixels")
-    gan = Gan(params, pose_channels(skeleton, params.pose_map), load_features("st_vgg16", features), CPU)
+    gan = FakeVideo(params, pose_channels(skeleton, params.pose_map), load_features("st_vgg16", features), CPU)
     return gan, clip.batch(clip.budget.order(1)[0], 0, 1, CPU.device, 0)
 
 
@@ -72,27 +73,27 @@ def gradients(network: torch.nn.Module) -> list[bool]:
     return [p.grad is not None for p in network.parameters()]
 
 
-def test_each_player_s_step_leaves_the_other_s_gradients_none(tmp_path, stick, features_folder):
+def test_each_network_s_step_leaves_the_other_s_gradients_none(tmp_path, stick, features_folder):
     gan, batch = gan_and_batch(tmp_path, stick, features_folder, small())
     rendering = gan.render(batch)
     found = gan.generator_losses(batch, rendering, [], replay=False)
     torch.stack([found[n] for n in ("perceptual", "gw", "pixel", "matte", "quality", "temporal")]).sum().backward(retain_graph=True)
     assert all(gradients(gan.generator))
-    assert not any(gradients(gan.players))
+    assert not any(gradients(gan.discriminators))
     gan.generator.zero_grad()
     gan.discriminator_loss(batch, rendering).backward()
     assert not any(gradients(gan.generator))
-    assert all(gradients(gan.players))
+    assert all(gradients(gan.discriminators))
 
 
 def test_a_replay_trains_the_generator_by_perceptual_and_gw_alone(tmp_path, stick, features_folder):
     gan, batch = gan_and_batch(tmp_path, stick, features_folder, small())
-    before = [{k: v.clone() for k, v in n.state_dict().items()} for n in (gan.generator, gan.players)]
+    before = [{k: v.clone() for k, v in n.state_dict().items()} for n in (gan.generator, gan.discriminators)]
     losses, windows = gan.step([batch], 1.0, replay=True)
     assert (losses != 0).tolist() == [True, True, *[False] * 8]
     assert windows.shape == (2,)
     assert any(not torch.equal(v, before[0][k]) for k, v in gan.generator.state_dict().items())
-    assert all(torch.equal(v, before[1][k]) for k, v in gan.players.state_dict().items())
+    assert all(torch.equal(v, before[1][k]) for k, v in gan.discriminators.state_dict().items())
 
 
 def test_foregrounds_of_a_batch_are_matte_times_colour(tmp_path, stick, features_folder):
@@ -104,7 +105,7 @@ def test_foregrounds_of_a_batch_are_matte_times_colour(tmp_path, stick, features
     torch.testing.assert_close(batch.halved_poses, torch.nn.functional.avg_pool2d(batch.poses.flatten(0, 1), 2).unflatten(0, (2, 3)))
 
 
-def test_every_judge_and_loss_sees_the_predicted_matte(tmp_path, stick, features_folder):
+def test_every_discriminator_and_loss_sees_the_predicted_matte(tmp_path, stick, features_folder):
     gan, batch = gan_and_batch(tmp_path, stick, features_folder, small())
     rendering = gan.render(batch)
     assert rendering.logits is not None

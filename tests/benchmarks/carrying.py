@@ -12,7 +12,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from pipeline.appearance.generate import GenerateParams, LoadedGenerator, generate_foreground, load_generator, prepare_generator
+from pipeline.appearance.generate import GenerateParams, generate_foreground, load_generator, prepare_generator
+from pipeline.appearance.renderers.base import Renderer
 from pipeline.artifacts.crops import open_crops
 from pipeline.artifacts.foregrounds import open_foregrounds
 from pipeline.artifacts.keypoints import read_keypoints
@@ -52,13 +53,13 @@ def main() -> None:
     print(f"\nratio {rates[0] / rates[1]:.2f}")
 
 
-def _without(model: LoadedGenerator) -> LoadedGenerator:
+def _without(model: Renderer) -> Renderer:
     assert isinstance(model.network, Generator)
     return replace(model, network=Generator(replace(model.network.shape, references=0)).requires_grad_(False).eval(), carrying=None)
 
 
 def _seconds(
-    model: LoadedGenerator, data: Path, pair: str, driver: str, target: str, params: GenerateParams, folder: Path
+    model: Renderer, data: Path, pair: str, driver: str, target: str, params: GenerateParams, folder: Path
 ) -> list[float]:
     """Seconds of each of the three stages, whose results go to a folder."""
     motion = read_keypoints(data / f"motions/{pair}.parquet", kind="motions").track()

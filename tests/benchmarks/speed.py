@@ -13,8 +13,8 @@ from pathlib import Path
 
 import torch
 
-from pipeline.appearance.generate import GenerateParams
 from pipeline.appearance.params import AppearanceParams
+from pipeline.appearance.renderers.base import GenerateParams
 from pipeline.body.pose_maps import pose_channels
 from pipeline.body.skeleton import load_skeleton
 from pipeline.networks.edn import GlobalGenerator

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import torch
 
-from pipeline.appearance.gan import generator_shape
 from pipeline.appearance.params import AppearanceParams
+from pipeline.appearance.systems.fakevideo import generator_shape
 from pipeline.body.pose_maps import pose_channels
 from pipeline.body.skeleton import load_skeleton
 from pipeline.networks.generator import Generator

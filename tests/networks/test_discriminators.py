@@ -1,12 +1,12 @@
-"""D_q judges frames, D_t judges windows by parallel dilations."""
+"""D_q sees frames, D_t sees windows by parallel dilations."""
 
 import torch
 from torch import nn
 
-from pipeline.networks.discriminators import QualityDiscriminator, TemporalDiscriminator, seen
+from pipeline.networks.discriminators import QualityDiscriminator, TemporalDiscriminator, stacked_maps
 
 
-def test_quality_judges_each_frame_alone():
+def test_quality_is_of_each_frame_alone():
     network = QualityDiscriminator(2, 8, 2, spectral=False).eval()
     poses, frames = torch.rand(4, 2, 16, 16), torch.rand(4, 3, 32, 32)
     logits = network(poses, frames)
@@ -15,7 +15,7 @@ def test_quality_judges_each_frame_alone():
 
 
 def test_dilations_stand_in_parallel():
-    """Every branch reads the same trunk and the judge reads every branch: none of them feeds another."""
+    """Every branch reads the same trunk and the last convolution reads every branch: none of them feeds another."""
     network = TemporalDiscriminator(2, 3, 8, 2, dilations=[1, 2, 4], spectral=False)
     assert [branch.dilation for branch in network.branches] == [(1, 1), (2, 2), (4, 4)]
     read: list[torch.Tensor] = []
@@ -23,8 +23,8 @@ def test_dilations_stand_in_parallel():
         branch.register_forward_hook(lambda module, inputs, output: read.append(inputs[0]))
     network(torch.rand(1, 3, 2, 16, 16), torch.rand(1, 3, 3, 32, 32)).sum().backward()
     assert all(x is read[0] for x in read)
-    assert isinstance(network.judge, nn.Conv2d)
-    assert network.judge.in_channels == sum(branch.out_channels for branch in network.branches)
+    assert isinstance(network.head, nn.Conv2d)
+    assert network.head.in_channels == sum(branch.out_channels for branch in network.branches)
     assert all(branch.weight.grad.abs().max() > 0 for branch in network.branches)
 
 
@@ -57,12 +57,12 @@ def test_spectral_norm_bounds_every_convolution():
             assert torch.linalg.matrix_norm(module.weight.flatten(1), 2) < 1.05
 
 
-def test_judges_by_features_see_all_layers_at_the_first_one_s_size_and_contrast_apart():
+def test_discriminators_by_features_see_all_layers_at_the_first_one_s_size_and_contrast_apart():
     maps = [torch.rand(2, 4, 16, 24), torch.rand(2, 6, 8, 12)]
-    joined = seen(maps)
+    joined = stacked_maps(maps)
     assert joined.shape == (2, 10, 16, 24)
     torch.testing.assert_close(joined[:, :4].square().sum(1), torch.ones(2, 16, 24), atol=1e-2, rtol=0)
-    torch.testing.assert_close(seen([3 * x for x in maps]), joined, atol=1e-2, rtol=0)
+    torch.testing.assert_close(stacked_maps([3 * x for x in maps]), joined, atol=1e-2, rtol=0)
     quality = QualityDiscriminator(2, 8, 2, spectral=False, feature_channels=10)
     temporal = TemporalDiscriminator(2, 2, 8, 2, [1, 2], spectral=False, feature_channels=10)
     assert quality(torch.rand(2, 2, 32, 48), joined).shape == (2, 1, 8, 12)

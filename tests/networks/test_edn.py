@@ -17,18 +17,18 @@ def test_the_generator_keeps_size_and_range():
     assert [c.out_channels for c in convolutions(network)] == [8, 16, 32, 64, *[64] * 4, 32, 16, 8, 3]
 
 
-def test_judges_are_alike_and_see_halved_images():
+def test_discriminators_are_alike_and_see_halved_images():
     network = MultiscaleDiscriminator(12, 64, 3, 2)
     found = network(torch.randn(2, 12, 32, 32))
     assert [[maps.shape[1] for maps in scale] for scale in found] == [[64, 128, 256, 512, 1]] * 2
-    assert [c.stride[0] for c in convolutions(network.judges[0])] == [2, 2, 2, 1, 1]
+    assert [c.stride[0] for c in convolutions(network.scales[0])] == [2, 2, 2, 1, 1]
     assert [scale[0].shape[-1] for scale in found] == [17, 9]
 
 
 def test_a_judge_of_a_coarser_scale_sees_the_mean():
     network = MultiscaleDiscriminator(1, 4, 1, 2)
     seen: list[torch.Tensor] = []
-    network.judges[1].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    network.scales[1].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     network(torch.full((1, 1, 8, 8), 0.7))
     torch.testing.assert_close(seen[0], torch.full((1, 1, 4, 4), 0.7))  # also at the rim: nothing is counted from outside
 

@@ -38,7 +38,7 @@ def test_patches_of_a_batch_do_not_see_each_other() -> None:
     torch.testing.assert_close(net(patches, mattes)[1:2], net(patches[1:2], mattes[1:2]), atol=1e-5, rtol=1e-5)
 
 
-def test_discriminator_judges_places_of_a_patch_given_the_generated_one() -> None:
+def test_discriminator_sees_places_of_a_patch_given_the_generated_one() -> None:
     torch.manual_seed(0)
     net = PatchDiscriminator(8)
     generated, patch = torch.rand(2, 3, 64, 64), torch.rand(2, 3, 64, 64)

@@ -7,8 +7,8 @@ feature-matching losses, transport between features in place of L_GW, no memory 
 a D_t of two frames without dilations.
 
 Ours, where the table is silent: both frames of a window of two are learnt, the first one made from its own pose twice as at a
-clip's start; the patch judges see both poses beside the frame; transport is among frames of one place in their windows; D_t's depth;
-the moving average that is published. Features come from `appearance.features`, where st_vgg16 stands in for their VGG19 and
+clip's start; the patch discriminators see both poses beside the frame; transport is among frames of one place in their windows; D_t's
+depth; the moving average that is published. Features come from `appearance.features`, where st_vgg16 stands in for their VGG19 and
 ResNet-18 alike and needs other weights (presets.yaml). Their faces and local GANs are not modelled apart from ours, and the
 third GAN that they fuse with is left out: frames are made whole, mattes are 1.
 """
@@ -19,40 +19,37 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.appearance import losses
-from pipeline.appearance.dataset import Batch
-from pipeline.appearance.edn import feature_matching, perceptual
+from pipeline.appearance.batch import Batch
 from pipeline.appearance.gw import pool_features
-from pipeline.appearance.params import AppearanceParams
-from pipeline.appearance.system import Rendering, System, frozen
+from pipeline.appearance.systems.base import Carrying, Rendering, System, frozen
+from pipeline.appearance.systems.edn import Maps, feature_matching, perceptual
 from pipeline.appearance.transport import transport_loss
 from pipeline.networks.as_published import FramePairDiscriminator, PosePairGenerator
 from pipeline.networks.edn import MultiscaleDiscriminator
-from pipeline.networks.vgg import StVgg16, Vgg19
 from pipeline.training.device import autocast
-from pipeline.training.processes import World, gather
-from pipeline.training.steps import seed_step
-
-Judged = list[list[Tensor]]
+from pipeline.training.processes import gather
 
 
 class AsPublished(System):
-    """A generator from two poses to one frame; patch judges of (two poses, frame), and D_t of two frames."""
+    """A generator from two poses to one frame; patch discriminators of (two poses, frame), and D_t of two frames."""
 
     LOSSES = ("perceptual", "feature_matching", "adversarial", "transport", "temporal", "discriminators")
+    KEYS = frozenset({"as_published"})
+    SECTION = "as_published"
+    WHOLE_FRAMES = True
+    HOLDS_JOINTS = True
 
-    def __init__(self, params: AppearanceParams, pose_channels: int, features: StVgg16 | Vgg19, world: World) -> None:
-        p = params.as_published
-        d, weights = p.discriminators, p.losses
-        seed_step(params.seed, 0, 0)
-        generator = PosePairGenerator(pose_channels, p.width, p.downsamplings, p.blocks)
-        players = nn.ModuleDict()
-        if weights.adversarial or weights.feature_matching:
-            players["frame"] = MultiscaleDiscriminator(2 * pose_channels + 3, d.width, d.layers, d.scales)
-        if weights.temporal:
-            players["temporal"] = FramePairDiscriminator(p.temporal.width, p.temporal.blocks)
-        super().__init__(params, world, features, generator, players)
-        self._shape = {"pose_channels": pose_channels, "width": p.width, "downsamplings": p.downsamplings, "blocks": p.blocks}
+    def build(self, pose_channels: int, carrying: Carrying | None) -> tuple[nn.Module, nn.ModuleDict]:
+        p, d, weights = self.params.as_published, self.params.as_published.discriminators, self.params.as_published.losses
         self.iteration, self.repeats = 0, 0
+        self._shape = {"pose_channels": pose_channels, "width": p.width, "downsamplings": p.downsamplings, "blocks": p.blocks}
+        generator = PosePairGenerator(pose_channels, p.width, p.downsamplings, p.blocks)
+        discriminators = nn.ModuleDict()
+        if weights.adversarial or weights.feature_matching:
+            discriminators["frame"] = MultiscaleDiscriminator(2 * pose_channels + 3, d.width, d.layers, d.scales)
+        if weights.temporal:
+            discriminators["temporal"] = FramePairDiscriminator(p.temporal.width, p.temporal.blocks)
+        return generator, discriminators
 
     @property
     def shape(self) -> dict[str, Any]:
@@ -94,24 +91,24 @@ class AsPublished(System):
         found = {"windows": windows, "perceptual": windows.mean()}
         if p.losses.transport:
             found["transport"] = self._transport(real_maps, fake_maps)
-        with frozen(self.players):
-            if "frame" in self.players:
-                fake = self._judge_frames(batch.poses, made)
+        with frozen(self.discriminators):
+            if "frame" in self.discriminators:
+                fake = self._discriminate_frames(batch.poses, made)
                 with torch.no_grad():
-                    real = self._judge_frames(batch.poses, batch.foregrounds)
-                found["adversarial"] = torch.stack([losses.judged_real(maps[-1], "lsgan") for maps in fake]).sum()
+                    real = self._discriminate_frames(batch.poses, batch.foregrounds)
+                found["adversarial"] = torch.stack([losses.generator_adversarial(maps[-1], "lsgan") for maps in fake]).sum()
                 found["feature_matching"] = feature_matching(real, fake)
-            if "temporal" in self.players:
-                found["temporal"] = -self._judge_pairs(made).mean()
+            if "temporal" in self.discriminators:
+                found["temporal"] = -self._discriminate_pairs(made).mean()
         return found
 
     def discriminator_loss(self, batch: Batch, rendering: Rendering) -> Tensor:
         made, total = rendering.foregrounds.detach(), []
-        if "frame" in self.players:
-            real, fake = self._judge_frames(batch.poses, batch.foregrounds), self._judge_frames(batch.poses, made)
-            total += [losses.told_apart(p[-1], q[-1], "lsgan") for p, q in zip(real, fake, strict=True)]
-        if "temporal" in self.players:
-            total.append(self._judge_pairs(made).mean() - self._judge_pairs(batch.foregrounds).mean())
+        if "frame" in self.discriminators:
+            real, fake = self._discriminate_frames(batch.poses, batch.foregrounds), self._discriminate_frames(batch.poses, made)
+            total += [losses.discriminator_adversarial(p[-1], q[-1], "lsgan") for p, q in zip(real, fake, strict=True)]
+        if "temporal" in self.discriminators:
+            total.append(self._discriminate_pairs(made).mean() - self._discriminate_pairs(batch.foregrounds).mean())
         return torch.stack(total).sum()
 
     def state_dict(self) -> dict[str, Any]:
@@ -128,14 +125,14 @@ class AsPublished(System):
         due = r.interval is not None and self.iteration % r.interval == 0
         return due or (r.below is not None and total < r.below)
 
-    def _judge_frames(self, poses: Tensor, frames: Tensor) -> Judged:
+    def _discriminate_frames(self, poses: Tensor, frames: Tensor) -> Maps:
         seen = torch.cat([_both_poses(poses), frames], 2).flatten(0, 1)
         with autocast(self.world.device, self.dtype):
-            return self.players["frame"](seen.contiguous(memory_format=torch.channels_last))
+            return self.discriminators["frame"](seen.contiguous(memory_format=torch.channels_last))
 
-    def _judge_pairs(self, frames: Tensor) -> Tensor:
+    def _discriminate_pairs(self, frames: Tensor) -> Tensor:
         with autocast(self.world.device, self.dtype):
-            return self.players["temporal"](frames.flatten(1, 2).contiguous(memory_format=torch.channels_last))
+            return self.discriminators["temporal"](frames.flatten(1, 2).contiguous(memory_format=torch.channels_last))
 
     def _transport(self, real: list[Tensor], fake: list[Tensor]) -> Tensor:
         """Mean over a window's places; among the windows of all processes, so nothing but L1 with one window a batch."""

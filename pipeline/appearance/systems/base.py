@@ -1,4 +1,4 @@
-"""What all systems have in common in training: a generator and its judges, and one step of both players."""
+"""What all systems have in common in training: a generator, its discriminators, and one step of both."""
 
 import contextlib
 from abc import ABC, abstractmethod
@@ -11,12 +11,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pipeline.appearance.dataset import Batch
+from pipeline.appearance.batch import Batch
 from pipeline.appearance.params import AppearanceParams, PerceptualParams
+from pipeline.errors import InputError
+from pipeline.networks.carrying import CarryShape
 from pipeline.networks.vgg import StVgg16, Vgg19
 from pipeline.training.device import autocast, choose_dtype
 from pipeline.training.processes import World, average_gradients, gather
-from pipeline.training.steps import Ema
+from pipeline.training.steps import Ema, seed_step
 
 LEAST_SEEN_PX = 32  # the feature networks read no less
 
@@ -37,26 +39,50 @@ class Rendering:
     finer: tuple[Tensor, Tensor] | None = None
 
 
-class System(ABC):
-    """Generator, its moving average, its judges, their optimisers.
+@dataclass(frozen=True)
+class Carrying:
+    """How a generator learns to carry real pixels of so many references a frame; weights of carrying's losses by name."""
 
-    A system says what it renders of a batch and what its players pay for it; the loop of training is the same for all.
+    shape: CarryShape
+    weights: dict[str, float]
+    references: int
+
+
+class System(ABC):
+    """Generator, its moving average, its discriminators, their optimisers.
+
+    A system says what it asks of its params and inputs, what networks it has, what it renders of a batch and what their losses
+    are; the loop of training is the same for all.
     """
 
     LOSSES: ClassVar[tuple[str, ...]]
+    KEYS: ClassVar[frozenset[str]]  # of the section `appearance`, those that this system alone reads
+    SECTION: ClassVar[str] = ""  # of params where its losses stand; empty: `appearance` itself
+    WHOLE_FRAMES: ClassVar[bool] = False  # it makes the background too, frame after frame, and learns pairs of frames
+    HOLDS_JOINTS: ClassVar[bool] = False  # it is shown a missing joint where it was in the frame before
+    SEES_REFERENCES: ClassVar[bool] = False
+    REPLAYS: ClassVar[bool] = False  # by the memory of Alg. 2
 
     def __init__(
-        self, params: AppearanceParams, world: World, features: StVgg16 | Vgg19, generator: nn.Module, players: nn.ModuleDict
+        self,
+        params: AppearanceParams,
+        pose_channels: int,
+        features: StVgg16 | Vgg19,
+        world: World,
+        carrying: Carrying | None = None,
     ) -> None:
+        """carrying: how real pixels are carried into what is generated, None where none are."""
         self.params, self.world = params, world
+        seed_step(params.seed, 0, 0)
+        generator, discriminators = self.build(pose_channels, carrying)
         self.dtype = choose_dtype(params.precision, world.device)
         self.generator = self._place(generator)
         self.ema = Ema(self.generator, params.ema)
         self.features = self._place(features.to(self.dtype))
-        self.players = self._place(players)
+        self.discriminators = self._place(discriminators)
         o = params.optimiser
         self.generator_optimiser = self._adam(self.generator, o.generator_rate)
-        self.discriminator_optimiser = self._adam(self.players, o.discriminator_rate) if len(self.players) else None
+        self.discriminator_optimiser = self._adam(self.discriminators, o.discriminator_rate) if len(self.discriminators) else None
         self._run = torch.compile(self.generator) if params.compile else self.generator
 
     def _place(self, network: Any) -> Any:
@@ -66,7 +92,52 @@ class System(ABC):
         first, second = self.params.optimiser.betas
         return torch.optim.Adam(network.parameters(), rate, (first, second), fused=True)
 
+    # --- what a system asks for ---------------------------------------------------------------------------------------
+
+    @classmethod
+    def check(cls, params: AppearanceParams, crop_hw: tuple[int, int]) -> None:
+        """InputError unless the system can be trained by these params on crops of this size."""
+        place = f"appearance.{cls.SECTION}".rstrip(".")
+        own: Any = getattr(params, cls.SECTION) if cls.SECTION else params
+        weights = own.losses.model_dump()
+        if params.k == 1:
+            weights.pop("temporal", None)  # there is no D_t for single frames
+        if not any(weights.values()):
+            raise InputError(f"one of {place}.losses must be above 0, found none: raise {', '.join(weights)}, or one of them")
+        if weights["perceptual"] and not any(own.perceptual.layers):
+            raise InputError(
+                f"one of {place}.perceptual.layers must be above 0 where {place}.losses.perceptual is, found none: raise one"
+            )
+        if cls.REPLAYS and params.memory.enabled and not (weights["perceptual"] or weights["gw"]):
+            raise InputError(
+                "appearance.memory.enabled needs appearance.losses.perceptual or .gw above 0: it replays by these alone, found both 0: "
+                "raise one, or set memory.enabled to false"
+            )
+        if cls.WHOLE_FRAMES and params.k != 2:
+            raise InputError(
+                f"appearance.system: {params.system} learns pairs of frames, which needs appearance.k 2, found {params.k}: set it to 2"
+            )
+
+    @classmethod
+    def for_stills(cls, params: AppearanceParams) -> AppearanceParams:
+        """Params for a clip without time: as many frames a step, each a window of its own, since none follows another.
+
+        Not in the paper. Pairs of frames stay pairs.
+        """
+        if cls.WHOLE_FRAMES:
+            return params
+        return params.model_copy(update={"k": 1, "batch_windows": params.batch_windows * params.k})
+
+    @classmethod
+    def remembers(cls, params: AppearanceParams) -> bool:
+        """Whether training replays windows from the memory."""
+        return cls.REPLAYS and params.memory.enabled
+
     # --- what a system says of itself ---------------------------------------------------------------------------------
+
+    @abstractmethod
+    def build(self, pose_channels: int, carrying: Carrying | None) -> tuple[nn.Module, nn.ModuleDict]:
+        """Generator and discriminators by name, untrained; drawn in this order."""
 
     @property
     @abstractmethod
@@ -98,12 +169,12 @@ class System(ABC):
 
     @abstractmethod
     def discriminator_loss(self, batch: Batch, rendering: Rendering) -> Tensor:
-        """What the judges pay on real and generated windows; reaches nothing of the generator."""
+        """The discriminators' loss on real and generated windows; reaches nothing of the generator."""
 
     # --- one step -----------------------------------------------------------------------------------------------------
 
     def step(self, batches: list[Batch], rate: float, replay: bool = False) -> tuple[Tensor, Tensor]:
-        """Update both players once over accumulated batches; a replay updates the generator by L_p and L_GW alone.
+        """Update generator and discriminators once over accumulated batches; a replay updates the generator by L_p and L_GW alone.
 
         Returns the unweighted losses in the order of LOSSES, and the perceptual loss of each window of all processes.
         """
@@ -122,7 +193,7 @@ class System(ABC):
         self._update(self.generator, self.generator_optimiser)
         self.ema.update(self.generator)
         if self.discriminator_optimiser is not None and not replay:
-            self._update(self.players, self.discriminator_optimiser)
+            self._update(self.discriminators, self.discriminator_optimiser)
         every = torch.stack([gather(w, self.world) for w in windows]).flatten()
         return gather(total[None], self.world).mean(0), every
 
@@ -174,7 +245,7 @@ class System(ABC):
             part.load_state_dict(state[name])
 
     def _parts(self) -> Iterator[tuple[str, Any]]:
-        parts = {"generator": self.generator, "players": self.players, "ema": self.ema}
+        parts = {"generator": self.generator, "discriminators": self.discriminators, "ema": self.ema}
         optimisers = {"generator_optimiser": self.generator_optimiser, "discriminator_optimiser": self.discriminator_optimiser}
         yield from (item for item in chain(parts.items(), optimisers.items()) if item[1] is not None)
 

@@ -10,33 +10,31 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.appearance import losses
-from pipeline.appearance.dataset import Batch
-from pipeline.appearance.params import AppearanceParams
-from pipeline.appearance.system import Rendering, System, frozen
+from pipeline.appearance.batch import Batch
+from pipeline.appearance.systems.base import Carrying, Rendering, System, frozen
 from pipeline.networks.edn import GlobalGenerator, MultiscaleDiscriminator
-from pipeline.networks.vgg import StVgg16, Vgg19
 from pipeline.training.device import autocast
-from pipeline.training.processes import World
-from pipeline.training.steps import seed_step
 
 PUBLISHED_LAYERS = 4  # of the discriminators whose features are matched, over which pix2pixHD takes the sum
-Judged = list[list[Tensor]]
+Maps = list[list[Tensor]]  # of every scale and layer, each scale's last the logits
 
 
 class Edn(System):
-    """One global generator run twice, I0 given zeros and I1 given I0; judges that see both poses and both frames."""
+    """One global generator run twice, I0 given zeros and I1 given I0; discriminators that see both poses and both frames."""
 
     LOSSES = ("perceptual", "feature_matching", "adversarial", "discriminators")
+    KEYS = frozenset({"edn"})
+    SECTION = "edn"
+    WHOLE_FRAMES = True
 
-    def __init__(self, params: AppearanceParams, pose_channels: int, features: StVgg16 | Vgg19, world: World) -> None:
-        e, d = params.edn, params.edn.discriminators
-        seed_step(params.seed, 0, 0)
-        generator = GlobalGenerator(pose_channels + 3, e.width, e.downsamplings, e.blocks)
-        players = nn.ModuleDict()
-        if e.losses.adversarial or e.losses.feature_matching:
-            players["pairs"] = MultiscaleDiscriminator(2 * (pose_channels + 3), d.width, d.layers, d.scales)
-        super().__init__(params, world, features, generator, players)
+    def build(self, pose_channels: int, carrying: Carrying | None) -> tuple[nn.Module, nn.ModuleDict]:
+        e, d = self.params.edn, self.params.edn.discriminators
         self._shape = {"pose_channels": pose_channels, "width": e.width, "downsamplings": e.downsamplings, "blocks": e.blocks}
+        generator = GlobalGenerator(pose_channels + 3, e.width, e.downsamplings, e.blocks)
+        discriminators = nn.ModuleDict()
+        if e.losses.adversarial or e.losses.feature_matching:
+            discriminators["pairs"] = MultiscaleDiscriminator(2 * (pose_channels + 3), d.width, d.layers, d.scales)
+        return generator, discriminators
 
     @property
     def shape(self) -> dict[str, Any]:
@@ -59,27 +57,27 @@ class Edn(System):
         p = self.params.edn.perceptual
         windows = perceptual(*self.feature_maps(batch.foregrounds, rendering.foregrounds, p), p.layers).unflatten(0, (-1, self.params.k))
         found = {"windows": windows.mean(1), "perceptual": windows.sum(1).mean()}
-        if replay or not len(self.players):
+        if replay or not len(self.discriminators):
             return found
-        with frozen(self.players):
-            fake = self._judge(batch.poses, rendering.foregrounds)
+        with frozen(self.discriminators):
+            fake = self._discriminate(batch.poses, rendering.foregrounds)
             with torch.no_grad():
-                real = self._judge(batch.poses, batch.foregrounds)
-        found["adversarial"] = torch.stack([losses.judged_real(maps[-1], "lsgan") for maps in fake]).sum()
+                real = self._discriminate(batch.poses, batch.foregrounds)
+        found["adversarial"] = torch.stack([losses.generator_adversarial(maps[-1], "lsgan") for maps in fake]).sum()
         found["feature_matching"] = feature_matching(real, fake)
         return found
 
     def discriminator_loss(self, batch: Batch, rendering: Rendering) -> Tensor:
-        real, fake = self._judge(batch.poses, batch.foregrounds), self._judge(batch.poses, rendering.foregrounds.detach())
-        return torch.stack([losses.told_apart(p[-1], q[-1], "lsgan") for p, q in zip(real, fake, strict=True)]).sum()
+        real, fake = self._discriminate(batch.poses, batch.foregrounds), self._discriminate(batch.poses, rendering.foregrounds.detach())
+        return torch.stack([losses.discriminator_adversarial(p[-1], q[-1], "lsgan") for p, q in zip(real, fake, strict=True)]).sum()
 
-    def _judge(self, poses: Tensor, frames: Tensor) -> Judged:
+    def _discriminate(self, poses: Tensor, frames: Tensor) -> Maps:
         with autocast(self.world.device, self.dtype):
-            return self.players["pairs"](stacked(poses, frames))
+            return self.discriminators["pairs"](stacked(poses, frames))
 
 
 def stacked(poses: Tensor, frames: Tensor) -> Tensor:
-    """What the judges see of windows of two: (x_t, x_t+1, y_t, y_t+1) of poses (b 2 c h w) and frames (b 2 3 h w), (b 2c+6 h w)."""
+    """What the discriminators see of windows of two: (x_t, x_t+1, y_t, y_t+1) of poses (b 2 c h w) and frames (b 2 3 h w), (b 2c+6 h w)."""
     return torch.cat([poses.flatten(1, 2), frames.flatten(1, 2)], 1).contiguous(memory_format=torch.channels_last)
 
 
@@ -92,10 +90,10 @@ def perceptual(real: list[Tensor], fake: list[Tensor], weights: list[float]) -> 
     return total
 
 
-def feature_matching(real: Judged, fake: Judged) -> Tensor:
-    """L1 between the judges' features on real and generated frames, without their judgements: mean over layers and scales.
+def feature_matching(real: Maps, fake: Maps) -> Tensor:
+    """L1 between the discriminators' features on real and generated frames, without their logits: mean over layers and scales.
 
-    Times PUBLISHED_LAYERS, so that the published weight means the same for judges of any depth.
+    Times PUBLISHED_LAYERS, so that the published weight means the same for discriminators of any depth.
     """
     gaps = [(p - q).abs().mean() for a, b in zip(real, fake, strict=True) for p, q in zip(a[:-1], b[:-1], strict=True)]
     return PUBLISHED_LAYERS * torch.stack(gaps).mean()

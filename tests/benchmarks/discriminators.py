@@ -1,8 +1,8 @@
-"""Do judges that see through the feature network learn what judges of pixels do not? On a trained generator, held out.
+"""Do discriminators that see through the feature network learn what those of pixels do not? On a trained generator, held out.
 
-Run by hand in a project whose target is trained: python tests/benchmarks/judges.py man. Prints a Markdown table.
-The generator stays as it is; judges learn from training windows, real and generated, over the same random colours. Told apart: share of
-held-out windows whose real frames a judge holds for more real than the generated ones of the same poses; one half is chance.
+Run by hand in a project whose target is trained: python tests/benchmarks/discriminators.py man. Prints a Markdown table.
+The generator stays as it is; discriminators learn from training windows, real and generated, over the same random colours. Told
+apart: share of held-out windows whose real frames one holds for more real than the generated ones of the same poses; one half is chance.
 """
 
 import argparse
@@ -13,9 +13,10 @@ import torch
 from torch import Tensor
 
 from pipeline.appearance import losses
-from pipeline.appearance.dataset import Batch, TrainingClip
-from pipeline.appearance.gan import Gan
+from pipeline.appearance.batch import Batch
+from pipeline.appearance.dataset import TrainingClip
 from pipeline.appearance.params import AppearanceParams, DiscriminatorParams, LearnParams
+from pipeline.appearance.systems.fakevideo import FakeVideo
 from pipeline.appearance.train import build_system
 from pipeline.artifacts.crops import open_crops
 from pipeline.artifacts.keypoints import read_keypoints
@@ -34,7 +35,7 @@ HELD_OUT = 24  # windows
 
 
 def main() -> None:
-    """Train both kinds of judges, print how they tell held-out windows apart."""
+    """Train both kinds of discriminators, print how they tell held-out windows apart."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("target")
     parser.add_argument("--data", type=Path, default=Path("data"), help="folder of the project's artifacts")
@@ -42,7 +43,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=80)
     args = parser.parse_args()
     prepare_cpu(1)
-    print("| judges see | steps | D_q tells apart | D_t tells apart |\n|---|---|---|---|")
+    print("| discriminators see | steps | D_q tells apart | D_t tells apart |\n|---|---|---|---|")
     for kind in KINDS:
         told = _told_apart(args.target, args.data, args.params, args.steps, kind)
         print(f"| {kind} | {args.steps} | {told['quality']:.2f} | {told['temporal']:.2f} |", flush=True)
@@ -51,9 +52,9 @@ def main() -> None:
 def _told_apart(target: str, data: Path, path: Path, steps: int, kind: str) -> dict[str, float]:
     changes, rate = KINDS[kind]
     params = read_section(path, "appearance", AppearanceParams, f"targets.{target}.appearance")
-    judges = DiscriminatorParams(**{**params.discriminators.model_dump(), **changes})
+    discriminators = DiscriminatorParams(**{**params.discriminators.model_dump(), **changes})
     params = params.model_copy(
-        update={"discriminators": judges, "optimiser": params.optimiser.model_copy(update={"discriminator_rate": rate})}
+        update={"discriminators": discriminators, "optimiser": params.optimiser.model_copy(update={"discriminator_rate": rate})}
     )
     learn = read_section(path, "reference.learn", LearnParams, f"targets.{target}.reference.learn")
     count = int(read_value(path, "reference.find.count", f"targets.{target}.reference.find.count"))
@@ -61,10 +62,10 @@ def _told_apart(target: str, data: Path, path: Path, steps: int, kind: str) -> d
     split = split_frames(track.present, read_section(path, "split", SplitParams))
     references = open_references(data / f"references/{target}.zarr")
     clip = TrainingClip(crops, track, np.flatnonzero(track.present), params, references, learn, count)
-    clip.expand(crops, data.parent / ".scratch/judges.u8")
+    clip.expand(crops, data.parent / ".scratch/discriminators.u8")
     features = load_features(params.features, data / "weights/features")
     gan = build_system(params, pose_channels(clip.skeleton, params.pose_map), features, CPU, learn, clip)
-    assert isinstance(gan, Gan)
+    assert isinstance(gan, FakeVideo)
     model = data / f"models/{target}-appearance"
     gan.generator.load_state_dict(load_model(model.with_suffix(".safetensors"), model.with_suffix(".json"))[0])
     gan.generator.requires_grad_(requires_grad=False)
@@ -72,8 +73,8 @@ def _told_apart(target: str, data: Path, path: Path, steps: int, kind: str) -> d
     training = np.flatnonzero(first + params.k * params.max_stride < split.border)
     for step in range(steps):
         batch, real, fake = _seen(gan, clip, draw.choice(training, params.batch_windows), step)
-        true, made = (gan._judgements(batch.halved_poses, judged) for judged in (real, fake))
-        torch.stack([losses.told_apart(true[name], made[name], params.adversarial) for name in true]).sum().backward()
+        true, made = (gan._logits(batch.halved_poses, windows) for windows in (real, fake))
+        torch.stack([losses.discriminator_adversarial(true[name], made[name], params.adversarial) for name in true]).sum().backward()
         assert gan.discriminator_optimiser is not None
         gan.discriminator_optimiser.step()
         gan.discriminator_optimiser.zero_grad()
@@ -81,16 +82,16 @@ def _told_apart(target: str, data: Path, path: Path, steps: int, kind: str) -> d
     for number, window in enumerate(draw.choice(np.flatnonzero(first >= split.border), HELD_OUT)):
         batch, real, fake = _seen(gan, clip, np.array([window]), steps + number)
         with torch.no_grad():
-            true, made = (gan._judgements(batch.halved_poses, judged) for judged in (real, fake))
+            true, made = (gan._logits(batch.halved_poses, windows) for windows in (real, fake))
         for name, found in right.items():
             found += (true[name].flatten(1).mean(1) > made[name].flatten(1).mean(1)).float().tolist()
-    (data.parent / ".scratch/judges.u8").unlink()
+    (data.parent / ".scratch/discriminators.u8").unlink()
     return {name: float(np.mean(found)) for name, found in right.items()}
 
 
 @torch.no_grad()
-def _seen(gan: Gan, clip: TrainingClip, windows: np.ndarray, key: int) -> tuple[Batch, Tensor, Tensor]:
-    """A batch, and what the judges see of its real and of its generated windows."""
+def _seen(gan: FakeVideo, clip: TrainingClip, windows: np.ndarray, key: int) -> tuple[Batch, Tensor, Tensor]:
+    """A batch, and what the discriminators see of its real and of its generated windows."""
     batch = clip.batch(windows, 0, 1, CPU.device, key)
     made = gan.render(batch).foregrounds
     sees = gan.params.discriminators.sees

@@ -1,4 +1,4 @@
-"""The pose-to-appearance GAN in training: its networks and what its players pay (§3.2, §3.5)."""
+"""The pose-to-appearance GAN of the paper in training: its networks and their losses (§3.2, §3.5)."""
 
 from typing import Any
 
@@ -7,18 +7,18 @@ from torch import Tensor, nn
 
 from pipeline.appearance import losses
 from pipeline.appearance.alignment import misaligned
-from pipeline.appearance.dataset import Batch, composited
+from pipeline.appearance.batch import Batch, composited
 from pipeline.appearance.detail import finer_picture
 from pipeline.appearance.gw import gromov_wasserstein, pool_features
 from pipeline.appearance.params import AppearanceParams
-from pipeline.appearance.system import Rendering, System, frozen
-from pipeline.networks.carrying import Carried, CarryShape, carry
-from pipeline.networks.discriminators import QualityDiscriminator, TemporalDiscriminator, seen
+from pipeline.appearance.systems.base import Carrying, Rendering, System, frozen
+from pipeline.errors import InputError
+from pipeline.networks.carrying import Carried, carry
+from pipeline.networks.discriminators import QualityDiscriminator, TemporalDiscriminator, stacked_maps
 from pipeline.networks.generator import Generator, GeneratorShape, own_picture
-from pipeline.networks.vgg import WIDTHS, StVgg16, Vgg19
+from pipeline.networks.vgg import WIDTHS
 from pipeline.training.device import autocast
-from pipeline.training.processes import World, gather
-from pipeline.training.steps import seed_step
+from pipeline.training.processes import gather
 
 
 def generator_shape(params: AppearanceParams, pose_channels: int, references: int = 0) -> GeneratorShape:
@@ -27,36 +27,39 @@ def generator_shape(params: AppearanceParams, pose_channels: int, references: in
     return GeneratorShape(pose_channels, params.k, n.base_width, n.levels, n.blocks, n.dense_skips, references)
 
 
-class Gan(System):
+class FakeVideo(System):
     """Windows of poses to windows of foregrounds and mattes; two discriminators, D_t only for windows of several frames."""
 
     LOSSES = ("perceptual", "gw", "pixel", "matte", "own", "flow", "detail", "quality", "temporal", "discriminators")
+    KEYS = frozenset({"network", "discriminators", "losses", "adversarial", "perceptual", "gw", "memory"})
+    SEES_REFERENCES = True
+    REPLAYS = True
 
-    def __init__(
-        self,
-        params: AppearanceParams,
-        pose_channels: int,
-        features: StVgg16 | Vgg19,
-        world: World,
-        carrying: CarryShape | None = None,
-        carrying_weights: dict[str, float] | None = None,
-        references: int = 0,
-    ) -> None:
-        """carrying: how real pixels of so many references are carried, None without any; carrying_weights of its losses by name."""
-        seed_step(params.seed, 0, 0)
-        self.carrying, self.carrying_weights = carrying, carrying_weights or {}
-        self._judged: tuple[Tensor, Tensor] | None = None  # what the judges see of a batch, true and generated
-        generator = Generator(generator_shape(params, pose_channels, references))
-        d, weights = params.discriminators, params.losses
-        players = nn.ModuleDict()
+    def build(self, pose_channels: int, carrying: Carrying | None) -> tuple[nn.Module, nn.ModuleDict]:
+        params, d, weights = self.params, self.params.discriminators, self.params.losses
+        self.carrying = None if carrying is None else carrying.shape
+        self.carrying_weights = {} if carrying is None else carrying.weights
+        self._seen: tuple[Tensor, Tensor] | None = None  # what the discriminators see of a batch, true and generated
+        generator = Generator(generator_shape(params, pose_channels, 0 if carrying is None else carrying.references))
+        discriminators = nn.ModuleDict()
         channels = sum(WIDTHS[layer - 1] for layer in d.sees)
         if weights.quality:
-            players["quality"] = QualityDiscriminator(pose_channels, d.width, d.layers, d.spectral_norm, channels)
+            discriminators["quality"] = QualityDiscriminator(pose_channels, d.width, d.layers, d.spectral_norm, channels)
         if weights.temporal and params.k > 1:
-            players["temporal"] = TemporalDiscriminator(
+            discriminators["temporal"] = TemporalDiscriminator(
                 pose_channels, params.k, d.width, d.layers, d.dilations, d.spectral_norm, channels
             )
-        super().__init__(params, world, features, generator, players)
+        return generator, discriminators
+
+    @classmethod
+    def check(cls, params: AppearanceParams, crop_hw: tuple[int, int]) -> None:
+        super().check(params, crop_hw)
+        multiple = 2 ** (params.network.levels - 1)
+        if any(side % multiple for side in crop_hw):
+            raise InputError(
+                f"both sides of the crop must be multiples of {multiple} px for {params.network.levels} levels, found "
+                f"{crop_hw[1]}x{crop_hw[0]}: lower appearance.network.levels, or change crop.size_px"
+            )
 
     @property
     def shape(self) -> dict[str, Any]:
@@ -70,9 +73,9 @@ class Gan(System):
 
     @property
     def _needs_features(self) -> bool:
-        """Whether a loss or a judge sees feature maps of whole frames: they take most of a step."""
+        """Whether a loss or a discriminator sees feature maps of whole frames: they take most of a step."""
         weights, d = self.params.losses, self.params.discriminators
-        return bool(weights.perceptual or weights.gw or (d.sees and len(self.players)))
+        return bool(weights.perceptual or weights.gw or (d.sees and len(self.discriminators)))
 
     def render(self, batch: Batch) -> Rendering:
         """Generate a batch and lay it by its predicted mattes over the batch's backgrounds, where the truth lies by the true ones.
@@ -110,7 +113,7 @@ class Gan(System):
             real, fake = self.feature_maps(batch.composites, rendering.foregrounds, p.perceptual, least)
             frames = losses.perceptual(real, fake, p.perceptual.layers)
             found["perceptual"] = frames.mean()
-        else:  # how poor a window is, the pixels say
+        else:  # the memory goes by the pixels
             frames = (batch.composites - rendering.foregrounds).abs().mean((2, 3, 4)).flatten()
         found["windows"] = frames.unflatten(0, (-1, p.k)).mean(1)
         if p.losses.gw:
@@ -130,39 +133,39 @@ class Gan(System):
         if rendering.finer is not None:
             maps = [self.features.features(x.contiguous(memory_format=torch.channels_last)) for x in rendering.finer]
             found["detail"] = losses.unit_distance(*maps) + losses.pixel(*rendering.finer)
-        if len(self.players):
-            judged = self._as_seen(rendering.foregrounds, fake)
-            self._judged = self._as_seen(batch.composites, real), judged.detach()
-            with frozen(self.players):
-                for name, logits in self._judgements(batch.halved_poses, judged).items():
-                    found[name] = losses.judged_real(logits, p.adversarial)
+        if len(self.discriminators):
+            made = self._as_seen(rendering.foregrounds, fake)
+            self._seen = self._as_seen(batch.composites, real), made.detach()
+            with frozen(self.discriminators):
+                for name, logits in self._logits(batch.halved_poses, made).items():
+                    found[name] = losses.generator_adversarial(logits, p.adversarial)
         return found
 
     def discriminator_loss(self, batch: Batch, rendering: Rendering) -> Tensor:
-        assert self._judged is not None
-        real, fake = (self._judgements(batch.halved_poses, judged) for judged in self._judged)
-        self._judged = None
-        return torch.stack([losses.told_apart(real[n], fake[n], self.params.adversarial) for n in real]).sum()
+        assert self._seen is not None
+        real, fake = (self._logits(batch.halved_poses, windows) for windows in self._seen)
+        self._seen = None
+        return torch.stack([losses.discriminator_adversarial(real[n], fake[n], self.params.adversarial) for n in real]).sum()
 
     def _as_seen(self, foregrounds: Tensor, maps: list[Tensor]) -> Tensor:
-        """What the judges see of windows (b k 3 h w): the windows themselves, or of their feature maps those that params name."""
+        """What the discriminators see of windows (b k 3 h w): the windows themselves, or of their feature maps those that params name."""
         sees = self.params.discriminators.sees
-        return seen([maps[layer - 1] for layer in sees]).unflatten(0, foregrounds.shape[:2]) if sees else foregrounds
+        return stacked_maps([maps[layer - 1] for layer in sees]).unflatten(0, foregrounds.shape[:2]) if sees else foregrounds
 
-    def _judgements(self, poses: Tensor, judged: Tensor) -> dict[str, Tensor]:
-        """Logits by judge for windows of halved poses (b k c h/2 w/2) and what _as_seen() makes of windows."""
+    def _logits(self, poses: Tensor, seen: Tensor) -> dict[str, Tensor]:
+        """Logits by discriminator for windows of halved poses (b k c h/2 w/2) and what _as_seen() makes of windows."""
         found = {}
         with autocast(self.world.device, self.dtype):
-            if "quality" in self.players:
-                found["quality"] = self.players["quality"](poses.flatten(0, 1), judged.flatten(0, 1))
-            if "temporal" in self.players:
-                found["temporal"] = self.players["temporal"](poses, judged)
+            if "quality" in self.discriminators:
+                found["quality"] = self.discriminators["quality"](poses.flatten(0, 1), seen.flatten(0, 1))
+            if "temporal" in self.discriminators:
+                found["temporal"] = self.discriminators["temporal"](poses, seen)
         return found
 
     def _gromov_wasserstein(self, real: list[Tensor], fake: list[Tensor], earlier: list[tuple[Tensor, Tensor]]) -> Tensor:
         """Over all frames of all processes and of the windows accumulated so far in this step."""
         p = self.params.gw
         rows = [gather(pool_features(maps[p.layer - 1], p.grid), self.world) for maps in (real, fake)]
-        seen = [torch.cat([*(pair[i] for pair in earlier), rows[i]]) for i in (0, 1)]
+        real_rows, fake_rows = (torch.cat([*(pair[i] for pair in earlier), rows[i]]) for i in (0, 1))
         earlier.append((rows[0], rows[1].detach()))
-        return gromov_wasserstein(seen[0], seen[1], p)
+        return gromov_wasserstein(real_rows, fake_rows, p)

@@ -1,0 +1,135 @@
+"""The paper's system at work: frames in windows, blended where windows overlap, real pixels carried where the model carries them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from pipeline.appearance.blending import Blend, Frame, nothing
+from pipeline.appearance.core import learn_core
+from pipeline.appearance.fading import fades
+from pipeline.appearance.references import ReferencePictures
+from pipeline.appearance.renderers.base import GenerateParams, Renderer, Seen
+from pipeline.artifacts.keypoints import Track
+from pipeline.artifacts.references import NONE, ChosenReferences, References
+from pipeline.errors import InputError
+from pipeline.networks.carrying import CarryShape, carry
+from pipeline.networks.generator import Generator, GeneratorShape, own_picture
+from pipeline.timeline.windows import rendering_windows, still_windows
+from pipeline.training.device import autocast, choose_dtype
+
+
+class FakeVideoRenderer(Renderer):
+    """Makes foregrounds and mattes, window by window."""
+
+    network: Generator
+
+    @staticmethod
+    def build(shape: dict[str, Any]) -> Generator:
+        return Generator(GeneratorShape(**shape))
+
+    @property
+    def k(self) -> int:
+        return self.network.shape.frames
+
+    def see(
+        self, references: References | None, chosen: ChosenReferences | None, present: np.ndarray, fade: int, scale: float
+    ) -> Seen | None:
+        if self.carrying is None:
+            return None
+        wanted = len(present), self.network.shape.references
+        if references is None or chosen is None or chosen.rank.shape != wanted:
+            found = "none" if chosen is None else "{} of {}".format(*chosen.rank.shape[::-1])
+            needed = f"{wanted[1]} chosen references for each of {wanted[0]} frames"
+            raise InputError(f"the model needs {needed}, found {found}. Run: dvc repro find_references")
+        pictures = ReferencePictures(references, scale, self.device)
+        return Seen(pictures, chosen.rank, fades(chosen.rank[:, 0], present, fade), learn_core(pictures, self.skeleton))
+
+    def frames(self, motion: Track, points: np.ndarray, params: GenerateParams, seen: Seen | None) -> Iterator[Frame]:
+        """Every frame, blended from its windows as soon as no later window holds it."""
+        k, present = self.k, motion.present
+        timed = motion.clock.has_time
+        windows = rendering_windows(present, k, min(params.overlap_stride, k)) if timed else still_windows(np.flatnonzero(present), k)
+        empty = nothing(self.crop_hw, seen is not None)
+        pending: dict[int, Blend] = {}
+        done = 0
+        for start in range(0, len(windows), params.batch_windows):
+            batch = windows[start : start + params.batch_windows]
+            for frame, blend in self._render(points[batch], motion.score[batch], batch, params, seen):
+                if frame in pending:
+                    pending[frame].add(blend)
+                else:
+                    pending[frame] = blend
+            following = windows[start + len(batch), 0] if start + len(batch) < len(windows) else len(present)
+            for frame in range(done, following):
+                yield pending.pop(frame).finish(params.matte_contrast) if frame in pending else empty
+            done = max(done, int(following))
+        for _ in range(done, len(present)):
+            yield empty
+
+    def _render(
+        self, points: np.ndarray, scores: np.ndarray, windows: np.ndarray, params: GenerateParams, seen: Seen | None
+    ) -> Iterator[tuple[int, Blend]]:
+        """Renderings of windows (b k) from crop points (b k j 2), a frame that a window repeats only once."""
+        points_, scores_ = self.on_device(points), self.on_device(scores)
+        dtype = choose_dtype(params.precision, self.device)
+        with torch.inference_mode():
+            with autocast(self.device, dtype):
+                poses = self.poses(points_, scores_)
+            if seen is None or self.carrying is None:
+                with autocast(self.device, dtype):
+                    colours, logits = own_picture(self.network(poses))
+                images, maps = colours.flatten(0, 1), torch.sigmoid(logits).flatten(0, 1)
+                blends = [Blend.of({"rgb": image}, {"matte": matte}) for image, matte in zip(images, maps, strict=True)]
+            else:
+                blends = _Carrying(self, self.carrying, params, seen).frames(poses, points_, windows)
+        for i, (frame, before) in enumerate((frame, row[:j]) for row in windows.tolist() for j, frame in enumerate(row)):
+            if frame not in before:
+                yield frame, blends[i]
+
+
+@dataclass(frozen=True)
+class _Carrying:
+    """Makes the frames of windows from references."""
+
+    renderer: FakeVideoRenderer
+    shape: CarryShape
+    params: GenerateParams
+    seen: Seen
+
+    def frames(self, poses: torch.Tensor, points: torch.Tensor, windows: np.ndarray) -> list[Blend]:
+        """Every frame of windows (b k), for pose maps (b k c h w) and points (b k j 2); one that fades is made from either side's."""
+        k, other, device = windows.shape[1], self.seen.fading.other[windows], poses.device
+        points = points.flatten(0, 1)
+        least = self.seen.core.matte(points, self.renderer.crop_hw)
+        warped = self._warped(self.seen.ranks[windows.flatten()], points)
+        blends = self._made(poses, warped, least)
+        fading = np.flatnonzero(other != NONE)
+        if not len(fading):
+            return blends
+        rows = np.unique(fading // k)
+        frames = (rows[:, None] * k + np.arange(k)).flatten()
+        within, again = (torch.from_numpy(index).to(device) for index in (fading, frames))
+        warped[within] = self._warped(self.seen.ranks[other.flat[fading]], points[within])
+        others = dict(zip(frames.tolist(), self._made(poses[torch.from_numpy(rows).to(device)], warped[again], least[again]), strict=True))
+        for i in fading.tolist():
+            blends[i] = blends[i].faded(others[i], float(self.seen.fading.share[windows.flat[i]]))
+        return blends
+
+    def _warped(self, ranks: np.ndarray, points: torch.Tensor) -> torch.Tensor:
+        """References of rank (n r) warped to points (n j 2), (n 6r h w)."""
+        count = ranks.shape[1]
+        poses = points.repeat_interleave(count, 0)
+        warped = self.seen.pictures.warped(ranks.ravel(), poses, self.renderer.skeleton, self.renderer.crop_hw)
+        return warped.unflatten(0, (-1, count)).flatten(1, 2)
+
+    def _made(self, poses: torch.Tensor, warped: torch.Tensor, least: torch.Tensor) -> list[Blend]:
+        """Frames of windows, for pose maps (b k c h w), warped references (n 6r h w) and least mattes (n 1 h w), n = b k."""
+        with autocast(poses.device, choose_dtype(self.params.precision, poses.device)):
+            outputs = self.renderer.network(poses, warped.unflatten(0, poses.shape[:2]))
+        made = carry(outputs.flatten(0, 1), warped, self.shape, self.params.matte_contrast, least)
+        colours = {"rgb": made.colours, "base_rgb": made.base_colours}
+        maps = {"matte": made.mattes, "base_matte": made.base_mattes, "detail": made.detail, "flow": made.flow}
+        return [Blend.of({n: x[i] for n, x in colours.items()}, {n: x[i] for n, x in maps.items()}) for i in range(len(warped))]
