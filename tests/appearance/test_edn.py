@@ -169,7 +169,7 @@ def test_rendering_hands_each_frame_on_and_starts_anew_after_a_gap(tmp_path, sti
     for i, t in enumerate(shown):
         before = network.given[i][:, CHANNELS:]
         assert torch.equal(before, torch.zeros_like(before) if t in (0, 4) else network.made[i - 1])
-        expected = ((network.made[i][0].permute(1, 2, 0).numpy() + 1) * 127.5).round()
+        expected = ((network.made[i][0].permute(1, 2, 0).cpu().numpy() + 1) * 127.5).round()
         assert np.abs(out.rgb[t] - expected).max() <= 0.5
         assert out.matte[t].min() == 255
     assert out.matte[3].max() == 0
