@@ -81,7 +81,7 @@ class TestOfSeveralPicturesInOneFile:
     def test_a_cut_jpeg_is_refused_whatever_its_name(self, tmp_path, name):
         whole = cv2.imencode(".jpg", media.scene(4))[1].tobytes()
         (tmp_path / name).write_bytes(whole[: len(whole) * 2 // 3])
-        with pytest.raises(InputError, match="breaks (at|before) its first frame"):
+        with pytest.raises(InputError, match=r"breaks (at|before) its first frame"):
             read(tmp_path / name)
 
     def test_numbers_that_are_no_levels_are_refused(self, tmp_path):
