@@ -37,7 +37,7 @@ LOOKED_AT = 16  # training frames by which footage is called grey
 
 
 class TrainingClip:
-    """Training frames of one target: pixels in a memory map, keypoints in crop pixels, windows by index."""
+    """Training frames of one target: pixels in a file, keypoints in crop pixels, windows by index."""
 
     def __init__(
         self,
@@ -82,7 +82,6 @@ class TrainingClip:
             self.drawer = ReferenceDrawer(self.points, kept, self.skeleton, learn.absent, learn.far)
             self.source = PatchSource(references, kept, crops.crop[training], self.crop_hw, self.skeleton) if learn.detail else None
         self._store: Path | None = None
-        self._pixels: np.ndarray | None = None
 
     def expand(self, crops: Crops, store: Path) -> None:
         """Copy foregrounds and mattes of the training frames to one file (n h w 4) uint8: a shard is slow to read at random.
@@ -97,18 +96,17 @@ class TrainingClip:
                 file.write(block.tobytes())
         self._store = store
 
-    @property
-    def pixels(self) -> np.ndarray:
-        """M x F and mattes (n h w 4) uint8 of the training frames, mapped when first read, in each process anew."""
-        if self._pixels is None:
-            if self._store is None:
-                raise RuntimeError("expand() must come before the first batch")
-            shape = (len(self.frames), *self.crop_hw, 4)
-            self._pixels = np.memmap(self._store, np.uint8, "r", shape=shape)
-        return self._pixels
-
-    def __getstate__(self) -> dict[str, object]:
-        return {**self.__dict__, "_pixels": None}
+    def pixels(self, rows: np.ndarray) -> np.ndarray:
+        """M x F and mattes (… h w 4) uint8 of training rows (…), read from the file: pages of a map would count as memory, and stay."""
+        if self._store is None:
+            raise RuntimeError("expand() must come before the first batch")
+        shape = (*self.crop_hw, 4)
+        found = np.empty((rows.size, *shape), np.uint8)
+        with open(self._store, "rb") as file:
+            for picture, row in zip(found, rows.ravel(), strict=True):
+                file.seek(int(row) % len(self.frames) * picture.nbytes)
+                file.readinto(picture.data)
+        return found.reshape(*rows.shape, *shape)
 
     def facts(self) -> dict[str, object]:
         """What identifies the training inputs: digests of pixels and of keypoints, the sizes, whether they are without colour."""
@@ -158,7 +156,7 @@ class TrainingClip:
         chances: np.ndarray,
     ) -> Batch:
         device = backgrounds.device
-        images = torch.from_numpy(self.pixels[rows]).to(device)
+        images = torch.from_numpy(self.pixels(rows)).to(device)
         images = images.permute(0, 1, 4, 2, 3).float()
         points, scores = (torch.from_numpy(a[rows]).to(device) for a in (self.points, self.scores))
         if mirrored.any():
@@ -184,7 +182,7 @@ class TrainingClip:
         0 where there is none.
         """
         (b, k), count = points.shape[:2], references.shape[1]
-        pictures = torch.from_numpy(self.pixels[references]).to(points.device).permute(0, 1, 4, 2, 3).float()
+        pictures = torch.from_numpy(self.pixels(references)).to(points.device).permute(0, 1, 4, 2, 3).float()
         pictures[torch.from_numpy(references == NONE)] = 0
         own, scores = (torch.from_numpy(a[references]).to(points.device) for a in (self.points, self.scores))
         if mirrored.any():

@@ -106,6 +106,9 @@ def _train(
     budget = clip.budget
     history = torch.zeros(budget.steps, len(system.LOSSES))
     start = _resume(scratch.load(), system, memory, history)
+    if world.leads and system.goes_one_by_one((params.batch_windows, params.k, channels, *clip.crop_hw)):
+        height, width = clip.crop_hw
+        print(f"train_appearance: at {width}x{height} px windows go through one by one, to save memory (as by accumulate).", flush=True)
     synchronise(world)  # nobody writes a checkpoint before all have read theirs
     saved = time.monotonic()
 

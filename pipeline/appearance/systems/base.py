@@ -2,7 +2,7 @@
 
 import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, ClassVar
@@ -23,6 +23,7 @@ from pipeline.training.steps import Ema, seed_step
 LEAST_SEEN_PX = 32  # the feature networks read no less
 
 REPLAYED = ("perceptual", "gw")  # line 9 of Alg. 2
+LARGE_PX = 224  # side of a square frame, in float32; from there on a batch at once may take more than 4 GB
 
 
 @dataclass(frozen=True)
@@ -182,20 +183,33 @@ class System(ABC):
         total, windows = torch.zeros(len(self.LOSSES), device=self.world.device), []
         earlier: list[tuple[Tensor, Tensor]] = []
         for batch in batches:
-            rendering = self.render(batch)
-            found = self.generator_losses(batch, rendering, earlier, replay)
-            windows.append(found.pop("windows").detach())
-            (self._weighted(found, replay) / len(batches)).backward()
-            if self.discriminator_optimiser is not None and not replay:
-                found["discriminators"] = self.discriminator_loss(batch, rendering)
-                (found["discriminators"] / len(batches)).backward()
-            total += torch.stack([found.get(name, total.new_zeros(())).detach() for name in self.LOSSES]) / len(batches)
+            parts = batch.one_by_one() if self.goes_one_by_one(batch.poses.shape) else [batch]
+            share = len(batches) * len(parts)
+            poorness = []
+            for part in parts:
+                rendering = self.render(part)
+                found = self.generator_losses(part, rendering, earlier, replay)
+                poorness.append(found.pop("windows").detach())
+                (self._weighted(found, replay) / share).backward()
+                if self.discriminator_optimiser is not None and not replay:
+                    found["discriminators"] = self.discriminator_loss(part, rendering)
+                    (found["discriminators"] / share).backward()
+                total += torch.stack([found.get(name, total.new_zeros(())).detach() for name in self.LOSSES]) / share
+            windows.append(torch.cat(poorness))
         self._update(self.generator, self.generator_optimiser)
         self.ema.update(self.generator)
         if self.discriminator_optimiser is not None and not replay:
             self._update(self.discriminators, self.discriminator_optimiser)
         every = torch.stack([gather(w, self.world) for w in windows]).flatten()
         return gather(total[None], self.world).mean(0), every
+
+    def goes_one_by_one(self, shape: Sequence[int]) -> bool:
+        """Whether windows of pose maps of a shape (b k c h w) go through one at a time, as batches whose gradients add up.
+
+        So memory suffices at large crops. On the CPU alone: there one process makes all of a step, on GPUs several may.
+        """
+        large = LARGE_PX**2 * (2 if self.dtype == torch.bfloat16 else 1)
+        return self.world.device.type == "cpu" and shape[0] > 1 and shape[3] * shape[4] > large
 
     def generate(self, *inputs: Tensor) -> Any:
         """The generator's pass in the precision of the run."""
