@@ -13,9 +13,13 @@ from pipeline.training.processes import World, average_gradients, count_processe
 CPU = World(0, 1, torch.device("cpu"))
 
 
-def test_a_cpu_run_is_one_process():
-    if not torch.cuda.is_available():
-        assert count_processes(8) == 1
+def test_a_cpu_run_is_one_process_and_gpus_are_as_many_as_divide_the_windows(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert count_processes(8) == 1
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    for gpus, windows, processes in ((1, 8, 1), (2, 8, 2), (3, 8, 2), (4, 2, 2), (4, 3, 3), (2, 1, 1)):
+        monkeypatch.setattr(torch.cuda, "device_count", lambda gpus=gpus: gpus)
+        assert count_processes(windows) == processes, (gpus, windows)
 
 
 def test_one_process_needs_no_messages():
