@@ -262,6 +262,8 @@ def test_every_variant_trains(tmp_path, stick, features_folder, changes, has_tim
 def test_two_frames_suffice(tmp_path, stick, features_folder):
     track = make_track(stick, 2)
     train(tmp_path, "m", make_crops(tmp_path / "crops.zarr", track), track, features_folder, small(steps=1))
+    assert json.loads((tmp_path / "m.json").read_text())["images_seen"] == 6  # two windows of three, the last frame shown again
+    assert all(np.isfinite(values).all() for values in read_curve(tmp_path / "m.tsv").values())
 
 
 @pytest.mark.parametrize("shrink", [2, 4])
