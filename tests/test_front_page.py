@@ -28,7 +28,7 @@ FRAMES = 40
 FEWER = {
     "clips.man.span": [0, FRAMES - 1],
     "clips.woman.span": [0, FRAMES - 1],
-    "appearance.steps": 24,
+    "appearance.steps": 12,
     "evaluation.watch_frames": 3,
 }
 NAMES = {"<clip>": "woman", "<target>": "man", "<pair>": "woman-to-man"}
