@@ -25,7 +25,10 @@ def test_a_cpu_run_is_one_process_and_gpus_are_as_many_as_divide_the_windows(mon
 def test_one_process_needs_no_messages():
     values = torch.rand(2, 3, requires_grad=True)
     assert gather(values, CPU) is values
-    average_gradients([nn.Parameter(torch.ones(1))], CPU)
+    weight = nn.Parameter(torch.ones(2))
+    weight.grad = torch.tensor([3.0, 4.0])
+    average_gradients([weight, nn.Parameter(torch.ones(1))], CPU)
+    assert weight.grad.tolist() == [3, 4]
 
 
 def test_two_processes_share_values_and_average_slopes(tmp_path):
