@@ -1,6 +1,7 @@
 """Work for the processes of a training: they import it by its name, which a test file has only within pytest."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -22,3 +23,16 @@ def exchange(world: World, folder: Path) -> None:
 def refuse(world: World) -> None:
     """Refuse to work."""
     raise InputError(f"two processes must agree, found {world.size}")
+
+
+def train_in_turn(world: World, crops: Path, track: Any, features: Path, systems: dict[str, Any], made: Path) -> None:
+    """Train all systems as train_appearance() has each of its processes do; to made/<name>.safetensors, .json, .tsv."""
+    from pipeline.appearance import train as training  # not of those who only exchange
+    from pipeline.artifacts.crops import open_crops
+    from pipeline.timeline.split import SplitParams
+
+    training.launch = lambda work, arguments, processes: work(world, *arguments)
+    for name, params in systems.items():
+        out = training.Outputs(*(made / f"{name}.{suffix}" for suffix in ("safetensors", "json", "tsv")))
+        scratch = made / f".scratch-{world.rank}"
+        training.train_appearance(open_crops(crops), track, features, params, SplitParams(hold_out_fraction=0.0), out, scratch, world.size)

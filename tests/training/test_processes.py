@@ -13,15 +13,22 @@ from pipeline.training.processes import World, average_gradients, count_processe
 CPU = World(0, 1, torch.device("cpu"))
 
 
-def test_a_cpu_run_is_one_process():
-    if not torch.cuda.is_available():
-        assert count_processes(8) == 1
+def test_a_cpu_run_is_one_process_and_gpus_are_as_many_as_divide_the_windows(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert count_processes(8) == 1
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    for gpus, windows, processes in ((1, 8, 1), (2, 8, 2), (3, 8, 2), (4, 2, 2), (4, 3, 3), (2, 1, 1)):
+        monkeypatch.setattr(torch.cuda, "device_count", lambda gpus=gpus: gpus)
+        assert count_processes(windows) == processes, (gpus, windows)
 
 
 def test_one_process_needs_no_messages():
     values = torch.rand(2, 3, requires_grad=True)
     assert gather(values, CPU) is values
-    average_gradients([nn.Parameter(torch.ones(1))], CPU)
+    weight = nn.Parameter(torch.ones(2))
+    weight.grad = torch.tensor([3.0, 4.0])
+    average_gradients([weight, nn.Parameter(torch.ones(1))], CPU)
+    assert weight.grad.tolist() == [3, 4]
 
 
 def test_two_processes_share_values_and_average_slopes(tmp_path):
