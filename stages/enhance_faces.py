@@ -13,7 +13,7 @@ def main() -> None:
     parser = door_parser(
         "Mix real faces of similar orientation into the generated ones (Eq. 6-7).",
         reads={
-            "generated": "generated foregrounds (Zarr)",
+            "warped": "foregrounds with carried pixels (Zarr)",
             "motion": "motion (Parquet)",
             "faces": "face index (Parquet)",
             "face-crops": "pictures of the face index (Zarr)",
@@ -27,7 +27,7 @@ def main() -> None:
     params = read_section(args.params, "face", FaceParams, f"targets.{target}.face")
     regions = read_section(args.params, "regions", RegionParams)
     split = self_split(args.params, args.pair)
-    paths = args.generated, args.motion, args.faces, args.face_crops, args.out
+    paths = args.warped, args.motion, args.faces, args.face_crops, args.out
     with stage_clock(args.time) as figures:
         figures["frames"] = enhance_faces(*paths, params, regions, split, args.features)
 

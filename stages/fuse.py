@@ -24,10 +24,10 @@ def main() -> None:
         },
         optional={"residuals": "enhanced or refined residuals (Zarr), as fuse.stage says; unread where it is generated"},
     )
-    parser.add_argument("--models", nargs="*", type=Path, default=[], metavar="PATH", help="JSON beside each model used")
+    parser.add_argument("--descriptions", nargs="*", type=Path, default=[], metavar="PATH", help="description (JSON) of each model used")
     args = parser.parse_args()
     params = read_section(args.params, "fuse", FuseParams)
-    inputs = FuseInputs(args.foreground, args.generated, args.residuals, args.plate, args.driver_frames, tuple(args.models))
+    inputs = FuseInputs(args.foreground, args.generated, args.residuals, args.plate, args.driver_frames, tuple(args.descriptions))
     outputs = FuseOutputs(args.out, args.sidecar, args.fused)
     with stage_clock(args.time) as figures:
         figures["frames"] = fuse_pair(inputs, outputs, params)

@@ -12,7 +12,7 @@ def main() -> None:
     parser = door_parser(
         "Index the faces of a target's training frames by their orientation.",
         reads={"frames": "frames (Zarr)", "mattes": "mattes (Zarr)", "keypoints": "keypoints (Parquet)"},
-        writes={"out": "face index (Parquet)", "out-crops": "pictures and mattes of the faces (Zarr)"},
+        writes={"out": "face index (Parquet)", "face-crops": "pictures and mattes of the faces (Zarr)"},
     )
     args = parser.parse_args()
     params = read_section(args.params, "face_index", FaceIndexParams)
@@ -20,7 +20,7 @@ def main() -> None:
     split = read_section(args.params, "split", SplitParams)
     with stage_clock(args.time) as figures:
         figures["faces"] = index_faces(
-            args.frames, args.mattes, args.keypoints, args.out, args.out_crops, params, regions, split
+            args.frames, args.mattes, args.keypoints, args.out, args.face_crops, params, regions, split
         )
 
 

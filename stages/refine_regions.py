@@ -14,11 +14,11 @@ def main() -> None:
     parser = door_parser(
         "Refine face, hands and feet of the generated foregrounds (Eq. 8).",
         reads={
-            "generated": "generated foregrounds (Zarr)",
+            "warped": "foregrounds with carried pixels (Zarr)",
             "enhanced": "residuals of the enhanced faces (Zarr)",
             "motion": "motion (Parquet)",
-            "model": "refiners' weights (safetensors)",
-            "model-description": "refiners' description (JSON)",
+            "model": "refiners (safetensors)",
+            "description": "their description (JSON)",
         },
         writes={"out": "residuals (Zarr)"},
     )
@@ -28,9 +28,9 @@ def main() -> None:
     params = read_section(args.params, "refine", RefineParams, f"targets.{target}.refine")
     regions = read_section(args.params, "regions", RegionParams)
     split = self_split(args.params, args.pair)
-    model = args.model, args.model_description
+    model = args.model, args.description
     with stage_clock(args.time) as figures:
-        figures["frames"] = refine_regions(args.generated, args.enhanced, args.motion, model, args.out, params, regions, split)
+        figures["frames"] = refine_regions(args.warped, args.enhanced, args.motion, model, args.out, params, regions, split)
 
 
 if __name__ == "__main__":

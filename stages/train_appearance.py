@@ -22,7 +22,7 @@ def main() -> None:
             "references": "references (Zarr)",
             "features": "folder with the weights of the feature network",
         },
-        writes={"out": "model (safetensors)", "description": "its description (JSON)", "curve": "loss curves (TSV)"},
+        writes={"model": "generator (safetensors)", "description": "its description (JSON)", "curve": "loss curves (TSV)"},
     )
     parser.add_argument("--target", required=True, type=named("target"), metavar="NAME", help="target of params.yaml, for its overrides")
     args = parser.parse_args()
@@ -34,7 +34,7 @@ def main() -> None:
     count = read_as(args.params, "reference.find.count", int, f"{over}.find.count")
     references = open_references(args.references)
     crops, track = open_crops(args.crops), read_keypoints(args.keypoints).track()
-    out = Outputs(args.out, args.description, args.curve)
+    out = Outputs(args.model, args.description, args.curve)
     with stage_clock(args.time) as figures:
         budget = train_appearance(
             crops, track, args.features, params, split, out, scratch_root(), references=references, learn=learn, count=count

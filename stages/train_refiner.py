@@ -10,7 +10,7 @@ from pipeline.timeline.split import SplitParams
 from pipeline.training.scratch import scratch_root
 
 READS = {
-    "generated": "generated foregrounds of the self pair (Zarr)",
+    "warped": "foregrounds with carried pixels of the self pair (Zarr)",
     "enhanced": "residuals of its enhanced faces (Zarr)",
     "frames": "frames (Zarr)",
     "mattes": "mattes (Zarr)",
@@ -24,9 +24,9 @@ def main() -> None:
         "Train the local GANs that refine face, hands and feet (Eq. 8).",
         reads=READS,
         writes={
-            "out": "weights (safetensors)",
-            "out-description": "description (JSON)",
-            "out-curve": "losses by step (TSV)",
+            "model": "refiners (safetensors)",
+            "description": "their description (JSON)",
+            "curve": "loss curves (TSV)",
         },
         optional={"features": "st_vgg16 weights, for refine.losses.perceptual"},
     )
@@ -38,7 +38,7 @@ def main() -> None:
     inputs = {name: getattr(args, name) for name in READS}
     with stage_clock(args.time) as figures:
         figures["regions"] = train_refiner(
-            inputs, args.out, args.out_description, args.out_curve, params, regions, split, args.features, scratch_root()
+            inputs, args.model, args.description, args.curve, params, regions, split, args.features, scratch_root()
         )
 
 
