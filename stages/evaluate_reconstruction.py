@@ -20,7 +20,7 @@ from pipeline.timeline.split import SplitParams
 
 
 def main() -> None:
-    """Parse paths and params, score crops, regions and full frames, publish."""
+    """Parse paths and params, open the inputs, score crops, regions and full frames, publish."""
     parser = door_parser(
         "Score the self pair of a target on its held-out frames, beside the plate and copies of training frames.",
         reads={

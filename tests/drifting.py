@@ -6,13 +6,13 @@ import numpy as np
 from appearance.test_references import GENERATE, filmed, textured, train
 from drawn_stick import FULL_HW, ROW, small
 
-from pipeline.appearance.generate import generate_foreground, load_generator, prepare_generator
+from pipeline.appearance.generate import GenerateInputs, generate_foreground, load_generator, prepare_generator
 from pipeline.artifacts.foregrounds import Foregrounds, open_foregrounds
 from pipeline.artifacts.keypoints import Track
 from pipeline.body.skeleton import Skeleton
 from pipeline.picture.geometry import apply_affine, invert_affine
-from pipeline.reference.find import FindParams, find_references
-from pipeline.reference.warp import warp_references
+from pipeline.reference.find import FindInputs, FindParams, find_references
+from pipeline.reference.warp import WarpInputs, warp_references
 from pipeline.video.clock import Clock
 
 FIND = FindParams(count=2, switch_cost=0.003)
@@ -35,9 +35,10 @@ def imitated(folder: Path, skeleton: Skeleton, features: Path, angles: np.ndarra
     train(folder, "m", (target, crops, references, frames, mattes), features, small(steps=steps))
     model = prepare_generator(load_generator(folder / "m.safetensors", folder / "m.json"), GENERATE)
     motion = turning(skeleton, angles)
-    chosen = find_references(motion, target, references, FIND, None)
-    generate_foreground(model, motion, crops, GENERATE.model_copy(update={"fade_s": 0.07}), folder / "g.zarr", references, chosen)
-    warp_references(open_foregrounds(folder / "g.zarr"), references, motion, folder / "w.zarr")
+    chosen = find_references(FindInputs(motion, target, references), FIND, None)
+    inputs = GenerateInputs(model, motion, crops, references, chosen)
+    generate_foreground(inputs, GENERATE.model_copy(update={"fade_s": 0.07}), folder / "g.zarr")
+    warp_references(WarpInputs(open_foregrounds(folder / "g.zarr"), references, motion), folder / "w.zarr")
     return motion, open_foregrounds(folder / "w.zarr")
 
 

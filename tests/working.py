@@ -35,4 +35,5 @@ def train_in_turn(world: World, crops: Path, track: Any, features: Path, systems
     for name, params in systems.items():
         out = training.Outputs(*(made / f"{name}.{suffix}" for suffix in ("safetensors", "json", "tsv")))
         scratch = made / f".scratch-{world.rank}"
-        training.train_appearance(open_crops(crops), track, features, params, SplitParams(hold_out_fraction=0.0), out, scratch, world.size)
+        inputs = training.Inputs(open_crops(crops), track, features)
+        training.train_appearance(inputs, params, SplitParams(hold_out_fraction=0.0), out, scratch, world.size)

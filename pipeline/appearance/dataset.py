@@ -19,6 +19,7 @@ from pipeline.appearance.params import AppearanceParams, LearnParams
 from pipeline.appearance.poses import draw_poses, to_crop
 from pipeline.appearance.references import NONE, ReferenceDrawer, signed, warped_references
 from pipeline.appearance.systems.chosen import chosen_system
+from pipeline.artifacts.agree import require_same_length
 from pipeline.artifacts.crops import Crops
 from pipeline.artifacts.keypoints import Track
 from pipeline.artifacts.references import References
@@ -50,11 +51,7 @@ class TrainingClip:
         count: int = 1,
     ) -> None:
         """references are carried as learn says, `count` a frame; the generator sees none without either."""
-        if len(crops.frames) != len(track.points):
-            raise InputError(
-                f"crops and keypoints must have the same frames, found {len(crops.frames)} and {len(track.points)}. "
-                "Run: dvc repro crop_person"
-            )
+        require_same_length(track, crops)
         if not len(training):
             raise InputError("training needs at least one frame with the subject, found none: lower split.hold_out_fraction")
         self.params, self.skeleton, self.crop_hw = params, track.skeleton, crops.crop_hw

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.artifacts.agree import require_same_length
 from pipeline.artifacts.crops import Crops
 from pipeline.artifacts.foregrounds import Foregrounds
 from pipeline.artifacts.frames import Frames
@@ -116,10 +117,7 @@ def evaluate_external_reconstruction(
 
 
 def _check(fused: Frames, generated: Foregrounds, crops: Crops, track: Track) -> None:
-    lengths = {"fused crops": len(fused), "foregrounds": len(generated), "crops": len(crops.frames), "keypoints": len(track.points)}
-    if len(set(lengths.values())) > 1:
-        found = ", ".join(f"{name} {n}" for name, n in lengths.items())
-        raise InputError(f"The artifacts of one target must have as many frames, found {found}. Run: dvc repro")
+    require_same_length(track, crops, generated, fused)
     if fused.size_hw != crops.crop_hw:
         raise InputError(f"Fused crops must be {crops.crop_hw} (h, w) like the crops, found {fused.size_hw}. Run: dvc repro fuse")
     corners = np.array([[0.0, 0.0], crops.size_hw[::-1]])

@@ -3,6 +3,8 @@
 Not in the paper.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 from pydantic import Field
 
@@ -24,8 +26,17 @@ class FindParams(Section):
     switch_cost: float = Field(ge=0)
 
 
-def find_references(motion: Track, target: Track, references: References, params: FindParams, split: Split | None) -> ChosenReferences:
-    """Choose references for every frame of a motion (in the target's full px) in which the subject is present, nearest first.
+@dataclass(frozen=True)
+class FindInputs:
+    """A motion in the target's full px, the target's own track, its references."""
+
+    motion: Track
+    target: Track
+    references: References
+
+
+def find_references(inputs: FindInputs, params: FindParams, split: Split | None) -> ChosenReferences:
+    """Choose references for every frame of a motion in which the subject is present, nearest first.
 
     Distances are those of root-centred poses in sizes of the target's body. Over each run of present frames the sum of the first
     references' distances, plus switch_cost for every change, is least; then that of the second ones among the rest, and so on.
@@ -33,6 +44,7 @@ def find_references(motion: Track, target: Track, references: References, params
     its pose would be nearer than unseen poses are; and training frames choose by themselves, so that held-out poses change
     nothing of them.
     """
+    motion, target, references = inputs.motion, inputs.target, inputs.references
     present = motion.present if len(references) else np.zeros(len(motion.points), bool)
     root = target.skeleton.index(target.skeleton.root)
     size, sides = body_size(references.points), target.skeleton.trunk_pairs()

@@ -16,7 +16,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from pipeline.artifacts.agree import MOTION, require_motion
+from pipeline.artifacts.agree import MOTION, require_motion, require_same_length
 from pipeline.artifacts.foregrounds import FLOW_STEPS, CarriedFields, Foregrounds, create_foregrounds
 from pipeline.artifacts.keypoints import Track
 from pipeline.artifacts.references import NONE, References
@@ -95,21 +95,29 @@ class _Carrier:
         return _Made(rgb, matte, (t, trusted, opaque, points))
 
 
-def warp_references(generated: Foregrounds, references: References, motion: Track, out: Path) -> dict[str, Any]:
+@dataclass(frozen=True)
+class WarpInputs:
+    """What was generated for a motion, the target's references, the motion."""
+
+    generated: Foregrounds
+    references: References
+    motion: Track
+
+
+def warp_references(inputs: WarpInputs, out: Path) -> dict[str, Any]:
     """Publish the foreground of a motion with the references' pixels in it; returns how much of the subject's pixels was carried where:
     share overall, limbs (share about each), the number of references and of changes between them.
 
     A canvas of full px, as large as the working crop, moves with it in whole px, so that fusion copies it without resampling. A
     foreground whose generator saw no references is passed on as it is. Memory does not grow with the length.
     """
+    generated, references, motion = inputs.generated, inputs.references, inputs.motion
     fields = generated.carried
     if fields is None:
         _pass_on(generated, out)
         return {"share": 0.0, "limbs": {}, "references": 0, "changes": 0}
-    require_motion("the generated foreground", generated.attributes, motion)
-    if len(motion.points) != len(generated):
-        lengths = f"{len(motion.points)} and {len(generated)}"
-        raise InputError(f"motion and foreground must have the same frames, found {lengths}. Run: dvc repro")
+    require_motion(str(generated.source), generated.attributes, motion)
+    require_same_length(motion, generated)
     if int(fields.reference.max(initial=NONE)) >= len(references):
         raise InputError(
             f"the foreground was generated from {int(fields.reference.max()) + 1} references or more, found {len(references)}. "

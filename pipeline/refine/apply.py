@@ -1,15 +1,17 @@
 """Using the refiners: the final residual of each region (§3.2, Eq. 8)."""
 
-import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
 
-from pipeline.artifacts.agree import passed_on, require_motion, require_one_motion
-from pipeline.artifacts.foregrounds import Foregrounds, open_foregrounds
-from pipeline.artifacts.keypoints import read_keypoints
+from pipeline.artifacts.agree import passed_on, require_motion, require_one_motion, require_same_length
+from pipeline.artifacts.foregrounds import Foregrounds
+from pipeline.artifacts.keypoints import Track
 from pipeline.artifacts.models import fill, load_model
-from pipeline.artifacts.residuals import Residuals, create_residuals, open_residuals
+from pipeline.artifacts.residuals import Residuals, create_residuals
 from pipeline.artifacts.store import readable
 from pipeline.body.regions import RegionParams, drop_unusable, region_boxes
 from pipeline.errors import InputError
@@ -25,35 +27,32 @@ BLOCK = 16
 STEPS_PER_UNIT = 127.5  # colours in [-1, 1] → 8-bit steps
 
 
-def refine_regions(
-    generated_path: str | os.PathLike[str],
-    enhanced_path: str | os.PathLike[str],
-    motion_path: str | os.PathLike[str],
-    model: tuple[str | os.PathLike[str], str | os.PathLike[str]],
-    out: str | os.PathLike[str],
-    params: RefineParams,
-    regions: RegionParams,
-    split: SplitParams | None = None,
-) -> int:
+@dataclass(frozen=True)
+class RefineInputs:
+    """The foreground of a motion, its enhancement, the motion, and the target's refiners, none where they are not wanted."""
+
+    generated: Foregrounds
+    enhanced: Residuals
+    track: Track
+    refiners: Mapping[str, Refiner]
+
+
+def refine_regions(inputs: RefineInputs, params: RefineParams, regions: RegionParams, split: SplitParams | None, out: Path) -> int:
     """Publish the pair's residuals, enhancement and refiner together; returns the number of frames.
 
-    `model` is weights and description. With refine.enabled: false, or for a region without refiner, the enhancement
-    passes through. `split` is given for a target's self pair, whose boxes must be those of the training.
+    For a region without refiner the enhancement passes through. `split` is given for a target's self pair, whose boxes must be
+    those of the training.
     """
     prepare_cpu(params.threads)
-    generated, enhanced = open_foregrounds(generated_path), open_residuals(enhanced_path)
-    track = read_keypoints(motion_path, kind="motions").track()
-    if not len(generated) == len(enhanced) == len(track.points):
-        found = f"{generated_path} has {len(generated)} frames, {enhanced_path} {len(enhanced)}, {motion_path} {len(track.points)}"
-        raise InputError(f"{found}. Run: dvc repro enhance_faces")
-    require_motion(str(generated_path), generated.attributes, track)
-    require_one_motion({str(generated_path): generated.attributes, str(enhanced_path): enhanced.attributes})
+    generated, enhanced, track, refiners = inputs.generated, inputs.enhanced, inputs.track, inputs.refiners
+    require_same_length(track, generated, enhanced)
+    require_motion(str(generated.source), generated.attributes, track)
+    require_one_motion({str(made.source): made.attributes for made in (generated, enhanced)})
     border = None if split is None else split_frames(track.present, split).border
     boxes, skipped = drop_unusable(
         region_boxes(track.points, track.skeleton, regions, border), track.size_hw, regions.min_side_px
     )
     check_boxes(enhanced, boxes, regions.region_px)
-    refiners = _load_refiners(model, regions) if params.enabled else {}
     kept = [name for name in boxes if name in refiners or name in enhanced.regions]
     boxes = {name: boxes[name] for name in kept}
     extra = {"refined": sorted(refiners), "alpha": enhanced.attributes.get("alpha"), **passed_on(generated.attributes)}
@@ -106,14 +105,15 @@ def _predict(refiner: Refiner, patches: np.ndarray, mattes: np.ndarray) -> np.nd
     return steps.permute(0, 2, 3, 1).cpu().numpy().astype(np.int16)
 
 
-def _load_refiners(model: tuple[str | os.PathLike[str], str | os.PathLike[str]], regions: RegionParams) -> dict[str, Refiner]:
-    state, description = load_model(*model)
+def load_refiners(weights: Path, description_path: Path, regions: RegionParams) -> dict[str, Refiner]:
+    """Read what train_refiner published; InputError when it is damaged or was trained for other regions."""
+    state, description = load_model(weights, description_path)
     if description.get("regions") != regions.model_dump():
-        raise InputError(f"{model[1]} was trained with other regions than params.yaml has. Run: dvc repro train_refiner")
+        raise InputError(f"{description_path} was trained with other regions than params.yaml has. Run: dvc repro train_refiner")
     refiners = {}
-    with readable(model[1], "description of refiners", "Run: dvc repro train_refiner"):
+    with readable(description_path, "description of refiners", "Run: dvc repro train_refiner"):
         for name in description["regions_trained"]:
             refiner = Refiner(description["width"])
-            fill(refiner, {key.removeprefix(f"{name}."): v for key, v in state.items() if key.startswith(f"{name}.")}, model[0])
+            fill(refiner, {key.removeprefix(f"{name}."): v for key, v in state.items() if key.startswith(f"{name}.")}, weights)
             refiners[name] = refiner.to(choose_device(), memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
     return refiners

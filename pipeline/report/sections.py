@@ -62,7 +62,7 @@ class Run:
 def pair_section(run: Run, name: str, driver: str, target: str) -> list[str]:
     """Videos, scores, retargeting and sheets of one driver and target."""
     motion = run.open(f"motions/{name}.parquet", partial(read_keypoints, kind="motions"))
-    track = motion.track() if motion else None
+    track = None if motion is None else motion.track()
     frames = run.open(f"frames/{driver}.zarr", open_frames)
     generated = run.open(f"foregrounds/{name}-generated.zarr", open_foregrounds)
     parts = [heading(2, f"{driver} → {target}", f"pair-{name}")]

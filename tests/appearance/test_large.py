@@ -9,8 +9,8 @@ from appearance.test_references import LEARN, clip_of, filmed
 from appearance.test_train import ALL, CPU, outputs
 from drawn_stick import small
 
-from pipeline.appearance import system as module
-from pipeline.appearance.train import build_system, train_appearance
+from pipeline.appearance.systems import base as module
+from pipeline.appearance.train import Inputs, build_system, train_appearance
 from pipeline.body.pose_maps import pose_channels
 from pipeline.networks.vgg import load_features
 from pipeline.training.device import prepare_cpu
@@ -73,11 +73,11 @@ def test_only_large_crops_on_the_cpu_go_one_by_one(tmp_path, stick, features_fol
 
 def test_large_crops_are_spoken_of(tmp_path, stick, features_folder, monkeypatch, capsys):
     track, crops, references, _, _ = filmed(tmp_path, stick, 12)
-    work = (crops, track, features_folder, small(steps=1), ALL)
-    train_appearance(*work, outputs(tmp_path, "a"), tmp_path / ".scratch", references=references, learn=LEARN, count=2)
+    work = (Inputs(crops, track, features_folder, references), small(steps=1), ALL)
+    train_appearance(*work, outputs(tmp_path, "a"), tmp_path / ".scratch", learn=LEARN, count=2)
     assert "one by one" not in capsys.readouterr().out
     monkeypatch.setattr(module, "LARGE_PX", 4)
-    train_appearance(*work, outputs(tmp_path, "b"), tmp_path / ".scratch", references=references, learn=LEARN, count=2)
+    train_appearance(*work, outputs(tmp_path, "b"), tmp_path / ".scratch", learn=LEARN, count=2)
     height, width = crops.crop_hw
     said = capsys.readouterr().out
     assert f"train_appearance: at {width}x{height} px windows go through one by one, to save memory" in said

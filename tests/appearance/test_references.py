@@ -10,10 +10,10 @@ from appearance.test_train import ALL, CPU, outputs
 from drawn_stick import CROP_HW, FULL_HW, ROW, make_track, small
 
 from pipeline.appearance.dataset import TrainingClip
-from pipeline.appearance.generate import GenerateParams, generate_foreground, load_generator, prepare_generator
+from pipeline.appearance.generate import GenerateInputs, GenerateParams, generate_foreground, load_generator, prepare_generator
 from pipeline.appearance.params import LearnParams
 from pipeline.appearance.references import NONE, ReferenceDrawer, ReferencePictures, warped_references
-from pipeline.appearance.train import build_system, train_appearance
+from pipeline.appearance.train import Inputs, build_system, train_appearance
 from pipeline.artifacts.crops import open_crops, write_crops
 from pipeline.artifacts.foregrounds import open_foregrounds
 from pipeline.artifacts.models import load_model
@@ -23,7 +23,7 @@ from pipeline.errors import InputError
 from pipeline.networks.carrying import carry
 from pipeline.networks.vgg import load_features
 from pipeline.picture.geometry import sample_crop
-from pipeline.reference.warp import warp_references
+from pipeline.reference.warp import WarpInputs, warp_references
 from pipeline.training.checkpoints import Scratch
 
 LEARN = LearnParams(band=0.02, flow=0.04, gate_start=1.0, detail_start=2.0, own=1.0, aligned=0.1, detail=1.0, absent=0.0, far=0.0)
@@ -189,9 +189,7 @@ def test_a_shift_of_a_quarter_pixel_is_seen():
 def train(folder: Path, name: str, filmed_, features: Path, params, split=ALL) -> dict[str, torch.Tensor]:
     track, crops, references = filmed_[:3]
     out = outputs(folder, name)
-    train_appearance(
-        crops, track, features, params, split, out, folder / ".scratch", references=references, learn=LEARN, count=2
-    )
+    train_appearance(Inputs(crops, track, features, references), params, split, out, folder / ".scratch", learn=LEARN, count=2)
     return load_model(out.weights, out.description)[0]
 
 
@@ -222,8 +220,8 @@ def carried_and_generated(folder: Path, clip, features: Path, steps: int):
     costs = np.stack([pose_distances(p, references.points, 0) for p in track.points])
     rank = np.argsort(costs, axis=1)[:, :2]
     chosen = ChosenReferences(rank, references.frames[rank], np.take_along_axis(costs, rank, 1), {})
-    generate_foreground(model, track, crops, GENERATE, folder / "g.zarr", references, chosen)
-    warp_references(open_foregrounds(folder / "g.zarr"), references, track, folder / "w.zarr")
+    generate_foreground(GenerateInputs(model, track, crops, references, chosen), GENERATE, folder / "g.zarr")
+    warp_references(WarpInputs(open_foregrounds(folder / "g.zarr"), references, track), folder / "w.zarr")
     errors = []
     for name in ("w", "g"):
         made = open_foregrounds(folder / f"{name}.zarr")
@@ -248,7 +246,7 @@ def test_a_model_asks_for_as_many_references_as_it_learnt_with(tmp_path, stick, 
     model = prepare_generator(load_generator(tmp_path / "m.safetensors", tmp_path / "m.json"), GENERATE)
     one = ChosenReferences(np.zeros((8, 1), np.int64), np.zeros((8, 1), np.int64), np.zeros((8, 1)), {})
     with pytest.raises(InputError, match="2 chosen references for each of 8 frames, found 1 of 8"):
-        generate_foreground(model, clip[0], clip[1], GENERATE, tmp_path / "g.zarr", clip[2], one)
+        generate_foreground(GenerateInputs(model, clip[0], clip[1], clip[2], one), GENERATE, tmp_path / "g.zarr")
 
 
 def test_one_reference_fades_into_the_next_at_both_sizes(tmp_path, stick, features_folder):
@@ -261,9 +259,9 @@ def test_one_reference_fades_into_the_next_at_both_sizes(tmp_path, stick, featur
     def made(name: str, rank: np.ndarray, fade_s: float) -> list[np.ndarray]:
         chosen = ChosenReferences(rank, references.frames[rank], np.zeros(rank.shape), {})
         params = GENERATE.model_copy(update={"fade_s": fade_s})
-        generate_foreground(model, track, crops, params, tmp_path / f"{name}.zarr", references, chosen)
+        generate_foreground(GenerateInputs(model, track, crops, references, chosen), params, tmp_path / f"{name}.zarr")
         generated = open_foregrounds(tmp_path / f"{name}.zarr")
-        warp_references(generated, references, track, tmp_path / f"{name}-w.zarr")
+        warp_references(WarpInputs(generated, references, track), tmp_path / f"{name}-w.zarr")
         warped = open_foregrounds(tmp_path / f"{name}-w.zarr")
         assert generated.carried is not None
         layers = generated.carried.base_matte, generated.carried.base_rgb, warped.matte, warped.rgb, generated.carried.detail

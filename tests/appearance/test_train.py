@@ -12,10 +12,10 @@ from working import train_in_turn
 
 from pipeline.appearance.batch import composited
 from pipeline.appearance.dataset import TrainingClip
-from pipeline.appearance.generate import GenerateParams, generate_foreground, load_generator, prepare_generator
+from pipeline.appearance.generate import GenerateInputs, GenerateParams, generate_foreground, load_generator, prepare_generator
 from pipeline.appearance.systems.base import Rendering
 from pipeline.appearance.systems.fakevideo import FakeVideo
-from pipeline.appearance.train import Outputs, train_appearance
+from pipeline.appearance.train import Inputs, Outputs, train_appearance
 from pipeline.artifacts.crops import open_crops
 from pipeline.artifacts.foregrounds import open_foregrounds
 from pipeline.artifacts.models import load_model
@@ -42,7 +42,7 @@ def outputs(folder: Path, name: str) -> Outputs:
 
 def train(folder: Path, name: str, crops, track, features: Path, params, split=ALL, processes=1) -> dict[str, torch.Tensor]:
     out = outputs(folder, name)
-    train_appearance(crops, track, features, params, split, out, folder / ".scratch", processes)
+    train_appearance(Inputs(crops, track, features), params, split, out, folder / ".scratch", processes)
     return load_model(out.weights, out.description)[0]
 
 
@@ -168,7 +168,7 @@ def rendered_as_filmed(folder: Path, track) -> None:
         overlap_stride=3, fade_s=0.0, matte_contrast=1.0, batch_windows=1, threads=1, precision="float32", compile=False
     )
     model = prepare_generator(load_generator(folder / "m.safetensors", folder / "m.json"), params)
-    generate_foreground(model, track, open_crops(folder / "crops.zarr"), params, folder / "made.zarr")
+    generate_foreground(GenerateInputs(model, track, open_crops(folder / "crops.zarr")), params, folder / "made.zarr")
     made, (frames, mattes) = open_foregrounds(folder / "made.zarr"), draw(track)
     np.testing.assert_allclose(made.crop, np.tile(ROW, (len(frames), 1, 1)))
     for t, (frame, matte) in enumerate(zip(frames, mattes, strict=True)):
@@ -293,7 +293,7 @@ def test_bad_inputs_are_named(tmp_path, stick, features_folder):
         train(tmp_path, "m", crops, track, features_folder, small(network={"levels": 7}))
     with pytest.raises(InputError, match=r"needs appearance\.k 2, found 3"):
         train(tmp_path, "m", crops, track, features_folder, small(**{**EDN, "k": 3}))
-    with pytest.raises(InputError, match="the same frames, found 6 and 7"):
+    with pytest.raises(InputError, match=r"crops\.zarr has 6 frames, the keypoints has 7"):
         train(tmp_path, "m", crops, make_track(stick, 7), features_folder, small())
     with pytest.raises(InputError, match="at least one frame with the subject"):
         train(tmp_path, "m", crops, make_track(stick, 6, absent=tuple(range(6))), features_folder, small())

@@ -196,7 +196,7 @@ def test_modules_that_are_to_be_run_exist():
 
 def test_benchmarks_that_are_named_exist():
     named = set(re.findall(r"tests/benchmarks/(\w+\.py)", TEXT))
-    assert {"speed.py", "memory.py"} <= named
+    assert {"speed.py", "costs.py"} <= named
     assert not {name for name in named if not (ROOT / "tests/benchmarks" / name).is_file()}
 
 

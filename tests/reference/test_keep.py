@@ -7,6 +7,7 @@ import pytest
 from reference.conftest import make_track
 
 from pipeline.artifacts.references import open_references
+from pipeline.artifacts.source import Source
 from pipeline.errors import InputError
 from pipeline.picture.mixing import fuse
 from pipeline.reference.keep import KeepInputs, KeepParams, keep_references
@@ -20,7 +21,7 @@ class Arrays:
     """What is read of a Frames artifact, from memory."""
 
     def __init__(self, arrays: np.ndarray) -> None:
-        self.arrays, self.size_hw = arrays, arrays.shape[1:3]
+        self.arrays, self.size_hw, self.source = arrays, arrays.shape[1:3], Source("mattes")
 
     def __len__(self) -> int:
         return len(self.arrays)
@@ -82,6 +83,6 @@ def test_where_carrying_is_off_nothing_is_kept(filmed, tmp_path):
 def test_inputs_of_different_clips_are_refused(filmed, tmp_path):
     inputs, _, _ = filmed
     short = dataclasses.replace(inputs, mattes=Arrays(inputs.mattes.arrays[:-1]))
-    with pytest.raises(InputError, match="39"):
+    with pytest.raises(InputError, match=r"the mattes has 39 frames, .* has 40"):
         keep_references(short, KeepParams(most=7), SPLIT, True, tmp_path / "r.zarr")
     assert not (tmp_path / "r.zarr").exists()

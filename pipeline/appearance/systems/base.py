@@ -18,7 +18,7 @@ from pipeline.networks.carrying import CarryShape
 from pipeline.networks.vgg import StVgg16, Vgg19
 from pipeline.training.device import autocast, choose_dtype
 from pipeline.training.processes import World, average_gradients, gather
-from pipeline.training.steps import Ema, seed_step
+from pipeline.training.steps import moving_average, seed_step
 
 LEAST_SEEN_PX = 32  # the feature networks read no less
 
@@ -78,7 +78,7 @@ class System(ABC):
         generator, discriminators = self.build(pose_channels, carrying)
         self.dtype = choose_dtype(params.precision, world.device)
         self.generator = self._place(generator)
-        self.ema = Ema(self.generator, params.ema)
+        self.ema = moving_average(self.generator, params.ema)
         self.features = self._place(features.to(self.dtype))
         self.discriminators = self._place(discriminators)
         o = params.optimiser
@@ -197,7 +197,7 @@ class System(ABC):
                 total += torch.stack([found.get(name, total.new_zeros(())).detach() for name in self.LOSSES]) / share
             windows.append(torch.cat(poorness))
         self._update(self.generator, self.generator_optimiser)
-        self.ema.update(self.generator)
+        self.ema.update_parameters(self.generator)
         if self.discriminator_optimiser is not None and not replay:
             self._update(self.discriminators, self.discriminator_optimiser)
         every = torch.stack([gather(w, self.world) for w in windows]).flatten()
