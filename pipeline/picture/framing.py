@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy.ndimage import gaussian_filter1d, maximum_filter1d
 
 from pipeline.errors import InputError
 from pipeline.picture.geometry import box_to_crop, crop_to_box
@@ -179,7 +178,11 @@ def _following(
     centres = (boxes[seen, :2] + boxes[seen, 2:]) / 2
     every = np.arange(len(boxes))
     path = np.stack([np.interp(every, frames, centres[:, axis]) for axis in (0, 1)], axis=1)
-    smooth = (gaussian_filter1d(path, sigma, axis=0, mode="nearest") if sigma else path)[seen]
+    if sigma:
+        from scipy.ndimage import gaussian_filter1d  # here: it takes a third of a second, and fixed crops need none of it
+
+        path = gaussian_filter1d(path, sigma, axis=0, mode="nearest")
+    smooth = path[seen]
     smooth = _inside(smooth, scale, crop_hw, size_hw)
     smooth = smooth + _least_shift(boxes[seen], smooth, scale, crop_hw, size_hw, smooth=False)
     return _rows(smooth[_nearest_seen(seen)], scale, crop_hw)
@@ -220,6 +223,8 @@ def _least_shift(
 
 def _envelope(need: np.ndarray) -> np.ndarray:
     """A smooth curve nowhere below `need` (n 2) >= 0: the maximum over a window, then a mean over the same window."""
+    from scipy.ndimage import maximum_filter1d
+
     window = 2 * SHIFT_REACH_FRAMES + 1
     top = maximum_filter1d(need, window, axis=0, mode="nearest")
     kernel = np.hanning(window + 2)[1:-1]

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 from pydantic import Field
-from scipy.optimize import linear_sum_assignment
 
 from pipeline.params import Section
 from pipeline.pose.people import People, person_boxes
@@ -159,7 +158,7 @@ def _follow(people: list[People], colours: list[np.ndarray], params: TrackingPar
         cost = np.zeros((0, len(group)))
         if live and rows:
             cost = np.array([[_cost(thread, frame, group.points[row], colour[row], params) for row in sorted(rows)] for thread in live])
-            taken = [(int(i), int(row)) for i, row in zip(*linear_sum_assignment(cost), strict=True) if cost[i, row] < FAR]
+            taken = [(i, row) for i, row in _cheapest(cost) if cost[i, row] < FAR]
         for i, row in taken:
             lost = frame - live[i].last > 1
             unlike = colour_difference(live[i].colours, colour[row]) > params.join_colour_difference
@@ -173,6 +172,15 @@ def _follow(people: list[People], colours: list[np.ndarray], params: TrackingPar
             if np.isfinite(group.points[row]).any():
                 threads.append(_Thread(group.points[row], np.zeros(2), frame, colour[row], [(frame, row)]))
     return threads
+
+
+def _cheapest(cost: np.ndarray) -> list[tuple[int, int]]:
+    """The places (thread, row) of costs (threads rows) of least sum, each thread and row at most once."""
+    if cost.shape == (1, 1):
+        return [(0, 0)]
+    from scipy.optimize import linear_sum_assignment  # takes half a second, and most clips show one person
+
+    return [(int(i), int(row)) for i, row in zip(*linear_sum_assignment(cost), strict=True)]
 
 
 def _others_fit(cost: np.ndarray, taken: list[tuple[int, int]], known: list[int], i: int, row: int) -> bool:

@@ -179,7 +179,7 @@ def test_nothing_of_the_workshop_is_told(word):
 
 @pytest.mark.parametrize("block", ["reruns", "results", "speed", "memory"])
 def test_blocks_that_are_filled_in_are_marked(block):
-    page = "reference/reruns" if block == "reruns" else "explanation/results"
+    page = {"reruns": "reference/reruns", "memory": "reference/costs"}.get(block, "explanation/results")
     assert TEXT.count(f"<!-- {block} -->") == TEXT.count(f"<!-- /{block} -->") == 1
     assert re.search(rf"<!-- {block} -->\n\|.*<!-- /{block} -->", PAGES[f"docs/{page}.md"], re.S)
 
