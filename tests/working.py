@@ -4,24 +4,21 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import distributed, nn
 
 from pipeline.errors import InputError
 from pipeline.training.processes import World, average_gradients, gather
 
 
-def exchange(world: World, folder: Path) -> None:
-    """Share values, average slopes, and write what this process found to folder/<rank>.pt."""
+def exchange_and_refuse(world: World, folder: Path) -> None:
+    """Share values, average slopes, write what this process found to folder/<rank>.pt, and then refuse to work on."""
     weight = nn.Parameter(torch.ones(2))
     everyone = gather(weight * (world.rank + 1), world)
     everyone.sum().backward()
     average_gradients([weight], world)
     assert weight.grad is not None
     torch.save({"everyone": everyone.detach(), "grad": weight.grad}, folder / f"{world.rank}.pt")
-
-
-def refuse(world: World) -> None:
-    """Refuse to work."""
+    distributed.barrier()  # where one process has ended the others are stopped
     raise InputError(f"two processes must agree, found {world.size}")
 
 

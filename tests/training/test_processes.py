@@ -5,7 +5,7 @@ import multiprocessing
 import pytest
 import torch
 from torch import nn
-from working import exchange, refuse
+from working import exchange_and_refuse
 
 from pipeline.errors import InputError
 from pipeline.training.processes import World, average_gradients, count_processes, gather, launch
@@ -31,15 +31,11 @@ def test_one_process_needs_no_messages():
     assert weight.grad.tolist() == [3, 4]
 
 
-def test_two_processes_share_values_and_average_slopes(tmp_path):
-    launch(exchange, (tmp_path,), 2)
+def test_two_processes_share_values_and_average_slopes_and_what_one_refuses_stays_one_line(tmp_path):
+    with pytest.raises(InputError, match=r"^two processes must agree, found 2$"):
+        launch(exchange_and_refuse, (tmp_path,), 2)
     for rank in (0, 1):
         found = torch.load(tmp_path / f"{rank}.pt", weights_only=True)
         assert found["everyone"].tolist() == [1, 1, 2, 2]
         assert found["grad"].tolist() == [1.5, 1.5]  # each process sees the slope of its own part: (1 + 2) / 2
     assert not multiprocessing.active_children()
-
-
-def test_a_user_error_in_a_worker_stays_one_line():
-    with pytest.raises(InputError, match=r"^two processes must agree, found 2$"):
-        launch(refuse, (), 2)
