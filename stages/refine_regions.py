@@ -1,4 +1,4 @@
-"""Door: generated foregrounds, enhancement and refiners → the final residuals of each region."""
+"""Door: generated foregrounds, enhancement and local generators → the final residuals of each region."""
 
 from pipeline.artifacts.foregrounds import open_foregrounds
 from pipeline.artifacts.keypoints import read_keypoints
@@ -7,7 +7,7 @@ from pipeline.body.regions import RegionParams
 from pipeline.door import door_parser, run_door, stage_clock
 from pipeline.names import named
 from pipeline.params import read_section, read_value
-from pipeline.refine.apply import RefineInputs, load_refiners, refine_regions
+from pipeline.refine.apply import RefineInputs, load_generators, refine_regions
 from pipeline.refine.params import RefineParams
 from pipeline.timeline.split import self_split
 
@@ -20,7 +20,7 @@ def main() -> None:
             "warped": "foregrounds with carried pixels (Zarr)",
             "enhanced": "residuals of the enhanced faces (Zarr)",
             "motion": "motion (Parquet)",
-            "model": "refiners (safetensors)",
+            "model": "local generators (safetensors)",
             "description": "their description (JSON)",
         },
         writes={"out": "residuals (Zarr)"},
@@ -35,7 +35,7 @@ def main() -> None:
         open_foregrounds(args.warped),
         open_residuals(args.enhanced),
         read_keypoints(args.motion, "motions").track(),
-        load_refiners(args.model, args.description, regions) if params.enabled else {},
+        load_generators(args.model, args.description, regions) if params.enabled else {},
     )
     with stage_clock(args.time) as figures:
         figures["frames"] = refine_regions(inputs, params, regions, split, args.out)

@@ -1,4 +1,4 @@
-"""Door: a target's self pair as generated and enhanced, and its truth → one refiner per region."""
+"""Door: a target's self pair as generated and enhanced, and its truth → one local generator per region."""
 
 from pipeline.artifacts.foregrounds import open_foregrounds
 from pipeline.artifacts.frames import open_frames
@@ -10,7 +10,7 @@ from pipeline.door import door_parser, run_door, stage_clock
 from pipeline.names import named
 from pipeline.params import read_section
 from pipeline.refine.params import RefineParams
-from pipeline.refine.train import RefinerInputs, RefinerOutputs, train_refiner
+from pipeline.refine.train import TrainInputs, TrainOutputs, train_refiner
 from pipeline.timeline.split import SplitParams
 from pipeline.training.scratch import scratch_root
 
@@ -27,7 +27,7 @@ def main() -> None:
             "keypoints": "keypoints (Parquet)",
         },
         writes={
-            "model": "refiners (safetensors)",
+            "model": "local generators (safetensors)",
             "description": "their description (JSON)",
             "curve": "loss curves (TSV)",
         },
@@ -38,7 +38,7 @@ def main() -> None:
     params = read_section(args.params, "refine", RefineParams, f"targets.{args.target}.refine")
     regions = read_section(args.params, "regions", RegionParams)
     split = read_section(args.params, "split", SplitParams)
-    inputs = RefinerInputs(
+    inputs = TrainInputs(
         generated=open_foregrounds(args.warped),
         enhanced=open_residuals(args.enhanced),
         frames=open_frames(args.frames),
@@ -46,7 +46,7 @@ def main() -> None:
         track=read_keypoints(args.keypoints).track(),
         features=args.features,
     )
-    out = RefinerOutputs(args.model, args.description, args.curve)
+    out = TrainOutputs(args.model, args.description, args.curve)
     with stage_clock(args.time) as figures:
         figures["regions"] = train_refiner(inputs, params, regions, split, out, scratch_root())
 

@@ -89,6 +89,7 @@ class PatchSource:
                 found.append((b, frame, corner))
         if not found:
             return None
+        # The true patches, and their references warped to the patches' own grid.
         truth = [self._truth(int(rows[b, i]), maps[b], corner) for b, i, corner in found]
         ranks = [self.rank_of[int(references[b])] for b, _, _ in found]
         windows, frames, corners = [b for b, _, _ in found], [i for _, i, _ in found], np.array([corner for _, _, corner in found])

@@ -78,10 +78,12 @@ def generate_foreground(inputs: GenerateInputs, params: GenerateParams, out: Pat
     if crops.crop_hw != model.crop_hw:
         (height, width), (h, w) = model.crop_hw, crops.crop_hw
         raise InputError(f"crops must have the model's {width}x{height} px, found {w}x{h}. Run: dvc repro train_appearance")
+    # Of the motion as it is given, before the network's way of reading it.
     made_for = of_motion(motion)
     motion = model.read(motion)
     present, (height, width) = motion.present, model.crop_hw
     require_free_bytes(out, len(present) * height * width * 4)
+    # Where each frame is seen, and which references it is made from.
     rows = driven_crop(motion.points, present, crops.crop, crops.crop_hw, crops.size_hw, motion.clock.has_time)
     facts = {"model_sha256": model.weights_sha256, "skeleton": model.skeleton.name, "k": model.k, "grey": model.grey}
     facts |= made_for
@@ -89,6 +91,7 @@ def generate_foreground(inputs: GenerateInputs, params: GenerateParams, out: Pat
     if model.carrying is not None:
         facts["carrying"] = vars(model.carrying)
     ranks = None if seen is None else seen.ranks[:, 0]
+    # Frame by frame, so that memory does not grow.
     started = time.perf_counter()
     with (
         create_foregrounds(out, model.crop_hw, motion.clock, rows, present, crops.size_hw, facts, ranks) as writer,

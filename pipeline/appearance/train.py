@@ -82,6 +82,7 @@ def train_appearance(
     if references is None or not system.SEES_REFERENCES or not len(references):
         learn = None
     clip = TrainingClip(crops, track, training, params, references, learn, count)
+    # What tells this training from others: a checkpoint of another one is not taken up.
     description = {
         "network": "appearance generator",
         "params": params_read(params),
@@ -95,6 +96,7 @@ def train_appearance(
     }
     for line in shortcomings(clip.budget, params, system.remembers(params)):
         print(f"train_appearance: {line}.", flush=True)
+    # Alg. 2, in one process or one a GPU; the pixels are laid out once for reading at random.
     with Scratch("train_appearance", fingerprint({**description, "code": digest_code(__file__)}), scratch_root) as scratch:
         clip.expand(crops, scratch.folder / "pixels.u8")
         work = (clip, weights, params, learn, scratch, description, out)

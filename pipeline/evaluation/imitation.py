@@ -199,6 +199,7 @@ def _pairs(
     aligned = _shares_pixels(params, method, driver, foregrounds)
     borders = window_borders(motion.present, window)
     pairs, crossing = [], []
+    # Frame by frame: what is seen now beside what was seen before.
     before: list[np.ndarray] = []
     driver_images = (image for _, block in inputs.driver_frames.blocks(BLOCK) for image in block)
     with Progress(len(foregrounds), "evaluate") as progress:

@@ -30,7 +30,7 @@ from pipeline.evaluation.settings import (
 )
 from pipeline.evaluation.temporal import Flow, consistency, flicker, flow_and_mask, warping_error, window_borders
 from pipeline.picture.geometry import apply_affine
-from pipeline.picture.mixing import fuse
+from pipeline.picture.mixing import composite
 from pipeline.progress import Progress
 from pipeline.timeline.split import Split, SplitParams, split_frames
 
@@ -171,7 +171,7 @@ class _Copies:
     def nearest(self, t: int) -> np.ndarray:
         n = self._nearest(t, None)
         plate = self.crops.plate_at(t)
-        return plate if n is None else fuse(self.crops.frames[n], self.crops.mattes[n], plate)
+        return plate if n is None else composite(self.crops.frames[n], self.crops.mattes[n], plate)
 
     def warped(self, t: int) -> np.ndarray:
         n = self._nearest(t, self.skeleton.index(self.skeleton.root))
@@ -179,7 +179,7 @@ class _Copies:
         if n is None:
             return plate
         box = (0, 0, plate.shape[1], plate.shape[0])
-        return fuse(*warped(self.crops.frames[n], self.crops.mattes[n], self.points[t], self.points[n], self.skeleton, box), plate)
+        return composite(*warped(self.crops.frames[n], self.crops.mattes[n], self.points[t], self.points[n], self.skeleton, box), plate)
 
     def _nearest(self, t: int, root: int | None) -> int | None:
         """The training frame whose pose is nearest to that of frame t, its root moved onto the other's if one is named."""

@@ -19,7 +19,7 @@ from pipeline.evaluation.fidelity import psnr
 from pipeline.evaluation.perceptual import Distance
 from pipeline.evaluation.settings import EvaluationParams, finite_mean
 from pipeline.picture.geometry import box_to_crop, compose_affine, invert_affine
-from pipeline.picture.mixing import fuse
+from pipeline.picture.mixing import composite
 from pipeline.timeline.split import SplitParams, split_frames
 
 BLOCK = 8
@@ -63,7 +63,7 @@ def score_regions(
                     columns[stage] = columns["warped"]  # this stage leaves the region as it was
                     continue
                 patches = [_seen(residuals, region, box[t], t, p) for t in block]
-                pred[stage] = np.stack([fuse(f + patch, m, b) for (f, m, b), patch in zip(layers, patches, strict=True)])
+                pred[stage] = np.stack([composite(f + patch, m, b) for (f, m, b), patch in zip(layers, patches, strict=True)])
             _append(columns, true, pred, params, distances)
         counts[region] = len(held_out)
         values = {stage: _means(column) for stage, column in columns.items()}

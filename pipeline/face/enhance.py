@@ -61,6 +61,7 @@ def enhance_faces(inputs: FaceInputs, params: FaceParams, regions: RegionParams,
     generated, track, faces = inputs.generated, inputs.track, inputs.faces
     require_same_length(track, generated)
     require_motion(str(generated.source), generated.attributes, track)
+    # Without faces to search there are no residuals, and the artifact says why.
     region = next((r.name for r in track.skeleton.regions if r.kind == "face"), None)
     extra = {"alpha": params.alpha, "beta": params.beta_value, **passed_on(generated.attributes)}
     if region is None or not track.skeleton.face_vectors or not len(faces):
@@ -71,6 +72,7 @@ def enhance_faces(inputs: FaceInputs, params: FaceParams, regions: RegionParams,
     border = None if split is None else split_frames(track.present, split).border
     boxes = {region: region_boxes(track.points, track.skeleton, regions, border)[region]}
     boxes, skipped = drop_unusable(boxes, track.size_hw, regions.min_side_px)
+    # Where no candidate may be compared the face stays as generated.
     search = _Search(faces, track, params, is_self=split is not None, features=inputs.features)
     searchable = search.has_candidates(boxes[region])
     lost = np.isfinite(boxes[region]).all(axis=1) & ~searchable

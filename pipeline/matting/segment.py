@@ -93,12 +93,14 @@ def segment_person(inputs: SegmentInputs, backend: MatteBackend, params: Matting
     if keypoints.selected is None or not keypoints.track().present.any():
         found = f"found nobody in {len(frames)} frames"
         raise InputError(f"{keypoints.source} must select somebody who is seen, {found}. {keypoints.source.remedy}")
+    # What is usual of the subject is learnt on training frames.
     track = keypoints.track()
     parts = split_frames(track.present, split)
     subject = _subject(keypoints, parts)
     require_free_bytes(out, len(frames) * frames.size_hw[0] * frames.size_hw[1] // 20)
     find, coarse, background = _load_backend(backend, frames, keypoints, subject, parts, params, inputs.weights)
     linked = _linked(track.present, parts)
+    # A chain of iterators: a few frames at a time pass through all of it.
     misses, flicker = Misses(), (Flicker(linked), Flicker(linked))
     with create_mattes(out, frames.clock, frames.size_hw, {"backend": backend}) as writer:
         found = _found(frames, subject, find)

@@ -56,12 +56,14 @@ def training_crop(
     """
     boxes = body_boxes(points, size_hw)
     seen = _seen(boxes, present)
+    # How large the body is, and how far it gets about.
     low, high = boxes[seen, :2].min(axis=0), boxes[seen, 2:].max(axis=0)
     bodies_wh = boxes[seen, 2:] - boxes[seen, :2]
     body = float(np.median(bodies_wh.max(axis=1)))
     if mode == "auto":
         mode = "fixed" if body >= LEAST_FILLED * (high - low).max() else "follow"
     extent_wh = high - low if mode == "fixed" else np.percentile(bodies_wh, FOLLOW_BODY_PERCENTILE, axis=0)
+    # The crop's shape, then its place: once, or frame by frame.
     crop_hw, scale = crop_shape(extent_wh, margin, size_px, size_hw, whole_px)
     if mode == "fixed":
         centre = _inside(((low + high) / 2)[None], scale, crop_hw, size_hw)
@@ -138,10 +140,12 @@ def driven_crop(
         seen = _seen(boxes, present)
     except InputError:
         return np.broadcast_to(crop[0], (len(points), 2, 3)).copy()
+    # Behind a crop that follows, another motion is followed anew.
     moving = bool((crop != crop[0]).any())
     if moving and len(points) != len(crop):
         return _following(boxes, seen, scale, crop_hw, size_hw, sigma)
     rows = crop.copy() if moving else np.broadcast_to(crop[0], (len(points), 2, 3)).copy()
+    # Else the training crop stays where it is, unless the body leaves it.
     shift = _least_shift(boxes[seen], _centres(rows[seen], crop_hw), scale, crop_hw, size_hw, smooth=timed)
     if (shift == 0).all():
         return rows

@@ -54,11 +54,13 @@ def find_references(inputs: FindInputs, params: FindParams, split: Split | None)
     border = len(present) if split is None else split.border
     for start, stop in _runs(present, border):
         frames = np.arange(start, stop)
+        # What each reference would cost each frame of the run.
         costs = np.stack([pose_distances(motion.points[t], references.points, root) for t in frames]) / size
         turned = np.stack([exchanged_sides(motion.points[t], references.points, sides, size) for t in frames])
         costs = costs + EXCHANGED * turned
         if radius and start < border:
             costs = np.where(np.abs(frames[:, None] - references.frames[None]) < radius, np.inf, costs)
+        # The best steady choice, then that of what it leaves.
         for order in range(params.count):
             chosen = steady_choice(costs, params.switch_cost)
             found = costs[np.arange(len(frames)), chosen]
@@ -112,6 +114,7 @@ def exclusion_radius(references: References, root: int) -> int:
         return 1
     costs = np.stack([pose_distances(p, references.points, root) for p in references.points])
     apart = np.abs(references.frames[:, None] - references.frames[None])
+    radius = 1
     for radius in range(1, max(2, int(references.frames[-1] - references.frames[0]) // 4)):
         nearest = np.where(apart < radius, np.inf, costs).min(axis=1)
         if np.median(nearest) >= usual:

@@ -48,6 +48,7 @@ def keep_references(inputs: KeepInputs, params: KeepParams, split: SplitParams, 
     frames, mattes, track = inputs.frames, inputs.mattes, inputs.track
     require_same_clip(frames, mattes, track)
     require_same_size(frames, inputs.plate)
+    # Which frames, and one size of picture that holds the subject in all of them.
     training = split_frames(track.present, split).training if enabled else np.zeros(0, np.int64)
     kept = [int(t) for t in spread_evenly(training, params.most)]
     boxes = [_opaque_box(mattes[t]) for t in kept]

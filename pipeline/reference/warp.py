@@ -124,6 +124,7 @@ def warp_references(inputs: WarpInputs, out: Path) -> dict[str, Any]:
             "Run: dvc repro keep_references generate_foreground"
         )
     band_px = float(generated.attributes["carrying"]["band_px"])
+    # Made side by side, written in order.
     canvas_hw, rows = canvas(generated.crop, generated.crop_hw)
     require_free_bytes(out, len(generated) * canvas_hw[0] * canvas_hw[1])
     facts = {k: v for k, v in generated.attributes.items() if k in ("model_sha256", "skeleton", "k", "grey", "carrying", MOTION)}
@@ -138,6 +139,7 @@ def warp_references(inputs: WarpInputs, out: Path) -> dict[str, Any]:
                 where.add(*made.shown)
             writer.append(made.rgb[None], made.matte[None])
             progress.advance()
+    # What the report says of it.
     used = fields.reference[generated.present]
     changes = int((np.diff(used) != 0).sum()) if len(used) else 0
     return {**where.summary(), "references": len(np.unique(used[used != NONE])), "changes": changes}
@@ -166,16 +168,19 @@ def carried(
     matte = _enlarged(layers["base_matte"] * np.float32(1 / 255), to_working, size_hw, cv2.INTER_CUBIC)
     trusted = np.zeros(size_hw, np.float32)
     if source is not None:
+        # The reference as it lies under this pose, its matte taken out of its colours.
         trust = source.sound * _enlarged(layers["detail"] * np.float32(1 / 255), to_working, size_hw, cv2.INTER_LINEAR)
         moved = cv2.remap(source.picture, source.x, source.y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_CONSTANT)
         *premultiplied, opaque = (plane * np.float32(1 / 255) for plane in cv2.split(moved))
         straight = 1 / np.maximum(opaque, FAINT)
         seen = [(2 * plane - opaque) * straight for plane in premultiplied]
+        # Its fine detail is added; the low band is the generator's, which knows the light and the pose.
         *low, low_matte = _low_band(seen, opaque, to_working[0, 0], band_px)
         trusted = trust * opaque
         for plane, colour, blurred in zip(planes, seen, low, strict=True):
             plane += (colour - blurred) * (trusted * np.float32(127.5))
         matte += trust * np.clip(AGREED * matte, 0, 1) * (opaque - low_matte)
+    # Back to bytes; what is transparent has no colour.
     opacity = (np.clip(matte, 0, 1) * 255 + 0.5).astype(np.uint8)
     rgb = cv2.merge([(np.clip(plane, 0, 255) + 0.5).astype(np.uint8) for plane in planes])
     rgb[opacity == 0] = 0

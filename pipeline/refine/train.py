@@ -1,4 +1,4 @@
-"""Training the multi-local GANs: one refiner and one discriminator per region (§3.2, Eq. 8)."""
+"""Training the multi-local GANs: one generator and one discriminator per region (§3.2, Eq. 8)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from pipeline.artifacts.residuals import Residuals
 from pipeline.artifacts.scores import write_curve
 from pipeline.body.regions import RegionParams, drop_unusable, feather, region_boxes
 from pipeline.errors import InputError
-from pipeline.networks.refiner import PatchDiscriminator, Refiner
+from pipeline.networks.local_gan import LocalGenerator, PatchDiscriminator
 from pipeline.networks.vgg import StVgg16, load_st_vgg16
 from pipeline.progress import Progress
 from pipeline.refine.params import RefineParams
@@ -37,7 +37,7 @@ FEATURE_SHARE = 2  # the features see one patch in so many: they dominate the ti
 
 
 @dataclass(frozen=True)
-class RefinerInputs:
+class TrainInputs:
     """What is read: foreground and enhancement of the target's self pair, its frames, mattes and keypoints.
 
     features: the st_vgg16 weights, which refine.losses.perceptual needs.
@@ -52,7 +52,7 @@ class RefinerInputs:
 
 
 @dataclass(frozen=True)
-class RefinerOutputs:
+class TrainOutputs:
     """Where the results go: weights, their description, the loss curves."""
 
     weights: Path
@@ -61,14 +61,14 @@ class RefinerOutputs:
 
 
 def train_refiner(
-    inputs: RefinerInputs,
+    inputs: TrainInputs,
     params: RefineParams,
     regions: RegionParams,
     split: SplitParams,
-    out: RefinerOutputs,
+    out: TrainOutputs,
     scratch: Path = Path(".scratch"),
 ) -> int:
-    """Train and publish the refiners of a target; returns the number of regions that got one.
+    """Train and publish the local generators of a target; returns the number of regions that got one.
 
     Only training frames are read. A skeleton without regions, or refine.enabled: false, publishes a model of no regions.
     """
@@ -87,25 +87,25 @@ def train_refiner(
 
 
 class RegionTrainer:
-    """Refiner, discriminator, optimisers and moving average of one region."""
+    """Local generator, discriminator, optimisers and moving average of one region."""
 
     def __init__(self, index: int, pairs: Pairs, params: RefineParams, region_px: int, psi: StVgg16 | None, device: torch.device) -> None:
         self.index, self.pairs, self.params, self.region_px, self.psi, self.device = index, pairs, params, region_px, psi, device
         torch.manual_seed(params.seed * 1000 + index)
-        self.refiner = Refiner(params.width).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.generator = LocalGenerator(params.width).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.discriminator = PatchDiscriminator(params.discriminator_width).to(device)
         self.optimisers = [
-            torch.optim.Adam(net.parameters(), params.learning_rate, (0.5, 0.999)) for net in (self.refiner, self.discriminator)
+            torch.optim.Adam(net.parameters(), params.learning_rate, (0.5, 0.999)) for net in (self.generator, self.discriminator)
         ]
-        self.ema = moving_average(self.refiner, params.ema_decay)
+        self.ema = moving_average(self.generator, params.ema_decay)
         self.dtype = choose_dtype(params.precision, device)
         self.weight = torch.from_numpy(feather(region_px)).to(device)
 
     def step(self, number: int) -> dict[str, float]:
-        """One update of discriminator and refiner; returns the losses."""
+        """One update of discriminator and generator; returns the losses."""
         x, matte, true, mask = self._batch(number)
         with autocast(self.device, self.dtype):
-            fake = x + self.weight * self.refiner(x, matte)
+            fake = x + self.weight * self.generator(x, matte)
         seen, fake, real = x * mask, fake * mask, true * mask
         losses: dict[str, Tensor] = {"pixel": (fake - real).abs().sum() / (3 * mask.sum() + 1)}
         weights = self.params.losses
@@ -117,17 +117,17 @@ class RegionTrainer:
             losses["perceptual"] = self._perceptual(fake, real)
         total = sum((getattr(weights, name) * loss for name, loss in losses.items() if name != "discriminator"), torch.zeros(()))
         self._update(self.optimisers[0], total)
-        self.ema.update_parameters(self.refiner)
+        self.ema.update_parameters(self.generator)
         return {name: float(loss.detach()) for name, loss in losses.items()}
 
     def state_dict(self) -> dict[str, Any]:
         """Everything a resumed run needs."""
-        nets = [net.state_dict() for net in (self.refiner, self.discriminator)]
+        nets = [net.state_dict() for net in (self.generator, self.discriminator)]
         return {"nets": nets, "optimisers": [o.state_dict() for o in self.optimisers], "ema": self.ema.state_dict()}
 
     def load_state_dict(self, saved: Mapping[str, Any]) -> None:
         """Take up a checkpoint."""
-        for net, state in zip((self.refiner, self.discriminator), saved["nets"], strict=True):
+        for net, state in zip((self.generator, self.discriminator), saved["nets"], strict=True):
             net.load_state_dict(state)
         for optimiser, state in zip(self.optimisers, saved["optimisers"], strict=True):
             optimiser.load_state_dict(state)
@@ -208,7 +208,7 @@ def _run(
     return state, rows
 
 
-def _read_pairs(inputs: RefinerInputs, params: RefineParams, regions: RegionParams, split: SplitParams) -> dict[str, Pairs]:
+def _read_pairs(inputs: TrainInputs, params: RefineParams, regions: RegionParams, split: SplitParams) -> dict[str, Pairs]:
     generated, enhanced, track = inputs.generated, inputs.enhanced, inputs.track
     require_same_length(inputs.frames, inputs.mattes, track, generated, enhanced)
     chosen = _training_frames(track, split, params.most_frames, int(generated.attributes.get("k", 1)) - 1)
@@ -228,7 +228,7 @@ def _training_frames(track: Track, split: SplitParams, most: int, reach: int) ->
     parts = split_frames(track.present, split)
     training = parts.training[: max(len(parts.training) - reach, 0)] if len(parts.held_out) else parts.training
     if not len(training):
-        raise InputError("No training frame is left for the refiners: lower split.hold_out_fraction or film more.")
+        raise InputError("No training frame is left for the local generators: lower split.hold_out_fraction or film more.")
     return spread_evenly(training, most)
 
 

@@ -54,9 +54,8 @@ class Stack:
         for block in range(start, last + 1, BLOCK_PAGES):
             places = self.places[block : min(block + BLOCK_PAGES, last + 1)]
             read = _read_animation if self.pts is not None else _read_pages
+            found = read(self.path, places[0], places[-1] - places[0] + 1) if len(places) else []
             for number, place in enumerate(places, block):
-                if place == places[0]:
-                    found = read(self.path, places[0], places[-1] - places[0] + 1)
                 if place - places[0] >= len(found):
                     raise InputError(f"{self.path} breaks at picture {number} of {len(self.places)}. Copy it again.")
                 yield _frame(self.path, found[place - places[0]])

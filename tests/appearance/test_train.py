@@ -26,7 +26,7 @@ from pipeline.networks.as_published import PosePairGenerator
 from pipeline.networks.edn import GlobalGenerator
 from pipeline.networks.generator import Generator
 from pipeline.networks.vgg import load_features
-from pipeline.picture.mixing import fuse
+from pipeline.picture.mixing import composite
 from pipeline.timeline.split import SplitParams
 from pipeline.training.checkpoints import Scratch
 from pipeline.training.device import prepare_cpu
@@ -176,7 +176,7 @@ def rendered_as_filmed(folder: Path, track) -> None:
         assert np.abs(made.matte[t].astype(int) - matte)[matte == 255].mean() < 40
         colour = made.rgb[t][matte == 255].mean(0)
         assert np.abs(colour - [230, 140, 20]).max() < 30
-        whole = fuse(made.rgb[t], made.matte[t], np.full_like(frame, (20, 90, 40)))
+        whole = composite(made.rgb[t], made.matte[t], np.full_like(frame, (20, 90, 40)))
         assert np.abs(whole.astype(int) - frame).mean() < 8
 
 

@@ -9,7 +9,7 @@ from reference.conftest import make_track
 from pipeline.artifacts.references import open_references
 from pipeline.artifacts.source import Source
 from pipeline.errors import InputError
-from pipeline.picture.mixing import fuse
+from pipeline.picture.mixing import composite
 from pipeline.reference.keep import KeepInputs, KeepParams, keep_references
 from pipeline.timeline.split import SplitParams
 
@@ -39,7 +39,7 @@ def filmed(swinging):
     for t in range(40):
         mattes[t, 10 + t : 50 + t, 40:70] = 255
         mattes[t, 10 + t : 50 + t, 70] = 100
-    frames = np.stack([fuse(c, m, plate) for c, m in zip(colours, mattes, strict=True)])
+    frames = np.stack([composite(c, m, plate) for c, m in zip(colours, mattes, strict=True)])
     inputs = KeepInputs(Arrays(frames), Arrays(mattes), make_track(swinging, HW), Arrays(plate[None]))  # type: ignore[arg-type]
     return inputs, colours, mattes
 

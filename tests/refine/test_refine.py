@@ -1,4 +1,4 @@
-"""Training and using the refiners on a drawn figure: identity, overfitting, resuming, held-out pixels, bad input."""
+"""Training and using the local generators on a drawn figure: identity, overfitting, resuming, held-out pixels, bad input."""
 
 import shutil
 from pathlib import Path
@@ -20,10 +20,10 @@ from pipeline.body.skeleton import load_skeleton
 from pipeline.errors import InputError
 from pipeline.picture.geometry import box_to_crop, sample_crop
 from pipeline.refine import train
-from pipeline.refine.apply import RefineInputs, load_refiners, refine_regions
+from pipeline.refine.apply import RefineInputs, load_generators, refine_regions
 from pipeline.refine.params import RefineParams
 from pipeline.refine.patches import polished
-from pipeline.refine.train import RefinerInputs, RefinerOutputs, RegionTrainer, train_refiner
+from pipeline.refine.train import RegionTrainer, TrainInputs, TrainOutputs, train_refiner
 from pipeline.timeline.split import SplitParams
 from pipeline.video.clock import Clock
 
@@ -82,8 +82,8 @@ def write_clip(folder: Path, held_out_seed: int | None) -> dict[str, Path]:
     return paths
 
 
-def inputs_of(clip: dict[str, Path]) -> RefinerInputs:
-    return RefinerInputs(
+def inputs_of(clip: dict[str, Path]) -> TrainInputs:
+    return TrainInputs(
         generated=open_foregrounds(clip["generated"]),
         enhanced=open_residuals(clip["enhanced"]),
         frames=open_frames(clip["frames"]),
@@ -94,15 +94,15 @@ def inputs_of(clip: dict[str, Path]) -> RefinerInputs:
 
 
 def fit(clip: dict[str, Path], folder: Path, params: RefineParams) -> tuple[bytes, str]:
-    out = RefinerOutputs(folder / "m.safetensors", folder / "m.json", folder / "m.tsv")
+    out = TrainOutputs(folder / "m.safetensors", folder / "m.json", folder / "m.tsv")
     train_refiner(inputs_of(clip), params, REGIONS, SPLIT, out, scratch=folder / "scratch")
     return out.weights.read_bytes(), out.description.read_text()
 
 
 def apply(clip: dict[str, Path], folder: Path, params: RefineParams, regions: RegionParams = REGIONS) -> Path:
     out, motion = folder / "refined.zarr", read_keypoints(clip["motion"], "motions").track()
-    refiners = load_refiners(folder / "m.safetensors", folder / "m.json", REGIONS) if params.enabled else {}
-    inputs = RefineInputs(open_foregrounds(clip["generated"]), open_residuals(clip["enhanced"]), motion, refiners)
+    generators = load_generators(folder / "m.safetensors", folder / "m.json", REGIONS) if params.enabled else {}
+    inputs = RefineInputs(open_foregrounds(clip["generated"]), open_residuals(clip["enhanced"]), motion, generators)
     refine_regions(inputs, params, regions, SPLIT, out)
     return out
 
@@ -116,7 +116,7 @@ def test_disabled_passes_the_enhancement_through(clip: dict[str, Path], tmp_path
 
 
 def test_learning_rate_of_nothing_is_the_identity(clip: dict[str, Path], tmp_path: Path) -> None:
-    """A refiner that was not trained adds nothing: the final residual is the enhancement, and zero elsewhere."""
+    """A local generator that was not trained adds nothing: the final residual is the enhancement, and zero elsewhere."""
     params = refine_params(steps=1, learning_rate=1e-30)
     fit(clip, tmp_path, params)
     refined = open_residuals(apply(clip, tmp_path, params))
@@ -164,9 +164,9 @@ def test_discriminator_step_leaves_the_refiner_alone(clip: dict[str, Path]) -> N
     pairs = train._read_pairs(inputs_of(clip), refine_params(), REGIONS, SPLIT)["face"]
     trainer = RegionTrainer(0, pairs, refine_params(), 32, None, torch.device("cpu"))
     x, matte, true, mask = trainer._batch(0)
-    fake = x + trainer.refiner(x, matte)
+    fake = x + trainer.generator(x, matte)
     trainer._update_discriminator(x * mask, (fake * mask).detach(), true * mask)
-    assert all(p.grad is None for p in trainer.refiner.parameters())
+    assert all(p.grad is None for p in trainer.generator.parameters())
 
 
 def test_four_steps_equal_two_and_two_resumed(clip: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -205,7 +205,7 @@ def test_model_names_its_regions_and_params(clip: dict[str, Path], tmp_path: Pat
 
 
 def test_only_the_chosen_regions_are_refined(clip: dict[str, Path], tmp_path: Path) -> None:
-    """The face's refiner is that of a training of all regions; the other regions stay as enhanced, here untouched."""
+    """The face's local generator is that of a training of all regions; the other regions stay as enhanced, here untouched."""
     fit(clip, tmp_path / "all", refine_params())
     params = refine_params(regions=["face"])
     fit(clip, tmp_path, params)
@@ -232,7 +232,7 @@ def test_errors_name_what_to_do(clip: dict[str, Path], tmp_path: Path) -> None:
     fit(clip, tmp_path, refine_params())
     other = REGIONS.model_copy(update={"hand_side": 1.0})
     with pytest.raises(InputError, match="trained with other regions"):
-        load_refiners(tmp_path / "m.safetensors", tmp_path / "m.json", other)
+        load_generators(tmp_path / "m.safetensors", tmp_path / "m.json", other)
     larger = REGIONS.model_copy(update={"face_side": 2.5})
     with pytest.raises(InputError, match=r"cut from other boxes\. Run: dvc repro enhance_faces"):
         apply(clip, tmp_path, refine_params(), larger)

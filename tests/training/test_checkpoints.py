@@ -79,11 +79,11 @@ def checkout(tmp_path_factory) -> Path:
         (
             "pipeline/appearance/train.py",
             ["body/pose_maps.py", "timeline/windows.py", "training/steps.py", "appearance/systems/edn.py", "networks/edn.py", "imports.py"],
-            ["appearance/generate.py", "appearance/renderers/sequence.py", "networks/refiner.py", "evaluation/settings.py"],
+            ["appearance/generate.py", "appearance/renderers/sequence.py", "networks/local_gan.py", "evaluation/settings.py"],
         ),
         (
             "pipeline/refine/train.py",
-            ["body/regions.py", "timeline/sampling.py", "refine/patches.py", "networks/refiner.py"],
+            ["body/regions.py", "timeline/sampling.py", "refine/patches.py", "networks/local_gan.py"],
             ["refine/apply.py", "body/pose_maps.py", "networks/generator.py"],
         ),
     ],

@@ -196,10 +196,12 @@ class System(ABC):
                     (found["discriminators"] / share).backward()
                 total += torch.stack([found.get(name, total.new_zeros(())).detach() for name in self.LOSSES]) / share
             windows.append(torch.cat(poorness))
+        # Both are updated once, by slopes of the same renderings.
         self._update(self.generator, self.generator_optimiser)
         self.ema.update_parameters(self.generator)
         if self.discriminator_optimiser is not None and not replay:
             self._update(self.discriminators, self.discriminator_optimiser)
+        # Means and windows of all processes, so that all decide alike.
         every = torch.stack([gather(w, self.world) for w in windows]).flatten()
         return gather(total[None], self.world).mean(0), every
 
