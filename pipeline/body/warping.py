@@ -41,7 +41,6 @@ def picture_field(
 
     height, width = size_hw
     cells = [torch.arange(-1, -(-side // cell) + 1, device=query.device) * cell + (cell - 1) / 2 for side in (width, height)]
-    # Worked out at the cells, one more on each side, so that every pixel lies between some.
     found = part_field(query, reference, skeleton, *cells)
     linear = found.linear.flatten(3).permute(0, 3, 1, 2)
     coarse = torch.cat([found.field.permute(0, 3, 1, 2), found.own[:, None]], 1)
