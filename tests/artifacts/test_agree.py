@@ -1,4 +1,4 @@
-"""Which artifacts belong together: those of one motion, whatever their lengths."""
+"""Which artifacts belong together: those of one clip, and of one motion, whatever their lengths."""
 
 from dataclasses import replace
 
@@ -6,8 +6,17 @@ import numpy as np
 import pytest
 from line import LINE
 
-from pipeline.artifacts.agree import MOTION, of_motion, passed_on, require_motion, require_one_motion
+from pipeline.artifacts.agree import (
+    MOTION,
+    of_motion,
+    passed_on,
+    require_motion,
+    require_one_motion,
+    require_same_clip,
+    require_same_length,
+)
 from pipeline.artifacts.keypoints import Track
+from pipeline.artifacts.source import Source
 from pipeline.errors import InputError
 from pipeline.video.clock import Clock
 
@@ -39,3 +48,17 @@ def test_artifacts_of_two_motions_are_refused(third):
     with pytest.raises(InputError, match=r"c\.zarr must be made for the same motion as a\.zarr, found another pair's"):
         require_one_motion({**same, "c.zarr": third})
     assert MOTION in of_motion(TRACK)
+
+
+def test_what_is_of_another_clip_is_named_with_its_file_and_the_stage_that_makes_it():
+    filmed = replace(TRACK, source=Source.of("data/keypoints/ann.parquet", "keypoints", "estimate_poses"))
+    made = replace(TRACK, source=Source.of("data/foregrounds/ben-to-ann-warped.zarr", "foregrounds", "generate_foreground"))
+    require_same_clip(filmed, made, TRACK)
+    short = replace(made, points=made.points[:3])
+    said = r"ben-to-ann-warped\.zarr has 3 frames, data/keypoints/ann\.parquet has 4\. Run: dvc repro warp_references@ben-to-ann$"
+    with pytest.raises(InputError, match=said):
+        require_same_length(filmed, TRACK, short)
+    wide = replace(filmed, size_hw=(8, 9))
+    said = r"ann\.parquet is for frames of \(8, 9\), the keypoints has \(8, 8\) \(h, w\)\. Run: dvc repro estimate_poses@ann$"
+    with pytest.raises(InputError, match=said):
+        require_same_clip(TRACK, wide)
