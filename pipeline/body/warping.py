@@ -202,7 +202,8 @@ def _body_size(query: Tensor, reference: Tensor, skeleton: Skeleton) -> tuple[Te
     """
     import torch
 
-    ends = torch.tensor(skeleton.limb_indices(), device=query.device).T
+    fingers = skeleton.fingers()  # a hand opens and closes: how long its fingers look says nothing of the body
+    ends = torch.tensor([limb for limb in skeleton.limb_indices() if limb[1] not in fingers], device=query.device).T
     seen = (torch.isfinite(query) & torch.isfinite(reference)).all(-1)
     usable = seen[:, ends[0]] & seen[:, ends[1]]
 

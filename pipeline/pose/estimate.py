@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.artifacts.frames import Frames
-from pipeline.artifacts.keypoints import Keypoints
+from pipeline.artifacts.keypoints import Keypoints, Track
 from pipeline.body.skeleton import Skeleton
 from pipeline.errors import InputError, warn
+from pipeline.networks.hands import HandNet
+from pipeline.pose.hands import add_hands, hands_of
 from pipeline.pose.joining import join_alike
 from pipeline.pose.naming import Naming
 from pipeline.pose.params import PoseParams
@@ -34,7 +36,10 @@ NOTABLE_OUTSIDE = 0.05  # share of a person's joints
 
 @dataclass(frozen=True)
 class Sources:
-    """Where a backend and a refiner find what they need: their names, the folders of networks, the labels and how they are named."""
+    """Where a backend and a refiner find what they need: their names, the folders of networks, the labels and how they are named.
+
+    hand_weights: the folder of the hands' networks; None = no fingers are looked for.
+    """
 
     backend: str
     refiner: str
@@ -42,6 +47,7 @@ class Sources:
     refiner_weights: Path | None
     labels: Path | None
     naming: Naming
+    hand_weights: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -65,6 +71,8 @@ def estimate_poses(frames: Frames, skeleton: Skeleton, sources: Sources, subject
     """
     limbs = skeleton.limb_indices(drawn_only=True) or skeleton.limb_indices()
     refiner = load_refiner(sources, skeleton, params)  # what is missing is said before the backend's long work
+    finder = None if sources.hand_weights is None or not hands_of(skeleton) else HandNet(sources.hand_weights, params.threads)
+    facts: dict[str, object] = {"clip": subject.clip, "backend": sources.backend, "refiner": sources.refiner}
     people, colours, shots = _see_clip(frames, limbs, load_backend(frames, skeleton, sources, params))
     cuts = shots.cuts(params.tracking.cut_ratio)
     tracks = join_alike(link_people(people, colours, params.tracking, cuts), params.tracking.join_colour_difference)
@@ -91,6 +99,12 @@ def estimate_poses(frames: Frames, skeleton: Skeleton, sources: Sources, subject
         repaired = repair_track(own, own_score, own_seen_as, frames.clock, skeleton, subject.split, params)
         points[:, selected], score[:, selected], origin[:, selected] = repaired
         origin[:, selected][outside[:, selected] & np.isnan(points[:, selected, :, 0])] = DROPPED
+        if finder is not None:
+            track = Track(points[:, selected], score[:, selected], origin[:, selected], skeleton, frames.clock, frames.size_hw, {})
+            may_fill, border = fillable_frames(track.present, subject.split, params.repair.max_absence_frames)
+            track, shares = add_hands(frames, track, finder, may_fill, border, params)
+            points[:, selected], score[:, selected], origin[:, selected] = track.points, track.score, track.origin
+            facts["hands_seen"] = shares
         _say_outside(outside[:, selected], tracks.score[:, selected] >= params.min_score, sources.backend)
     return Keypoints(
         points=points.astype(np.float32),
@@ -100,7 +114,7 @@ def estimate_poses(frames: Frames, skeleton: Skeleton, sources: Sources, subject
         clock=frames.clock,
         size_hw=frames.size_hw,
         selected=selected,
-        attributes={"clip": subject.clip, "backend": sources.backend, "refiner": sources.refiner},
+        attributes=facts,
     )
 
 
