@@ -13,7 +13,7 @@ from pipeline.errors import InputError
 from pipeline.networks import hands as networks
 from pipeline.networks.hands import INDEX, PINKY, WRIST, HandNet, SeenHand, roi_from_hand, roi_from_palm
 from pipeline.params import read_section
-from pipeline.pose.hands import HandJoints, add_hands, hands_of
+from pipeline.pose.hands import add_hands, hands_of
 from pipeline.pose.naming import read_hands
 from pipeline.pose.params import PoseParams
 from pipeline.video.clock import NO_TIME, Clock
@@ -179,7 +179,7 @@ def test_a_clip_without_time_keeps_what_is_seen_as_it_is():
 
 def test_only_skeletons_with_whole_hands_have_any():
     assert [hand.wrist for hand in hands_of(HUMAN)] == [HUMAN.index("left_wrist"), HUMAN.index("right_wrist")]
-    assert LEFT == HandJoints(HUMAN.index("left_elbow"), HUMAN.index("left_wrist"), LEFT.points)
+    assert (LEFT.elbow, RIGHT.elbow) == (HUMAN.index("left_elbow"), HUMAN.index("right_elbow"))
     assert HUMAN.joints[LEFT.points[INDEX - 1]] == "left_index_mcp"
     assert HUMAN.joints[LEFT.points[PINKY - 1]] == "left_pinky_mcp"
     for fish in ("fish", "mouse"):
@@ -198,12 +198,13 @@ def turned(points: np.ndarray, angle: float, scale: float = 1.0) -> np.ndarray:
 def test_squares_turn_and_grow_with_the_hand_and_hold_it_upright(angle):
     up = -HAND  # fingertips up
     plain, other = roi_from_hand(up), roi_from_hand(turned(up, angle, 2.0) + 50)
-    assert plain is not None and other is not None
+    assert plain is not None
+    assert other is not None
     assert other.size_px == pytest.approx(2 * plain.size_px)
     assert np.cos(other.rotation - plain.rotation - angle) == pytest.approx(1)
     inside = turned(up, angle, 2.0) + 50
     crop = inside @ other.matrix(1)[:, :2].T + other.matrix(1)[:, 2]
-    assert ((0 < crop) & (crop < 1)).all()
+    assert ((crop > 0) & (crop < 1)).all()
     assert crop[WRIST, 1] > crop[[8, 12, 16], 1].max()  # the wrist below the fingers
     palm = roi_from_palm((turned(up, angle) + 50)[[WRIST, INDEX, PINKY]])
     assert palm is not None
@@ -234,9 +235,11 @@ def net(monkeypatch: pytest.MonkeyPatch) -> HandNet:
 def test_points_of_a_square_are_given_back_in_the_pictures_pixels(net):
     image = np.zeros((200, 300, 3), np.uint8)
     found = net(image, np.array([[150, 120], [146, 90], [154, 90]]))
-    assert found is not None and found.presence == pytest.approx(0.8)
+    assert found is not None
+    assert found.presence == pytest.approx(0.8)
     along = found.points[12] - found.points[WRIST]  # the palm points up in the picture, and so does the hand
-    assert along[1] < 0 and abs(along[0]) < 0.3 * abs(along[1])
+    assert along[1] < 0
+    assert abs(along[0]) < 0.3 * abs(along[1])
     assert np.linalg.norm(found.points[WRIST] - found.points[12]) == pytest.approx(2.5 * found.size_px / 224 * np.linalg.norm(HAND[12]))
 
 
