@@ -3,6 +3,7 @@
 Not in the paper, whose hands are OpenPose's. The body is never changed by what is seen here, nor is it absent where its hands are.
 """
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -13,7 +14,7 @@ from pipeline.artifacts.keypoints import Track
 from pipeline.body.skeleton import Skeleton
 from pipeline.networks.hands import INDEX, PINKY, POINTS, WRIST, SeenHand
 from pipeline.pose.params import PoseParams
-from pipeline.pose.repair import fill_gaps, find_jumps, find_long_limbs, find_outside, usual_lengths
+from pipeline.pose.repair import find_jumps, find_long_limbs, find_outside, usual_lengths
 from pipeline.pose.repair_track import DROPPED, INTERPOLATED, MEASURED, SMOOTHED, frame_step_s
 from pipeline.pose.smooth import MATERIAL_HEIGHTS, smooth_points
 from pipeline.progress import Progress
@@ -24,6 +25,7 @@ FOREARM, SPREAD = 0.36, 0.12  # a palm's length and half its breadth in forearms
 FAR_WRIST = 0.3  # of the square's side: a hand whose wrist lies farther from the body's is another one's (its own: .2 at most)
 SAME_HAND = 0.3  # of the square's side: two hands nearer than this, point by point, are one
 JUMP_HANDS = 0.25  # what counts as a jump of a point about its wrist, in sizes of the hand
+GAP_S = 0.2  # seconds that a hand is interpolated over: it opens and closes in less than a body turns
 WILD = 0.3  # share of a hand's points that jump or are impossible at once: the whole hand is
 
 # Called with an image (h w 3) and a palm (3 2): wrist, index and pinky knuckle; None = no hand can be there.
@@ -32,8 +34,9 @@ HandFinder = Callable[[np.ndarray, np.ndarray], SeenHand | None]
 
 @dataclass(frozen=True)
 class HandJoints:
-    """Positions in a skeleton: elbow, wrist, and the twenty points beyond it, thumb to pinky, each from the palm outwards."""
+    """A region's name, and positions in a skeleton: elbow, wrist, and the twenty points beyond it, thumb to pinky, palm to tip."""
 
+    name: str
     elbow: int
     wrist: int
     points: list[int]
@@ -45,14 +48,14 @@ def hands_of(skeleton: Skeleton) -> list[HandJoints]:
     for region in skeleton.regions:
         if region.kind == "hand" and region.limb is not None and len(region.joints) == POINTS and region.joints[0] == region.limb[1]:
             elbow, wrist = (skeleton.index(joint) for joint in region.limb)
-            found.append(HandJoints(elbow, wrist, [skeleton.index(joint) for joint in region.joints[1:]]))
+            found.append(HandJoints(region.name, elbow, wrist, [skeleton.index(joint) for joint in region.joints[1:]]))
     return found
 
 
 def add_hands(
     frames: Frames, track: Track, finder: HandFinder, may_fill: np.ndarray, border: int, params: PoseParams
-) -> tuple[Track, list[float]]:
-    """Return a person's repaired track with the points of its hands, and by hand the share of present frames that show it.
+) -> tuple[Track, dict[str, float]]:
+    """Return a person's repaired track with the points of its hands, and by hand's name the share of present frames that show it.
 
     Points of a hand that is not surely seen stay what they were: the palm, where the pose has one. may_fill (t) and border as
     fillable_frames() has them: nothing is interpolated or smoothed across the first held-out frame.
@@ -60,9 +63,9 @@ def add_hands(
     hands = hands_of(track.skeleton)
     seen, presence = _see(frames, track, hands, finder, params.hand_presence)
     points, score, origin = track.points.copy(), track.score.copy(), track.origin.copy()
-    shares = []
+    shares: dict[str, float] = {}
     for hand, own, sure in zip(hands, seen, presence, strict=True):
-        shares.append(float(np.isfinite(own[:, 0, 0]).sum() / max(1, track.present.sum())))
+        shares[hand.name] = round(float(np.isfinite(own[:, 0, 0]).sum() / max(1, track.present.sum())), 4)
         steady = _steady(own, sure, track, hand, (may_fill, border), params)
         there = np.isfinite(steady.points[..., 0])
         # one source a hand and frame: a knuckle of the pose's among the net's fingers would bend them
@@ -184,7 +187,8 @@ def _steady(
             smooth = smooth_points(about[part], score[part], seconds, params.smoothing_s)
             moved = np.linalg.norm(smooth - about[part], axis=2) > MATERIAL_HEIGHTS * size
             origin[part][moved] = SMOOTHED
-            about[part] = fill_gaps(smooth, free[part], params.repair.max_gap_frames)
+            most = min(params.repair.max_gap_frames, round(GAP_S / frame_step_s(track.clock)))
+            about[part] = _bridged(smooth, free[part], most)
             filled = np.isfinite(about[part][..., 0]) & ~np.isfinite(smooth[..., 0])
             origin[part][filled], score[part][filled] = INTERPOLATED, params.hand_presence
     points = about + wrist
@@ -192,6 +196,19 @@ def _steady(
     points[outside] = np.nan
     missing = ~np.isfinite(points[..., 0])
     return _Points(points, np.where(missing, 0.0, score), np.where(missing, DROPPED, origin))
+
+
+def _bridged(about: np.ndarray, free: np.ndarray, most: int) -> np.ndarray:
+    """Points (t 20 2) with gaps of at most `most` frames, all of them free (t), filled by straight lines: a curve would overshoot."""
+    out = about.copy()
+    for joint in range(about.shape[1]):
+        seen = np.flatnonzero(np.isfinite(about[:, joint, 0]))
+        for last, following in itertools.pairwise(seen.tolist()):
+            gap = np.arange(last + 1, following)
+            if 0 < len(gap) <= most and free[gap].all():
+                share = ((gap - last) / (following - last))[:, None]
+                out[gap, joint] = (1 - share) * about[last, joint] + share * about[following, joint]
+    return out
 
 
 def _size(about: np.ndarray) -> float:

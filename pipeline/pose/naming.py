@@ -40,17 +40,18 @@ def read_naming(params: str | os.PathLike[str], clip: str) -> Naming:
 
 
 def read_hands(params: str | os.PathLike[str], clip: str, weights: Path | None) -> Path | None:
-    """Return the folder of the hands' networks where clips.<clip>.hands wants them, else None.
+    """Return the folder of the hands' networks where clips.<clip>.hands wants them, else None; left out, blazepose alone does.
 
     InputError for another value than mediapipe or none, and where they are wanted and no folder is named.
     """
-    hands = _entry(params, clip).get("hands", "none")
+    entry = _entry(params, clip)
+    hands = entry.get("hands", "mediapipe" if entry.get("pose") == "blazepose" else "none")
     if hands not in HANDS:
         raise InputError(f"{params}: clips.{clip}.hands is {hands!r}; legal: {', '.join(HANDS)}.")
     if hands == "none":
         return None
     if weights is None:
-        raise InputError(f"clips.{clip}.hands is {hands}, which needs its networks, found no folder; name it with --hand-weights")
+        raise InputError(f"the hands of clip {clip} need their networks, found no folder: name it with --hand-weights, or set hands: none")
     return weights
 
 

@@ -1,5 +1,6 @@
 """Laws of the fingers: where a hand is looked for, what of it is believed, and that the body stays as it was."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -75,7 +76,7 @@ def seen(find, track: Track | None = None, border: int = T) -> Track:
 def test_fingers_are_where_they_are_seen_and_the_body_is_untouched():
     before = body()
     after, shares = add_hands(Clip(), before, finder(), before.present, T, PARAMS)  # type: ignore[arg-type]
-    assert shares == [1.0, 1.0]
+    assert shares == {"left_hand": 1.0, "right_hand": 1.0}
     for hand in (LEFT, RIGHT):
         own = after.points[:, hand.points] - after.points[:, hand.wrist][:, None]
         assert np.abs(own - FINGERS).max() < 0.5
@@ -100,6 +101,24 @@ def test_short_gaps_are_filled_and_long_ones_stay_as_the_pose_has_them():
     assert np.abs(after.points[5:8, tip] - after.points[5:8, LEFT.wrist] - HAND[8]).max() < 0.5
     assert np.isnan(after.points[15 : 16 + gap, tip]).all()
     assert np.isfinite(after.points[15 : 16 + gap, LEFT.points[INDEX - 1]]).all()
+
+
+def test_a_hand_is_filled_for_a_fifth_of_a_second_and_never_leaves_its_neighbours():
+    still = body()
+    slow = replace(still, clock=Clock.regular("5", T))
+    after = seen(finder(hides=[5, 10, 11]), slow)
+    tip = LEFT.points[7]
+    assert np.isfinite(after.points[5, tip]).all()
+    assert np.isnan(after.points[10:12, tip]).all()
+    opening = HAND.copy()
+
+    def find(image: np.ndarray, palm: np.ndarray) -> SeenHand:
+        t = int(image[0, 0, 0])
+        opening[1:] = FINGERS * (0.5 + 0.5 * t / T)
+        return SeenHand(palm[0] + opening, 0.05 if 20 <= t < 24 else 0.9, 80.0)
+
+    lengths = np.linalg.norm(seen(find).points[:, tip] - still.points[:, LEFT.wrist], axis=1)
+    assert (np.diff(lengths) > -0.1).all()
 
 
 def test_nothing_is_filled_across_the_first_held_out_frame():
@@ -262,22 +281,35 @@ def test_missing_networks_name_their_stage(tmp_path):
 # What a clip says.
 
 
-def test_what_a_clip_says_of_its_hands(tmp_path):
+@pytest.mark.parametrize(
+    ("entry", "asset"),
+    [
+        ({"pose": "imported", "hands": "mediapipe"}, "hands_mediapipe"),
+        ({"pose": "blazepose"}, "hands_mediapipe"),
+        ({"pose": "blazepose", "hands": "none"}, "none"),
+        ({"pose": "imported"}, "none"),
+        ({"pose": "openpose"}, "none"),
+    ],
+)
+def test_what_a_clip_says_of_its_hands_is_fetched_and_read_alike(tmp_path, entry, asset):
     params = tmp_path / "params.yaml"
-    params.write_text("clips: {a: {hands: mediapipe}, b: {hands: none}, c: {pose: blazepose}, d: {hands: openpose}}\n")
-    assert read_hands(params, "a", tmp_path) == tmp_path
-    assert read_hands(params, "b", tmp_path) is None
-    assert read_hands(params, "c", tmp_path) is None
+    params.write_text(json.dumps({"clips": {"a": entry}}))
+    assert asset_of_hands(entry) == asset
+    assert read_hands(params, "a", tmp_path) == (None if asset == "none" else tmp_path)
+
+
+def test_another_value_and_a_missing_folder_are_named(tmp_path):
+    params = tmp_path / "params.yaml"
+    params.write_text("clips: {a: {hands: mediapipe}, d: {hands: openpose}}\n")
     with pytest.raises(InputError, match=r"clips\.d\.hands is 'openpose'; legal: mediapipe, none"):
         read_hands(params, "d", tmp_path)
     with pytest.raises(InputError, match="--hand-weights"):
         read_hands(params, "a", None)
-
-
-def test_what_is_fetched_for_a_clips_hands():
-    assert asset_of_hands({"pose": "blazepose"}) == asset_of_hands({"hands": "none"}) == "none"
-    asset = read_asset(asset_of_hands({"hands": "mediapipe"}))
-    assert {file.name for file in asset.files} == {networks.RECROP_FILE, networks.LANDMARK_FILE}
-    assert asset.licence == "Apache-2.0"
     with pytest.raises(InputError, match="hands of a clip must be one of mediapipe, none, found 3"):
         asset_of_hands({"hands": 3})
+
+
+def test_the_asset_has_both_networks():
+    asset = read_asset("hands_mediapipe")
+    assert {file.name for file in asset.files} == {networks.RECROP_FILE, networks.LANDMARK_FILE}
+    assert asset.licence == "Apache-2.0"
