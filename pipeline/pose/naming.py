@@ -11,7 +11,7 @@ from pipeline.errors import InputError
 from pipeline.params import Section, read_value
 
 NEEDED = ("video", "labels", "skeleton", "pose", "refiner", "select")
-OPTIONAL = ("joint_map", "joint_names", "span", "hands")  # span: pipeline/frames/extract.py
+OPTIONAL = ("hands", "joint_map", "joint_names", "span")  # span: pipeline/frames/extract.py
 HANDS = ("mediapipe", "none")
 
 
