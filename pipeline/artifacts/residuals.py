@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.artifacts.source import IN_MEMORY, Source
 from pipeline.artifacts.store import (
     ArrayReader,
     ArrayWriter,
@@ -44,6 +45,7 @@ class Residuals:
     size_hw: tuple[int, int]
     length: int
     attributes: dict[str, Any]
+    source: Source = IN_MEMORY["residuals"]
 
     def __len__(self) -> int:
         return self.length
@@ -111,6 +113,7 @@ def open_residuals(path: str | os.PathLike[str]) -> Residuals:
             size_hw=read_size(attributes, "size_hw"),
             length=int(attributes["length"]),
             attributes=attributes,
+            source=Source.of(path, "residuals", "enhance_faces"),
         )
         for name in regions:
             require_array(name, made.patches[name], (len(made), made.region_px, made.region_px, 3), "int16")

@@ -9,17 +9,17 @@ from typing import Any
 import cv2
 import numpy as np
 
+from pipeline.artifacts.agree import require_same_length
 from pipeline.artifacts.foregrounds import Foregrounds
 from pipeline.artifacts.frames import Frames
 from pipeline.artifacts.keypoints import Track
 from pipeline.artifacts.residuals import Residuals
 from pipeline.body.regions import RegionParams, cut_from_crop, cut_region, drop_unusable, feather, region_boxes
-from pipeline.errors import InputError
 from pipeline.evaluation.fidelity import psnr
 from pipeline.evaluation.perceptual import Distance
 from pipeline.evaluation.settings import EvaluationParams, finite_mean
 from pipeline.picture.geometry import box_to_crop, compose_affine, invert_affine
-from pipeline.picture.mixing import fuse
+from pipeline.picture.mixing import composite
 from pipeline.timeline.split import SplitParams, split_frames
 
 BLOCK = 8
@@ -42,10 +42,7 @@ def score_regions(
     By frame they are named `regions.<region>.<stage>.<metric>`; a frame without the region has none. A stage without
     residuals, a region without boxes and an unlisted metric have no key. InputError when the artifacts differ in length.
     """
-    lengths = [len(frames), len(generated), len(enhanced), len(refined), len(track.points)]
-    if len(set(lengths)) > 1:
-        found = "{} frames, {} foregrounds, {} and {} residuals, {} poses".format(*lengths)
-        raise InputError(f"The artifacts of one target must have as many frames, found {found}. Run: dvc repro")
+    require_same_length(frames, track, generated, enhanced, refined)
     split, p = split_frames(track.present, split_params), region_params.region_px
     boxes = region_boxes(track.points, track.skeleton, region_params, split.border)
     boxes, _ = drop_unusable(boxes, track.size_hw, region_params.min_side_px)
@@ -66,7 +63,7 @@ def score_regions(
                     columns[stage] = columns["warped"]  # this stage leaves the region as it was
                     continue
                 patches = [_seen(residuals, region, box[t], t, p) for t in block]
-                pred[stage] = np.stack([fuse(f + patch, m, b) for (f, m, b), patch in zip(layers, patches, strict=True)])
+                pred[stage] = np.stack([composite(f + patch, m, b) for (f, m, b), patch in zip(layers, patches, strict=True)])
             _append(columns, true, pred, params, distances)
         counts[region] = len(held_out)
         values = {stage: _means(column) for stage, column in columns.items()}

@@ -7,17 +7,17 @@ import numpy as np
 import pytest
 
 from pipeline.artifacts.faces import open_faces
-from pipeline.artifacts.foregrounds import create_foregrounds
-from pipeline.artifacts.frames import create_frames
-from pipeline.artifacts.keypoints import Keypoints, write_keypoints
-from pipeline.artifacts.mattes import create_mattes
+from pipeline.artifacts.foregrounds import create_foregrounds, open_foregrounds
+from pipeline.artifacts.frames import create_frames, open_frames
+from pipeline.artifacts.keypoints import Keypoints, read_keypoints, write_keypoints
+from pipeline.artifacts.mattes import create_mattes, open_mattes
 from pipeline.artifacts.residuals import open_residuals
 from pipeline.body.regions import RegionParams
 from pipeline.body.skeleton import load_skeleton
 from pipeline.errors import InputError
 from pipeline.face import enhance
-from pipeline.face.enhance import FaceParams, enhance_faces
-from pipeline.face.index import FaceIndexParams, index_faces, sharpness
+from pipeline.face.enhance import FaceInputs, FaceParams, enhance_faces
+from pipeline.face.index import FaceIndexParams, IndexInputs, index_faces, sharpness
 from pipeline.picture.geometry import box_to_crop, sample_crop
 from pipeline.timeline.split import SplitParams
 from pipeline.video.clock import Clock
@@ -71,12 +71,15 @@ def write_clip(folder: Path, held_out_seed: int | None = None, blank: bool = Fal
 
 def index(clip: dict[str, Path], folder: Path, split: SplitParams = SPLIT) -> tuple[Path, Path]:
     outs = folder / "faces.parquet", folder / "faces.zarr"
-    index_faces(clip["frames"], clip["mattes"], clip["keypoints"], *outs, FaceIndexParams(size_px=48), REGIONS, split)
+    inputs = IndexInputs(open_frames(clip["frames"]), open_mattes(clip["mattes"]), read_keypoints(clip["keypoints"]).track())
+    index_faces(inputs, FaceIndexParams(size_px=48), REGIONS, split, *outs)
     return outs
 
 
 def polish(clip: dict[str, Path], faces: tuple[Path, Path], out: Path, split: SplitParams | None = SPLIT, **changes: object):
-    enhance_faces(clip["generated"], clip["motion"], *faces, out, face_params(**changes), REGIONS, split)
+    motion = read_keypoints(clip["motion"], "motions").track()
+    inputs = FaceInputs(open_foregrounds(clip["generated"]), motion, open_faces(*faces), None)
+    enhance_faces(inputs, face_params(**changes), REGIONS, split, out)
     return open_residuals(out)
 
 
@@ -111,8 +114,6 @@ def test_the_turning_head_chooses_its_neighbours_but_not_itself(tmp_path: Path, 
 
 
 def test_enhanced_faces_are_nearer_to_the_truth(tmp_path: Path) -> None:
-    from pipeline.artifacts.foregrounds import open_foregrounds
-    from pipeline.artifacts.frames import open_frames
     from pipeline.body.regions import cut_from_crop, cut_region
     from pipeline.refine.patches import polished
 
@@ -185,7 +186,7 @@ def test_errors_name_what_to_do(tmp_path: Path) -> None:
         polish(clip, faces, tmp_path / "out.zarr", similarity="image_features")
     with create_frames(clip["frames"], Clock.regular("25", 2), (SIZE, SIZE)) as writer:
         writer.append(np.zeros((2, SIZE, SIZE, 3), np.uint8))
-    with pytest.raises(InputError, match="found different lengths"):
+    with pytest.raises(InputError, match=r"mattes\.zarr has 24 frames, .*frames\.zarr has 2\."):
         index(clip, tmp_path)
     with pytest.raises(InputError, match=r"does not exist\. Run: dvc repro index_faces"):
         open_faces(tmp_path / "none.parquet", tmp_path / "none.zarr")
