@@ -9,7 +9,7 @@ from pipeline.door import door_parser, run_door, stage_clock
 from pipeline.names import named
 from pipeline.params import read_as, read_path, read_section, read_value
 from pipeline.pose.estimate import Sources, Subject, estimate_poses
-from pipeline.pose.naming import UNNAMED, read_naming
+from pipeline.pose.naming import UNNAMED, read_hands, read_naming
 from pipeline.pose.params import PoseParams
 from pipeline.pose.select import read_select
 from pipeline.timeline.split import SplitParams
@@ -24,6 +24,7 @@ def main() -> None:
         optional={
             "weights": "folder of the backend's networks",
             "refiner-weights": "folder of the refiner's network",
+            "hand-weights": "folder of the networks behind the clip's `hands`",
             "sheet": "contact sheet (PNG) written when a person must be chosen; default .scratch/tracks/<clip>.png",
         },
     )
@@ -36,8 +37,9 @@ def main() -> None:
     key = f"pairs.{args.redetect}.redetect" if args.redetect else f"clips.{args.clip}.pose"
     refiner = "none" if args.redetect else read_as(args.params, f"clips.{args.clip}.refiner", str)
     naming = UNNAMED if args.redetect else read_naming(args.params, args.clip)
+    hands = None if args.redetect else read_hands(args.params, args.clip, args.hand_weights)
     labels = None if args.redetect else read_path(args.params, f"clips.{args.clip}.labels")
-    sources = Sources(read_as(args.params, key, str), refiner, args.weights, args.refiner_weights, labels, naming)
+    sources = Sources(read_as(args.params, key, str), refiner, args.weights, args.refiner_weights, labels, naming, hands)
     name = args.redetect or args.clip
     key = f"clips.{name}.select"
     select = "auto" if args.redetect else read_select(read_value(args.params, key), f"{args.params}: {key}")

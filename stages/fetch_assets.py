@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pipeline.assets.catalogue import asset_names, assets_of_evaluation
+from pipeline.assets.catalogue import asset_names, asset_of_hands, assets_of_evaluation
 from pipeline.assets.fetch import fetch_by_name
 from pipeline.door import door_parser, run_door, stage_clock
 from pipeline.params import read_value
@@ -17,6 +17,7 @@ def main() -> None:
     )
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("--asset", metavar="NAME", help=f"one of: {', '.join(asset_names())}")
+    which.add_argument("--hands-of", metavar="CLIP", help="what the `hands` of this clip need, nothing where it has none")
     which.add_argument("--for-evaluation", action="store_true", help="all that evaluation.metrics and evaluation.flow need, a folder each")
     parser.add_argument("--incoming", type=Path, default=Path("data/incoming"), help="files brought by hand")
     parser.add_argument("--cache", type=Path, default=Path(".scratch/downloads"), help="downloads kept")
@@ -24,6 +25,9 @@ def main() -> None:
     with stage_clock(args.time):
         if args.asset:
             fetch_by_name(args.asset, args.out, args.incoming, args.cache)
+        elif args.hands_of:
+            asset = asset_of_hands(read_value(args.params, f"clips.{args.hands_of}"))
+            fetch_by_name(asset, args.out, args.incoming, args.cache)
         else:
             metrics, flow = (read_value(args.params, f"evaluation.{key}") for key in ("metrics", "flow"))
             for name in assets_of_evaluation(metrics, flow):

@@ -10,7 +10,7 @@ from ruamel.yaml import YAML
 from walking import Project, draw_clip, edit_params, environment, make_project
 
 pytestmark = pytest.mark.slow
-KEPT = ("check_names", "fetch_pose_weights", "fetch_refiner_weights", "extract_frames", "estimate_poses")
+KEPT = ("check_names", "fetch_pose_weights", "fetch_refiner_weights", "fetch_hand_weights", "extract_frames", "estimate_poses")
 
 
 def git(folder: Path, *arguments: str) -> None:

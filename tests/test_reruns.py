@@ -55,9 +55,10 @@ RERUNS = {
     "enhance_faces@<pair>, refine_regions@<pair>, "
     "fuse@<pair>, redetect_poses@<pair>, evaluate@<pair>, sign@<pair>, report",
     "`pairs.<pair>.redetect`": "fetch_redetection_weights@<pair>, redetect_poses@<pair>, evaluate@<pair>, report",
-    "`clips.<clip>.video` of a driver": "extract_frames@<clip>, estimate_poses@<clip>, `pairs.<pair>.motion`",
+    "`clips.<clip>.video` of a driver": "fetch_hand_weights@<clip>, extract_frames@<clip>, estimate_poses@<clip>, `pairs.<pair>.motion`",
     "`clips.<clip>.span` of a driver": "`clips.<clip>.video` of a driver",
     "`clips.<clip>.select` of a driver": "`clips.<clip>.video` of a driver",
+    "`clips.<clip>.hands` of a driver": "`clips.<clip>.video` of a driver",
     "`clips.<clip>.pose` of a driver": "fetch_pose_weights@<clip>, `clips.<clip>.video` of a driver",
     "`clips.<clip>.refiner` of a driver": "fetch_refiner_weights@<clip>, `clips.<clip>.video` of a driver",
     "a new driver and its pair": "*@<new>, *@<new pair>, report",
@@ -96,6 +97,7 @@ EDITS: dict[str, dict[str, Any]] = {
     "`pairs.<pair>.redetect`": {"pairs.ben-to-ann.redetect": "blazepose"},
     "`clips.<clip>.span` of a driver": {"clips.ben.span": [2, 9]},
     "`clips.<clip>.select` of a driver": {"clips.ben.select": {"track": 0}},
+    "`clips.<clip>.hands` of a driver": {"clips.ben.hands": "mediapipe"},
     "`clips.<clip>.pose` of a driver": {"clips.ben.pose": "openpose"},
     "`clips.<clip>.refiner` of a driver": {"clips.ben.refiner": "dcpose"},
     "`clips.<clip>.video` of a driver": {"clips.ben.video": "data/source/eve.mp4"},
@@ -235,7 +237,8 @@ def test_the_targets_own_clip_seen_otherwise_is_segmented_and_learnt_anew(key, n
         params.write_text(text)
     kinds = {"pose": "backends", "refiner": "refiners"}
     assert f"pipeline/pose/{kinds[key]}/{name}" in _paths(after["estimate_poses@ann"], "deps")
-    before_poses = {stage for stage in after if stage.split("@")[0].startswith("fetch_")} - {f"fetch_{key}_weights@ann"}
+    own = {f"fetch_{key}_weights@ann", "fetch_hand_weights@ann"}
+    before_poses = {stage for stage in after if stage.split("@")[0].startswith("fetch_")} - own
     of_ben = {"extract_frames@ben", "estimate_poses@ben"}
     assert affected(unchanged, after) == set(after) - before_poses - of_ben
 

@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from pipeline.appearance.references import ReferencePictures
+from pipeline.body.parts import body_parts, part_distances
 from pipeline.body.skeleton import Skeleton
-from pipeline.body.warping import body_parts, part_distances
 from pipeline.timeline.sampling import spread_evenly
 
 LOOKED_AT = 40  # references by which the parts' reach is found

@@ -21,8 +21,9 @@ class ReferenceDrawer:
 
     def __init__(self, points: np.ndarray, rows: np.ndarray, skeleton: Skeleton, absent: float, far: float) -> None:
         """points (n j 2) crop px of the training frames, rows (m) of the kept ones; shares of draws without one and from anywhere."""
-        self.points, self.rows, self.root, self.absent, self.far = points, rows, skeleton.index(skeleton.root), absent, far
-        self.wanted = gap_distances(points[rows], self.root)
+        self.points, self.rows, self.absent, self.far = points, rows, absent, far
+        self.root, self.hands = skeleton.index(skeleton.root), skeleton.hands()
+        self.wanted = gap_distances(points[rows], self.root, self.hands)
 
     def draw(self, window: np.ndarray, count: int, generator: np.random.Generator) -> np.ndarray:
         """Rows (count) of the references for a window of rows (k), nearest first; NONE for the share that does without.
@@ -33,7 +34,7 @@ class ReferenceDrawer:
         if generator.random() < self.absent or not len(self.rows):
             return none
         middle = int(window[len(window) // 2])
-        distances = pose_distances(self.points[middle], self.points[self.rows], self.root)
+        distances = pose_distances(self.points[middle], self.points[self.rows], self.root, self.hands)
         far = generator.random() < self.far
         wanted = generator.choice(self.wanted) if len(self.wanted) else 0.0
         usable = np.flatnonzero(np.isfinite(distances) & (self.rows != middle))

@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from ruamel.yaml import YAML
 from pipeline.errors import InputError
 
 FOLDER = Path(__file__).parent
+HANDS = {"mediapipe": "hands_mediapipe", "none": "none"}
 SHA256_HEX = r"^[0-9a-f]{64}$"
 
 
@@ -129,3 +131,12 @@ def assets_of_evaluation(metrics: Any, flow: Any) -> list[str]:
     assets = {"alex": "st_alex", "fid": "fid_inception", "is": "fid_inception"}
     assets |= {name: name for name in ("lpips_alex", "lpips_vgg", "raft")}
     return sorted({"st_vgg16"} | {assets[name] for name in (*metrics, flow) if name in assets})
+
+
+def asset_of_hands(entry: Any) -> str:
+    """The asset that the entry of a clip needs for its hands: that of its `hands`; left out, they are looked for with blazepose alone."""
+    clip = entry if isinstance(entry, Mapping) else {}
+    hands = clip.get("hands", "mediapipe" if clip.get("pose") == "blazepose" else "none")
+    if hands not in HANDS:
+        raise InputError(f"hands of a clip must be one of {', '.join(HANDS)}, found {hands!r}: correct it in params.yaml.")
+    return HANDS[hands]

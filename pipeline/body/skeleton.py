@@ -76,6 +76,16 @@ class Skeleton:
         pairs = [(self.index(left), self.index(right)) for left, right in self.mirror]
         return [pair for pair in pairs if set(pair) <= set(near)]
 
+    def hands(self) -> list[list[int]]:
+        """By hand the positions of its joints beyond the wrist: palm, thumb and fingers."""
+        found = [region for region in self.regions if region.kind == "hand"]
+        return [[self.index(joint) for joint in region.joints if joint not in (region.limb or ())] for region in found]
+
+    def fingers(self) -> set[int]:
+        """Positions of the hands' joints that hang on another one of the same hand: all but wrists and knuckles."""
+        hands = [set(hand) for hand in self.hands()]
+        return {child for parent, child in self.limb_indices() if any({parent, child} <= hand for hand in hands)}
+
     def to_json(self) -> str:
         """Canonical JSON, stored with every table that uses the skeleton."""
         return json.dumps(asdict(self), sort_keys=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 PIPELINE = Path(__file__).resolve().parent.parent
+HANDS = ("mediapipe", "none")  # what pipeline/pose knows besides its backends
 FUSE_STAGES = ("generated", "warped", "enhanced", "refined")  # dvc.yaml names a store of foregrounds after each
 
 
@@ -19,6 +20,7 @@ def choices() -> dict[str, list[str]]:
         "demo": assets,
         "clips.skeleton": sorted(path.stem for path in (PIPELINE / "skeletons").glob("*.yaml")),
         "clips.pose": [name for name in seers if name != "none"],
+        "clips.hands": list(HANDS),
         "clips.refiner": _packages("pose/refiners", assets),
         "targets.matte": _packages("matting/backends", assets),
         "pairs.redetect": [name for name in seers if name != "imported"],

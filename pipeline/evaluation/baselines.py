@@ -6,7 +6,7 @@ Not in the paper.
 import cv2
 import numpy as np
 
-from pipeline.body.pose_distance import LEAST_SHARED, pose_distances
+from pipeline.body.pose_distance import LEAST_SHARED, Hands, pose_distances
 from pipeline.body.skeleton import Skeleton
 from pipeline.evaluation.view import box_of_mask
 from pipeline.picture.mixing import composite
@@ -19,12 +19,12 @@ MOVED = f"{CENTRED}; moved by whole px so that its root lies on the query's, pas
 WARPED = f"{CENTRED}; warped limb by limb to the query's pose, without training, pasted by its warped matte on the plate"
 
 
-def nearest_pose(query: np.ndarray, candidates: np.ndarray, root: int | None = None) -> int:
+def nearest_pose(query: np.ndarray, candidates: np.ndarray, root: int | None = None, hands: Hands = ()) -> int:
     """Index of the candidate pose (n j 2) nearest to the query (j 2): least mean joint distance; ties go to the first.
 
-    root: the joint that both are moved to first; None = as they stand. -1 when no candidate shares enough joints.
+    root: the joint that both are moved to first; None = as they stand. hands: Skeleton.hands(). -1 when no candidate shares enough joints.
     """
-    distances = pose_distances(query, candidates, root)
+    distances = pose_distances(query, candidates, root, hands)
     return int(np.argmin(distances)) if np.isfinite(distances).any() else -1
 
 

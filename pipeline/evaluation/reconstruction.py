@@ -183,7 +183,7 @@ class _Copies:
 
     def _nearest(self, t: int, root: int | None) -> int | None:
         """The training frame whose pose is nearest to that of frame t, its root moved onto the other's if one is named."""
-        found = nearest_pose(self.points[t], self.points[self.training], root)
+        found = nearest_pose(self.points[t], self.points[self.training], root, self.skeleton.hands())
         return None if found < 0 else int(self.training[found])
 
 

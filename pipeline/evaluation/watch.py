@@ -112,7 +112,7 @@ class _Copies:
         """What each kind of copy shows of frame t (h w 3); the bare plate where no training frame can be compared."""
         points, skeleton = self.track.points, self.track.skeleton
         root = skeleton.index(skeleton.root)
-        as_it_is, centred = (nearest_pose(points[t], points[self.training], joint) for joint in (None, root))
+        as_it_is, centred = (nearest_pose(points[t], points[self.training], joint, skeleton.hands()) for joint in (None, root))
         made: dict[str, np.ndarray] = {"nearest_pose": plate, "nearest_pose_moved": plate, "warped_pose": plate}
         if as_it_is >= 0:
             n = int(self.training[as_it_is])

@@ -148,4 +148,5 @@ def shared_centre(driver: Body, target: Body) -> Centre:
         if centre.joints and most(driver, centre) and most(target, centre):
             return centre
     both = [np.isfinite(body.points[body.measured][..., 0]).any(axis=0) for body in (driver, target)]
-    return Centre("mean", [int(j) for j in np.flatnonzero(both[0] & both[1])])
+    shared = [int(j) for j in np.flatnonzero(both[0] & both[1])]
+    return Centre("mean", [j for j in shared if j not in skeleton.fingers()] or shared)  # fingers come and go

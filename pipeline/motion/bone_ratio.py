@@ -23,14 +23,24 @@ class Ratios:
         lengths = {limb: self._lengths(*limb) for limb in driver.skeleton.limb_indices()}
         self._lengths_by_limb = {limb: pair for limb, pair in lengths.items() if np.isfinite(pair).all() and min(pair) > 0}
         self.measured = len(self._lengths_by_limb)
-        self.body = self._sum_ratio(list(self._lengths_by_limb)) if self.measured else float("nan")
+        fingers, hands = driver.skeleton.fingers(), driver.skeleton.hands()
+        self._of_hands = {joint for hand in hands for joint in hand}
+        self._palms = [limb for limb in self._lengths_by_limb if limb[1] in self._of_hands - fingers]
+        whole = [limb for limb in self._lengths_by_limb if limb[1] not in fingers]
+        self.body = self._sum_ratio(whole or list(self._lengths_by_limb)) if self.measured else float("nan")
 
     def limb(self, ancestor: int, joint: int) -> float:
-        """The ratio for one limb (or a jump over missing joints), within ratio_limit of the body's."""
+        """The ratio for one limb (or a jump over missing joints), within ratio_limit of the body's.
+
+        Hands have one, that of their palms: fingers that are never stretched out would grow, and a hand is of one size.
+        """
         pair = (ancestor, joint)
         if pair not in self._known:
-            driver, target = self._lengths(*pair)
-            ratio = target / driver if driver > 0 and target > 0 else float("nan")
+            if joint in self._of_hands:
+                ratio = self._sum_ratio(self._palms) if self._palms else float("nan")
+            else:
+                driver, target = self._lengths(*pair)
+                ratio = target / driver if driver > 0 and target > 0 else float("nan")
             limit = self._driver.params.ratio_limit
             kept = float(np.clip(ratio, self.body / limit, self.body * limit)) if np.isfinite(ratio) else self.body
             if kept != ratio:

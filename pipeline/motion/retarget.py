@@ -105,7 +105,9 @@ def _carry_over(
         level = find_level(driver, target, scale, middle)
         built = bone_ratio.forward_kinematics(driver.points, driver.skeleton, ratios, level.size)
         weights = contact_weights(driver.points, driver.skeleton, seconds, driver.height, params.contact_speed)
-        moved = built + follow_contacts(built, driver.points, weights, scale * level.size)[:, None]
+        steps = driver.points.copy()
+        steps[:, sorted(driver.skeleton.fingers())] = np.nan  # where no foot is seen the body leads, not its fingers
+        moved = built + follow_contacts(built, steps, weights, scale * level.size)[:, None]
         facts = {"ratios": ratios.table(), "guessed": sorted(ratios.guessed), "limited": sorted(ratios.limited)}
     # Where it stands, and how far it may go from there.
     moved = place(moved, driver, target, level, scale, middle, seconds)

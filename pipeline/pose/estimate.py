@@ -4,13 +4,16 @@ import sys
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from pipeline.artifacts.frames import Frames
-from pipeline.artifacts.keypoints import Keypoints
+from pipeline.artifacts.keypoints import Keypoints, Track
 from pipeline.body.skeleton import Skeleton
 from pipeline.errors import InputError, warn
+from pipeline.networks.hands import HandNet
+from pipeline.pose.hands import add_hands, hands_of
 from pipeline.pose.joining import join_alike
 from pipeline.pose.naming import Naming
 from pipeline.pose.params import PoseParams
@@ -34,7 +37,10 @@ NOTABLE_OUTSIDE = 0.05  # share of a person's joints
 
 @dataclass(frozen=True)
 class Sources:
-    """Where a backend and a refiner find what they need: their names, the folders of networks, the labels and how they are named."""
+    """Where a backend and a refiner find what they need: their names, the folders of networks, the labels and how they are named.
+
+    hand_weights: the folder of the hands' networks; None = no fingers are looked for.
+    """
 
     backend: str
     refiner: str
@@ -42,6 +48,7 @@ class Sources:
     refiner_weights: Path | None
     labels: Path | None
     naming: Naming
+    hand_weights: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -65,6 +72,8 @@ def estimate_poses(frames: Frames, skeleton: Skeleton, sources: Sources, subject
     """
     limbs = skeleton.limb_indices(drawn_only=True) or skeleton.limb_indices()
     refiner = load_refiner(sources, skeleton, params)  # what is missing is said before the backend's long work
+    finder = _load_hands(sources, skeleton, params)
+    facts: dict[str, Any] = {"clip": subject.clip, "backend": sources.backend, "refiner": sources.refiner}
     people, colours, shots = _see_clip(frames, limbs, load_backend(frames, skeleton, sources, params))
     cuts = shots.cuts(params.tracking.cut_ratio)
     tracks = join_alike(link_people(people, colours, params.tracking, cuts), params.tracking.join_colour_difference)
@@ -91,6 +100,12 @@ def estimate_poses(frames: Frames, skeleton: Skeleton, sources: Sources, subject
         repaired = repair_track(own, own_score, own_seen_as, frames.clock, skeleton, subject.split, params)
         points[:, selected], score[:, selected], origin[:, selected] = repaired
         origin[:, selected][outside[:, selected] & np.isnan(points[:, selected, :, 0])] = DROPPED
+        if finder is not None:
+            track = Track(points[:, selected], score[:, selected], origin[:, selected], skeleton, frames.clock, frames.size_hw, {})
+            may_fill, border = fillable_frames(track.present, subject.split, params.repair.max_absence_frames)
+            track, facts["hands_seen"] = add_hands(frames, track, finder, may_fill, border, params)
+            points[:, selected], score[:, selected], origin[:, selected] = track.points, track.score, track.origin
+            _say_hands(facts["hands_seen"])
         _say_outside(outside[:, selected], tracks.score[:, selected] >= params.min_score, sources.backend)
     return Keypoints(
         points=points.astype(np.float32),
@@ -100,7 +115,7 @@ def estimate_poses(frames: Frames, skeleton: Skeleton, sources: Sources, subject
         clock=frames.clock,
         size_hw=frames.size_hw,
         selected=selected,
-        attributes={"clip": subject.clip, "backend": sources.backend, "refiner": sources.refiner},
+        attributes=facts,
     )
 
 
@@ -109,6 +124,16 @@ def _say_outside(outside: np.ndarray, sure: np.ndarray, backend: str) -> None:
     share = float((outside & sure).sum() / max(1, sure.sum()))
     if share > NOTABLE_OUTSIDE:
         print(f"{share:.0%} of the joints that {backend} gave lie outside the picture: they count as unseen", file=sys.stderr)
+
+
+def _load_hands(sources: Sources, skeleton: Skeleton, params: PoseParams) -> HandNet | None:
+    """What finds fingers, None where none are wanted or the skeleton has none."""
+    if sources.hand_weights is None:
+        return None
+    if not hands_of(skeleton):
+        print(f"skeleton {skeleton.name} has no hands of 21 points: no fingers are looked for", file=sys.stderr)
+        return None
+    return HandNet(sources.hand_weights, params.threads)
 
 
 def load_backend(frames: Frames, skeleton: Skeleton, sources: Sources, params: PoseParams) -> Backend:
@@ -190,6 +215,11 @@ def _gates(frames: Frames, sources: Sources, subject: Subject, params: PoseParam
     """Labels have any size; networks shrink a frame, and see nothing in the few pixels that a small person keeps."""
     least_px = None if sources.backend in ("imported", "none") or subject.redetect else max(frames.size_hw) * LEAST_SHARE
     return Gates(0.0 if subject.redetect else params.min_present_fraction, empty_allowed=subject.redetect, least_px=least_px)
+
+
+def _say_hands(shares: dict[str, float]) -> None:
+    seen = " and ".join(f"{name.replace('_', ' ')} in {share:.0%}" for name, share in shares.items())
+    print(f"fingers seen: {seen} of the frames with the person", file=sys.stderr)
 
 
 def _say_cuts(clip: str, cuts: list[int], length: int) -> None:

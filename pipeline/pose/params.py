@@ -28,6 +28,7 @@ class PoseParams(Section):
     min_score: float = Field(ge=0, lt=1)
     min_present_fraction: float = Field(ge=0, le=1)
     smoothing_s: float = Field(ge=0, le=1)
+    hand_presence: float = Field(ge=0, le=1)
     openpose: OpenPoseParams
     precision: Literal["float32", "bfloat16"]
     tracking: TrackingParams

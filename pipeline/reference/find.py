@@ -10,7 +10,7 @@ from pydantic import Field
 
 from pipeline.artifacts.keypoints import Track
 from pipeline.artifacts.references import NONE, ChosenReferences, References
-from pipeline.body.pose_distance import body_size, gap_distances, pose_distances
+from pipeline.body.pose_distance import Hands, body_size, gap_distances, pose_distances
 from pipeline.params import Section
 from pipeline.timeline.split import Split
 from pipeline.timeline.windows import runs
@@ -46,16 +46,16 @@ def find_references(inputs: FindInputs, params: FindParams, split: Split | None)
     """
     motion, target, references = inputs.motion, inputs.target, inputs.references
     present = motion.present if len(references) else np.zeros(len(motion.points), bool)
-    root = target.skeleton.index(target.skeleton.root)
+    root, hands = target.skeleton.index(target.skeleton.root), target.skeleton.hands()
     size, sides = body_size(references.points), target.skeleton.trunk_pairs()
     shape = len(present), params.count
     rank, distance = np.full(shape, NONE), np.full(shape, np.nan)
-    radius = exclusion_radius(references, root) if split is not None else 0
+    radius = exclusion_radius(references, root, hands) if split is not None else 0
     border = len(present) if split is None else split.border
     for start, stop in _runs(present, border):
         frames = np.arange(start, stop)
         # What each reference would cost each frame of the run.
-        costs = np.stack([pose_distances(motion.points[t], references.points, root) for t in frames]) / size
+        costs = np.stack([pose_distances(motion.points[t], references.points, root, hands) for t in frames]) / size
         turned = np.stack([exchanged_sides(motion.points[t], references.points, sides, size) for t in frames])
         costs = costs + EXCHANGED * turned
         if radius and start < border:
@@ -103,16 +103,16 @@ def steady_choice(costs: np.ndarray, switch_cost: float) -> np.ndarray:
     return path
 
 
-def exclusion_radius(references: References, root: int) -> int:
+def exclusion_radius(references: References, root: int, hands: Hands = ()) -> int:
     """Frames on either side of a training frame that are left out, so that the nearest pose left is as far as poses never seen are.
 
     The least radius at which the median distance to the nearest reference reaches that between the last fifth of the
     references and the rest; at most a quarter of the clip.
     """
-    usual = np.median(gap_distances(references.points, root)) if len(references) > 4 else 0.0
+    usual = np.median(gap_distances(references.points, root, hands)) if len(references) > 4 else 0.0
     if not np.isfinite(usual) or usual == 0:
         return 1
-    costs = np.stack([pose_distances(p, references.points, root) for p in references.points])
+    costs = np.stack([pose_distances(p, references.points, root, hands) for p in references.points])
     apart = np.abs(references.frames[:, None] - references.frames[None])
     radius = 1
     for radius in range(1, max(2, int(references.frames[-1] - references.frames[0]) // 4)):

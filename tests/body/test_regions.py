@@ -54,6 +54,17 @@ def test_hand_points_move_the_box_and_all_stay_inside() -> None:
         assert box[1] < y < box[3]
 
 
+def test_a_whole_hand_is_inside_its_box_which_fingers_do_not_enlarge_beyond_the_forearms() -> None:
+    fingers = ("thumb", "index", "middle", "ring", "pinky")
+    tips = {f"right_{finger}_tip": (130 + 8 * i, 262 - 10 * (i == 0)) for i, finger in enumerate(fingers)}
+    box = region_boxes(standing(**tips), HUMAN, PARAMS)["right_hand"][0]
+    free = region_boxes(standing(), HUMAN, PARAMS)["right_hand"][0]
+    assert box[2] - box[0] <= free[2] - free[0]
+    for x, y in tips.values():
+        assert box[0] < x < box[2]
+        assert box[1] < y < box[3]
+
+
 @pytest.mark.parametrize("scale", [0.5, 1.0, 3.0])
 def test_boxes_move_and_grow_with_the_body(scale: float) -> None:
     points = standing() + np.random.default_rng(0).normal(0, 2, (12, len(HUMAN.joints), 2))

@@ -63,6 +63,18 @@ def test_a_human_is_coco_18_and_more():
     assert all(a == b for a, b in sides)
 
 
+def test_fingers_are_what_hangs_on_a_knuckle():
+    human = load_skeleton(FOLDER / "human.yaml")
+    left = {f"left_{name}" for name in ("thumb_mcp", "thumb_ip", "thumb_tip")}
+    left |= {f"left_{finger}_{joint}" for finger in ("index", "middle", "ring", "pinky") for joint in ("pip", "dip", "tip")}
+    names = {human.joints[joint] for joint in human.fingers()}
+    assert names == left | {name.replace("left", "right") for name in left}
+    assert [len(hand) for hand in human.hands()] == [20, 20]
+    assert human.index("left_wrist") not in human.hands()[0]
+    mouse = load_skeleton(FOLDER / "mouse.yaml")
+    assert (mouse.hands(), mouse.fingers()) == ([], set())
+
+
 def test_names_and_roles_give_positions(tmp_path):
     mouse = load_skeleton(write(tmp_path, MOUSE))
     assert mouse.index("tail") == 2

@@ -6,6 +6,7 @@ import torch
 from line import LINE
 
 from pipeline.body import warping
+from pipeline.body.parts import body_parts
 from pipeline.body.skeleton import load_skeleton
 
 POSE = torch.tensor([[[20.0, 20.0], [60.0, 20.0], [60.0, 60.0]]])
@@ -120,11 +121,11 @@ def _slope_of_trunk(reference):
 
 
 def test_trunk_head_palms_and_feet_move_as_one():
-    parts = [{HUMAN.joints[i] for i in part.joints} for part in warping.body_parts(HUMAN)]
+    parts = [{HUMAN.joints[i] for i in part.joints} for part in body_parts(HUMAN)]
     assert {"left_ankle", "left_heel", "left_toe"} in parts
     assert {"right_shoulder", "right_elbow"} in parts
     assert parts[:2] == [{"neck", "right_shoulder", "left_shoulder", "right_hip", "left_hip"}, set(HUMAN.roles["head"])]
-    assert [part.joints for part in warping.body_parts(LINE)] == [[0, 1], [1, 2]]
+    assert [part.joints for part in body_parts(LINE)] == [[0, 1], [1, 2]]
 
 
 @pytest.mark.parametrize("width", [1.0, 0.7, 0.4, 0.1, -0.4, -1.0])
@@ -189,3 +190,41 @@ def test_a_thin_arm_over_a_trunk_brings_itself_in_a_small_picture():
     beside = [exact.roll((down, across), (0, 1)) for down in (-1, 0, 1) for across in (-1, 0, 1)]
     gap = torch.stack([(found - place).norm(dim=-1) for place in beside]).amin(0)[2:-2, 2:-2]
     assert (gap > 2).float().mean() < 0.01  # nearly every pixel is taken from where it or its neighbour belongs, not from between
+
+
+def _with_hand(fold: float) -> torch.Tensor:
+    """A left hand that hangs down, 40 px long: its wrist, five knuckles, and of its index finger the rest, folded by so many radians."""
+    pose = torch.full((1, len(HUMAN.joints), 2), torch.nan)
+    body = {"neck": (60, 10), "left_shoulder": (75, 14), "right_shoulder": (45, 14), "left_hip": (70, 60), "right_hip": (50, 60)}
+    for name, (x, y) in {**body, "left_elbow": (90, 40), "left_wrist": (100, 60)}.items():
+        pose[0, HUMAN.index(name)] = torch.tensor([float(x), float(y)])
+    for i, finger in enumerate(("thumb_cmc", "index_mcp", "middle_mcp", "ring_mcp", "pinky_mcp")):
+        pose[0, HUMAN.index(f"left_{finger}")] = torch.tensor([92.0 + 4 * i, 78.0])
+    for i, joint in enumerate(("pip", "dip", "tip"), 1):
+        along = torch.tensor([np.sin(fold), np.cos(fold)]) * 8 * i
+        pose[0, HUMAN.index(f"left_index_{joint}")] = torch.tensor([96.0, 78.0]) + along
+    return pose
+
+
+def test_a_finger_is_followed_about_its_hand_and_the_body_stays():
+    straight, folded = _with_hand(0.0), _with_hand(-1.0)
+    across, down = torch.arange(140.0), torch.arange(130.0)
+    field = warping.part_field(straight, folded, HUMAN, across, down).field
+    dip = HUMAN.index("left_index_dip")
+    there = [round(float(v)) for v in straight[0, dip]]
+    assert np.linalg.norm(_at(field, *there) - folded[0, dip].numpy()) < 2
+    assert np.abs(_at(field, 60, 40) - [60, 40]).max() < 0.1
+    assert np.abs(_at(field, 100, 66) - [100, 66]).max() < 0.5  # the palm
+    fist = straight.clone()
+    fist[0, sorted(HUMAN.fingers())] = torch.nan  # a pose without fingers is carried as before
+    field = warping.part_field(fist, folded, HUMAN, across, down).field
+    assert np.abs(_at(field, 60, 40) - [60, 40]).max() < 0.1
+    assert torch.isfinite(field).all()
+
+
+def test_how_large_a_body_is_does_not_depend_on_its_fingers():
+    alone = warping.part_field(_with_hand(0.0), _with_hand(0.0), HUMAN, X, Y).size
+    closed = _with_hand(0.0)
+    closed[0, sorted(HUMAN.fingers())] = closed[0, HUMAN.index("left_index_mcp")] + torch.arange(float(len(HUMAN.fingers())))[:, None]
+    assert torch.equal(warping.part_field(closed, closed, HUMAN, X, Y).size, alone)
+    assert torch.equal(warping.part_field(_with_hand(0.0), closed, HUMAN, X, Y).size, alone)

@@ -86,6 +86,44 @@ def test_limbs_keep_the_drivers_directions_and_foreshortening():
     assert got == pytest.approx(own * 0.75 * 1.3, abs=0.01)  # heights 150 / 200, upper arm × 1.3
 
 
+def with_hands(track: Track, length: float, fold: float) -> Track:
+    """The track with whole hands of so many px that hang on its wrists, each finger straight down and folded by so many radians."""
+    points, score = track.points.copy(), track.score.copy()
+    for side in ("left", "right"):
+        for i, finger in enumerate(("thumb", "index", "middle", "ring", "pinky")):
+            joints = ("cmc", "mcp", "ip", "tip") if finger == "thumb" else ("mcp", "pip", "dip", "tip")
+            below = points[:, HUMAN.index(f"{side}_wrist")].copy()
+            for k, name in enumerate(joints):
+                angle, own = 0.1 * (i - 2) + fold * k, HUMAN.index(f"{side}_{finger}_{name}")
+                below = below + length / 4 * np.array([np.sin(angle), np.cos(angle)])
+                points[:, own], score[:, own] = below, 0.9
+    return replace(track, points=points.astype(np.float32), score=score)
+
+
+def test_fingers_keep_their_directions_at_the_size_of_the_targets_palm():
+    driver, target = with_hands(driver_track(), 40, 0.6), with_hands(target_track(), 24, 0.0)
+    motion = run(driver, target)
+    for a, b in (("wrist", "index_mcp"), ("index_mcp", "index_pip"), ("ring_dip", "ring_tip")):
+        own, got = (joint(track, f"left_{b}") - joint(track, f"left_{a}") for track in (driver, motion))
+        assert got == pytest.approx(own * 0.6, abs=0.01)
+    # a fist that never opens does not grow: how long fingers look says nothing of the hand
+    shut = driver.points.copy()
+    for name in ("index_pip", "index_dip", "index_tip"):
+        shut[:, HUMAN.index(f"left_{name}")] = shut[:, HUMAN.index("left_index_mcp")] + 1
+    motion = run(replace(driver, points=shut), target)
+    assert length(motion, "left_index_mcp", "left_index_pip") < 2
+
+
+def test_fingers_of_one_of_the_two_take_nothing_from_the_body():
+    bare, driver = run(driver_track(), target_track()), with_hands(driver_track(), 40, 0.6)
+    rest = [name for name in HUMAN.joints if "thumb" not in name and name.split("_")[-1] not in ("mcp", "pip", "dip", "tip")]
+    motion = run(driver, target_track())
+    for name in rest:
+        assert joint(motion, name) == pytest.approx(joint(bare, name), abs=0.5, nan_ok=True)
+    assert not np.isfinite(joint(motion, "left_ring_tip")).any()
+    assert motion.present.all()
+
+
 @pytest.mark.parametrize("method", ["ankle_height", "bone_ratio"])
 def test_planted_feet_stay_planted(method):
     motion = run(driver_track(), target_track(), method=method)

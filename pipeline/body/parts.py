@@ -1,0 +1,191 @@
+"""Parts of a body that move as one: which there are, how far pixels are from them, and how each goes over from one pose to another.
+
+Not in the paper; for warping.py, which carries real frames by them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import chain, combinations, pairwise
+from typing import TYPE_CHECKING
+
+from pipeline.body.skeleton import Skeleton
+
+if TYPE_CHECKING:  # torch takes a second to import
+    from torch import Tensor
+
+BREADTH = 0.03  # half the width of an arm, in body sizes: distances to a part count in half its width
+STOUT = 1.2  # how much broader than an arm trunk and head are about the lines between their joints
+BEHIND = 0.7  # least distance to trunk and head: an arm within it lies in front
+SOFTNESS = 0.7  # distance below which parts share a pixel evenly
+SHORT = 0.05  # a limb this short, in body sizes, is seen end on: its direction counts half
+STRETCH = (0.5, 2.0)  # limits of a limb's change of length, and of a stiff part's along any direction
+STIFF = 0.07  # spread of a stiff part's joints, in body sizes, below which it only shifts, turns and grows
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of the body that moves as one: its joints, how broad it is over an arm, the least distance to it (in half its breadth)."""
+
+    joints: list[int]
+    breadth: float
+    least: float
+
+
+def body_parts(skeleton: Skeleton) -> list[Part]:
+    """Trunk, head, palms and feet where a skeleton has them, and every limb that is in none of these.
+
+    The trunk is the root and the pairs that hang on it; palms and feet are what branches off a joint. Moved limb by limb, a trunk that
+    turns about its own axis would fold between its shoulders.
+    """
+    root, children = skeleton.index(skeleton.root), skeleton.children()
+    trunk, head = [root, *chain(*skeleton.trunk_pairs())], skeleton.indices("head")
+    widths = {child: limb.width for limb, (_, child) in zip(skeleton.limbs, skeleton.limb_indices(), strict=True)}
+    stiff = [Part(joints, STOUT, BEHIND) for joints in (trunk, head) if len(joints) >= 3]
+    for joint, ends in enumerate(children):
+        if len(ends) > 1 and joint not in {root, *head}:
+            stiff.append(Part([joint, *ends], max(widths[end] for end in ends), 0.0))
+    alone = [limb for limb in skeleton.limb_indices() if not any(set(limb) <= set(part.joints) for part in stiff)]
+    return [*stiff, *(Part(list(limb), widths[limb[1]], 0.0) for limb in alone)]
+
+
+def body_size(query: Tensor, reference: Tensor, skeleton: Skeleton) -> tuple[Tensor, Tensor]:
+    """Larger extent of the query's joints but fingers (n) px; the reference's size over the query's (n), by the common limbs' lengths.
+
+    Not that of the joints' spread, which a stride changes, and with it how wide a body looked.
+    """
+    import torch
+
+    fingers = skeleton.fingers()  # a hand opens and closes: how long its fingers look says nothing of the body
+    ends = torch.tensor([limb for limb in skeleton.limb_indices() if limb[1] not in fingers], device=query.device).T
+    seen = (torch.isfinite(query) & torch.isfinite(reference)).all(-1)
+    usable = seen[:, ends[0]] & seen[:, ends[1]]
+
+    def length(points: Tensor) -> Tensor:
+        limbs = torch.nan_to_num(points)[:, ends[1]] - torch.nan_to_num(points)[:, ends[0]]
+        return (limbs.norm(dim=-1) * usable).sum(1)
+
+    own = torch.isfinite(query).all(-1, keepdim=True)
+    own[:, sorted(fingers)] = False
+    low = torch.where(own, query, torch.full_like(query, torch.inf)).amin(1)
+    high = torch.where(own, query, torch.full_like(query, -torch.inf)).amax(1)
+    size = torch.nan_to_num((high - low).amax(1), posinf=1.0, neginf=1.0).clamp_min(1.0)
+    ratio = (length(reference) + 1e-3) / (length(query) + 1e-3)
+    return size, ratio.clamp(*STRETCH)
+
+
+def _limb_maps(
+    q_start: Tensor, q_end: Tensor, r_start: Tensor, r_end: Tensor, size: Tensor, scale: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Affine map of each limb from query to reference px: linear (n l 2 2), shift (n l 2)."""
+    import torch
+
+    u, v = q_end - q_start, r_end - r_start
+    short = (SHORT * size)[:, None]
+    # As complex numbers v / u turns u into v; of short limbs the direction is noise, and they keep upright.
+    dot = (u * v).sum(-1) + short.square()
+    cross = u[..., 0] * v[..., 1] - u[..., 1] * v[..., 0]
+    norm = (dot.square() + cross.square()).sqrt().clamp_min(1e-6)
+    cos, sin = dot / norm, cross / norm
+    turn = torch.stack([torch.stack([cos, -sin], -1), torch.stack([sin, cos], -1)], -2)
+    along = u / u.norm(dim=-1, keepdim=True).clamp_min(1e-6)
+    across = scale[:, None]
+    stretch = ((v.norm(dim=-1) + short * across) / (u.norm(dim=-1) + short)).clamp(*STRETCH)
+    eye = torch.eye(2, device=u.device)
+    lengthen = across[..., None, None] * eye + (stretch - across)[..., None, None] * along[..., :, None] * along[..., None, :]
+    linear = turn @ lengthen
+    # Both ends err alike where a limb cannot follow exactly: its middle is what is mapped rightly.
+    q_middle, r_middle = (q_start + q_end) / 2, (r_start + r_end) / 2
+    return linear, r_middle - (linear @ q_middle[..., None])[..., 0]
+
+
+def _stiff_maps(q: Tensor, r: Tensor, seen: Tensor, size: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
+    """Affine maps (n l 2 2), (n l 2) that fit the joints of parts, q to r (n l j 2), seen (n l j): the nearer to a similarity the less
+    they spread. They never mirror: sides that are exchanged are squeezed as far as STRETCH goes."""
+    import torch
+
+    weight = seen.float()[..., None] / seen.sum(2).clamp_min(1)[..., None, None]
+    q_middle, r_middle = (q * weight).sum(2), (r * weight).sum(2)
+    p, s = (q - q_middle[:, :, None]) * weight.sqrt(), (r - r_middle[:, :, None]) * weight.sqrt()
+    own, across = p.transpose(2, 3) @ p, s.transpose(2, 3) @ p  # (n l 2 2): covariances
+    ridge, scale = (STIFF * size).square()[:, None], scale[:, None]
+    turn_cos = across[..., 0, 0] + across[..., 1, 1] + 1e-3 * ridge
+    turn_sin = across[..., 1, 0] - across[..., 0, 1]
+    norm = (turn_cos.square() + turn_sin.square()).sqrt().clamp_min(1e-12)
+    cos, sin = scale * turn_cos / norm, scale * turn_sin / norm
+    similar = torch.stack([torch.stack([cos, -sin], -1), torch.stack([sin, cos], -1)], -2)
+    eye = ridge[..., None, None] * torch.eye(2, device=q.device)
+    linear = (across + ridge[..., None, None] * similar) @ torch.linalg.inv(own + eye)
+    left, stretch, right = torch.linalg.svd(linear)
+    mirrored = torch.det(left @ right) < 0
+    signs = torch.stack([torch.ones_like(turn_cos), torch.where(mirrored, -1.0, 1.0)], -1)
+    low, high = (limit * scale[..., None] for limit in STRETCH)
+    linear = (left * signs[..., None, :]) @ torch.diag_embed((stretch * signs).clamp(low, high)) @ right
+    return linear, r_middle - (linear @ q_middle[..., None])[..., 0]
+
+
+def part_maps(q: Tensor, r: Tensor, parts: list[Part], seen: Tensor, size: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
+    """Affine map of each part from query to reference px: linear (n l 2 2), shift (n l 2)."""
+    import torch
+
+    stiff = [part.joints for part in parts if len(part.joints) > 2]  # these come first
+    most = max(map(len, stiff), default=0)
+    padded = torch.tensor([joints + joints[:1] * (most - len(joints)) for joints in stiff], dtype=torch.long, device=q.device)
+    padded = padded.reshape(len(stiff), most)
+    real = torch.tensor([[i < len(joints) for i in range(most)] for joints in stiff], dtype=torch.bool, device=q.device)
+    limbs = torch.tensor([part.joints for part in parts if len(part.joints) == 2], dtype=torch.long, device=q.device).reshape(-1, 2).T
+    maps = _limb_maps(q[:, limbs[0]], q[:, limbs[1]], r[:, limbs[0]], r[:, limbs[1]], size, scale)
+    if not stiff:
+        return maps
+    stiff_maps = _stiff_maps(q[:, padded], r[:, padded], seen[:, padded] & real, size, scale)
+    return torch.cat([stiff_maps[0], maps[0]], 1), torch.cat([stiff_maps[1], maps[1]], 1)
+
+
+def part_distances(points: Tensor, skeleton: Skeleton, x: Tensor, y: Tensor) -> Tensor:
+    """Distances (n h·w l) of pixels x (w), y (h) to the body_parts() of poses (n j 2), px, in half their breadth; inf: not seen."""
+    import torch
+
+    points = points.float()
+    seen = torch.isfinite(points).all(-1)
+    parts = body_parts(skeleton)
+    shown = [i for i, part in enumerate(parts) if (seen[:, part.joints].sum(1) >= 2).any()]
+    size, _ = body_size(points, points, skeleton)
+    pixels = torch.stack(torch.meshgrid(x.float(), y.float(), indexing="xy"), -1).reshape(-1, 2)
+    found = torch.full((len(points), len(pixels), len(parts)), torch.inf, device=points.device)
+    if shown:
+        found[..., shown] = distances(pixels[None], torch.nan_to_num(points), seen, [parts[i] for i in shown], size)
+    return found
+
+
+def distances(pixels: Tensor, points: Tensor, seen: Tensor, parts: list[Part], size: Tensor) -> Tensor:
+    """Distance (n p l) of pixels (n p 2) to each part, in half its breadth: to the nearest line between two of its joints (n j 2)."""
+    import torch
+
+    ever = seen.any(0).tolist()
+    lines = [[line for line in _lines(part) if all(ever[joint] for joint in line)] for part in parts]
+    a, b = torch.tensor([line for part in lines for line in part], device=points.device).T
+    middle = pixels.mean(1, keepdim=True)  # near the pixels squares of coordinates lose no digits
+    pixels, start, span = pixels - middle, points[:, a] - middle, points[:, b] - points[:, a]
+    length = span.square().sum(-1)[:, None]
+    across = (pixels @ span.transpose(1, 2)).sub_((start * span).sum(-1)[:, None])  # (n p lines): from start to pixel, times span
+    along = (across / length.clamp_min(1e-6)).clamp_(0, 1)
+    away = (pixels @ start.transpose(1, 2)).mul_(-2).add_(pixels.square().sum(-1, keepdim=True)).add_(start.square().sum(-1)[:, None])
+    found = away.add_(along.mul(length).sub_(across, alpha=2).mul_(along)).clamp_min_(0)
+    found.masked_fill_(~(seen[:, a] & seen[:, b])[:, None], torch.inf)
+    nearest = []
+    for part, group in zip(parts, found.split([len(part) for part in lines], -1), strict=True):
+        nearest.append((group.amin(-1).sqrt() / (BREADTH * size * part.breadth)[:, None]).clamp_min(part.least))
+    return torch.stack(nearest, -1)
+
+
+def _lines(part: Part) -> list[tuple[int, int]]:
+    """The lines between joints about which a part lies: of what branches off a joint those to its ends, and from end to end."""
+    first, *ends = part.joints
+    return list(combinations(part.joints, 2)) if part.least else [*((first, end) for end in ends), *pairwise(ends)]
+
+
+def nearness(distances: Tensor, usable: Tensor) -> Tensor:
+    """Weights (n p l) that fall with the square of a distance, 0 for parts that are not usable (n 1 l)."""
+    import torch
+
+    return torch.where(usable, 1 / (distances.square() + SOFTNESS**2), torch.zeros_like(distances))
