@@ -57,11 +57,10 @@ class Composites:
         plate = self.plate_at(t)
         if not foreground.present[t]:
             return plate
-        patches, weight = {}, None
+        patches = {}
         if residuals is not None:
-            weight = feather(residuals.region_px)
             patches = {name: (residuals.residual(name, t), residuals.boxes[name][t]) for name in residuals.regions}
-        return compose_full(foreground.rgb[t], foreground.matte[t], foreground.crop[t], patches, weight, plate)
+        return compose_full(foreground.rgb[t], foreground.matte[t], foreground.crop[t], patches, feather, plate)
 
     def plate_at(self, t: int) -> np.ndarray:
         """The plate (h w 3) uint8 behind frame t."""

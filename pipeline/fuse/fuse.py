@@ -114,7 +114,6 @@ def fuse_pair(inputs: FuseInputs, outputs: FuseOutputs, params: FuseParams) -> i
 
 def composed(foreground: Foregrounds, residuals: Residuals | None, plate: Frames) -> Iterator[np.ndarray]:
     """Yield every frame composed, (h w 3) uint8; memory does not grow."""
-    weight = None if residuals is None else feather(residuals.region_px)
     fixed = plate[0] if len(plate) == 1 else None
     for start in range(0, len(foreground), BLOCK_FRAMES):
         rows = slice(start, min(start + BLOCK_FRAMES, len(foreground)))
@@ -126,7 +125,7 @@ def composed(foreground: Foregrounds, residuals: Residuals | None, plate: Frames
                 yield back.copy()
                 continue
             polish = {} if residuals is None else {n: (p[i], residuals.boxes[n][t]) for n, p in patches.items()}
-            yield compose_full(rgb[i], mattes[i], foreground.crop[t], polish, weight, back)
+            yield compose_full(rgb[i], mattes[i], foreground.crop[t], polish, feather, back)
 
 
 def _residual_path(inputs: FuseInputs, stage: str) -> Path | None:

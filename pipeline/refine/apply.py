@@ -38,7 +38,7 @@ def refine_regions(
     """Publish the pair's residuals, enhancement and refiner together; returns the number of frames.
 
     `model` is weights and description. With refine.enabled: false, or for a region without refiner, the enhancement
-    passes through. `split` is given for a target's self pair, whose boxes must be those of the training.
+    passes through, as does one that was placed. `split` is given for a target's self pair, whose boxes must be those of the training.
     """
     prepare_cpu(params.threads)
     generated, enhanced = open_foregrounds(generated_path), open_residuals(enhanced_path)
@@ -55,10 +55,11 @@ def refine_regions(
     check_boxes(enhanced, boxes, regions.region_px)
     refiners = _load_refiners(model, regions) if params.enabled else {}
     kept = [name for name in boxes if name in refiners or name in enhanced.regions]
-    boxes = {name: boxes[name] for name in kept}
+    boxes = {name: enhanced.boxes[name] if name in enhanced.placed else boxes[name] for name in kept}
+    skipped |= {name: enhanced.skipped[name] for name in enhanced.placed}
     extra = {"refined": sorted(refiners), "alpha": enhanced.attributes.get("alpha"), **passed_on(generated.attributes)}
     arguments = out, boxes, skipped, regions.region_px, generated.clock, track.size_hw, len(generated), extra
-    with create_residuals(*arguments) as writer, Progress(len(generated), "refine_regions") as progress:
+    with create_residuals(*arguments, placed=enhanced.placed) as writer, Progress(len(generated), "refine_regions") as progress:
         for start, rgb in generated.rgb.blocks(BLOCK):
             matte = generated.matte[start : start + len(rgb)]
             for name in kept:
@@ -78,6 +79,8 @@ def _block(
     refiner: Refiner | None,
 ) -> np.ndarray:
     """Final residuals (n p p 3) int16 of one region for a block of frames."""
+    if name in enhanced.placed:  # a real head, which no refiner has learnt from
+        return enhanced.patches[name][start : start + len(rgb)]
     size = enhanced.region_px
     residuals = np.zeros((len(rgb), size, size, 3), np.int16)
     if name in enhanced.regions:
