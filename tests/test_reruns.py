@@ -75,7 +75,7 @@ EDITS: dict[str, dict[str, Any]] = {
     "`face`": {"face.alpha": 0.3},
     "`face_index`": {"face_index.size_px": 40},
     "`face_mesh`": {"face_mesh.min_presence": 0.6},
-    "`face_mesh.network`": {"face_mesh.network": "face_mesh"},
+    "`face_mesh.network`": {"face_mesh.network": "none"},
     "`regions`": {"regions.hand_side": 1.2},
     "`generate`": {"generate.batch_windows": 3},
     "`appearance`": {"appearance.seed": 2},
