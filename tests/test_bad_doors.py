@@ -55,6 +55,7 @@ DOORS: dict[str, tuple[dict[str, str], dict[str, str], tuple[str, ...]]] = {
     "index_faces": (FRAMES, {}, ("out", "out-crops")),
     "inpaint_background": (FRAMES, {}, ("out",)),
     "keep_references": ({**FRAMES, "plate": "plate.zarr"}, TARGET, ("out",)),
+    "measure_faces": ({"frames": "frames.zarr", "keypoints": "keypoints.parquet"}, {"weights": "weights"}, ("out",)),
     "refine_regions": ({**MADE, **ENHANCED, "model": "model.safetensors", "model-description": "model.json"}, PAIR, ("out",)),
     "retarget_motion": ({**DRIVER, "target-frames": "frames.zarr", "target-keypoints": "keypoints.parquet"}, PAIR, ("out", "sheet")),
     "segment_person": ({"frames": "frames.zarr", "keypoints": "keypoints.parquet"}, TARGET, ("out",)),

@@ -240,7 +240,7 @@ def test_the_targets_own_clip_seen_otherwise_is_segmented_and_learnt_anew(key, n
     kinds = {"pose": "backends", "refiner": "refiners"}
     assert f"pipeline/pose/{kinds[key]}/{name}" in _paths(after["estimate_poses@ann"], "deps")
     before_poses = {stage for stage in after if stage.split("@")[0].startswith("fetch_")} - {f"fetch_{key}_weights@ann"}
-    of_ben = {"extract_frames@ben", "estimate_poses@ben"}
+    of_ben = {"extract_frames@ben", "estimate_poses@ben", "measure_faces@ben"}
     assert affected(unchanged, after) == set(after) - before_poses - of_ben
 
 

@@ -1,6 +1,6 @@
 """Residuals: per region and frame a signed patch that is added to the generated foreground at the source's resolution.
 
-The foreground, upsampled to full pixels, plus the patch seen through its box and faded by regions.feather, is the
+The foreground, upsampled to full pixels, plus the patch seen through its box and faded by regions.fade, is the
 polished foreground (Eq. 8). A patch of zeros is the identity. A region's patches may have a size of their own, and a fourth
 channel that is added to the matte: such a region is placed, others are polished.
 """

@@ -12,7 +12,7 @@ from pipeline.artifacts.foregrounds import Foregrounds
 from pipeline.artifacts.frames import Frames
 from pipeline.artifacts.keypoints import Track
 from pipeline.artifacts.residuals import Residuals
-from pipeline.body.regions import RegionParams, cut_from_crop, cut_region, drop_unusable, feather, region_boxes
+from pipeline.body.regions import RegionParams, cut_from_crop, cut_region, drop_unusable, fade, region_boxes
 from pipeline.errors import InputError
 from pipeline.evaluation.fidelity import psnr
 from pipeline.evaluation.perceptual import Distance
@@ -107,7 +107,8 @@ def _seen(residuals: Residuals | None, region: str, box: np.ndarray, t: int, reg
     if not np.isfinite(own).all():
         return nothing
     px = residuals.patch_px(region)
-    faded = residuals.residual(region, t).astype(np.float32) * feather(px)[..., None]
+    residual = residuals.residual(region, t)
+    faded = residual.astype(np.float32) * fade(residual)[..., None]
     if px == region_px and np.array_equal(own, box):
         return faded
     matrix = compose_affine(box_to_crop(box, (region_px, region_px)), invert_affine(box_to_crop(own, (px, px))))

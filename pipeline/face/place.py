@@ -10,11 +10,10 @@ import cv2
 import numpy as np
 
 from pipeline.artifacts.faces import FaceIndex
-from pipeline.body.regions import FEATHER
 from pipeline.face.mesh import CHIN, FOREHEAD
 from pipeline.picture.geometry import apply_affine, box_to_crop, compose_affine, invert_affine, sample_crop, similarity_from_points
 
-WIDER = 1.5  # the head's outline over that of the mesh, which ends at brow, cheeks and chin
+WIDER = 1.8  # the head's outline over that of the mesh, which ends at brow, cheeks and chin
 HAIR = 0.7  # and how much further it reaches beyond the brow, in faces' heights
 SOFT = 0.12  # sigma of its rim, in the mesh's root mean square radius
 REACH = 3.0  # rims of a Gaussian beyond which nothing is left
@@ -35,19 +34,17 @@ class Head:
 def head_boxes(meshes: np.ndarray) -> tuple[np.ndarray, int]:
     """Square boxes xyxy (t 4) about the heads of meshes (t k 2), NaN without one, all of one side; and their patches' side in px.
 
-    A patch has the frame's own pixels unless the head is larger than LARGEST_PX: nothing is resampled. Only the part within the
-    feather of residuals is needed, hence the room.
+    A patch has the frame's own pixels unless the head is larger than LARGEST_PX: nothing is resampled.
     """
     boxes = np.full((len(meshes), 4), np.nan)
     seen = np.flatnonzero(np.isfinite(meshes).all(axis=(1, 2)))
     outlines = {int(t): _outline(meshes[t]) for t in seen}
     reach = {t: max(float(np.ptp(line, axis=0).max()) / 2 + REACH * SOFT * _radius(meshes[t]), 1.0) for t, line in outlines.items()}
-    side = max(reach.values(), default=1.0) * 2 / (1 - 2 * FEATHER)
-    side = COARSEST * int(np.ceil(side / COARSEST))
+    side = COARSEST * int(np.ceil(max(2 * max(reach.values(), default=1.0), LEAST_PX) / COARSEST))
     for t, line in outlines.items():
         corner = np.rint((line.min(axis=0) + line.max(axis=0)) / 2 + 0.5 - side / 2)
         boxes[t] = np.concatenate([corner, corner + side])
-    return boxes, min(max(side, LEAST_PX), LARGEST_PX)
+    return boxes, min(side, LARGEST_PX)
 
 
 def placed(head: Head, faces: FaceIndex, chosen: np.ndarray, meshes: np.ndarray, weights: np.ndarray, alpha: float) -> np.ndarray:
@@ -57,7 +54,8 @@ def placed(head: Head, faces: FaceIndex, chosen: np.ndarray, meshes: np.ndarray,
     transparent on one side has no colour there.
     """
     size = len(head.matte)
-    real, cover = np.zeros((size, size, 3), np.float32), np.zeros((size, size), np.float32)
+    real, cover, known = np.zeros((size, size, 3), np.float32), np.zeros((size, size), np.float32), np.ones((size, size), np.float32)
+    whole = np.full((faces.crop_px, faces.crop_px), 255, np.uint8)
     to_patch = box_to_crop(head.box, (size, size))
     for face, mesh, weight in zip(chosen, meshes, weights, strict=True):
         to_full = invert_affine(box_to_crop(faces.seen[int(face)], (faces.crop_px, faces.crop_px)))
@@ -65,7 +63,8 @@ def placed(head: Head, faces: FaceIndex, chosen: np.ndarray, meshes: np.ndarray,
         matte = _warp(faces.mattes[int(face)], matrix, size, "zero").astype(np.float32) / 255 * np.float32(weight)
         real += matte[..., None] * _warp(faces.crops[int(face)], matrix, size, "replicate")
         cover += matte
-    share = np.float32(alpha) * outline_mask(apply_affine(to_patch, head.mesh), size)
+        known = np.minimum(known, _warp(whole, matrix, size, "zero").astype(np.float32) / 255)  # beyond a picture nothing is known
+    share = np.float32(alpha) * known * outline_mask(apply_affine(to_patch, head.mesh), size)
     own, opacity = head.rgb.astype(np.float32), head.matte.astype(np.float32) / 255
     mixed = (1 - share) * opacity + share * cover
     colour = ((1 - share) * opacity)[..., None] * own + share[..., None] * real

@@ -17,7 +17,7 @@ from pipeline.artifacts.replacing import VIDEO_COMMENT
 from pipeline.artifacts.residuals import Residuals, open_residuals
 from pipeline.artifacts.sounds import read_sound
 from pipeline.artifacts.store import publish, require_free_bytes
-from pipeline.body.regions import feather
+from pipeline.body.regions import fade
 from pipeline.errors import InputError
 from pipeline.fuse.sidecar import TITLE, describe, draw_mark
 from pipeline.params import Section
@@ -125,7 +125,7 @@ def composed(foreground: Foregrounds, residuals: Residuals | None, plate: Frames
                 yield back.copy()
                 continue
             polish = {} if residuals is None else {n: (p[i], residuals.boxes[n][t]) for n, p in patches.items()}
-            yield compose_full(rgb[i], mattes[i], foreground.crop[t], polish, feather, back)
+            yield compose_full(rgb[i], mattes[i], foreground.crop[t], polish, fade, back)
 
 
 def _residual_path(inputs: FuseInputs, stage: str) -> Path | None:

@@ -12,7 +12,7 @@ from pipeline.picture.mixing import fuse, paste_residual
 CUBIC_REACH_PX = 2
 
 Patches = Mapping[str, tuple[np.ndarray, np.ndarray]]
-Fade = Callable[[int], np.ndarray]  # a patch's side → its feather (p p) float32
+Fade = Callable[[np.ndarray], np.ndarray]  # a residual → its weight (p p) float32
 
 
 def compose_full(
@@ -21,7 +21,7 @@ def compose_full(
     """Eq. 8 and 9 in full pixels: a new (h w 3) uint8, equal to the plate wherever the matte is 0, patches included.
 
     rgb (ch cw 3) and matte (ch cw) uint8 of any size; crop (2 3) full → theirs; patches: region → (residual (p p 3) int16, or
-    (p p 4) with the matte's, box xyxy (4) in full px); fade gives a patch's feather; plate (h w 3) uint8. Upsampling is cubic;
+    (p p 4) with the matte's, box xyxy (4) in full px); fade gives a patch's weight; plate (h w 3) uint8. Upsampling is cubic;
     where the crop is cut from the frame in whole pixels, its pixels are taken as they are. Only the box of the opaque part is worked on,
     hence the cost is that of the person, not of the frame.
     """
@@ -40,7 +40,7 @@ def compose_full(
     if patches:
         layers = np.dstack([foreground, full_matte]).astype(np.float32)
         for residual, patch_box in patches.values():
-            paste_residual(layers[..., : residual.shape[2]], residual, patch_box - [x0, y0, x0, y0], fade(len(residual)))
+            paste_residual(layers[..., : residual.shape[2]], residual, patch_box - [x0, y0, x0, y0], fade(residual))
         foreground, full_matte = layers[..., :3], layers[..., 3] / np.float32(255)
     fused[y0:y1, x0:x1] = fuse(foreground, full_matte, plate[y0:y1, x0:x1])
     return fused

@@ -13,7 +13,7 @@ from pipeline.artifacts.frames import Frames
 from pipeline.artifacts.keypoints import Track
 from pipeline.artifacts.residuals import Residuals
 from pipeline.body.pose_maps import PoseMapParams, pose_picture
-from pipeline.body.regions import cut_from_crop, feather
+from pipeline.body.regions import cut_from_crop, fade
 from pipeline.picture.geometry import apply_affine, box_of_points, box_to_crop, sample_crop
 from pipeline.picture.sheets import contact_sheet, encode, spread
 
@@ -122,7 +122,8 @@ def _patch(generated: Foregrounds, stage: Residuals | None, region: str, box: np
     rgb = cut_from_crop(generated.rgb[t], generated.crop[t], box, px).astype(np.float32)
     matte = cut_from_crop(generated.matte[t], generated.crop[t], box, px, border="zero")
     if stage is not None and np.isfinite(stage.boxes[region][t]).all():
-        added = stage.residual(region, t) * feather(px)[..., None]
+        residual = stage.residual(region, t)
+        added = residual * fade(residual)[..., None]
         rgb = rgb + added[..., :3]
         if added.shape[2] == 4:
             matte = np.clip(np.rint(matte + added[..., 3]), 0, 255).astype(np.uint8)

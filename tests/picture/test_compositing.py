@@ -12,9 +12,9 @@ PLATE = RNG.integers(0, 256, (90, 120, 3)).astype(np.uint8)
 SIZE = 32
 
 
-def whole(side: int) -> np.ndarray:
-    """A feather that fades nothing."""
-    return np.ones((side, side), np.float32)
+def whole(residual: np.ndarray) -> np.ndarray:
+    """A weight that fades nothing."""
+    return np.ones(residual.shape[:2], np.float32)
 
 
 def blob(size: int = SIZE, lo: int = 8, hi: int = 24) -> tuple[np.ndarray, np.ndarray]:
