@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil
 
+from pipeline import interrupts
 from pipeline.disk import replace_text
 from pipeline.errors import InputError
 from pipeline.failures import end_of, flush_output
@@ -36,6 +37,7 @@ def run_door(main: Callable[[], None]) -> None:
     """
 
     def whole() -> None:
+        interrupts.release()
         main()
         require_unchanged()
 

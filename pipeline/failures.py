@@ -9,10 +9,10 @@ import traceback
 from pathlib import Path
 
 from pipeline.errors import InputError
+from pipeline.interrupts import INTERRUPTED, TOLD
 
 ERRORS = Path(".scratch/errors")
 LONGEST = 2000  # characters of a line; what is cut out lies in the middle, since the remedy stands at the end
-INTERRUPTED = 130  # what shells give for Ctrl+C
 NOTHING_KEPT = "Nothing half-written was kept."
 SHRINK = "give it more memory, or lower frames.max_height_px, crop.size_px or the batch in params.yaml"
 
@@ -48,7 +48,7 @@ def _told(error: BaseException) -> str:
     if isinstance(error, InputError):
         return str(error)
     if isinstance(error, KeyboardInterrupt):
-        return f"interrupted. {NOTHING_KEPT} Run it again"
+        return TOLD
     if isinstance(error, MemoryError) or _of_memory(error):
         return f"the memory must hold what this step works on, found too little ({said or type(error).__name__}): {SHRINK}"
     if isinstance(error, RecursionError):

@@ -1,6 +1,11 @@
-"""The doors. Before one imports what takes time, a stage that dvc has started is tied to it and notes what it runs with."""
+"""The doors. Before one imports what takes time, Ctrl+C is one line, and a stage that dvc has started is tied to it and notes
+what it runs with."""
 
-from pipeline import leash, record
+from pipeline import interrupts
+
+interrupts.hold()
+
+from pipeline import leash, record  # noqa: E402 - they import libraries, which takes a while
 
 leash.hold()
 record.begin()

@@ -1,13 +1,16 @@
 """Door: a target's frames, mattes and plate → crops at the networks' working size."""
 
-from pipeline.crop.crop import CropParams, crop_person
+from pipeline.artifacts.frames import open_frames
+from pipeline.artifacts.keypoints import read_keypoints
+from pipeline.artifacts.mattes import open_mattes
+from pipeline.crop.crop import CropInputs, CropParams, crop_person
 from pipeline.door import door_parser, run_door, stage_clock
 from pipeline.names import named
 from pipeline.params import read_section
 
 
 def main() -> None:
-    """Parse paths and params, crop, publish."""
+    """Parse paths and params, open the inputs, crop, publish."""
     parser = door_parser(
         "Cut a target's frames, mattes and plate to the networks' working size around the selected person.",
         reads={
@@ -21,8 +24,11 @@ def main() -> None:
     parser.add_argument("--target", required=True, type=named("target"), metavar="NAME", help="target in the params file")
     args = parser.parse_args()
     params = read_section(args.params, "crop", CropParams, override=f"targets.{args.target}.crop")
+    inputs = CropInputs(
+        open_frames(args.frames), open_mattes(args.mattes), read_keypoints(args.keypoints), open_frames(args.plate, "plates")
+    )
     with stage_clock(args.time) as figures:
-        figures["frames"] = crop_person(args.frames, args.mattes, args.keypoints, args.plate, args.out, params)
+        figures["frames"] = crop_person(inputs, params, args.out)
 
 
 if __name__ == "__main__":

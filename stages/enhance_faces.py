@@ -1,19 +1,23 @@
 """Door: generated foregrounds, a motion and a face index → residuals of the enhanced faces."""
 
+from pipeline.artifacts.faces import open_faces
+from pipeline.artifacts.foregrounds import open_foregrounds
+from pipeline.artifacts.keypoints import read_keypoints
+from pipeline.artifacts.meshes import read_meshes
 from pipeline.body.regions import RegionParams
 from pipeline.door import door_parser, run_door, stage_clock
-from pipeline.face.enhance import FaceParams, MeshInputs, enhance_faces
+from pipeline.face.enhance import FaceInputs, FaceParams, MeshInputs, enhance_faces
 from pipeline.names import named
 from pipeline.params import read_section, read_value
 from pipeline.timeline.split import self_split
 
 
 def main() -> None:
-    """Parse paths and params, enhance, publish."""
+    """Parse paths and params, open the inputs, enhance, publish."""
     parser = door_parser(
         "Mix real faces of similar orientation into the generated ones (Eq. 6-7).",
         reads={
-            "generated": "generated foregrounds (Zarr)",
+            "warped": "foregrounds with carried pixels (Zarr)",
             "motion": "motion (Parquet)",
             "faces": "face index (Parquet)",
             "face-crops": "pictures of the face index (Zarr)",
@@ -33,11 +37,19 @@ def main() -> None:
     params = read_section(args.params, "face", FaceParams, f"targets.{target}.face")
     regions = read_section(args.params, "regions", RegionParams)
     split = self_split(args.params, args.pair)
-    paths = args.generated, args.motion, args.faces, args.face_crops, args.out
-    by_mesh = args.driver_meshes, args.target_meshes, args.driver_keypoints, args.mesh
-    meshes = None if None in by_mesh else MeshInputs(*by_mesh)
+    meshes = None
+    if None not in (args.driver_meshes, args.target_meshes, args.driver_keypoints, args.mesh):
+        joints = read_keypoints(args.driver_keypoints).track()
+        meshes = MeshInputs(read_meshes(args.driver_meshes), read_meshes(args.target_meshes), joints, args.mesh)
+    inputs = FaceInputs(
+        open_foregrounds(args.warped),
+        read_keypoints(args.motion, "motions").track(),
+        open_faces(args.faces, args.face_crops),
+        args.features,
+        meshes,
+    )
     with stage_clock(args.time) as figures:
-        figures["frames"] = enhance_faces(*paths, params, regions, split, args.features, meshes)
+        figures["frames"] = enhance_faces(inputs, params, regions, split, args.out)
 
 
 if __name__ == "__main__":

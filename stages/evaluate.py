@@ -8,7 +8,7 @@ from pipeline.artifacts.frames import open_frames
 from pipeline.artifacts.keypoints import Track, read_keypoints
 from pipeline.artifacts.scores import write_scores
 from pipeline.door import door_parser, run_door, stage_clock
-from pipeline.evaluation.imitation import evaluate_imitation
+from pipeline.evaluation.imitation import PairInputs, evaluate_imitation
 from pipeline.evaluation.inception import load_inception_metrics
 from pipeline.evaluation.settings import EvaluationParams
 from pipeline.evaluation.temporal import load_flow
@@ -16,7 +16,7 @@ from pipeline.params import read_section
 
 
 def main() -> None:
-    """Parse paths and params, score, publish."""
+    """Parse paths and params, open the inputs, score, publish."""
     parser = door_parser(
         "Score how a pair's result imitates its driver: steadiness, and the pose detected again in the result.",
         reads={
@@ -33,21 +33,18 @@ def main() -> None:
     )
     args = parser.parse_args()
     params = read_section(args.params, "evaluation", EvaluationParams)
-    generated = open_foregrounds(args.generated)
-    with stage_clock(args.time, frames=len(generated)):
-        scores = evaluate_imitation(
-            open_frames(args.fused, "fused"),
-            generated,
-            open_frames(args.driver_frames),
-            read_keypoints(args.driver_keypoints).track(),
-            read_keypoints(args.motion, "motions").track(),
-            _seen_again(args.redetected),
-            params,
-            load_flow(params.flow, args.weights),
-            open_crops(args.crops),
-            load_inception_metrics(params.metrics, args.weights),
-        )
-        write_scores(args.out, scores)
+    inputs = PairInputs(
+        generated=open_foregrounds(args.generated),
+        driver_frames=open_frames(args.driver_frames),
+        driver=read_keypoints(args.driver_keypoints).track(),
+        motion=read_keypoints(args.motion, "motions").track(),
+        crops=open_crops(args.crops),
+        fused=open_frames(args.fused, "fused"),
+        redetected=_seen_again(args.redetected),
+    )
+    with stage_clock(args.time, frames=len(inputs.generated)):
+        flow, inception = load_flow(params.flow, args.weights), load_inception_metrics(params.metrics, args.weights)
+        write_scores(args.out, evaluate_imitation(inputs, params, flow, inception))
 
 
 def _seen_again(path: Path | None) -> Track | None:

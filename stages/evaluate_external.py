@@ -9,7 +9,7 @@ from pipeline.artifacts.keypoints import read_keypoints
 from pipeline.artifacts.scores import write_scores
 from pipeline.door import door_parser, run_door, stage_clock
 from pipeline.evaluation.external import External, ExternalParams
-from pipeline.evaluation.imitation import evaluate_external_imitation
+from pipeline.evaluation.imitation import PairInputs, evaluate_external_imitation
 from pipeline.evaluation.inception import load_inception_metrics
 from pipeline.evaluation.perceptual import load_distances
 from pipeline.evaluation.reconstruction import evaluate_external_reconstruction
@@ -21,7 +21,7 @@ from pipeline.timeline.split import SplitParams
 
 
 def main() -> None:
-    """Parse paths and params, score, publish."""
+    """Parse paths and params, open the inputs, score, publish."""
     parser = door_parser(
         "Score another system's video of a pair: on the held-out frames if it is the target's own pair, else as an imitation.",
         reads={
@@ -51,8 +51,8 @@ def main() -> None:
             scores = evaluate_external_reconstruction(external, generated, crops, driver, params, split, distances, flow, inception)
         else:
             motion = read_keypoints(args.motion, "motions").track()
-            inputs = external, generated, open_frames(args.driver_frames), driver, motion
-            scores = evaluate_external_imitation(*inputs, params, flow, crops, inception)
+            inputs = PairInputs(generated, open_frames(args.driver_frames), driver, motion, crops)
+            scores = evaluate_external_imitation(external, inputs, params, flow, inception)
         write_scores(args.out, scores)
 
 

@@ -1,7 +1,5 @@
 """Door: what was made of a target's own motion → scores on its held-out frames."""
 
-from pathlib import Path
-
 from pipeline.artifacts.crops import open_crops
 from pipeline.artifacts.foregrounds import open_foregrounds
 from pipeline.artifacts.frames import open_frames
@@ -22,7 +20,7 @@ from pipeline.timeline.split import SplitParams
 
 
 def main() -> None:
-    """Parse paths and params, score crops, regions and full frames, publish."""
+    """Parse paths and params, open the inputs, score crops, regions and full frames, publish."""
     parser = door_parser(
         "Score the self pair of a target on its held-out frames, beside the plate and copies of training frames.",
         reads={
@@ -40,8 +38,8 @@ def main() -> None:
         },
         writes={
             "out": "scores (JSON)",
-            "frames-out": "scores of each held-out frame (TSV)",
-            "watched-out": "held-out frames, results and copies at the size people watch (Zarr)",
+            "frame-scores": "scores of each held-out frame (TSV)",
+            "watched": "held-out frames, results and copies at the size people watch (Zarr)",
         },
     )
     args = parser.parse_args()
@@ -64,8 +62,8 @@ def main() -> None:
         distances = load_distances(params.metrics, args.weights)
         flow, inception = load_flow(params.flow, args.weights), load_inception_metrics(params.metrics, args.weights)
         made = score_target(inputs, params, split, regions, distances, flow, inception)
-        write_watched(args.watched_out, made.watched.frames, made.watched.pictures)
-        write_curve(Path(args.frames_out), made.rows)
+        write_watched(args.watched, made.watched.frames, made.watched.pictures)
+        write_curve(args.frame_scores, made.rows)
         write_scores(args.out, made.scores)
 
 

@@ -5,7 +5,7 @@ from pipeline.artifacts.references import open_references, write_chosen
 from pipeline.door import door_parser, run_door, stage_clock
 from pipeline.names import named
 from pipeline.params import read_section, read_value
-from pipeline.reference.find import FindParams, find_references
+from pipeline.reference.find import FindInputs, FindParams, find_references
 from pipeline.timeline.split import self_split, split_frames
 
 
@@ -20,13 +20,14 @@ def main() -> None:
     args = parser.parse_args()
     target_name = read_value(args.params, f"pairs.{args.pair}.target")
     params = read_section(args.params, "reference.find", FindParams, f"targets.{target_name}.reference.find")
-    motion = read_keypoints(args.motion, kind="motions").track()
-    target, references = read_keypoints(args.keypoints).track(), open_references(args.references)
+    inputs = FindInputs(
+        read_keypoints(args.motion, kind="motions").track(), read_keypoints(args.keypoints).track(), open_references(args.references)
+    )
     own = self_split(args.params, args.pair)
     with stage_clock(args.time) as figures:
-        split = None if own is None else split_frames(target.present, own)
-        write_chosen(args.out, find_references(motion, target, references, params, split))
-        figures["frames"] = len(motion.points)
+        split = None if own is None else split_frames(inputs.target.present, own)
+        write_chosen(args.out, find_references(inputs, params, split))
+        figures["frames"] = len(inputs.motion)
 
 
 if __name__ == "__main__":

@@ -2,13 +2,16 @@
 
 from pathlib import Path
 
+from pipeline.artifacts.foregrounds import open_foregrounds
+from pipeline.artifacts.frames import open_frames
+from pipeline.artifacts.residuals import open_residuals
 from pipeline.door import door_parser, run_door, stage_clock
 from pipeline.fuse.fuse import FuseInputs, FuseOutputs, FuseParams, fuse_pair
 from pipeline.params import read_section
 
 
 def main() -> None:
-    """Parse paths and params, compose, publish."""
+    """Parse paths and params, open the inputs, compose, publish."""
     parser = door_parser(
         "Paste the generated person into the plate: a video with the driver's timestamps and sound.",
         reads={
@@ -24,13 +27,20 @@ def main() -> None:
         },
         optional={"residuals": "enhanced or refined residuals (Zarr), as fuse.stage says; unread where it is generated"},
     )
-    parser.add_argument("--models", nargs="*", type=Path, default=[], metavar="PATH", help="JSON beside each model used")
+    parser.add_argument("--descriptions", nargs="*", type=Path, default=[], metavar="PATH", help="description (JSON) of each model used")
     args = parser.parse_args()
     params = read_section(args.params, "fuse", FuseParams)
-    inputs = FuseInputs(args.foreground, args.generated, args.residuals, args.plate, args.driver_frames, tuple(args.models))
+    inputs = FuseInputs(
+        foreground=open_foregrounds(args.foreground),
+        generated=open_foregrounds(args.generated),
+        residuals=open_residuals(args.residuals) if params.polishes and args.residuals else None,
+        plate=open_frames(args.plate, "plates"),
+        driver_frames=open_frames(args.driver_frames),
+        descriptions=tuple(args.descriptions),
+    )
     outputs = FuseOutputs(args.out, args.sidecar, args.fused)
     with stage_clock(args.time) as figures:
-        figures["frames"] = fuse_pair(inputs, outputs, params)
+        figures["frames"] = fuse_pair(inputs, params, outputs)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Door: a motion and a target's generator → foregrounds."""
 
-from pipeline.appearance.generate import GenerateParams, generate_foreground, load_generator, prepare_generator
+from pipeline.appearance.generate import GenerateInputs, GenerateParams, generate_foreground, load_generator, prepare_generator
 from pipeline.artifacts.crops import open_crops
 from pipeline.artifacts.keypoints import read_keypoints
 from pipeline.artifacts.references import open_references, read_chosen
@@ -24,11 +24,16 @@ def main() -> None:
     )
     args = parser.parse_args()
     params = read_section(args.params, "generate", GenerateParams)
-    motion, crops = read_keypoints(args.motion, kind="motions").track(), open_crops(args.crops)
-    references, chosen = open_references(args.references), read_chosen(args.chosen)
+    inputs = GenerateInputs(
+        motion=read_keypoints(args.motion, kind="motions").track(),
+        crops=open_crops(args.crops),
+        references=open_references(args.references),
+        chosen=read_chosen(args.chosen),
+        model=load_generator(args.model, args.description),
+    )
     with stage_clock(args.time) as figures:
-        model = prepare_generator(load_generator(args.model, args.description), params)
-        figures.update(generate_foreground(model, motion, crops, params, args.out, references, chosen))
+        prepare_generator(inputs.model, params)
+        figures.update(generate_foreground(inputs, params, args.out))
 
 
 if __name__ == "__main__":

@@ -1,13 +1,16 @@
 """Door: a target's frames and mattes → the plate, its background without it."""
 
-from pipeline.background.inpaint import BackgroundParams, inpaint_background
+from pipeline.artifacts.frames import open_frames
+from pipeline.artifacts.keypoints import read_keypoints
+from pipeline.artifacts.mattes import open_mattes
+from pipeline.background.inpaint import BackgroundInputs, BackgroundParams, inpaint_background
 from pipeline.door import door_parser, run_door, stage_clock
 from pipeline.params import read_section
 from pipeline.timeline.split import SplitParams
 
 
 def main() -> None:
-    """Parse paths and params, make the plate, publish."""
+    """Parse paths and params, open the inputs, make the plate, publish."""
     parser = door_parser(
         "Make the background without the person, from training frames only: what other frames show, the rest filled.",
         reads={"frames": "frames (Zarr)", "mattes": "mattes (Zarr)", "keypoints": "keypoints (Parquet)"},
@@ -17,8 +20,9 @@ def main() -> None:
     args = parser.parse_args()
     params = read_section(args.params, "background", BackgroundParams)
     split = read_section(args.params, "split", SplitParams)
+    inputs = BackgroundInputs(open_frames(args.frames), open_mattes(args.mattes), read_keypoints(args.keypoints), args.weights)
     with stage_clock(args.time):
-        report = inpaint_background(args.frames, args.mattes, args.keypoints, args.out, params, split, args.weights)
+        report = inpaint_background(inputs, params, split, args.out)
     if report["camera_motion"]["moving"]:
         shift = report["camera_motion"]["max_shift_px"]
         print(f"warning: the camera of {args.frames} moves (up to {shift} px): the plate is blurred, and the result with it")

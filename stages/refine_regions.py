@@ -1,24 +1,27 @@
-"""Door: generated foregrounds, enhancement and refiners → the final residuals of each region."""
+"""Door: generated foregrounds, enhancement and local generators → the final residuals of each region."""
 
+from pipeline.artifacts.foregrounds import open_foregrounds
+from pipeline.artifacts.keypoints import read_keypoints
+from pipeline.artifacts.residuals import open_residuals
 from pipeline.body.regions import RegionParams
 from pipeline.door import door_parser, run_door, stage_clock
 from pipeline.names import named
 from pipeline.params import read_section, read_value
-from pipeline.refine.apply import refine_regions
+from pipeline.refine.apply import RefineInputs, load_generators, refine_regions
 from pipeline.refine.params import RefineParams
 from pipeline.timeline.split import self_split
 
 
 def main() -> None:
-    """Parse paths and params, refine, publish."""
+    """Parse paths and params, open the inputs, refine, publish."""
     parser = door_parser(
         "Refine face, hands and feet of the generated foregrounds (Eq. 8).",
         reads={
-            "generated": "generated foregrounds (Zarr)",
+            "warped": "foregrounds with carried pixels (Zarr)",
             "enhanced": "residuals of the enhanced faces (Zarr)",
             "motion": "motion (Parquet)",
-            "model": "refiners' weights (safetensors)",
-            "model-description": "refiners' description (JSON)",
+            "model": "local generators (safetensors)",
+            "description": "their description (JSON)",
         },
         writes={"out": "residuals (Zarr)"},
     )
@@ -28,9 +31,14 @@ def main() -> None:
     params = read_section(args.params, "refine", RefineParams, f"targets.{target}.refine")
     regions = read_section(args.params, "regions", RegionParams)
     split = self_split(args.params, args.pair)
-    model = args.model, args.model_description
+    inputs = RefineInputs(
+        open_foregrounds(args.warped),
+        open_residuals(args.enhanced),
+        read_keypoints(args.motion, "motions").track(),
+        load_generators(args.model, args.description, regions) if params.enabled else {},
+    )
     with stage_clock(args.time) as figures:
-        figures["frames"] = refine_regions(args.generated, args.enhanced, args.motion, model, args.out, params, regions, split)
+        figures["frames"] = refine_regions(inputs, params, regions, split, args.out)
 
 
 if __name__ == "__main__":

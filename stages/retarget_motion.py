@@ -17,9 +17,9 @@ def main() -> None:
         "Fit the driver's motion to the target's body, in the target's frame and at the driver's times.",
         reads={
             "driver-keypoints": "the driver's keypoints (Parquet)",
-            "target-keypoints": "the target's keypoints (Parquet)",
+            "keypoints": "the target's keypoints (Parquet)",
             "driver-frames": "the driver's frames (Zarr), for the preview",
-            "target-frames": "the target's frames (Zarr), for the preview",
+            "frames": "the target's frames (Zarr), for the preview",
         },
         writes={"out": "motion (Parquet)", "sheet": "preview (PNG)"},
     )
@@ -27,12 +27,12 @@ def main() -> None:
     args = parser.parse_args()
     params = read_section(args.params, "motion", MotionParams, f"pairs.{args.pair}.motion" if args.pair else None)
     split = read_section(args.params, "split", SplitParams)
-    driver, target = read_keypoints(args.driver_keypoints).track(), read_keypoints(args.target_keypoints).track()
+    driver, target = read_keypoints(args.driver_keypoints).track(), read_keypoints(args.keypoints).track()
     with stage_clock(args.time, len(driver.points)):
         motion = retarget(driver, target, split, params)
         for warning in motion.attributes["retargeting"]["warnings"]:
             print(f"warning: {warning}", flush=True)
-        frames = open_frames(args.driver_frames), open_frames(args.target_frames)
+        frames = open_frames(args.driver_frames), open_frames(args.frames)
         write_sheet(args.sheet, driver, motion.track(), *frames, params.score_threshold)
         write_keypoints(args.out, motion, kind="motions")
 

@@ -2,16 +2,18 @@
 
 from typing import get_args
 
+from pipeline.artifacts.frames import open_frames
+from pipeline.artifacts.keypoints import read_keypoints
 from pipeline.door import door_parser, run_door, stage_clock
 from pipeline.errors import InputError
-from pipeline.matting.segment import MatteBackend, MattingParams, segment_person
+from pipeline.matting.segment import MatteBackend, MattingParams, SegmentInputs, segment_person
 from pipeline.names import named
 from pipeline.params import read_section, read_value
 from pipeline.timeline.split import SplitParams
 
 
 def main() -> None:
-    """Parse paths and params, segment, publish."""
+    """Parse paths and params, open the inputs, segment, publish."""
     parser = door_parser(
         "Segment the selected person, or animal, of a target: its opacity in every frame.",
         reads={"frames": "frames (Zarr)", "keypoints": "keypoints (Parquet)"},
@@ -26,8 +28,9 @@ def main() -> None:
     backend = read_value(args.params, f"{place}.matte")
     if backend not in get_args(MatteBackend):
         raise InputError(f"{args.params}: {place}.matte is {backend!r}; legal: {', '.join(get_args(MatteBackend))}.")
+    inputs = SegmentInputs(open_frames(args.frames), read_keypoints(args.keypoints), args.weights)
     with stage_clock(args.time) as figures:
-        figures["frames"] = segment_person(args.frames, args.keypoints, args.out, backend, params, split, args.weights)
+        figures["frames"] = segment_person(inputs, backend, params, split, args.out)
 
 
 if __name__ == "__main__":

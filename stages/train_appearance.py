@@ -1,7 +1,7 @@
 """Door: crops and keypoints of a target → its pose-to-appearance generator."""
 
 from pipeline.appearance.params import AppearanceParams, LearnParams
-from pipeline.appearance.train import Outputs, train_appearance
+from pipeline.appearance.train import Inputs, Outputs, train_appearance
 from pipeline.artifacts.crops import open_crops
 from pipeline.artifacts.keypoints import read_keypoints
 from pipeline.artifacts.references import open_references
@@ -22,7 +22,7 @@ def main() -> None:
             "references": "references (Zarr)",
             "features": "folder with the weights of the feature network",
         },
-        writes={"out": "model (safetensors)", "description": "its description (JSON)", "curve": "loss curves (TSV)"},
+        writes={"model": "generator (safetensors)", "description": "its description (JSON)", "curve": "loss curves (TSV)"},
     )
     parser.add_argument("--target", required=True, type=named("target"), metavar="NAME", help="target of params.yaml, for its overrides")
     args = parser.parse_args()
@@ -32,13 +32,10 @@ def main() -> None:
     enabled = read_as(args.params, "reference.enabled", bool, f"{over}.enabled")
     learn = read_section(args.params, "reference.learn", LearnParams, f"{over}.learn") if enabled else None
     count = read_as(args.params, "reference.find.count", int, f"{over}.find.count")
-    references = open_references(args.references)
-    crops, track = open_crops(args.crops), read_keypoints(args.keypoints).track()
-    out = Outputs(args.out, args.description, args.curve)
+    inputs = Inputs(open_crops(args.crops), read_keypoints(args.keypoints).track(), args.features, open_references(args.references))
+    out = Outputs(args.model, args.description, args.curve)
     with stage_clock(args.time) as figures:
-        budget = train_appearance(
-            crops, track, args.features, params, split, out, scratch_root(), references=references, learn=learn, count=count
-        )
+        budget = train_appearance(inputs, params, split, out, scratch_root(), learn=learn, count=count)
         figures["steps"], figures["images_seen"] = budget.steps, budget.images_seen
 
 

@@ -1,32 +1,35 @@
-"""Door: a target's self pair as generated and enhanced, and its truth → one refiner per region."""
+"""Door: a target's self pair as generated and enhanced, and its truth → one local generator per region."""
 
+from pipeline.artifacts.foregrounds import open_foregrounds
+from pipeline.artifacts.frames import open_frames
+from pipeline.artifacts.keypoints import read_keypoints
+from pipeline.artifacts.mattes import open_mattes
+from pipeline.artifacts.residuals import open_residuals
 from pipeline.body.regions import RegionParams
 from pipeline.door import door_parser, run_door, stage_clock
 from pipeline.names import named
 from pipeline.params import read_section
 from pipeline.refine.params import RefineParams
-from pipeline.refine.train import train_refiner
+from pipeline.refine.train import TrainInputs, TrainOutputs, train_refiner
 from pipeline.timeline.split import SplitParams
 from pipeline.training.scratch import scratch_root
 
-READS = {
-    "generated": "generated foregrounds of the self pair (Zarr)",
-    "enhanced": "residuals of its enhanced faces (Zarr)",
-    "frames": "frames (Zarr)",
-    "mattes": "mattes (Zarr)",
-    "keypoints": "keypoints (Parquet)",
-}
-
 
 def main() -> None:
-    """Parse paths and params, train, publish."""
+    """Parse paths and params, open the inputs, train, publish."""
     parser = door_parser(
         "Train the local GANs that refine face, hands and feet (Eq. 8).",
-        reads=READS,
+        reads={
+            "warped": "foregrounds with carried pixels of the self pair (Zarr)",
+            "enhanced": "residuals of its enhanced faces (Zarr)",
+            "frames": "frames (Zarr)",
+            "mattes": "mattes (Zarr)",
+            "keypoints": "keypoints (Parquet)",
+        },
         writes={
-            "out": "weights (safetensors)",
-            "out-description": "description (JSON)",
-            "out-curve": "losses by step (TSV)",
+            "model": "local generators (safetensors)",
+            "description": "their description (JSON)",
+            "curve": "loss curves (TSV)",
         },
         optional={"features": "st_vgg16 weights, for refine.losses.perceptual"},
     )
@@ -35,11 +38,17 @@ def main() -> None:
     params = read_section(args.params, "refine", RefineParams, f"targets.{args.target}.refine")
     regions = read_section(args.params, "regions", RegionParams)
     split = read_section(args.params, "split", SplitParams)
-    inputs = {name: getattr(args, name) for name in READS}
+    inputs = TrainInputs(
+        generated=open_foregrounds(args.warped),
+        enhanced=open_residuals(args.enhanced),
+        frames=open_frames(args.frames),
+        mattes=open_mattes(args.mattes),
+        track=read_keypoints(args.keypoints).track(),
+        features=args.features,
+    )
+    out = TrainOutputs(args.model, args.description, args.curve)
     with stage_clock(args.time) as figures:
-        figures["regions"] = train_refiner(
-            inputs, args.out, args.out_description, args.out_curve, params, regions, split, args.features, scratch_root()
-        )
+        figures["regions"] = train_refiner(inputs, params, regions, split, out, scratch_root())
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from pipeline.artifacts.keypoints import read_keypoints
 from pipeline.artifacts.references import open_references
 from pipeline.artifacts.scores import write_scores
 from pipeline.door import door_parser, run_door, stage_clock
-from pipeline.reference.warp import warp_references
+from pipeline.reference.warp import WarpInputs, warp_references
 
 
 def main() -> None:
@@ -17,12 +17,13 @@ def main() -> None:
     )
     args = parser.parse_args()
     generated, motion = open_foregrounds(args.generated), read_keypoints(args.motion, kind="motions").track()
+    inputs = WarpInputs(generated, open_references(args.references), motion)
     with stage_clock(args.time) as figures:
         if generated.carried is not None:
             from pipeline.training.device import prepare_cpu  # takes a second to import
 
             prepare_cpu(1)  # frames are made side by side
-        where = warp_references(generated, open_references(args.references), motion, args.out)
+        where = warp_references(inputs, args.out)
         write_scores(args.where, where)
         figures.update(frames=len(generated), carried_share=where["share"])
 

@@ -6,7 +6,9 @@ each fault whether it was noticed, and ends with 1 when more than --allowed went
 
 import argparse
 import importlib
+import json
 import os
+import resource
 import shlex
 import shutil
 import signal
@@ -23,7 +25,9 @@ from planted import FAULTS, Fault
 ROOT = Path(__file__).resolve().parent.parent
 COPIED = ("pipeline", "stages", "tests", "params.yaml", "dvc.yaml", "pyproject.toml")
 UNCHANGED = "the unchanged sources"
+TIMES = "times.json"
 HEAVY = ("torch", "torchvision", "cv2", "av", "zarr", "pyarrow.parquet", "pandas", "scipy.optimize", "pydantic", "skimage")
+PATIENCE = 10  # times as long as its limit of CPU time may a run take: other programs may be running
 TAIL = 15  # lines of a run's output that are shown when it failed though nothing was planted
 
 
@@ -48,20 +52,46 @@ def plant(fault: Fault, folder: Path) -> None:
     path.write_text(text.replace(fault.old, fault.new), encoding="utf-8")
 
 
+class FastestFirst:
+    """A plugin of pytest: modules, and the tests of each, in the order of what they took before; notes in a file what they take."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.taken = path, dict[str, float]()
+        self.known: dict[str, float] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Modules stay whole, or what their tests share would be made again and again."""
+        modules: dict[Path, float] = {}
+        for item in items:
+            modules[item.path] = modules.get(item.path, 0) + self.known.get(item.nodeid, 0)
+        items.sort(key=lambda item: (modules[item.path], item.path, self.known.get(item.nodeid, 0)))
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """What a test's fixtures take is its own where it is the first that asks for them."""
+        self.taken[report.nodeid] = self.taken.get(report.nodeid, 0) + report.duration
+
+    def pytest_sessionfinish(self, exitstatus: int) -> None:
+        """Only what all of them took says which are the fastest."""
+        if exitstatus == 0:
+            self.path.write_text(json.dumps({**self.known, **self.taken}), encoding="utf-8")
+
+
 def run_tests(folder: Path, tests: str, limit_s: float) -> tuple[int | None, str]:
-    """Exit code of pytest in a copy, None where it took longer than limit_s, and what it printed.
+    """Exit code of pytest in a copy, None where it took longer than limit_s of CPU time, and what it printed.
 
     In a fork of this process, which has imported what takes seconds to import and nothing of the sources.
     """
     said = folder.with_suffix(".log")
     child = os.fork()
     if child == 0:
+        resource.setrlimit(resource.RLIMIT_CPU, (int(limit_s), int(limit_s) + 5))
         _become_pytest(folder, tests, said)
-    deadline = time.monotonic() + limit_s
+    deadline = time.monotonic() + PATIENCE * limit_s
     while time.monotonic() < deadline:
         done, status = os.waitpid(child, os.WNOHANG)
         if done:
-            return os.waitstatus_to_exitcode(status), said.read_text(encoding="utf-8", errors="replace")
+            code = os.waitstatus_to_exitcode(status)
+            return None if code == -signal.SIGXCPU else code, said.read_text(encoding="utf-8", errors="replace")
         time.sleep(0.1)
     os.killpg(child, signal.SIGKILL)
     os.waitpid(child, 0)
@@ -79,7 +109,7 @@ def _become_pytest(folder: Path, tests: str, said: Path) -> NoReturn:
     sys.path[:] = [str(folder), *(path for path in sys.path if Path(path or ".").resolve() not in (ROOT, ROOT / "tests"))]
     for name in [name for name, module in sys.modules.items() if str(getattr(module, "__file__", None)).startswith(str(ROOT / "tests"))]:
         del sys.modules[name]
-    code = pytest.main(["-x", "-q", "-p", "no:cacheprovider", *shlex.split(tests)])
+    code = pytest.main(["-x", "-q", "-p", "no:cacheprovider", *shlex.split(tests)], [FastestFirst(folder.parent / TIMES)])
     sys.stdout.flush()
     os._exit(int(code))
 
@@ -124,7 +154,7 @@ def main() -> int:
     """Run as a program."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default="", help="faults whose name or file contains this")
-    parser.add_argument("--limit-s", type=float, default=300, help="seconds that a fault's tests may take")
+    parser.add_argument("--limit-s", type=float, default=300, help="seconds of CPU time that a fault's tests may take")
     parser.add_argument("--allowed", type=int, default=5, help="faults that may go unnoticed")
     options = parser.parse_args()
     faults = [fault for fault in FAULTS if options.only in f"{fault.name} {fault.file}"]

@@ -32,36 +32,36 @@ T, H, W, CROP_HW = 6, 32, 48, (32, 32)
 CLOCK = Clock.regular("25", T)
 TARGET, PAIR = {"target": "ann"}, {"pair": "ben-to-ann"}
 FRAMES = {"frames": "frames.zarr", "mattes": "mattes.zarr", "keypoints": "keypoints.parquet"}
-MADE = {"generated": "generated.zarr", "motion": "motion.parquet"}
+MADE, WARPED = ({name: "generated.zarr", "motion": "motion.parquet"} for name in ("generated", "warped"))
 DRIVER = {"driver-frames": "frames.zarr", "driver-keypoints": "keypoints.parquet"}
 ENHANCED = {"enhanced": "enhanced.zarr"}
 
 # What each door reads, its other options, and what it writes.
 DOORS: dict[str, tuple[dict[str, str], dict[str, str], tuple[str, ...]]] = {
     "crop_person": ({**FRAMES, "plate": "plate.zarr"}, TARGET, ("out",)),
-    "enhance_faces": ({**MADE, "faces": "faces.parquet", "face-crops": "faces.zarr"}, PAIR, ("out",)),
+    "enhance_faces": ({**WARPED, "faces": "faces.parquet", "face-crops": "faces.zarr"}, PAIR, ("out",)),
     "estimate_poses": ({"frames": "frames.zarr", "skeleton": "human.yaml"}, {"clip": "ann"}, ("out",)),
     "evaluate": ({**MADE, **DRIVER, "fused": "fused.zarr", "crops": "crops.zarr", "redetected": "keypoints.parquet"},
                  {"weights": "weights"}, ("out",)),
     "evaluate_external": ({**MADE, **DRIVER, "crops": "crops.zarr"}, {"weights": "weights", "external": "other"}, ("out",)),
     "evaluate_reconstruction": ({**FRAMES, **ENHANCED, "fused": "fused.zarr", "generated": "generated.zarr", "warped": "generated.zarr",
                                  "refined": "enhanced.zarr", "plate": "plate.zarr", "crops": "crops.zarr"},
-                                {"weights": "weights"}, ("out", "frames-out", "watched-out")),
+                                {"weights": "weights"}, ("out", "frame-scores", "watched")),
     "find_references": ({"motion": "motion.parquet", "keypoints": "keypoints.parquet", "references": "references.zarr"}, PAIR, ("out",)),
     "fuse": ({"foreground": "generated.zarr", "generated": "generated.zarr", "plate": "plate.zarr", "driver-frames": "frames.zarr",
               "residuals": "enhanced.zarr"}, {}, ("out", "sidecar", "fused")),
     "generate_foreground": ({"model": "model.safetensors", "description": "model.json", "motion": "motion.parquet", "crops": "crops.zarr",
                              "references": "references.zarr", "chosen": "chosen.parquet"}, {}, ("out",)),
-    "index_faces": (FRAMES, {}, ("out", "out-crops")),
+    "index_faces": (FRAMES, {}, ("out", "face-crops")),
     "inpaint_background": (FRAMES, {}, ("out",)),
     "keep_references": ({**FRAMES, "plate": "plate.zarr"}, TARGET, ("out",)),
     "measure_faces": ({"frames": "frames.zarr", "keypoints": "keypoints.parquet"}, {"weights": "weights"}, ("out",)),
-    "refine_regions": ({**MADE, **ENHANCED, "model": "model.safetensors", "model-description": "model.json"}, PAIR, ("out",)),
-    "retarget_motion": ({**DRIVER, "target-frames": "frames.zarr", "target-keypoints": "keypoints.parquet"}, PAIR, ("out", "sheet")),
+    "refine_regions": ({**WARPED, **ENHANCED, "model": "model.safetensors", "description": "model.json"}, PAIR, ("out",)),
+    "retarget_motion": ({**DRIVER, "frames": "frames.zarr", "keypoints": "keypoints.parquet"}, PAIR, ("out", "sheet")),
     "segment_person": ({"frames": "frames.zarr", "keypoints": "keypoints.parquet"}, TARGET, ("out",)),
     "train_appearance": ({"crops": "crops.zarr", "keypoints": "keypoints.parquet", "references": "references.zarr"},
-                         {**TARGET, "features": "weights"}, ("out", "description", "curve")),
-    "train_refiner": ({**FRAMES, **ENHANCED, "generated": "generated.zarr"}, TARGET, ("out", "out-description", "out-curve")),
+                         {**TARGET, "features": "weights"}, ("model", "description", "curve")),
+    "train_refiner": ({**FRAMES, **ENHANCED, "warped": "generated.zarr"}, TARGET, ("model", "description", "curve")),
     "warp_references": ({**MADE, "references": "references.zarr"}, {}, ("out", "where")),
 }  # fmt: skip
 

@@ -199,9 +199,9 @@ def test_a_clip_of_two_frames(project):
     driver = {
         "pair": "ben-to-ann",
         "driver-keypoints": "data/keypoints/short.parquet",
-        "target-keypoints": "data/keypoints/ann.parquet",
+        "keypoints": "data/keypoints/ann.parquet",
         "driver-frames": "data/frames/short.zarr",
-        "target-frames": "data/frames/ann.zarr",
+        "frames": "data/frames/ann.zarr",
         "sheet": "data/motions/x.png",
         "out": "data/motions/x.parquet",
     }
@@ -249,7 +249,7 @@ def test_frames_and_mattes_of_different_length(project):
     write_frames(project.folder / "data/mattes/ann.zarr", FRAMES - 1, "mattes")
     says = ("data/mattes/ann.zarr has 29 frames", "data/frames/ann.zarr has 30", "dvc repro segment_person")
     refused(project, "inpaint_background", INPAINT, *says)
-    refused(project, "index_faces", {**INPAINT, "out": "data/faces/x.parquet", "out-crops": "data/faces/x.zarr"}, "29", "30", "dvc repro")
+    refused(project, "index_faces", {**INPAINT, "out": "data/faces/x.parquet", "face-crops": "data/faces/x.zarr"}, "29", "30", "dvc repro")
     (project.folder / "data/faces/x.parquet").unlink()
     write_plate(project.folder / CROP["plate"])
     refused(project, "crop_person", CROP, *says)

@@ -43,6 +43,31 @@ def test_an_undeclared_path_is_noticed():
     assert undeclared(stage) == ["b/c.yaml", "${item.labels}"]
 
 
+ROLES = {("redetect_poses", "frames"), ("fuse", "foreground"), ("fuse", "residuals")}  # what they are given is whatever takes the part
+
+
+def options(command: str) -> list[tuple[str, str]]:
+    """Option names and the paths given to them, keys left out; `driver-` is said of the same artifact of another clip."""
+    found, name = [], ""
+    for word in command.split():
+        if word.startswith("--"):
+            name = word.removeprefix("--").removeprefix("driver-")
+        elif word in given(word):
+            found.append((name, re.sub(r"[$][{][^}]*[}](-to-[$][{][^}]*[}])?", "*", word)))
+    return found
+
+
+def test_an_artifact_has_one_option_name_in_all_doors():
+    """`--out` apart, which is what a stage is for."""
+    names: dict[str, set[str]] = {}
+    for stage in STAGES:
+        for name, path in options(STAGES[stage]["cmd"]):
+            if name != "out" and (stage, name) not in ROLES:
+                names.setdefault(path, set()).add({"descriptions": "description"}.get(name, name))
+    assert len(names) > 30
+    assert {path: several for path, several in names.items() if len(several) > 1} == {}
+
+
 def test_the_report_declares_every_folder_that_it_opens():
     text = "".join(path.read_text() for path in sorted((ROOT / "pipeline/report").glob("*.py")))
     opened = {f"data/{name}" for name in re.findall(r'(?:open\(f?"|data / "|metrics\(f?")(\w+)["/]', text)}

@@ -14,8 +14,9 @@ ROOT = Path(__file__).resolve().parent.parent
 SOURCES = sorted(p.relative_to(ROOT).as_posix() for folder in ("pipeline", "stages") for p in (ROOT / folder).rglob("*.py"))
 FLOOR = ["timeline", "video", "picture", "body", "training"]  # each imports those before it only
 NOT_ROOMS = {"networks", "artifacts", "skeletons", *FLOOR}
-LOOSE = {"__init__", "disk", "errors", "failures", "names", "params", "door", "progress", "closure", "imports", "plan", "record", "leash"}
-FIRST = "stages/__init__.py"  # runs before a door imports anything: the one place where an import does something, and only under DVC
+LOOSE = {"__init__", "disk", "errors", "failures", "interrupts", "names", "params", "door", "progress"}
+LOOSE |= {"closure", "imports", "plan", "record", "leash"}
+FIRST = "stages/__init__.py"  # runs before a door imports anything: the one place where an import does something
 COMMAND = "command"  # asks every room for its params
 ROOMS = sorted({s.split("/")[1] for s in SOURCES if s.count("/") > 1 and s.startswith("pipeline/")} - NOT_ROOMS)
 MODEL_PACKAGES = {"ai_edge_litert", "detectron2", "torchvision", "lpips", "mediapipe", "torch_fidelity"}
@@ -97,6 +98,34 @@ def test_a_door_opens_one_room(path):
     assert len((ROOT / path).read_text().splitlines()) <= 80
 
 
+WHOLE = {"stages/report.py", "stages/sign.py"}  # what they read is a folder of everything, and finished files
+
+
+def unopened(source: str) -> list[str]:
+    """Paths that a door is given to read and hands to something else than what opens them, or its Inputs."""
+    tree = ast.parse(source)
+    given = [k.value for n in ast.walk(tree) if isinstance(n, ast.Call) for k in n.keywords if k.arg in ("reads", "optional")]
+    names = {str(key.value).replace("-", "_") for d in given if isinstance(d, ast.Dict) for key in d.keys if isinstance(key, ast.Constant)}
+    found = []
+    for call in (n for n in ast.walk(tree) if isinstance(n, ast.Call)):
+        called = ast.unparse(call.func)
+        for argument in [*call.args, *(k.value for k in call.keywords)]:
+            is_given = isinstance(argument, ast.Attribute) and ast.unparse(argument.value) == "args" and argument.attr in names
+            if is_given and not re.fullmatch(r"(open|read|load)_\w+|\w*Inputs|Sources|Subject|_seen_again", called):
+                found.append(f"{called}({ast.unparse(argument)})")
+    return found
+
+
+@pytest.mark.parametrize("path", [p for p in SOURCES if _kind(p) == "door" and p not in WHOLE and p != FIRST])
+def test_a_door_opens_what_it_reads(path):
+    assert unopened((ROOT / path).read_text()) == []
+
+
+def test_a_path_handed_on_is_noticed():
+    door = 'door_parser("x", reads={"frames": "", "face-crops": ""}, writes={})\nopen_frames(args.frames)\ncrop(args.face_crops, args.out)'
+    assert unopened(door) == ["crop(args.face_crops)"]
+
+
 @pytest.mark.parametrize("path", SOURCES)
 def test_stores_and_foreign_models_have_their_places(path):
     outside = _outside_imports(path)
@@ -112,7 +141,8 @@ def test_imports_are_absolute_and_packages_are_empty(path):
     assert not [n for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and n.level]
     adapter = re.search(r"/(backends|refiners)/\w+/__init__\.py$", path)
     if path == FIRST:
-        assert [ast.unparse(n) for n in tree.body[1:]] == ["from pipeline import leash, record", "leash.hold()", "record.begin()"]
+        first = ["from pipeline import interrupts", "interrupts.hold()"]
+        assert [ast.unparse(n) for n in tree.body[1:]] == [*first, "from pipeline import leash, record", "leash.hold()", "record.begin()"]
     elif path.endswith("__init__.py") and not adapter:
         assert not tree.body
     if adapter:

@@ -117,23 +117,23 @@ CONSTANT = {"data/names.ok"}  # what is written there never changes
 RUN_ONLY = {"`evaluation.metrics`, `evaluation.flow`", "`motion`", "comments, the order of keys"}
 
 
-def stages_of(row: str) -> list[str]:
-    """Patterns of the stages a row of RERUNS names, with the drawn project's names for <clip>, <target>, <pair>."""
+def stages_of(row: str, names: dict[str, str] = EXAMPLE) -> list[str]:
+    """Patterns of the stages a row of RERUNS names, with a project's names for <clip>, <target>, <pair>; the drawn one's if not said."""
     patterns: list[str] = []
     for token in filter(None, (part.strip() for part in RERUNS[row].split(","))):
         if token.startswith("`"):
-            patterns += stages_of(token)
+            patterns += stages_of(token, names)
         else:
-            for placeholder, name in EXAMPLE.items():
+            for placeholder, name in names.items():
                 token = token.replace(placeholder, name)
             patterns += [token] if "@" in token else [token, f"{token}@*"]
     return patterns
 
 
-def expected(row: str, stages: set[str]) -> set[str]:
+def expected(row: str, stages: set[str], names: dict[str, str] = EXAMPLE) -> set[str]:
     """The stages of the project that a row names, and the check of names where the row's edit is of what it reads."""
     checked = {"check_names"} & stages if any(_is_under(key, part) for key in EDITS.get(row, {}) for part in CHECKED) else set()
-    return checked | {stage for stage in stages if any(fnmatch.fnmatchcase(stage, pattern) for pattern in stages_of(row))}
+    return checked | {stage for stage in stages if any(fnmatch.fnmatchcase(stage, pattern) for pattern in stages_of(row, names))}
 
 
 def _is_under(key: str, part: str) -> bool:

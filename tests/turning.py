@@ -6,13 +6,13 @@ import figure
 import numpy as np
 
 from pipeline.artifacts.foregrounds import create_foregrounds
-from pipeline.artifacts.frames import create_frames
-from pipeline.artifacts.keypoints import Keypoints, write_keypoints
-from pipeline.artifacts.mattes import create_mattes
+from pipeline.artifacts.frames import create_frames, open_frames
+from pipeline.artifacts.keypoints import Keypoints, read_keypoints, write_keypoints
+from pipeline.artifacts.mattes import create_mattes, open_mattes
 from pipeline.body.regions import RegionParams
 from pipeline.body.skeleton import load_skeleton
 from pipeline.face.enhance import FaceParams
-from pipeline.face.index import FaceIndexParams, index_faces
+from pipeline.face.index import FaceIndexParams, IndexInputs, index_faces
 from pipeline.picture.geometry import box_to_crop, sample_crop
 from pipeline.timeline.split import SplitParams
 from pipeline.video.clock import Clock
@@ -66,5 +66,6 @@ def write_clip(folder: Path, held_out_seed: int | None = None, blank: bool = Fal
 
 def index(clip: dict[str, Path], folder: Path, split: SplitParams = SPLIT) -> tuple[Path, Path]:
     outs = folder / "faces.parquet", folder / "faces.zarr"
-    index_faces(clip["frames"], clip["mattes"], clip["keypoints"], *outs, FaceIndexParams(size_px=48, room=1.0, most=1000), REGIONS, split)
+    inputs = IndexInputs(open_frames(clip["frames"]), open_mattes(clip["mattes"]), read_keypoints(clip["keypoints"]).track())
+    index_faces(inputs, FaceIndexParams(size_px=48, room=1.0, most=1000), REGIONS, split, *outs)
     return outs

@@ -121,7 +121,7 @@ def make_project(folder: Path) -> Project:
     (folder / "data" / "consent").mkdir()
     draw_ann(folder)
     draw_clip(folder, "ben.mp4", Figure(proportions={"thigh": 0.8, "shin": 0.8, "torso": 1.1}), Motion(wave=1.5))
-    _bring_weights(folder)
+    bring_downloads(folder)
     edit_params(folder / "params.yaml", {**SMALL, **cast()})
     for command in (["git", "init", "-q"], [sys.executable, "-m", "dvc", "init", "-q"]):
         subprocess.run(command, cwd=folder, check=True, env=environment())
@@ -224,7 +224,7 @@ def cast() -> dict[str, Any]:
     return {"demo": [], "clips": clips, "targets": targets, "pairs": pairs, "external": external}
 
 
-def _bring_weights(folder: Path) -> None:
+def bring_downloads(folder: Path) -> None:
     """Take what was downloaded for this checkout along, so that a walk fetches at most once."""
     cache = ROOT / ".scratch" / "downloads"
     if cache.is_dir():

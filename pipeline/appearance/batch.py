@@ -31,6 +31,16 @@ class Batch:
         """The true foregrounds over the backgrounds, (b k 3 h w) in [-1, 1] (Eq. 9)."""
         return self.foregrounds + (1 - self.mattes) * self.backgrounds
 
+    def one_by_one(self) -> list["Batch"]:
+        """Each window as a batch of its own."""
+        alone = []
+        for b, window in enumerate(self.windows):
+            own = slice(b, b + 1)
+            images = (self.poses[own], self.halved_poses[own], self.foregrounds[own], self.mattes[own])
+            patches = None if self.patches is None else self.patches.of(b)
+            alone.append(Batch(*images, [window], self.backgrounds[own], None if self.warped is None else self.warped[own], patches))
+        return alone
+
 
 def composited(colours: Tensor, mattes: Tensor, backgrounds: Tensor) -> Tensor:
     """Eq. 9 for straight colours (b k 3 h w), mattes (b k 1 h w) and backgrounds that broadcast to them."""

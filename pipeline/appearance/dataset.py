@@ -19,6 +19,7 @@ from pipeline.appearance.params import AppearanceParams, LearnParams
 from pipeline.appearance.poses import draw_poses, to_crop
 from pipeline.appearance.references import NONE, ReferenceDrawer, signed, warped_references
 from pipeline.appearance.systems.chosen import chosen_system
+from pipeline.artifacts.agree import require_same_length
 from pipeline.artifacts.crops import Crops
 from pipeline.artifacts.keypoints import Track
 from pipeline.artifacts.references import References
@@ -37,7 +38,7 @@ LOOKED_AT = 16  # training frames by which footage is called grey
 
 
 class TrainingClip:
-    """Training frames of one target: pixels in a memory map, keypoints in crop pixels, windows by index."""
+    """Training frames of one target: pixels in a file, keypoints in crop pixels, windows by index."""
 
     def __init__(
         self,
@@ -50,11 +51,7 @@ class TrainingClip:
         count: int = 1,
     ) -> None:
         """references are carried as learn says, `count` a frame; the generator sees none without either."""
-        if len(crops.frames) != len(track.points):
-            raise InputError(
-                f"crops and keypoints must have the same frames, found {len(crops.frames)} and {len(track.points)}. "
-                "Run: dvc repro crop_person"
-            )
+        require_same_length(track, crops)
         if not len(training):
             raise InputError("training needs at least one frame with the subject, found none: lower split.hold_out_fraction")
         self.params, self.skeleton, self.crop_hw = params, track.skeleton, crops.crop_hw
@@ -82,7 +79,6 @@ class TrainingClip:
             self.drawer = ReferenceDrawer(self.points, kept, self.skeleton, learn.absent, learn.far)
             self.source = PatchSource(references, kept, crops.crop[training], self.crop_hw, self.skeleton) if learn.detail else None
         self._store: Path | None = None
-        self._pixels: np.ndarray | None = None
 
     def expand(self, crops: Crops, store: Path) -> None:
         """Copy foregrounds and mattes of the training frames to one file (n h w 4) uint8: a shard is slow to read at random.
@@ -97,18 +93,17 @@ class TrainingClip:
                 file.write(block.tobytes())
         self._store = store
 
-    @property
-    def pixels(self) -> np.ndarray:
-        """M x F and mattes (n h w 4) uint8 of the training frames, mapped when first read, in each process anew."""
-        if self._pixels is None:
-            if self._store is None:
-                raise RuntimeError("expand() must come before the first batch")
-            shape = (len(self.frames), *self.crop_hw, 4)
-            self._pixels = np.memmap(self._store, np.uint8, "r", shape=shape)
-        return self._pixels
-
-    def __getstate__(self) -> dict[str, object]:
-        return {**self.__dict__, "_pixels": None}
+    def pixels(self, rows: np.ndarray) -> np.ndarray:
+        """M x F and mattes (… h w 4) uint8 of training rows (…), read from the file: pages of a map would count as memory, and stay."""
+        if self._store is None:
+            raise RuntimeError("expand() must come before the first batch")
+        shape = (*self.crop_hw, 4)
+        found = np.empty((rows.size, *shape), np.uint8)
+        with open(self._store, "rb") as file:
+            for picture, row in zip(found, rows.ravel(), strict=True):
+                file.seek(int(row) % len(self.frames) * picture.nbytes)
+                file.readinto(picture.data)
+        return found.reshape(*rows.shape, *shape)
 
     def facts(self) -> dict[str, object]:
         """What identifies the training inputs: digests of pixels and of keypoints, the sizes, whether they are without colour."""
@@ -158,7 +153,7 @@ class TrainingClip:
         chances: np.ndarray,
     ) -> Batch:
         device = backgrounds.device
-        images = torch.from_numpy(self.pixels[rows]).to(device)
+        images = torch.from_numpy(self.pixels(rows)).to(device)
         images = images.permute(0, 1, 4, 2, 3).float()
         points, scores = (torch.from_numpy(a[rows]).to(device) for a in (self.points, self.scores))
         if mirrored.any():
@@ -184,7 +179,7 @@ class TrainingClip:
         0 where there is none.
         """
         (b, k), count = points.shape[:2], references.shape[1]
-        pictures = torch.from_numpy(self.pixels[references]).to(points.device).permute(0, 1, 4, 2, 3).float()
+        pictures = torch.from_numpy(self.pixels(references)).to(points.device).permute(0, 1, 4, 2, 3).float()
         pictures[torch.from_numpy(references == NONE)] = 0
         own, scores = (torch.from_numpy(a[references]).to(points.device) for a in (self.points, self.scores))
         if mirrored.any():

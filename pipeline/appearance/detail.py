@@ -41,6 +41,15 @@ class Patches:
     field: Tensor
     sound: Tensor
 
+    def of(self, window: int) -> "Patches | None":
+        """The patches of one window, as those of a batch that has no other; None without any."""
+        own = [i for i, other in enumerate(self.window) if other == window]
+        if not own:
+            return None
+        frames, pictures = [self.frame[i] for i in own], [self.pictures[i] for i in own]
+        layers = self.truth[own], pictures, self.field[own], self.sound[own]
+        return Patches([0] * len(own), frames, self.corner_xy[own], self.side, self.finer, *layers)
+
 
 class PatchSource:
     """Cuts patches of the training frames that are kept as references at the source's resolution."""
@@ -80,6 +89,7 @@ class PatchSource:
                 found.append((b, frame, corner))
         if not found:
             return None
+        # The true patches, and their references warped to the patches' own grid.
         truth = [self._truth(int(rows[b, i]), maps[b], corner) for b, i, corner in found]
         ranks = [self.rank_of[int(references[b])] for b, _, _ in found]
         windows, frames, corners = [b for b, _, _ in found], [i for _, i, _ in found], np.array([corner for _, _, corner in found])

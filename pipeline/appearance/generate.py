@@ -1,6 +1,7 @@
 """Inference of Alg. 2: poses of a motion, window by window, to foregrounds; or frame after frame where the model is of that kind."""
 
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -51,21 +52,24 @@ def _size(crop_hw: list[int]) -> tuple[int, int]:
     return height, width
 
 
-def generate_foreground(
-    model: Renderer,
-    motion: Track,
-    crops: Crops,
-    params: GenerateParams,
-    out: Path,
-    references: References | None = None,
-    chosen: ChosenReferences | None = None,
-) -> dict[str, float]:
+@dataclass(frozen=True)
+class GenerateInputs:
+    """The generator, the motion, the target's crops; where real pixels are carried, its references and those chosen for the motion."""
+
+    model: Renderer
+    motion: Track
+    crops: Crops
+    references: References | None = None
+    chosen: ChosenReferences | None = None
+
+
+def generate_foreground(inputs: GenerateInputs, params: GenerateParams, out: Path) -> dict[str, float]:
     """Publish the foregrounds of a motion (in the target's full pixels); returns frames and frames_per_s of generating.
 
     The crop is the target's training crop where the motion stays inside it. Frames without the subject get matte 0.
-    A target filmed without colour is made without. Memory does not grow with the length of the motion. references of the target
-    and those chosen for the motion are read where the model carries real pixels.
+    A target filmed without colour is made without. Memory does not grow with the length of the motion.
     """
+    model, motion, crops = inputs.model, inputs.motion, inputs.crops
     if motion.skeleton != model.skeleton:
         raise InputError(
             f"the motion must have the model's skeleton {model.skeleton.name}, found {motion.skeleton.name}: "
@@ -74,17 +78,20 @@ def generate_foreground(
     if crops.crop_hw != model.crop_hw:
         (height, width), (h, w) = model.crop_hw, crops.crop_hw
         raise InputError(f"crops must have the model's {width}x{height} px, found {w}x{h}. Run: dvc repro train_appearance")
+    # Of the motion as it is given, before the network's way of reading it.
     made_for = of_motion(motion)
     motion = model.read(motion)
     present, (height, width) = motion.present, model.crop_hw
     require_free_bytes(out, len(present) * height * width * 4)
+    # Where each frame is seen, and which references it is made from.
     rows = driven_crop(motion.points, present, crops.crop, crops.crop_hw, crops.size_hw, motion.clock.has_time)
     facts = {"model_sha256": model.weights_sha256, "skeleton": model.skeleton.name, "k": model.k, "grey": model.grey}
     facts |= made_for
-    seen = model.see(references, chosen, present, fade_frames(params.fade_s, motion.clock), float(rows[0, 0, 0]))
+    seen = model.see(inputs.references, inputs.chosen, present, fade_frames(params.fade_s, motion.clock), float(rows[0, 0, 0]))
     if model.carrying is not None:
         facts["carrying"] = vars(model.carrying)
     ranks = None if seen is None else seen.ranks[:, 0]
+    # Frame by frame, so that memory does not grow.
     started = time.perf_counter()
     with (
         create_foregrounds(out, model.crop_hw, motion.clock, rows, present, crops.size_hw, facts, ranks) as writer,

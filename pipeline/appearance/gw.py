@@ -74,6 +74,7 @@ def transport_plan(
     m, n = len(real), len(fake)
     plan = starting_plan(start, m, n, real.device)
     for projection in range(1, projections + 1):
+        # Lines 8-10 of Alg. 1: the cost under the present plan; then Sinkhorn to its marginals.
         log_k = -_cost(real, fake, plan) / lambda_
         log_a, log_b = log_k.new_zeros(m), log_k.new_zeros(n)
         for iteration in range(1, sinkhorn + 1):

@@ -43,27 +43,35 @@ class Outputs:
     curve: Path
 
 
+@dataclass(frozen=True)
+class Inputs:
+    """What is read of a target, and the folder with the feature network's weights."""
+
+    crops: Crops
+    track: Track
+    features: Path
+    references: References | None = None
+
+
 def train_appearance(
-    crops: Crops,
-    track: Track,
-    features: Path,
+    inputs: Inputs,
     params: AppearanceParams,
     split: SplitParams,
     out: Outputs,
     scratch_root: Path = Path(".scratch"),
     processes: int | None = None,
-    references: References | None = None,
     learn: LearnParams | None = None,
     count: int = 1,
 ) -> Budget:
     """Learn the look of a target from its training frames; returns how long that took in steps and images.
 
     Publishes the generator's moving average after the budget's last step. What the budget leaves no room for is said first. An
-    interrupted run goes on from its last checkpoint under scratch_root and ends in the same weights. references, and learn that
+    interrupted run goes on from its last checkpoint under scratch_root and ends in the same weights. References, and learn that
     says how to use them: the generator sees `count` real frames warped to its poses; without either, or for another system, it
     sees poses alone.
     """
-    weights = features_file(params.features, features)
+    crops, track, references = inputs.crops, inputs.track, inputs.references
+    weights = features_file(params.features, inputs.features)
     if not weights.is_file():
         raise InputError(f"{weights} must hold the weights of appearance.features, it does not exist. Run: dvc repro fetch_features")
     system = chosen_system(params)
@@ -74,6 +82,7 @@ def train_appearance(
     if references is None or not system.SEES_REFERENCES or not len(references):
         learn = None
     clip = TrainingClip(crops, track, training, params, references, learn, count)
+    # What tells this training from others: a checkpoint of another one is not taken up.
     description = {
         "network": "appearance generator",
         "params": params_read(params),
@@ -87,6 +96,7 @@ def train_appearance(
     }
     for line in shortcomings(clip.budget, params, system.remembers(params)):
         print(f"train_appearance: {line}.", flush=True)
+    # Alg. 2, in one process or one a GPU; the pixels are laid out once for reading at random.
     with Scratch("train_appearance", fingerprint({**description, "code": digest_code(__file__)}), scratch_root) as scratch:
         clip.expand(crops, scratch.folder / "pixels.u8")
         work = (clip, weights, params, learn, scratch, description, out)
@@ -106,6 +116,9 @@ def _train(
     budget = clip.budget
     history = torch.zeros(budget.steps, len(system.LOSSES))
     start = _resume(scratch.load(), system, memory, history)
+    if world.leads and system.goes_one_by_one((params.batch_windows, params.k, channels, *clip.crop_hw)):
+        height, width = clip.crop_hw
+        print(f"train_appearance: at {width}x{height} px windows go through one by one, to save memory (as by accumulate).", flush=True)
     synchronise(world)  # nobody writes a checkpoint before all have read theirs
     saved = time.monotonic()
 
@@ -135,7 +148,7 @@ def _train(
         progress.close()
         replayed = {"replays": memory.replays, "images_replayed": memory.replayed * params.k + system.images_repeated}
         known = {**description, "generator": system.shape, **replayed}
-        save_model(out.weights, out.description, system.ema.state, known)
+        save_model(out.weights, out.description, system.ema.module.state_dict(), known)
         write_curve(out.curve, _rows(history, system.LOSSES, params, budget))
 
 

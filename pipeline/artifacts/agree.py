@@ -1,14 +1,52 @@
-"""Which artifacts belong together: what is made for a motion bears its digest, so that another pair's of equal length is refused."""
+"""Which artifacts belong together: those of one clip are alike in length and size, those of one motion bear its digest."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from pipeline.artifacts.keypoints import Track
+from pipeline.artifacts.source import Source
 from pipeline.errors import InputError
 from pipeline.training.digests import digest_arrays
 
 MOTION = "motion_sha256"
 REMEDY = "Run: dvc repro generate_foreground enhance_faces refine_regions"
+
+
+class Lasting(Protocol):
+    """An artifact with something for every frame of a clip or motion."""
+
+    @property
+    def source(self) -> Source: ...
+
+    def __len__(self) -> int: ...
+
+
+class Full(Lasting, Protocol):
+    """The same, in full px."""
+
+    @property
+    def size_hw(self) -> tuple[int, int]: ...
+
+
+def require_same_length(first: Lasting, *others: Lasting) -> None:
+    """InputError unless all artifacts have as many frames as the first."""
+    for other in others:
+        if len(other) != len(first):
+            raise InputError(f"{other.source} has {len(other)} frames, {first.source} has {len(first)}. {other.source.remedy}")
+
+
+def require_same_size(first: Full, *others: Full) -> None:
+    """InputError unless all artifacts belong to frames of the first one's size."""
+    for other in others:
+        if other.size_hw != first.size_hw:
+            found = f"{other.source} is for frames of {other.size_hw}, {first.source} has {first.size_hw} (h, w)"
+            raise InputError(f"{found}. {other.source.remedy}")
+
+
+def require_same_clip(first: Full, *others: Full) -> None:
+    """InputError unless all artifacts are of one clip: as many frames as the first, of its size."""
+    require_same_length(first, *others)
+    require_same_size(first, *others)
 
 
 def of_motion(track: Track) -> dict[str, str]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.artifacts.source import IN_MEMORY, Source
 from pipeline.artifacts.store import (
     PICTURES,
     ArrayReader,
@@ -40,6 +41,10 @@ class Crops:
     crop_hw: tuple[int, int]
     size_hw: tuple[int, int]
     attributes: dict[str, Any]
+    source: Source = IN_MEMORY["crops"]
+
+    def __len__(self) -> int:
+        return len(self.frames)
 
     def plate_at(self, t: int) -> np.ndarray:
         """The plate (h w 3) behind frame t."""
@@ -93,8 +98,9 @@ def open_crops(path: str | os.PathLike[str]) -> Crops:
             crop_hw=read_size(attributes, "crop_hw"),
             size_hw=read_size(attributes, "size_hw"),
             attributes=attributes,
+            source=Source.of(path, "crops", "crop_person"),
         )
-        t = len(crops.frames)
+        t = len(crops)
         require_array("frames", read["frames"], (t, *crops.crop_hw, 3), "uint8")
         require_array("mattes", read["mattes"], (t, *crops.crop_hw), "uint8")
         require_array("plate", read["plate"], (t if len(read["plate"]) != 1 else 1, *crops.crop_hw, 3), "uint8")

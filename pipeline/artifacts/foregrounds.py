@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.artifacts.source import IN_MEMORY, Source
 from pipeline.artifacts.store import (
     PICTURES,
     ArrayReader,
@@ -61,6 +62,7 @@ class Foregrounds:
     size_hw: tuple[int, int]
     attributes: dict[str, Any]
     carried: CarriedFields | None = None
+    source: Source = IN_MEMORY["foregrounds"]
 
     def __len__(self) -> int:
         return len(self.rgb)
@@ -138,6 +140,7 @@ def open_foregrounds(path: str | os.PathLike[str]) -> Foregrounds:
             size_hw=read_size(attributes, "size_hw"),
             attributes=attributes,
             carried=carried,
+            source=Source.of(path, "foregrounds", "generate_foreground"),
         )
         t = len(made)
         require_array("rgb", made.rgb, (t, *made.crop_hw, 3), "uint8")

@@ -7,23 +7,20 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.artifacts.source import Source
 from pipeline.artifacts.store import ArrayReader, ArrayWriter, create_group, open_group, read_array, read_size, readable, require_array
 from pipeline.video.clock import Clock
 
 KINDS = ("frames", "plates", "mattes", "fused")
-REMEDY = {
-    "frames": "Run: dvc repro extract_frames",
-    "plates": "Run: dvc repro inpaint_background",
-    "mattes": "Run: dvc repro segment_person",
-    "fused": "Run: dvc repro fuse",
-}
+MADE_BY = {"frames": "extract_frames", "plates": "inpaint_background", "mattes": "segment_person", "fused": "fuse"}
+REMEDY = {kind: f"Run: dvc repro {stage}" for kind, stage in MADE_BY.items()}
 
 
 class Frames:
     """Frames (t h w 3) uint8 RGB, or mattes (t h w) uint8 with 255 = person; read by integer or slice."""
 
-    def __init__(self, array: ArrayReader, attributes: dict[str, Any]) -> None:
-        self.array = array
+    def __init__(self, array: ArrayReader, attributes: dict[str, Any], source: Source) -> None:
+        self.array, self.source = array, source
         self.attributes = attributes
         self.clock = Clock.from_attributes(attributes)
         self.size_hw = read_size(attributes, "size_hw")
@@ -74,7 +71,7 @@ def open_frames(path: str | os.PathLike[str], kind: str = "frames") -> Frames:
     """Open frames, plates, mattes or fused crops; InputError when missing, of another kind or damaged."""
     group, attributes = open_group(path, (kind,), REMEDY[kind])
     with readable(path, f"{kind} artifact", REMEDY[kind]):
-        frames = Frames(read_array(group, kind, path, REMEDY[kind]), attributes)
+        frames = Frames(read_array(group, kind, path, REMEDY[kind]), attributes, Source.of(path, kind, MADE_BY[kind]))
         require_array(kind, frames.array, (None, *frames.size_hw, *(() if kind == "mattes" else (3,))), "uint8")
         if kind != "plates":
             frames.clock.require_frames(len(frames))

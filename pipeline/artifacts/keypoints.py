@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.artifacts.source import IN_MEMORY, Source
 from pipeline.artifacts.store import VERSION, publish, read_size, readable
 from pipeline.body.skeleton import Skeleton
 from pipeline.errors import InputError
@@ -17,7 +18,8 @@ from pipeline.video.clock import Clock
 
 ORIGINS = ("missing", "measured", "refined", "interpolated", "smoothed", "imported", "retargeted", "dropped")
 ROWS_PER_GROUP = 1 << 18
-REMEDY = {"keypoints": "Run: dvc repro estimate_poses", "motions": "Run: dvc repro retarget_motion"}
+MADE_BY = {"keypoints": "estimate_poses", "motions": "retarget_motion"}
+REMEDY = {kind: f"Run: dvc repro {stage}" for kind, stage in MADE_BY.items()}
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,10 @@ class Track:
     clock: Clock
     size_hw: tuple[int, int]
     attributes: dict[str, Any]
+    source: Source = IN_MEMORY["keypoints"]
+
+    def __len__(self) -> int:
+        return len(self.points)
 
     @property
     def joints(self) -> tuple[str, ...]:
@@ -59,6 +65,10 @@ class Keypoints:
     size_hw: tuple[int, int]
     selected: int | None
     attributes: dict[str, Any] = field(default_factory=dict)
+    source: Source = IN_MEMORY["keypoints"]
+
+    def __len__(self) -> int:
+        return len(self.points)
 
     @property
     def joints(self) -> tuple[str, ...]:
@@ -72,7 +82,7 @@ class Keypoints:
             origin = np.zeros((t, j), np.uint8)
         else:
             points, score, origin = (a[:, self.selected] for a in (self.points, self.score, self.origin))
-        return Track(points, score, origin, self.skeleton, self.clock, self.size_hw, self.attributes)
+        return Track(points, score, origin, self.skeleton, self.clock, self.size_hw, self.attributes, self.source)
 
 
 def motion_of(track: Track, clock: Clock | None = None, **attributes: Any) -> Keypoints:
@@ -140,7 +150,7 @@ def read_keypoints(path: str | os.PathLike[str], kind: str = "keypoints") -> Key
         found = f"{attributes.get('kind')} version {attributes.get('version')}"
         raise InputError(f"{path} must be {kind} version {VERSION}, found {found}. {REMEDY[kind]}")
     with readable(path, f"{kind} table", REMEDY[kind]):
-        return _from_table(table, attributes, path, REMEDY[kind])
+        return replace(_from_table(table, attributes, path, REMEDY[kind]), source=Source.of(path, kind, MADE_BY[kind]))
 
 
 def _from_table(table: pa.Table, attributes: dict[str, Any], path: str | os.PathLike[str], remedy: str) -> Keypoints:

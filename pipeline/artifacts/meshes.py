@@ -21,7 +21,7 @@ class Meshes:
     """points (t p 3) float32 full px, z the depth; expression (t e) float32 in 0..1; presence (t) float32 in 0..1.
 
     Points and expression are NaN where no face was sure enough; `skipped` says why, and in how many frames. p and e are 0 where
-    nothing was measured at all.
+    nothing was measured at all. source is where they were read.
     """
 
     points: np.ndarray
@@ -29,6 +29,7 @@ class Meshes:
     presence: np.ndarray
     size_hw: tuple[int, int]
     skipped: tuple[str, ...]
+    source: Path = Path()
 
     def __len__(self) -> int:
         return len(self.presence)
@@ -71,7 +72,7 @@ def read_meshes(path: str | os.PathLike[str]) -> Meshes:
     with readable(path, "table of face meshes", REMEDY):
         points, expression = (_array(table, name, shape) for name, shape in zip(("points", "expression"), attributes["shape"], strict=True))
         presence = table.column("presence").to_numpy()
-        return Meshes(points, expression, presence, read_size(attributes, "size_hw"), tuple(attributes["skipped"]))
+        return Meshes(points, expression, presence, read_size(attributes, "size_hw"), tuple(attributes["skipped"]), Path(path))
 
 
 def _array(table: pa.Table, name: str, shape: list[int]) -> np.ndarray:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.artifacts.source import IN_MEMORY, Source
 from pipeline.artifacts.store import (
     ArrayReader,
     ArrayWriter,
@@ -45,6 +46,7 @@ class Residuals:
     size_hw: tuple[int, int]
     length: int
     attributes: dict[str, Any]
+    source: Source = IN_MEMORY["residuals"]
 
     def __len__(self) -> int:
         return self.length
@@ -127,6 +129,7 @@ def open_residuals(path: str | os.PathLike[str]) -> Residuals:
             size_hw=read_size(attributes, "size_hw"),
             length=int(attributes["length"]),
             attributes=attributes,
+            source=Source.of(path, "residuals", "enhance_faces"),
         )
         for name in regions:
             side, channels = (made.patch_px(name), 4) if name in made.placed else (made.region_px, 3)

@@ -121,7 +121,7 @@ def pin_digests(name: str, digests: dict[str, str], folder: Path = FOLDER) -> li
 
 
 def assets_of_evaluation(metrics: Any, flow: Any) -> list[str]:
-    """Assets that the listed metrics and the flow need; st_vgg16 always, since faces and refiners compare features with it."""
+    """Assets that the listed metrics and the flow need; st_vgg16 always, since faces and local generators compare features with it."""
     if not isinstance(metrics, list) or not all(isinstance(name, str) for name in metrics):
         raise InputError(f"evaluation.metrics must be a list of names, [psnr, ssim], found {metrics!r}: correct it in params.yaml.")
     if not isinstance(flow, str):

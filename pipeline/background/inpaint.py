@@ -4,15 +4,16 @@ Where some frame shows what is behind the subject, that is taken; the rest is fi
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field
 
-from pipeline.artifacts.frames import Frames, create_frames, open_frames
-from pipeline.artifacts.keypoints import Keypoints, read_keypoints
-from pipeline.artifacts.mattes import open_mattes
+from pipeline.artifacts.agree import require_same_clip
+from pipeline.artifacts.frames import Frames, create_frames
+from pipeline.artifacts.keypoints import Keypoints
 from pipeline.background.camera import camera_motion
 from pipeline.errors import InputError
 from pipeline.params import Section
@@ -35,27 +36,29 @@ class BackgroundParams(Section):
     fill: Literal["exemplar", "telea", "deepfill"]
 
 
-def inpaint_background(
-    frames_path: Path,
-    mattes_path: Path,
-    keypoints_path: Path,
-    out: Path,
-    params: BackgroundParams,
-    split: SplitParams,
-    weights: Path | None = None,
-) -> dict[str, Any]:
+@dataclass(frozen=True)
+class BackgroundInputs:
+    """What is read of a target, and the folder with the network that fills, if one does."""
+
+    frames: Frames
+    mattes: Frames
+    keypoints: Keypoints
+    weights: Path | None
+
+
+def inpaint_background(inputs: BackgroundInputs, params: BackgroundParams, split: SplitParams, out: Path) -> dict[str, Any]:
     """Write the plate (1 h w 3) uint8; returns its report {revealed_share, filled_share, samples, camera_motion}.
 
     Reads at most `max_samples` training frames, evenly spread (500 MB at once). revealed_share: pixels
-    that the subject hides in the middle sample and other samples show. weights: folder with the network that fills, if one does.
+    that the subject hides in the middle sample and other samples show.
     Raises InputError when the inputs disagree, no frame trains, or the network is missing.
     """
-    frames, mattes, keypoints = open_frames(frames_path), open_mattes(mattes_path), read_keypoints(keypoints_path)
-    _require_same_clip(frames, frames_path, mattes, mattes_path, keypoints, keypoints_path)
-    fill = _load_fill(params.fill, weights)  # first of all: a missing network should not cost a minute of reading
+    frames, mattes, keypoints = inputs.frames, inputs.mattes, inputs.keypoints
+    require_same_clip(frames, mattes, keypoints)
+    fill = _load_fill(params.fill, inputs.weights)  # first of all: a missing network should not cost a minute of reading
     training = split_frames(keypoints.track().present, split).training
     if not len(training):
-        raise InputError(f"{keypoints_path} must show the subject in some training frame, found none in {len(frames)} frames.")
+        raise InputError(f"{keypoints.source} must show the subject in some training frame, found none in {len(frames)} frames.")
     reach = _reach_px(keypoints, training, params.dilate_share)
     plate, hole, report = _seen(frames, mattes, training, reach, params)  # the samples are gone when the hole is filled
     plate = fill(plate, hole)
@@ -115,17 +118,3 @@ def _reach_px(keypoints: Keypoints, training: np.ndarray, share: float) -> int:
     boxes = body_boxes(keypoints.track().points[training])
     usual = float(np.percentile((boxes[:, 2:] - boxes[:, :2]).max(axis=1), 95))
     return max(1, round(share * usual)) if share > 0 else 0
-
-
-def _require_same_clip(
-    frames: Frames, frames_path: Path, mattes: Frames, mattes_path: Path, keypoints: Keypoints, keypoints_path: Path
-) -> None:
-    found = (
-        (mattes_path, len(mattes), mattes.size_hw, f"segment_person@{Path(mattes_path).stem}"),
-        (keypoints_path, len(keypoints.points), keypoints.size_hw, f"estimate_poses@{Path(keypoints_path).stem}"),
-    )
-    for path, length, size_hw, stage in found:
-        if length != len(frames):
-            raise InputError(f"{path} has {length} frames, {frames_path} has {len(frames)}. Run: dvc repro {stage}")
-        if size_hw != frames.size_hw:
-            raise InputError(f"{path} is for frames of {size_hw}, {frames_path} has {frames.size_hw} (h, w). Run: dvc repro {stage}")

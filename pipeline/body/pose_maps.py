@@ -60,6 +60,7 @@ def draw_pose_maps(points: Tensor, scores: Tensor, skeleton: Skeleton, crop_hw: 
     start, stop = points[:, ends[0]].float(), points[:, ends[1]].float()
     usable = torch.isfinite(points).all(-1) & (scores >= params.score_threshold)
     visible = usable[:, ends[0]] & usable[:, ends[1]]
+    # Only limbs that are seen are drawn, as many at once as memory and caches like.
     half = torch.tensor([_half_width(limb, max(crop_hw), params) for limb in limbs], device=points.device)
     half = half.expand(n, -1)
 
@@ -104,6 +105,7 @@ def pose_picture(
     scale = 1 << FIXED_POINT
     finite = np.isfinite(points).all(-1)
     usable = finite & (np.asarray(scores) >= params.score_threshold) & (np.abs(np.nan_to_num(points)) < 1e5).all(-1)
+    # In OpenCV's fixed point; what lies absurdly far away would overflow it.
     fixed = np.zeros(points.shape, np.int64)
     fixed[usable] = np.rint(points[usable] * scale)
     for limb in drawn_limbs(skeleton):
@@ -132,6 +134,7 @@ def _strokes(start: Tensor, stop: Tensor, half: Tensor, crop_hw: tuple[int, int]
     """
     import torch
 
+    # The segments' own axes.
     span = stop - start
     length = span.norm(dim=-1, keepdim=True)
     east = torch.tensor([1.0, 0.0], device=start.device)
@@ -140,6 +143,7 @@ def _strokes(start: Tensor, stop: Tensor, half: Tensor, crop_hw: tuple[int, int]
     rows, columns = (torch.arange(side, dtype=torch.float32, device=start.device) for side in crop_hw)
     x, y = columns - middle[:, :1], rows - middle[:, 1:]
     u, v = along[:, :1], along[:, 1:]
+    # In place, for speed: distances to the axis, to the nearer end, to the segment.
     past = (y * v)[:, :, None] + (x * u)[:, None, :]
     past.abs_().sub_(length[..., None] / 2)
     aside = (y * u)[:, :, None] - (x * v)[:, None, :]

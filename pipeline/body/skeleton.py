@@ -27,7 +27,7 @@ class Limb:
 
 @dataclass(frozen=True)
 class Region:
-    """A body part that gets its own refiner: its joints, and the limb (base → tip) beyond whose tip it lies."""
+    """A body part that gets its own local generator: its joints, and the limb (base → tip) beyond whose tip it lies."""
 
     name: str
     kind: str

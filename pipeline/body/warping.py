@@ -41,12 +41,14 @@ def picture_field(
 
     height, width = size_hw
     cells = [torch.arange(-1, -(-side // cell) + 1, device=query.device) * cell + (cell - 1) / 2 for side in (width, height)]
+    # Worked out at the cells, one more on each side, so that every pixel lies between some.
     found = part_field(query, reference, skeleton, *cells)
     linear = found.linear.flatten(3).permute(0, 3, 1, 2)
     coarse = torch.cat([found.field.permute(0, 3, 1, 2), found.own[:, None]], 1)
     inside = slice(cell, cell + height), slice(cell, cell + width)
     smooth = F.interpolate(coarse, scale_factor=cell, mode="bilinear", align_corners=False)[:, :, *inside]
     near = F.interpolate(torch.cat([coarse, linear], 1), scale_factor=cell, mode="nearest")[:, :, *inside]
+    # The nearest cell's own map, gone on to each pixel; it stands in where the field leaps.
     offset = [(torch.arange(side, device=query.device) % cell - (cell - 1) / 2) for side in (height, width)]
     down, across = offset[0][:, None], offset[1][None]
     gone_on = torch.stack([near[:, c] + near[:, 3 + 2 * c] * across + near[:, 4 + 2 * c] * down for c in (0, 1)], 1)

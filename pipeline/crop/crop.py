@@ -2,15 +2,16 @@
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from pydantic import Field
 
+from pipeline.artifacts.agree import require_same_clip, require_same_size
 from pipeline.artifacts.crops import write_crops
-from pipeline.artifacts.frames import Frames, open_frames
-from pipeline.artifacts.keypoints import Track, read_keypoints
-from pipeline.artifacts.mattes import open_mattes
+from pipeline.artifacts.frames import Frames
+from pipeline.artifacts.keypoints import Keypoints, Track
 from pipeline.artifacts.store import require_free_bytes
 from pipeline.body.trunk import whole_body_px, with_hips
 from pipeline.errors import InputError, warn
@@ -33,27 +34,28 @@ class CropParams(Section):
     size_px: int = Field(ge=STEP_PX, le=LARGEST_PX, multiple_of=STEP_PX)
 
 
-def crop_person(frames_path: Path, mattes_path: Path, keypoints_path: Path, plate_path: Path, out: Path, params: CropParams) -> int:
+@dataclass(frozen=True)
+class CropInputs:
+    """What is read of a target."""
+
+    frames: Frames
+    mattes: Frames
+    keypoints: Keypoints
+    plate: Frames
+
+
+def crop_person(inputs: CropInputs, params: CropParams, out: Path) -> int:
     """Write crops of all frames, present or not; returns their number.
 
     Raises InputError when the inputs disagree or fewer than three frames show the subject: a window has three (§3.2).
     """
-    frames, mattes, plate = open_frames(frames_path), open_mattes(mattes_path), open_frames(plate_path, kind="plates")
-    keypoints = read_keypoints(keypoints_path)
-    lengths = {mattes_path: len(mattes), keypoints_path: len(keypoints.points)}
-    sizes = {mattes_path: mattes.size_hw, keypoints_path: keypoints.size_hw, plate_path: plate.size_hw}
-    stages = {mattes_path: "segment_person", keypoints_path: "estimate_poses", plate_path: "inpaint_background"}
-    for path, length in lengths.items():
-        if length != len(frames):
-            raise InputError(f"{path} has {length} frames, {frames_path} has {len(frames)}. {_remedy(stages[path], path)}")
-    for path, size_hw in sizes.items():
-        if size_hw != frames.size_hw:
-            found = f"{path} is for frames of {size_hw}, {frames_path} has {frames.size_hw} (h, w)"
-            raise InputError(f"{found}. {_remedy(stages[path], path)}")
+    frames, mattes, keypoints, plate = inputs.frames, inputs.mattes, inputs.keypoints, inputs.plate
+    require_same_clip(frames, mattes, keypoints)
+    require_same_size(frames, plate)
     track = keypoints.track()
     present = track.present
     if present.sum() < LEAST_FRAMES:
-        seen = f"found {int(present.sum())} of {len(frames)} in {keypoints_path}"
+        seen = f"found {int(present.sum())} of {len(frames)} in {keypoints.source}"
         raise InputError(f"A target needs at least {LEAST_FRAMES} frames that show the subject, {seen}: use a longer clip.")
     points, timed = with_hips(track.points, track.skeleton), frames.clock.has_time
     framing = training_crop(points, present, frames.size_hw, params.mode, params.margin, params.size_px, timed, _whole_px(track))
@@ -109,7 +111,3 @@ def _blocks(
                 np.stack(plates) if plates else np.zeros((0, *crop_hw, 3), np.uint8),
             )
             progress.advance(len(block))
-
-
-def _remedy(stage: str, path: Path) -> str:
-    return f"Run: dvc repro {stage}@{Path(path).stem}"

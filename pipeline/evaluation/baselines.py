@@ -9,7 +9,7 @@ import numpy as np
 from pipeline.body.pose_distance import LEAST_SHARED, pose_distances
 from pipeline.body.skeleton import Skeleton
 from pipeline.evaluation.view import box_of_mask
-from pipeline.picture.mixing import fuse
+from pipeline.picture.mixing import composite
 
 NODES = 256  # along the longer side of what is warped; between them as picture_field() has it
 SHARED = f"over joints finite in both, at least {LEAST_SHARED:g} of the query's"
@@ -74,5 +74,5 @@ def pasted(rgb: np.ndarray, matte: np.ndarray, plate: np.ndarray, at: tuple[int,
     if np.isfinite(box).all():
         x0, y0, x1, y1 = (int(edge) for edge in box)
         there = picture[at[1] + y0 : at[1] + y1, at[0] + x0 : at[0] + x1]
-        there[...] = fuse(rgb[y0:y1, x0:x1], matte[y0:y1, x0:x1], there)
+        there[...] = composite(rgb[y0:y1, x0:x1], matte[y0:y1, x0:x1], there)
     return picture

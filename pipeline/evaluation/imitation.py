@@ -1,11 +1,12 @@
-"""Imitation of a driver: no true frame exists, so steadiness is judged beside the driver's and the pose is detected again."""
+"""Imitation of a driver: no true frame exists, so steadiness is compared with the driver's, and the pose is detected again."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from pipeline.artifacts.agree import require_motion
+from pipeline.artifacts.agree import require_motion, require_same_length, require_same_size
 from pipeline.artifacts.crops import Crops
 from pipeline.artifacts.foregrounds import Foregrounds
 from pipeline.artifacts.frames import Frames
@@ -24,61 +25,57 @@ SEEN = tuple(ORIGINS.index(name) for name in ("measured", "refined", "smoothed",
 BLOCK = 8
 
 
-def evaluate_imitation(
-    fused: Frames,
-    foregrounds: Foregrounds,
-    driver_frames: Frames,
-    driver: Track,
-    motion: Track,
-    redetected: Track | None,
-    params: EvaluationParams,
-    flow: Flow,
-    crops: Crops | None = None,
-    inception: Inception | None = None,
-) -> dict[str, Any]:
+@dataclass(frozen=True)
+class PairInputs:
+    """What is read of a pair: what was generated, the driver, the motion; the target's true crops, which FID compares with.
+
+    fused: the result, None where another system's is scored; redetected: the poses seen in it, None where nobody looked.
+    """
+
+    generated: Foregrounds
+    driver_frames: Frames
+    driver: Track
+    motion: Track
+    crops: Crops | None = None
+    fused: Frames | None = None
+    redetected: Track | None = None
+
+
+def evaluate_imitation(inputs: PairInputs, params: EvaluationParams, flow: Flow, inception: Inception | None = None) -> dict[str, Any]:
     """Score a pair: nested scores with `imitation` and `settings`.
 
     A motion retargeted by the method `none` shares the driver's pixels and so allows TCM. Without `redetected` the pose
     has no keys. FID is that to all of the target's true crops with the subject. InputError when the artifacts differ in length.
     """
-    _check(foregrounds, driver_frames, driver, motion, fused, redetected)
-    images = (image for _, block in fused.blocks(BLOCK) for image in block)
-    gallery = _true_gallery(crops, inception)
-    scores, settings = _steadiness(images, foregrounds, driver_frames, driver, motion, params, flow, gallery)
-    if redetected is None:
+    assert inputs.fused is not None
+    _check(inputs)
+    images = (image for _, block in inputs.fused.blocks(BLOCK) for image in block)
+    scores, settings = _steadiness(images, inputs, params, flow, _true_gallery(inputs.crops, inception))
+    if inputs.redetected is None:
         settings["not_computed"].setdefault("pose", "the poses of the result were not detected again: set redetect for this pair")
     elif "pose" in params.metrics:
-        scores |= pose_scores(motion, foregrounds.crop, redetected)
+        scores |= pose_scores(inputs.motion, inputs.generated.crop, inputs.redetected)
     return {**({"imitation": scores} if scores else {}), "settings": settings}
 
 
 def evaluate_external_imitation(
-    external: External,
-    foregrounds: Foregrounds,
-    driver_frames: Frames,
-    driver: Track,
-    motion: Track,
-    params: EvaluationParams,
-    flow: Flow,
-    crops: Crops | None = None,
-    inception: Inception | None = None,
+    external: External, inputs: PairInputs, params: EvaluationParams, flow: Flow, inception: Inception | None = None
 ) -> dict[str, Any]:
     """Score another system's video of a pair by the same protocol: nested scores with `external.<name>` and `settings`.
 
     Frames without a counterpart are left out and counted, since no true frame is compared. InputError when no frame has one.
     """
-    _check(foregrounds, driver_frames, driver, motion)
-    missing = 0
+    _check(inputs)
+    missing, present = 0, inputs.motion.present
 
     def images() -> Iterator[np.ndarray | None]:
         nonlocal missing
-        for t, image in enumerate(external.frames(range(len(foregrounds)))):
-            missing += image is None and bool(motion.present[t])
+        for t, image in enumerate(external.frames(range(len(inputs.generated)))):
+            missing += image is None and bool(present[t])
             yield image
 
-    gallery = _true_gallery(crops, inception)
-    scores, settings = _steadiness(images(), foregrounds, driver_frames, driver, motion, params, flow, gallery)
-    if missing == motion.present.sum() > 0:
+    scores, settings = _steadiness(images(), inputs, params, flow, _true_gallery(inputs.crops, inception))
+    if missing == present.sum() > 0:
         where = f"external.{external.name}.first_frame"
         raise InputError(f"{external.video} must show the driver's motion, found nothing within half a frame of its frames: see {where}")
     settings["not_computed"].setdefault("pose", "the poses of another system's result are not detected again")
@@ -87,19 +84,13 @@ def evaluate_external_imitation(
 
 
 def _steadiness(
-    images: Iterable[np.ndarray | None],
-    foregrounds: Foregrounds,
-    driver_frames: Frames,
-    driver: Track,
-    motion: Track,
-    params: EvaluationParams,
-    flow: Flow,
-    gallery: Gallery,
+    images: Iterable[np.ndarray | None], inputs: PairInputs, params: EvaluationParams, flow: Flow, gallery: Gallery
 ) -> tuple[dict[str, float], dict[str, Any]]:
     """Scores of a result, one image (h w 3) a frame, beside the driver's; and how they were computed."""
+    foregrounds, motion = inputs.generated, inputs.motion
     window, method = window_of(foregrounds), str(motion.attributes.get("retargeting", {}).get("method", "unknown"))
-    images = _hung(images, motion.present, gallery)
-    pairs, border = _pairs(images, foregrounds, driver_frames, driver, motion, window, method, params, flow)
+    images = _collected(images, motion.present, gallery)
+    pairs, border = _pairs(images, inputs, window, method, params, flow)
     for _ in images:  # what no pair asked for still belongs to FID and to the count of what is missing
         pass
     errors = {name: [pair.get(name, np.nan) for pair in pairs] for name in ("result", "driver", "result_shared", "driver_shared")}
@@ -138,8 +129,8 @@ def _true_gallery(crops: Crops | None, inception: Inception | None) -> Gallery:
     return gallery
 
 
-def _hung(images: Iterable[np.ndarray | None], present: np.ndarray, gallery: Gallery) -> Iterator[np.ndarray | None]:
-    """Pass images on, those with the subject hung in the gallery."""
+def _collected(images: Iterable[np.ndarray | None], present: np.ndarray, gallery: Gallery) -> Iterator[np.ndarray | None]:
+    """Pass images on, and add those with the subject to the gallery."""
     for t, image in enumerate(images):
         if image is not None and present[t]:
             gallery.add("result", image[None])
@@ -187,45 +178,19 @@ def _mean(error: np.ndarray) -> np.ndarray:
     return np.where(count, np.nansum(error, axis=1) / np.maximum(count, 1), np.inf)
 
 
-def _check(
-    foregrounds: Foregrounds,
-    driver_frames: Frames,
-    driver: Track,
-    motion: Track,
-    fused: Frames | None = None,
-    redetected: Track | None = None,
-) -> None:
-    lengths = {
-        **({} if fused is None else {"fused crops": len(fused)}),
-        "foregrounds": len(foregrounds),
-        "driver frames": len(driver_frames),
-        "driver keypoints": len(driver.points),
-        "motion": len(motion.points),
-        **({} if redetected is None else {"redetected keypoints": len(redetected.points)}),
-    }
-    if len(set(lengths.values())) > 1:
-        found = ", ".join(f"{name} {n}" for name, n in lengths.items())
-        raise InputError(f"The artifacts of one pair must have as many frames, found {found}. Run: dvc repro")
-    require_motion("the generated foregrounds", foregrounds.attributes, motion)
-    if fused is not None and redetected is not None and redetected.size_hw != fused.size_hw:
-        raise InputError(
-            f"Poses must be detected again in the fused crops of {fused.size_hw}, found keypoints of {redetected.size_hw}. "
-            "Run: dvc repro redetect_poses"
-        )
+def _check(inputs: PairInputs) -> None:
+    i = inputs
+    require_same_length(i.driver_frames, i.driver, i.motion, i.generated, *(made for made in (i.fused, i.redetected) if made is not None))
+    require_motion(str(i.generated.source), i.generated.attributes, i.motion)
+    if i.fused is not None and i.redetected is not None:
+        require_same_size(i.fused, i.redetected)
 
 
 def _pairs(
-    images: Iterable[np.ndarray | None],
-    foregrounds: Foregrounds,
-    driver_frames: Frames,
-    driver: Track,
-    motion: Track,
-    window: int,
-    method: str,
-    params: EvaluationParams,
-    flow: Flow,
+    images: Iterable[np.ndarray | None], inputs: PairInputs, window: int, method: str, params: EvaluationParams, flow: Flow
 ) -> tuple[list[dict[str, float]], list[bool]]:
     """Warping errors per pair of frames with both people: result and driver under their own flows, both under the driver's."""
+    foregrounds, driver, motion = inputs.generated, inputs.driver, inputs.motion
     both = motion.present & driver.present
     if not foregrounds.clock.has_time or not both.any() or not {"motion_consistency", "e_warp", "flicker", "tcm"} & set(params.metrics):
         return [], []
@@ -234,8 +199,9 @@ def _pairs(
     aligned = _shares_pixels(params, method, driver, foregrounds)
     borders = window_borders(motion.present, window)
     pairs, crossing = [], []
+    # Frame by frame: what is seen now beside what was seen before.
     before: list[np.ndarray] = []
-    driver_images = (image for _, block in driver_frames.blocks(BLOCK) for image in block)
+    driver_images = (image for _, block in inputs.driver_frames.blocks(BLOCK) for image in block)
     with Progress(len(foregrounds), "evaluate") as progress:
         for t, (image, full) in enumerate(zip(images, driver_images, strict=True)):
             seen = [sample_crop(full, seen_driver.rows[t], seen_driver.crop_hw)]

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.artifacts.agree import require_same_length
 from pipeline.artifacts.crops import Crops
 from pipeline.artifacts.foregrounds import Foregrounds
 from pipeline.artifacts.frames import Frames
@@ -29,7 +30,7 @@ from pipeline.evaluation.settings import (
 )
 from pipeline.evaluation.temporal import Flow, consistency, flicker, flow_and_mask, warping_error, window_borders
 from pipeline.picture.geometry import apply_affine
-from pipeline.picture.mixing import fuse
+from pipeline.picture.mixing import composite
 from pipeline.progress import Progress
 from pipeline.timeline.split import Split, SplitParams, split_frames
 
@@ -116,10 +117,7 @@ def evaluate_external_reconstruction(
 
 
 def _check(fused: Frames, generated: Foregrounds, crops: Crops, track: Track) -> None:
-    lengths = {"fused crops": len(fused), "foregrounds": len(generated), "crops": len(crops.frames), "keypoints": len(track.points)}
-    if len(set(lengths.values())) > 1:
-        found = ", ".join(f"{name} {n}" for name, n in lengths.items())
-        raise InputError(f"The artifacts of one target must have as many frames, found {found}. Run: dvc repro")
+    require_same_length(track, crops, generated, fused)
     if fused.size_hw != crops.crop_hw:
         raise InputError(f"Fused crops must be {crops.crop_hw} (h, w) like the crops, found {fused.size_hw}. Run: dvc repro fuse")
     corners = np.array([[0.0, 0.0], crops.size_hw[::-1]])
@@ -173,7 +171,7 @@ class _Copies:
     def nearest(self, t: int) -> np.ndarray:
         n = self._nearest(t, None)
         plate = self.crops.plate_at(t)
-        return plate if n is None else fuse(self.crops.frames[n], self.crops.mattes[n], plate)
+        return plate if n is None else composite(self.crops.frames[n], self.crops.mattes[n], plate)
 
     def warped(self, t: int) -> np.ndarray:
         n = self._nearest(t, self.skeleton.index(self.skeleton.root))
@@ -181,7 +179,7 @@ class _Copies:
         if n is None:
             return plate
         box = (0, 0, plate.shape[1], plate.shape[0])
-        return fuse(*warped(self.crops.frames[n], self.crops.mattes[n], self.points[t], self.points[n], self.skeleton, box), plate)
+        return composite(*warped(self.crops.frames[n], self.crops.mattes[n], self.points[t], self.points[n], self.skeleton, box), plate)
 
     def _nearest(self, t: int, root: int | None) -> int | None:
         """The training frame whose pose is nearest to that of frame t, its root moved onto the other's if one is named."""

@@ -8,17 +8,17 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.artifacts.agree import require_same_length
 from pipeline.artifacts.foregrounds import Foregrounds
 from pipeline.artifacts.frames import Frames
 from pipeline.artifacts.keypoints import Track
 from pipeline.artifacts.residuals import Residuals
 from pipeline.body.regions import RegionParams, cut_from_crop, cut_region, drop_unusable, fade, region_boxes
-from pipeline.errors import InputError
 from pipeline.evaluation.fidelity import psnr
 from pipeline.evaluation.perceptual import Distance
 from pipeline.evaluation.settings import EvaluationParams, finite_mean
 from pipeline.picture.geometry import box_to_crop, compose_affine, invert_affine, sample_crop
-from pipeline.picture.mixing import fuse
+from pipeline.picture.mixing import composite
 from pipeline.timeline.split import SplitParams, split_frames
 
 BLOCK = 8
@@ -41,10 +41,7 @@ def score_regions(
     By frame they are named `regions.<region>.<stage>.<metric>`; a frame without the region has none. A stage without
     residuals, a region without boxes and an unlisted metric have no key. InputError when the artifacts differ in length.
     """
-    lengths = [len(frames), len(generated), len(enhanced), len(refined), len(track.points)]
-    if len(set(lengths)) > 1:
-        found = "{} frames, {} foregrounds, {} and {} residuals, {} poses".format(*lengths)
-        raise InputError(f"The artifacts of one target must have as many frames, found {found}. Run: dvc repro")
+    require_same_length(frames, track, generated, enhanced, refined)
     split, p = split_frames(track.present, split_params), region_params.region_px
     boxes = region_boxes(track.points, track.skeleton, region_params, split.border)
     boxes, _ = drop_unusable(boxes, track.size_hw, region_params.min_side_px)
@@ -95,7 +92,7 @@ def _layers(
 
 def _polished(rgb: np.ndarray, matte: np.ndarray, plate: np.ndarray, patch: np.ndarray) -> np.ndarray:
     """Eq. 8 and 9 (p p 3) uint8; patch (p p 3), or (p p 4) with the matte's in 8-bit steps."""
-    return fuse(rgb + patch[..., :3], matte if patch.shape[2] == 3 else matte + patch[..., 3] / 255, plate)
+    return composite(rgb + patch[..., :3], matte if patch.shape[2] == 3 else matte + patch[..., 3] / 255, plate)
 
 
 def _seen(residuals: Residuals | None, region: str, box: np.ndarray, t: int, region_px: int) -> np.ndarray:

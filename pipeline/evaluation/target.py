@@ -70,12 +70,14 @@ def score_target(
     scores["regions"], scores["settings"]["regions"], by_frame = score_regions(
         i.frames, i.plate, i.warped, i.enhanced, i.refined, i.track, params, split, regions, distances
     )
+    # The same frames at the size people watch.
     composites = Composites(i.generated, i.warped, i.enhanced, i.refined, i.plate, i.fused)
     watched = score_watched(composites, i.frames, i.mattes, i.track, params, split, distances)
     scores["settings"]["watch"] = watched.settings
     for method, values in watched.scores.items():
         scores.setdefault(method, {})["watch"] = values
     scores["stages"] = {stage: {"watch": values} for stage, values in watched.stages.items()}
+    # One row a frame holds all of them.
     for name, values in (by_frame | watched.by_frame).items():
         for row in rows:
             row[name] = values.get(int(row["frame"]), math.nan)

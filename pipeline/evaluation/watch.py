@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.artifacts.agree import require_same_length
 from pipeline.artifacts.frames import Frames
 from pipeline.artifacts.keypoints import Track
-from pipeline.errors import InputError
 from pipeline.evaluation.baselines import MOVED, NEAREST_POSE, WARPED, moved, nearest_pose, pasted, root_shift, warped
 from pipeline.evaluation.composites import Composites
 from pipeline.evaluation.fidelity import person_pixels, psnr, sharpness
@@ -96,11 +96,7 @@ def score_watched(
 
 
 def _check(composites: Composites, frames: Frames, mattes: Frames, track: Track) -> None:
-    lengths = {"frames": len(frames), "mattes": len(mattes), "foregrounds": len(composites.generated), "keypoints": len(track.points)}
-    lengths["warped foregrounds"] = len(composites.warped)
-    if len(set(lengths.values())) > 1:
-        found = ", ".join(f"{name} {n}" for name, n in lengths.items())
-        raise InputError(f"The artifacts of one target must have as many frames, found {found}. Run: dvc repro")
+    require_same_length(frames, mattes, track, composites.generated, composites.warped)
 
 
 @dataclass(frozen=True)

@@ -146,8 +146,8 @@ def _row(row: str, metric: str, by_seed: Mapping[int, float]) -> dict[str, Any]:
 def _notes(listed: ExperimentList, results: Results) -> list[str]:
     """What is missing, and which rows were made from something else than the reference."""
     absent = {row: [seed for seed in listed.seeds if seed not in results.get(row, {})] for row in listed.rows}
-    told = [f"{row} (seeds {', '.join(map(str, seeds))})" for row, seeds in absent.items() if seeds]
-    notes = [f"Not finished: {'; '.join(told)}."] if told else []
+    unfinished = [f"{row} (seeds {', '.join(map(str, seeds))})" for row, seeds in absent.items() if seeds]
+    notes = [f"Not finished: {'; '.join(unfinished)}."] if unfinished else []
     made = {row: {(r.made_from, r.commit) for r in results.get(row, {}).values()} for row in listed.rows}
     origins = sorted({origin for pairs in made.values() for origin, _ in pairs})
     if len(origins) > 1:

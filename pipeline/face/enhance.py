@@ -1,16 +1,16 @@
 """Self-supervised face enhancement: real faces of similar orientation mixed into the generated ones (§3.2, Eq. 6-7, Fig. 5)."""
 
-import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field
 
-from pipeline.artifacts.agree import passed_on, require_motion
-from pipeline.artifacts.faces import FaceIndex, open_faces
-from pipeline.artifacts.foregrounds import Foregrounds, open_foregrounds
-from pipeline.artifacts.keypoints import Track, read_keypoints
+from pipeline.artifacts.agree import passed_on, require_motion, require_same_length
+from pipeline.artifacts.faces import FaceIndex
+from pipeline.artifacts.foregrounds import Foregrounds
+from pipeline.artifacts.keypoints import Track
 from pipeline.artifacts.residuals import ResidualWriter, create_residuals
 from pipeline.body.regions import RegionParams, cut_from_crop, drop_unusable, region_boxes
 from pipeline.errors import InputError
@@ -46,32 +46,33 @@ class FaceParams(Section):
         return 1 - self.alpha if isinstance(self.beta, str) else self.beta
 
 
-def enhance_faces(
-    generated_path: str | os.PathLike[str],
-    motion_path: str | os.PathLike[str],
-    table: str | os.PathLike[str],
-    crops: str | os.PathLike[str],
-    out: str | os.PathLike[str],
-    params: FaceParams,
-    regions: RegionParams,
-    split: SplitParams | None = None,
-    features: Path | None = None,
-    meshes: MeshInputs | None = None,
-) -> int:
+@dataclass(frozen=True)
+class FaceInputs:
+    """The foreground of a motion, the motion, the target's faces; and what similarity: image_features and align: mesh need.
+
+    features: st_vgg16 weights; meshes: of driver and target.
+    """
+
+    generated: Foregrounds
+    track: Track
+    faces: FaceIndex
+    features: Path | None
+    meshes: MeshInputs | None
+
+
+def enhance_faces(inputs: FaceInputs, params: FaceParams, regions: RegionParams, split: SplitParams | None, out: Path) -> int:
     """Publish the face's residuals f' - f of a pair; returns the number of enhanced frames.
 
-    align: mesh places whole heads by `meshes`, joints mixes faces the paper's way.
+    align: mesh places whole heads by meshes, joints mixes faces the paper's way.
 
     `split` is given for a target's self pair: then the query frame and its neighbours are no candidates, and no frame
     before the held-out part depends on one within it. A skeleton without face vectors, an empty index or α = 0 gives no
-    region or zeros. `features` holds the st_vgg16 weights that similarity: image_features needs.
+    region or zeros.
     """
-    generated, faces = open_foregrounds(generated_path), open_faces(table, crops)
-    track = read_keypoints(motion_path, kind="motions").track()
-    if len(generated) != len(track.points):
-        found = f"{generated_path} has {len(generated)} frames, {motion_path} has {len(track.points)}"
-        raise InputError(f"{found}. Run: dvc repro generate_foreground")
-    require_motion(str(generated_path), generated.attributes, track)
+    generated, track, faces = inputs.generated, inputs.track, inputs.faces
+    require_same_length(track, generated)
+    require_motion(str(generated.source), generated.attributes, track)
+    # Without faces to search there are no residuals, and the artifact says why.
     region = next((r.name for r in track.skeleton.regions if r.kind == "face"), None)
     extra = {"alpha": params.alpha, "beta": params.beta_value, **passed_on(generated.attributes)}
     empty = out, {}, {}, regions.region_px, generated.clock, track.size_hw, len(generated)
@@ -79,17 +80,18 @@ def enhance_faces(
         reason = "the face index is empty" if track.skeleton.face_vectors else f"skeleton {track.skeleton.name} has no face vectors"
         return _publish_nothing(empty, extra, reason)
     if params.align == "mesh" and params.alpha:
-        if meshes is None:
+        if inputs.meshes is None:
             needed = "--driver-meshes, --target-meshes, --driver-keypoints and --mesh"
             raise InputError(f"face.align: mesh needs {needed}, found not all of them; name them or set face.align: joints")
-        heads = Heads(generated, faces, track, meshes, _head_params(params), is_self=split is not None)
+        heads = Heads(generated, faces, track, inputs.meshes, _head_params(params), is_self=split is not None)
         if not np.isfinite(heads.boxes).any():
             return _publish_nothing(empty, extra, "; ".join(heads.skipped))
         return _place_heads(out, region, heads, generated, track, regions.region_px, extra)
     border = None if split is None else split_frames(track.present, split).border
     boxes = {region: region_boxes(track.points, track.skeleton, regions, border)[region]}
     boxes, skipped = drop_unusable(boxes, track.size_hw, regions.min_side_px)
-    search = _Search(faces, track, params, is_self=split is not None, features=features)
+    # Where no candidate may be compared the face stays as generated.
+    search = _Search(faces, track, params, is_self=split is not None, features=inputs.features)
     searchable = search.has_candidates(boxes[region])
     lost = np.isfinite(boxes[region]).all(axis=1) & ~searchable
     if lost.any():
@@ -154,7 +156,7 @@ def _head_params(params: FaceParams) -> HeadParams:
 
 
 def _place_heads(
-    out: str | os.PathLike[str], region: str, heads: Heads, generated: Foregrounds, track: Track, region_px: int, extra: dict[str, Any]
+    out: Path, region: str, heads: Heads, generated: Foregrounds, track: Track, region_px: int, extra: dict[str, Any]
 ) -> int:
     """Publish the residuals of placed heads; what was measured too small or turned away is said, and stays as generated."""
     if heads.skipped:

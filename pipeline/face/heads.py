@@ -1,6 +1,5 @@
 """Real heads for a motion: for each frame the one whose mesh fits best, where it fits better than the generated head."""
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,8 +8,8 @@ import numpy as np
 
 from pipeline.artifacts.faces import FaceIndex
 from pipeline.artifacts.foregrounds import Foregrounds
-from pipeline.artifacts.keypoints import Track, read_keypoints
-from pipeline.artifacts.meshes import Meshes, read_meshes
+from pipeline.artifacts.keypoints import Track
+from pipeline.artifacts.meshes import Meshes
 from pipeline.body.regions import cut_from_crop
 from pipeline.errors import InputError
 from pipeline.face.measure import look_at_face
@@ -28,11 +27,11 @@ LEAST_PLACE_JOINTS = 2  # that tell where a driver's head goes
 
 @dataclass(frozen=True)
 class MeshInputs:
-    """Paths: meshes of driver and target, the driver's keypoints, and the folder of the mesh network."""
+    """Meshes of driver and target, the driver's joints, and the folder of the mesh network."""
 
-    driver: str | os.PathLike[str]
-    target: str | os.PathLike[str]
-    driver_keypoints: str | os.PathLike[str]
+    driver: Meshes
+    target: Meshes
+    joints: Track
     weights: Path
 
 
@@ -55,9 +54,8 @@ class Heads:
     def __init__(
         self, generated: Foregrounds, faces: FaceIndex, motion: Track, inputs: MeshInputs, params: HeadParams, is_self: bool
     ) -> None:
-        driver, target = read_meshes(inputs.driver), read_meshes(inputs.target)
-        joints = read_keypoints(inputs.driver_keypoints).track()
-        _check(generated, driver, target, faces, joints, inputs)
+        driver, target, joints = inputs.driver, inputs.target, inputs.joints
+        _check(generated, driver, target, faces, joints)
         self._generated, self._faces, self._params, self._is_self = generated, faces, params, is_self
         seen = target.seen[faces.frame]
         self._rows = np.flatnonzero(seen)  # faces of the index with a mesh
@@ -125,10 +123,10 @@ def _head_joints(driver: Track, motion: Track) -> tuple[np.ndarray, np.ndarray]:
     return before, after
 
 
-def _check(generated: Foregrounds, driver: Meshes, target: Meshes, faces: FaceIndex, joints: Track, inputs: MeshInputs) -> None:
+def _check(generated: Foregrounds, driver: Meshes, target: Meshes, faces: FaceIndex, joints: Track) -> None:
     if not len(generated) == len(driver) == len(joints.points):
-        found = f"{inputs.driver} {len(driver)}, {inputs.driver_keypoints} {len(joints.points)}, the foregrounds {len(generated)}"
+        found = f"{driver.source} {len(driver)}, {joints.source} {len(joints.points)}, {generated.source} {len(generated)}"
         raise InputError(f"Driver and foregrounds must have as many frames, found {found}. Run: dvc repro measure_faces enhance_faces")
     if len(faces) and faces.frame.max() >= len(target):
         found = f"{len(target)} frames and a face of frame {faces.frame.max()}"
-        raise InputError(f"{inputs.target} must be of the clip of the face index, found {found}. Run: dvc repro measure_faces index_faces")
+        raise InputError(f"{target.source} must be of the clip of the face index, found {found}. Run: dvc repro measure_faces index_faces")

@@ -1,18 +1,18 @@
 """The face index: every usable training face of the target with its orientation, sharpness and picture (§3.2, Fig. 5)."""
 
-import os
+from dataclasses import dataclass
+from pathlib import Path
 
 import cv2
 import numpy as np
 from pydantic import Field
 
+from pipeline.artifacts.agree import require_same_clip
 from pipeline.artifacts.faces import FaceRow, FaceWriter, create_faces
-from pipeline.artifacts.frames import Frames, open_frames
-from pipeline.artifacts.keypoints import Track, read_keypoints
-from pipeline.artifacts.mattes import open_mattes
+from pipeline.artifacts.frames import Frames
+from pipeline.artifacts.keypoints import Track
 from pipeline.body.regions import RegionParams, cut_region, drop_unusable, region_boxes
 from pipeline.body.skeleton import Skeleton
-from pipeline.errors import InputError
 from pipeline.face.similarity import face_landmarks, vector_field
 from pipeline.params import Section
 from pipeline.progress import Progress
@@ -31,24 +31,25 @@ class FaceIndexParams(Section):
     most: int = Field(ge=1)
 
 
+@dataclass(frozen=True)
+class IndexInputs:
+    """What is read of a target."""
+
+    frames: Frames
+    mattes: Frames
+    track: Track
+
+
 def index_faces(
-    frames_path: str | os.PathLike[str],
-    mattes_path: str | os.PathLike[str],
-    keypoints_path: str | os.PathLike[str],
-    table: str | os.PathLike[str],
-    crops: str | os.PathLike[str],
-    params: FaceIndexParams,
-    regions: RegionParams,
-    split: SplitParams,
+    inputs: IndexInputs, params: FaceIndexParams, regions: RegionParams, split: SplitParams, table: Path, crops: Path
 ) -> int:
     """Publish the index of the training frames' faces; returns how many there are (0 for a skeleton without face vectors).
 
     A face is usable when its region can be computed, is large enough and lies wholly in the frame, and at least
     three of its vectors are seen. At most `most` are kept, evenly spread.
     """
-    frames, mattes = open_frames(frames_path), open_mattes(mattes_path)
-    track = read_keypoints(keypoints_path).track()
-    _check_lengths({frames_path: len(frames), mattes_path: len(mattes), keypoints_path: len(track.points)})
+    frames, mattes, track = inputs.frames, inputs.mattes, inputs.track
+    require_same_clip(frames, mattes, track)
     training = split_frames(track.present, split)
     skeleton = track.skeleton
     names = face_landmarks(skeleton)
@@ -56,7 +57,7 @@ def index_faces(
     usable = [int(t) for t in training.training if _is_usable(boxes[t], track.points[t], skeleton, names, frames.size_hw)]
     usable = [int(t) for t in spread_evenly(np.array(usable, np.int64), params.most)]
     if not usable:
-        print(f"index_faces: no usable face in {keypoints_path}; the index is empty and faces stay as generated.")
+        print(f"index_faces: no usable face in {track.source}; the index is empty and faces stay as generated.")
     with create_faces(table, crops, params.size_px, skeleton.face_vectors, names) as writer:
         _append_faces(writer, usable, frames, mattes, track, boxes, names, params)
     return len(usable)
@@ -128,9 +129,3 @@ def _is_usable(box: np.ndarray, points: np.ndarray, skeleton: Skeleton, names: t
     landmarks = points[[skeleton.index(name) for name in names]]
     vectors = vector_field(landmarks, names, skeleton.face_vectors)
     return int(np.isfinite(vectors).all(axis=1).sum()) >= min(LEAST_VECTORS, len(vectors))
-
-
-def _check_lengths(lengths: dict[str | os.PathLike[str], int]) -> None:
-    if len(set(lengths.values())) > 1:
-        found = ", ".join(f"{path} has {n}" for path, n in lengths.items())
-        raise InputError(f"Frames, mattes and keypoints must be of one clip, found different lengths: {found}. Run: dvc repro")

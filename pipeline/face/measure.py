@@ -1,17 +1,16 @@
 """The mesh of the subject's face in each frame of a clip, and its expression. Not in the paper, whose faces are five joints."""
 
-import os
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from pydantic import Field
 
-from pipeline.artifacts.frames import Frames, open_frames
-from pipeline.artifacts.keypoints import Track, read_keypoints
+from pipeline.artifacts.agree import require_same_length
+from pipeline.artifacts.frames import Frames
+from pipeline.artifacts.keypoints import Track
 from pipeline.artifacts.meshes import Meshes, write_meshes
 from pipeline.body.regions import RegionParams, drop_unusable, region_boxes
-from pipeline.errors import InputError
 from pipeline.networks.face_mesh import EXPRESSIONS, POINTS, Face, FaceMesh, Square, square_about
 from pipeline.params import Section
 from pipeline.progress import Progress
@@ -29,23 +28,13 @@ class FaceMeshParams(Section):
     min_side_px: float = Field(ge=12, le=512)
 
 
-def measure_faces(
-    frames_path: str | os.PathLike[str],
-    keypoints_path: str | os.PathLike[str],
-    weights: Path,
-    out: str | os.PathLike[str],
-    params: FaceMeshParams,
-    regions: RegionParams,
-) -> int:
+def measure_faces(frames: Frames, track: Track, weights: Path, params: FaceMeshParams, regions: RegionParams, out: Path) -> int:
     """Publish the meshes of a clip's selected subject; returns the number of frames with a face.
 
     Frames without the face's joints, with a face under min_side_px, and those where the network is not sure (a face turned away
     or hidden) have none, which is said. A skeleton without a face, and network: none, give a table of nothing.
     """
-    frames, track = open_frames(frames_path), read_keypoints(keypoints_path).track()
-    if len(frames) != len(track.points):
-        found = f"{frames_path} has {len(frames)} frames, {keypoints_path} has {len(track.points)}"
-        raise InputError(f"{found}. Run: dvc repro estimate_poses")
+    require_same_length(track, frames)
     region = next((r.name for r in track.skeleton.regions if r.kind == "face"), None)
     if params.network == "none" or region is None:
         nothing = np.empty((len(frames), 0, 3), np.float32), np.empty((len(frames), 0), np.float32), np.zeros(len(frames), np.float32)

@@ -10,11 +10,11 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from pipeline.artifacts.agree import require_one_motion
-from pipeline.artifacts.foregrounds import Foregrounds, open_foregrounds
-from pipeline.artifacts.frames import Frames, create_frames, open_frames
+from pipeline.artifacts.agree import require_one_motion, require_same_clip, require_same_length
+from pipeline.artifacts.foregrounds import Foregrounds
+from pipeline.artifacts.frames import Frames, create_frames
 from pipeline.artifacts.replacing import VIDEO_COMMENT
-from pipeline.artifacts.residuals import Residuals, open_residuals
+from pipeline.artifacts.residuals import Residuals
 from pipeline.artifacts.sounds import read_sound
 from pipeline.artifacts.store import publish, require_free_bytes
 from pipeline.body.regions import fade
@@ -41,21 +41,26 @@ class FuseParams(Section):
     mark: str = Field(min_length=1, max_length=80, pattern=r"^[ -~]+$")
     fps_without_time: float = Field(gt=0, le=240)
 
+    @property
+    def polishes(self) -> bool:
+        """Whether the stage has residuals."""
+        return self.stage in ("enhanced", "refined")
+
 
 @dataclass(frozen=True)
 class FuseInputs:
-    """Paths that fusion reads: residuals of the stage that params name, unread where that is `generated`.
+    """What fusion reads: residuals of the stage that params name, None where that one has none.
 
     foreground is what is composed, of any size; generated tells the crop rows and the working size that the fused crops
-    have. driver_frames are the driver's, for the sound set aside in them; models the JSON beside each model, if any.
+    have. driver_frames are the driver's, for the sound set aside in them; descriptions the JSON beside each model, if any.
     """
 
-    foreground: Path
-    generated: Path
-    residuals: Path | None
-    plate: Path
-    driver_frames: Path
-    models: tuple[Path, ...]
+    foreground: Foregrounds
+    generated: Foregrounds
+    residuals: Residuals | None
+    plate: Frames
+    driver_frames: Frames
+    descriptions: tuple[Path, ...]
 
 
 @dataclass(frozen=True)
@@ -67,24 +72,24 @@ class FuseOutputs:
     fused: Path
 
 
-def fuse_pair(inputs: FuseInputs, outputs: FuseOutputs, params: FuseParams) -> int:
+def fuse_pair(inputs: FuseInputs, params: FuseParams, outputs: FuseOutputs) -> int:
     """Compose every frame (Eq. 9), write the three outputs, whole or none, and return the number of frames.
 
     Frames in which the subject is absent show the plate. The video has the driver's timestamps and sound, at
     `fps_without_time` and mute where the driver is a folder of images. InputError when the inputs do not fit together.
     """
-    generated = open_foregrounds(inputs.generated)
-    foreground = generated if params.stage == "generated" else open_foregrounds(inputs.foreground)
-    patches = _residual_path(inputs, params.stage)
-    residuals = None if patches is None else open_residuals(patches)
-    plate = open_frames(inputs.plate, kind="plates")
-    _require_fit(inputs, foreground, generated, patches, residuals, plate)
+    generated, plate = inputs.generated, inputs.plate
+    foreground = generated if params.stage == "generated" else inputs.foreground
+    residuals = inputs.residuals if params.polishes else None
+    if params.polishes and residuals is None:
+        raise InputError(f"fuse.stage is {params.stage}, which needs --residuals PATH; give it, or set fuse.stage to warped.")
+    _require_fit(foreground, generated, residuals, plate)
     (height, width), (h, w), t = plate.size_hw, generated.crop_hw, len(foreground)
     require_free_bytes(outputs.video, int(t * (height * width * VIDEO_BYTES_PER_PIXEL + h * w * 3 * CROP_SHARE)))
     clock = foreground.clock
     if not clock.has_time:
         clock = Clock.regular(str(Fraction(params.fps_without_time).limit_denominator(1001)), t)
-    # Told before the frames are made: a model's missing JSON is to be known at once.
+    # Written before the frames are made: a model's missing JSON is to be known at once.
     facts = {
         "params": {"fuse": params.model_dump()},
         "frames": t,
@@ -92,14 +97,14 @@ def fuse_pair(inputs: FuseInputs, outputs: FuseOutputs, params: FuseParams) -> i
         "size_hw": list(plate.size_hw),
         "made_by": _makers(foreground, residuals),
     }
-    sidecar = describe(inputs.models, _read(inputs, patches), facts)
+    sidecar = describe(inputs.descriptions, _read(inputs, residuals), facts)
     with contextlib.ExitStack() as stack:
         described = stack.enter_context(publish(outputs.sidecar, "sidecar"))
         described.write_text(sidecar, encoding="utf-8")
         extra = {"stage": params.stage, "full_size_hw": list(plate.size_hw)}
         crops = stack.enter_context(create_frames(outputs.fused, foreground.clock, generated.crop_hw, extra, kind="fused"))
         temporary = stack.enter_context(publish(outputs.video, "video"))
-        sound = read_sound(inputs.driver_frames) if foreground.clock.has_time else None
+        sound = read_sound(inputs.driver_frames.source.path) if foreground.clock.has_time else None
         tags = {"title": TITLE, "comment": VIDEO_COMMENT}
         video = stack.enter_context(write_video(temporary, plate.size_hw, clock, params.crf, params.preset, tags, sound))
         progress = stack.enter_context(Progress(t, f"fuse {outputs.video.stem}"))
@@ -128,42 +133,27 @@ def composed(foreground: Foregrounds, residuals: Residuals | None, plate: Frames
             yield compose_full(rgb[i], mattes[i], foreground.crop[t], polish, fade, back)
 
 
-def _residual_path(inputs: FuseInputs, stage: str) -> Path | None:
-    if stage in ("generated", "warped"):
-        return None
-    if inputs.residuals is None:
-        raise InputError(f"fuse.stage is {stage}, which needs --residuals PATH; give it, or set fuse.stage to warped.")
-    return inputs.residuals
-
-
-def _require_fit(
-    inputs: FuseInputs, foreground: Foregrounds, generated: Foregrounds, patches: Path | None, residuals: Residuals | None, plate: Frames
-) -> None:
-    t = len(foreground)
-    if (len(generated), generated.size_hw) != (t, foreground.size_hw):
-        raise InputError(
-            f"{inputs.foreground} must be of the frames of {inputs.generated}: {len(generated)} of {generated.size_hw} (h, w), "
-            f"found {t} of {foreground.size_hw}. Run: dvc repro generate_foreground"
-        )
-    if residuals is not None and len(residuals) != t:
-        raise InputError(f"{patches} has {len(residuals)} frames, {inputs.foreground} has {t}. Run: dvc repro enhance_faces refine_regions")
-    made = {inputs.generated: generated, inputs.foreground: foreground} | ({} if residuals is None else {patches: residuals})
-    require_one_motion({str(path): artifact.attributes for path, artifact in made.items()})
+def _require_fit(foreground: Foregrounds, generated: Foregrounds, residuals: Residuals | None, plate: Frames) -> None:
+    t, polish = len(foreground), [] if residuals is None else [residuals]
+    require_same_clip(generated, foreground)
+    require_same_length(foreground, *polish)
+    require_one_motion({str(made.source): made.attributes for made in (generated, foreground, *polish)})
     if plate.size_hw != foreground.size_hw:
         raise InputError(
-            f"{inputs.plate} is {plate.size_hw[1]}x{plate.size_hw[0]} px, {inputs.foreground} belongs to frames of "
+            f"{plate.source} is {plate.size_hw[1]}x{plate.size_hw[0]} px, {foreground.source} belongs to frames of "
             f"{foreground.size_hw[1]}x{foreground.size_hw[0]}. Run: dvc repro inpaint_background generate_foreground"
         )
     if len(plate) not in (1, t):
-        raise InputError(f"{inputs.plate} must have 1 frame or the {t} of {inputs.foreground}, found {len(plate)}.")
+        raise InputError(f"{plate.source} must have 1 frame or the {t} of {foreground.source}, found {len(plate)}.")
     pts = foreground.clock.pts
     if pts is not None and len(pts) != t:
-        raise InputError(f"{inputs.foreground} has {t} frames and {len(pts)} timestamps. Run: dvc repro generate_foreground")
+        raise InputError(f"{foreground.source} has {t} frames and {len(pts)} timestamps. Run: dvc repro generate_foreground")
 
 
-def _read(inputs: FuseInputs, patches: Path | None) -> dict[str, Path]:
-    paths = {"foreground": inputs.foreground, "generated": inputs.generated, "plate": inputs.plate, "driver_frames": inputs.driver_frames}
-    return paths if patches is None else {**paths, "residuals": patches}
+def _read(inputs: FuseInputs, residuals: Residuals | None) -> dict[str, Path]:
+    named = {"foreground": inputs.foreground, "generated": inputs.generated, "plate": inputs.plate, "driver_frames": inputs.driver_frames}
+    paths = {name: Path(artifact.source.path) for name, artifact in named.items()}
+    return paths if residuals is None else {**paths, "residuals": Path(residuals.source.path)}
 
 
 def _makers(foreground: Foregrounds, residuals: Residuals | None) -> dict[str, object]:

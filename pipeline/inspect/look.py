@@ -136,8 +136,8 @@ def _poses(found: Findings, path: Path, kind: str) -> None:
     for j, joint in enumerate(track.joints):
         score = track.score[there[:, j], j].mean() if there[:, j].any() else 0.0
         origins = Counter(ORIGINS[code] for code in track.origin[:, j])
-        told = ", ".join(f"{name} {n}" for name, n in origins.most_common())
-        found.lines.append(f"  {joint:<20} {there[:, j].mean():6.1%}  {score:.3f}  {told}")
+        counts = ", ".join(f"{name} {n}" for name, n in origins.most_common())
+        found.lines.append(f"  {joint:<20} {there[:, j].mean():6.1%}  {score:.3f}  {counts}")
     if not track.present.any():
         return
     crop = box_to_crop(box_of_points(track.points, 1.25), (160, 160))

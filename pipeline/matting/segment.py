@@ -13,8 +13,9 @@ import cv2
 import numpy as np
 from pydantic import Field
 
-from pipeline.artifacts.frames import Frames, open_frames, replace_clock
-from pipeline.artifacts.keypoints import Keypoints, read_keypoints
+from pipeline.artifacts.agree import require_same_clip
+from pipeline.artifacts.frames import Frames, replace_clock
+from pipeline.artifacts.keypoints import Keypoints
 from pipeline.artifacts.mattes import create_mattes
 from pipeline.artifacts.store import Appends, require_free_bytes
 from pipeline.body.trunk import whole_body_px, with_hips
@@ -71,29 +72,35 @@ class _Subject:
     limbs: list[tuple[int, int]]
 
 
-def segment_person(
-    frames_path: Path,
-    keypoints_path: Path,
-    out: Path,
-    backend: MatteBackend,
-    params: MattingParams,
-    split: SplitParams,
-    weights: Path | None = None,
-) -> int:
+@dataclass(frozen=True)
+class SegmentInputs:
+    """What is read of a target, and the folder with the backend's network, if it has one."""
+
+    frames: Frames
+    keypoints: Keypoints
+    weights: Path | None
+
+
+def segment_person(inputs: SegmentInputs, backend: MatteBackend, params: MattingParams, split: SplitParams, out: Path) -> int:
     """Write mattes (t h w) uint8 of the selected person, 0 where it is absent; returns the number of frames.
 
     Mattes of training frames are the same whatever the held-out frames show. Frames in which the backend misses the person are
     bridged; the mattes' attributes bridged_frames, guessed_frames and flicker say so. Raises InputError when frames and keypoints
     disagree, nobody is selected, or the backend's network is missing.
     """
-    frames, keypoints = open_frames(frames_path), read_keypoints(keypoints_path)
-    _require_same_clip(frames, frames_path, keypoints, keypoints_path)
+    frames, keypoints = inputs.frames, inputs.keypoints
+    require_same_clip(frames, keypoints)
+    if keypoints.selected is None or not keypoints.track().present.any():
+        found = f"found nobody in {len(frames)} frames"
+        raise InputError(f"{keypoints.source} must select somebody who is seen, {found}. {keypoints.source.remedy}")
+    # What is usual of the subject is learnt on training frames.
     track = keypoints.track()
     parts = split_frames(track.present, split)
     subject = _subject(keypoints, parts)
     require_free_bytes(out, len(frames) * frames.size_hw[0] * frames.size_hw[1] // 20)
-    find, coarse, background = _load_backend(backend, frames, keypoints, subject, parts, params, weights)
+    find, coarse, background = _load_backend(backend, frames, keypoints, subject, parts, params, inputs.weights)
     linked = _linked(track.present, parts)
+    # A chain of iterators: a few frames at a time pass through all of it.
     misses, flicker = Misses(), (Flicker(linked), Flicker(linked))
     with create_mattes(out, frames.clock, frames.size_hw, {"backend": backend}) as writer:
         found = _found(frames, subject, find)
@@ -297,13 +304,3 @@ def _linked(present: np.ndarray, parts: Split) -> np.ndarray:
 
 def _scaled(points: np.ndarray, scale: np.ndarray) -> np.ndarray:
     return (points.astype(np.float64) + 0.5) * scale - 0.5
-
-
-def _require_same_clip(frames: Frames, frames_path: Path, keypoints: Keypoints, keypoints_path: Path) -> None:
-    remedy = f"Run: dvc repro estimate_poses@{Path(keypoints_path).stem}"
-    if len(keypoints.points) != len(frames):
-        raise InputError(f"{keypoints_path} has {len(keypoints.points)} frames, {frames_path} has {len(frames)}. {remedy}")
-    if keypoints.size_hw != frames.size_hw:
-        raise InputError(f"{keypoints_path} is for frames of {keypoints.size_hw}, {frames_path} has {frames.size_hw} (h, w). {remedy}")
-    if keypoints.selected is None or not keypoints.track().present.any():
-        raise InputError(f"{keypoints_path} must select somebody who is seen, found nobody in {len(frames)} frames. {remedy}")

@@ -7,7 +7,8 @@ import numpy as np
 
 from pipeline.body.skeleton import Skeleton
 from pipeline.motion.params import MotionParams
-from pipeline.motion.series import fill, percentile, smooth_median
+from pipeline.motion.series import fill, percentile
+from pipeline.timeline.medians import running_median
 
 BAND = 0.05  # EDN: heights near and far are taken where the ankles are within 5 % of the range's ends
 
@@ -63,7 +64,7 @@ class Body:
     @cached_property
     def ankle_y(self) -> np.ndarray:
         """The lower ankle's y (n), median over the smoothing window, bad frames reuse the last valid one; may be NaN."""
-        return fill(smooth_median(lowest(self.points, self.skeleton.indices("ankles")), self.params.smoothing_frames))
+        return fill(running_median(lowest(self.points, self.skeleton.indices("ankles")), self.params.smoothing_frames))
 
     @cached_property
     def ground(self) -> Ground | None:

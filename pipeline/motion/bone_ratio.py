@@ -84,6 +84,7 @@ def forward_kinematics(points: np.ndarray, skeleton: Skeleton, ratios: Ratios, s
         vectors = points[frames, joint] - points[frames, ancestor]
         built[frames, joint] = built[frames, ancestor] + vectors * (ratios.limb(ancestor, joint) * size[frames])[:, None]
 
+    # From the root outwards: each joint is hung on its nearest ancestor that is there.
     for joint in order:
         left = present[:, joint].copy()
         for ancestor in up[joint]:
@@ -91,6 +92,7 @@ def forward_kinematics(points: np.ndarray, skeleton: Skeleton, ratios: Ratios, s
             if here.any():
                 hang(joint, ancestor, here)
                 left &= ~here
+        # Without any it is the frame's topmost joint, or hangs on that.
         first = left & (top < 0)
         built[first, joint] = 0.0
         top[first] = joint

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.motion.body import Body, Centre, lowest
-from pipeline.motion.series import fill, percentile, smooth_mean, smooth_median
+from pipeline.motion.series import fill, percentile, smooth_mean
+from pipeline.timeline.medians import running_median
 
 LEVEL_SECONDS = 1.0  # over which the feet are drawn to their height in the target's picture
 TRAVEL = 0.25  # heights; a shorter way across says nothing about how far steps carry
@@ -57,7 +58,7 @@ def place(points: np.ndarray, driver: Body, target: Body, level: Level, scale: f
     """Move poses (n j 2) as wholes to their level and to the middle of the target's range, without moving single steps."""
     params, skeleton = driver.params, driver.skeleton
     if level.anchor == "ankles":
-        heights = fill(smooth_median(lowest(points, skeleton.indices("ankles")), params.smoothing_frames))
+        heights = fill(running_median(lowest(points, skeleton.indices("ankles")), params.smoothing_frames))
     else:
         heights = middle.of(points)[:, 1]
     y = smooth_mean(level.y - heights, frames_of(LEVEL_SECONDS, seconds))

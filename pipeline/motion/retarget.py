@@ -88,6 +88,7 @@ def _carry_over(
     """The chosen method on frames that show the driver: points (n j 2) in the target's pixels, and what was done."""
     if params.method == "none":
         return none.carry_over(driver.points), {}
+    # The body's size and the poses built anew, by the method.
     middle = shared_centre(driver, target)
     if params.method == "ankle_height":
         scale = ankle_height.body_scale(driver, target)
@@ -106,6 +107,7 @@ def _carry_over(
         weights = contact_weights(driver.points, driver.skeleton, seconds, driver.height, params.contact_speed)
         moved = built + follow_contacts(built, driver.points, weights, scale * level.size)[:, None]
         facts = {"ratios": ratios.table(), "guessed": sorted(ratios.guessed), "limited": sorted(ratios.limited)}
+    # Where it stands, and how far it may go from there.
     moved = place(moved, driver, target, level, scale, middle, seconds)
     allowed = allowed_range(target.points, size_hw, params.keep_within, params.room)
     kept = 1.0

@@ -1,17 +1,7 @@
-"""Series over frames that may have gaps (NaN): medians, moving averages, filling."""
+"""Series over frames that may have gaps (NaN): moving averages, filling."""
 
 import numpy as np
-
-
-def smooth_median(values: np.ndarray, frames: int) -> np.ndarray:
-    """Centred running median of values (t) over an odd number of frames; NaN are left out, and stay where all are NaN."""
-    half = frames // 2
-    padded = np.pad(np.asarray(values, np.float64), half, constant_values=np.nan)
-    windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * half + 1)
-    out = np.full(len(values), np.nan)
-    some = np.isfinite(windows).any(axis=1)
-    out[some] = np.nanmedian(windows[some], axis=1)
-    return out
+import pandas as pd
 
 
 def smooth_mean(values: np.ndarray, frames: int) -> np.ndarray:
@@ -35,12 +25,7 @@ def smooth_mean(values: np.ndarray, frames: int) -> np.ndarray:
 
 def fill(values: np.ndarray) -> np.ndarray:
     """Replace NaN by the last valid value before, and at the start by the first valid one; all NaN stays."""
-    values = np.asarray(values, np.float64)
-    finite = np.isfinite(values)
-    if not finite.any():
-        return values
-    last = np.maximum.accumulate(np.where(finite, np.arange(len(values)), -1))
-    return values[np.where(last >= 0, last, np.argmax(finite))]
+    return pd.Series(values, dtype=np.float64).ffill().bfill().to_numpy()
 
 
 def percentile(values: np.ndarray, q: float) -> float:

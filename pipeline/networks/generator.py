@@ -45,8 +45,8 @@ def _unit(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
 class Gather(nn.Linear):
     """1x1 convolution of many sparse maps to a few channels, cheap first; reads maps in any layout without a copy, writes channels last."""
 
-    def forward(self, x: Tensor) -> Tensor:
-        return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+    def forward(self, input: Tensor) -> Tensor:
+        return super().forward(input.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
 
 class Residual(nn.Module):

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from pipeline.picture.geometry import compose_affine, crop_to_box
-from pipeline.picture.mixing import fuse, paste_residual
+from pipeline.picture.mixing import composite, paste_residual
 
 # A cubic kernel reaches two crop pixels beyond the last one that is not transparent.
 CUBIC_REACH_PX = 2
@@ -33,6 +33,7 @@ def compose_full(
         if residual.shape[2] == 4 and np.isfinite(patch_box).all():
             box = _joined(box, patch_box, crop, matte.shape[:2], (plate.shape[0], plate.shape[1]))
     x0, y0, x1, y1 = box
+    # Only the part about the person is enlarged, polished and laid over the plate.
     moved = compose_affine(crop, np.array([[1.0, 0.0, x0], [0.0, 1.0, y0]]))
     size_hw = (y1 - y0, x1 - x0)
     foreground = _seen_through(rgb, moved, size_hw, cv2.BORDER_REPLICATE)
@@ -42,7 +43,7 @@ def compose_full(
         for residual, patch_box in patches.values():
             paste_residual(layers[..., : residual.shape[2]], residual, patch_box - [x0, y0, x0, y0], fade(residual))
         foreground, full_matte = layers[..., :3], layers[..., 3] / np.float32(255)
-    fused[y0:y1, x0:x1] = fuse(foreground, full_matte, plate[y0:y1, x0:x1])
+    fused[y0:y1, x0:x1] = composite(foreground, full_matte, plate[y0:y1, x0:x1])
     return fused
 
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy.ndimage import gaussian_filter1d, maximum_filter1d
 
 from pipeline.errors import InputError
 from pipeline.picture.geometry import box_to_crop, crop_to_box
@@ -57,12 +56,14 @@ def training_crop(
     """
     boxes = body_boxes(points, size_hw)
     seen = _seen(boxes, present)
+    # How large the body is, and how far it gets about.
     low, high = boxes[seen, :2].min(axis=0), boxes[seen, 2:].max(axis=0)
     bodies_wh = boxes[seen, 2:] - boxes[seen, :2]
     body = float(np.median(bodies_wh.max(axis=1)))
     if mode == "auto":
         mode = "fixed" if body >= LEAST_FILLED * (high - low).max() else "follow"
     extent_wh = high - low if mode == "fixed" else np.percentile(bodies_wh, FOLLOW_BODY_PERCENTILE, axis=0)
+    # The crop's shape, then its place: once, or frame by frame.
     crop_hw, scale = crop_shape(extent_wh, margin, size_px, size_hw, whole_px)
     if mode == "fixed":
         centre = _inside(((low + high) / 2)[None], scale, crop_hw, size_hw)
@@ -139,10 +140,12 @@ def driven_crop(
         seen = _seen(boxes, present)
     except InputError:
         return np.broadcast_to(crop[0], (len(points), 2, 3)).copy()
+    # Behind a crop that follows, another motion is followed anew.
     moving = bool((crop != crop[0]).any())
     if moving and len(points) != len(crop):
         return _following(boxes, seen, scale, crop_hw, size_hw, sigma)
     rows = crop.copy() if moving else np.broadcast_to(crop[0], (len(points), 2, 3)).copy()
+    # Else the training crop stays where it is, unless the body leaves it.
     shift = _least_shift(boxes[seen], _centres(rows[seen], crop_hw), scale, crop_hw, size_hw, smooth=timed)
     if (shift == 0).all():
         return rows
@@ -179,7 +182,11 @@ def _following(
     centres = (boxes[seen, :2] + boxes[seen, 2:]) / 2
     every = np.arange(len(boxes))
     path = np.stack([np.interp(every, frames, centres[:, axis]) for axis in (0, 1)], axis=1)
-    smooth = (gaussian_filter1d(path, sigma, axis=0, mode="nearest") if sigma else path)[seen]
+    if sigma:
+        from scipy.ndimage import gaussian_filter1d  # here: it takes a third of a second, and fixed crops need none of it
+
+        path = gaussian_filter1d(path, sigma, axis=0, mode="nearest")
+    smooth = path[seen]
     smooth = _inside(smooth, scale, crop_hw, size_hw)
     smooth = smooth + _least_shift(boxes[seen], smooth, scale, crop_hw, size_hw, smooth=False)
     return _rows(smooth[_nearest_seen(seen)], scale, crop_hw)
@@ -220,6 +227,8 @@ def _least_shift(
 
 def _envelope(need: np.ndarray) -> np.ndarray:
     """A smooth curve nowhere below `need` (n 2) >= 0: the maximum over a window, then a mean over the same window."""
+    from scipy.ndimage import maximum_filter1d
+
     window = 2 * SHIFT_REACH_FRAMES + 1
     top = maximum_filter1d(need, window, axis=0, mode="nearest")
     kernel = np.hanning(window + 2)[1:-1]

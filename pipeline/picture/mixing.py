@@ -6,7 +6,7 @@ import numpy as np
 from pipeline.picture.geometry import box_to_crop
 
 
-def fuse(foreground: np.ndarray, matte: np.ndarray, plate: np.ndarray) -> np.ndarray:
+def composite(foreground: np.ndarray, matte: np.ndarray, plate: np.ndarray) -> np.ndarray:
     """Eq. 9: M ⊙ F + (1 - M) ⊙ B, rounded to the nearest uint8 (halves up).
 
     foreground (h w 3) uint8 or float32 in 0..255, straight colour; matte (h w) uint8 with 255 = foreground, or float32 in

@@ -136,17 +136,15 @@ def load_backend(frames: Frames, skeleton: Skeleton, sources: Sources, params: P
                 about["span"][0] if "span" in about else None,
             )
         case "openpose":
-            import torch
-
             from pipeline.pose.backends.openpose import FILES, load
+            from pipeline.training.device import choose_device, prepare_cpu
 
             if sources.weights is None:
                 raise InputError("pose backend openpose needs its networks, found no folder; name it with --weights")
-            torch.set_num_threads(params.threads)
-            torch.set_flush_denormal(True)
+            prepare_cpu(params.threads)
             networks = {role: sources.weights / name for role, name in FILES.items()}
-            device, wanted = "cuda" if torch.cuda.is_available() else "cpu", params.openpose
-            see = load(networks, device, wanted.scales, wanted.hand_scales, skeleton.joints, params.precision)
+            wanted = params.openpose
+            see = load(networks, choose_device(), wanted.scales, wanted.hand_scales, skeleton.joints, params.precision)
             return lambda block: [people_of_table(table) for table in see(block)]
         case "none":
             from pipeline.pose.backends.none import load
@@ -164,14 +162,12 @@ def load_refiner(sources: Sources, skeleton: Skeleton, params: PoseParams) -> Re
 
             return load()
         case "dcpose":
-            import torch
-
             from pipeline.pose.refiners.dcpose import load
+            from pipeline.training.device import choose_device
 
             if sources.refiner_weights is None:
                 raise InputError("pose refiner dcpose needs its network, found no folder; name it with --refiner-weights")
-            device = "cuda" if torch.cuda.is_available() else "cpu"
-            return load(sources.refiner_weights, device, skeleton.joints, params.threads, params.precision)
+            return load(sources.refiner_weights, choose_device(), skeleton.joints, params.threads, params.precision)
         case other:
             raise InputError(f"the pose refiner must be none or dcpose, found {other!r}; correct it in params.yaml")
 

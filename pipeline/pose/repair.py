@@ -7,6 +7,7 @@ from pydantic import Field
 
 from pipeline.params import Section
 from pipeline.pose.people import person_boxes
+from pipeline.timeline.medians import running_median
 
 LENGTH_QUANTILE = 90.0  # a limb's true length shows when it is not foreshortened
 SIZE_QUANTILE = 0.7  # of the limbs, by length, are seen no larger than the person's size says
@@ -119,17 +120,7 @@ def _usual_unrest(path: np.ndarray) -> np.ndarray:
     middle = (path[:-2] + path[2:]) / 2
     off = np.linalg.norm(path[1:-1] - middle, axis=1)
     off = np.concatenate([off[:1], off, off[-1:]])
-    return _running_median(off, NOISE_REACH)
-
-
-def _running_median(values: np.ndarray, reach: int) -> np.ndarray:
-    """Return the median (t) over reach frames to each side, fewer at the ends, NaN left out."""
-    padded = np.pad(values.astype(np.float64), reach, constant_values=np.nan)
-    windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1)
-    some = np.isfinite(windows).any(axis=1)
-    medians = np.full(len(values), np.nan)
-    medians[some] = np.nanmedian(windows[some], axis=1)
-    return medians
+    return running_median(off, 2 * NOISE_REACH + 1)
 
 
 def limb_lengths(points: np.ndarray, limbs: list[tuple[int, int]]) -> np.ndarray:
@@ -163,7 +154,7 @@ def _sizes(lengths: np.ndarray, medians: np.ndarray) -> np.ndarray:
             order = np.argsort(relative[some], kind="stable")
             weight = np.cumsum(medians[known][some][order])
             size[t] = relative[some][order][np.searchsorted(weight, SIZE_QUANTILE * weight[-1])]
-    return _running_median(size, SCALE_REACH)
+    return running_median(size, 2 * SCALE_REACH + 1)
 
 
 def find_long_limbs(
@@ -188,7 +179,7 @@ def find_long_limbs(
 def _stray(points: np.ndarray) -> np.ndarray:
     """Return how far each point (t j) lies from its joint's running median."""
     paths = points.reshape(len(points), -1).T
-    medians = np.stack([_running_median(path, SCALE_REACH) for path in paths], axis=1).reshape(points.shape)
+    medians = np.stack([running_median(path, 2 * SCALE_REACH + 1) for path in paths], axis=1).reshape(points.shape)
     return np.nan_to_num(np.linalg.norm(points - medians, axis=2))
 
 

@@ -41,11 +41,13 @@ def repair_track(
     present = np.asarray(np.isfinite(points[..., 0]).any(axis=1))
     may_fill, border = fillable_frames(present, split, params.repair.max_absence_frames)
     limbs, height = skeleton.limb_indices(), track_height(points[:border])
+    # Sides first: a limb that jumps to the other side is no wrong joint.
     swapped = np.zeros(score.shape, bool)
     if clock.has_time and frame_step_s(clock) <= MAX_SWAP_STEP_S:
         cost = params.repair.swap_cost * frame_step_s(clock) ** 2
         points, score, swapped = _put_sides_right(points, score, skeleton, border, height, cost)
     origin = np.where(swapped & np.isfinite(points[..., 0]), REFINED, np.where(np.isfinite(points[..., 0]), seen_as, MISSING))
+    # Then what is unsure, leaps, or makes a limb too long is dropped, on either side of the border by itself.
     out, doubtful = points.copy(), (score < params.min_score) & np.isfinite(points[..., 0])
     out[doubtful] = np.nan
     parts = [part for part in (slice(0, border), slice(border, len(points))) if part.start < part.stop]
@@ -57,6 +59,7 @@ def repair_track(
         _drop(out, part, find_long_limbs(out[part], limbs, usual, params.repair, height))
     dropped = np.isfinite(points[..., 0]) & ~np.isfinite(out[..., 0])
     origin = np.where(dropped, DROPPED, origin)
+    # What is left is smoothed, and short gaps are filled; a filled joint gets a mean score.
     if clock.has_time:
         out, origin = _smooth_and_fill(out, score, origin, clock.seconds(), parts, may_fill, height, params)
     filled = origin == INTERPOLATED

@@ -18,6 +18,7 @@ def smooth_points(points: np.ndarray, score: np.ndarray, seconds: np.ndarray, si
         return points.copy()
     reach = int(np.ceil(REACH_SIGMAS * sigma_s / np.median(np.diff(seconds))))
     some = np.isfinite(points[..., 0])
+    # Weighted moments of the neighbours of every frame at once, one offset in time after the other.
     values, weights = np.where(some[..., None], points, 0.0), np.where(some, np.maximum(score, 1e-3), 0.0)
     moments, sums = np.zeros((5, *score.shape)), np.zeros((3, *points.shape))
     count = np.zeros(score.shape, np.int64)
@@ -30,6 +31,7 @@ def smooth_points(points: np.ndarray, score: np.ndarray, seconds: np.ndarray, si
             moments[power, here] += weight * away**power
         for power in range(3):
             sums[power, here] += (weight * away**power)[..., None] * values[there]
+    # The parabola's value at the frame itself.
     fitted, solvable = _solve_at_zero(moments, sums)
     keep = some & solvable & (count >= MIN_NEIGHBOURS)
     return np.where(keep[..., None], fitted, points)

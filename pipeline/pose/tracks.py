@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 from pydantic import Field
-from scipy.optimize import linear_sum_assignment
 
 from pipeline.params import Section
 from pipeline.pose.people import People, person_boxes
@@ -56,7 +55,7 @@ class Tracks:
         """Median over time (p) of the longer side of each person's box, in px."""
         boxes = person_boxes(self.points)
         sides = np.maximum(boxes[..., 2] - boxes[..., 0], boxes[..., 3] - boxes[..., 1])
-        return np.array([np.nanmedian(side) for side in sides.T])
+        return np.asarray(np.nanmedian(sides, axis=0))
 
     def of(self, people: list[int]) -> "Tracks":
         """The same with these people only, in this order."""
@@ -87,22 +86,23 @@ def limb_colours(block: np.ndarray, people: list[People], limbs: list[tuple[int,
     They are read from pictures so small that a pixel is a patch as wide as a limb of the person.
     """
     colours = []
+    parents, children = np.array(limbs, np.int64).reshape(-1, 2).T
     for image, group in zip(block, people, strict=True):
         found = np.full((len(group), len(limbs), 3), np.nan)
-        smaller: dict[int, np.ndarray] = {}
         boxes = person_boxes(group.points)
         sides = np.nan_to_num(np.maximum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]))
-        for person, side in enumerate(sides if limbs else []):
-            scale = int(np.clip(2 ** np.floor(np.log2(max(side / PATCHES, 1))), 1, MOST_SCALE))
+        scales = np.clip(2 ** np.floor(np.log2(np.maximum(sides / PATCHES, 1))), 1, MOST_SCALE).astype(int)
+        for scale in np.unique(scales).tolist() if limbs else []:
             height, width = (max(1, length // scale) for length in image.shape[:2])
-            if scale not in smaller:
-                smaller[scale] = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
-            parents, children = np.array(limbs).T
-            middle = (group.points[person, parents] + group.points[person, children]) / 2
+            smaller = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+            alike = np.flatnonzero(scales == scale)
+            points = group.points[alike]
+            middle = (points[:, parents] + points[:, children]) / 2
             middle = middle * (width / image.shape[1], height / image.shape[0])
-            inside = np.isfinite(middle).all(axis=1) & (middle >= 0).all(axis=1) & (middle < (width, height)).all(axis=1)
+            inside = np.isfinite(middle).all(axis=2) & (middle >= 0).all(axis=2) & (middle < (width, height)).all(axis=2)
+            person, limb = np.nonzero(inside)
             x, y = middle[inside].astype(int).T
-            found[person, inside] = smaller[scale][y, x] / 255.0
+            found[alike[person], limb] = smaller[y, x] / 255.0
         colours.append(found)
     return colours
 
@@ -158,7 +158,7 @@ def _follow(people: list[People], colours: list[np.ndarray], params: TrackingPar
         cost = np.zeros((0, len(group)))
         if live and rows:
             cost = np.array([[_cost(thread, frame, group.points[row], colour[row], params) for row in sorted(rows)] for thread in live])
-            taken = [(int(i), int(row)) for i, row in zip(*linear_sum_assignment(cost), strict=True) if cost[i, row] < FAR]
+            taken = [(i, row) for i, row in _cheapest(cost) if cost[i, row] < FAR]
         for i, row in taken:
             lost = frame - live[i].last > 1
             unlike = colour_difference(live[i].colours, colour[row]) > params.join_colour_difference
@@ -172,6 +172,15 @@ def _follow(people: list[People], colours: list[np.ndarray], params: TrackingPar
             if np.isfinite(group.points[row]).any():
                 threads.append(_Thread(group.points[row], np.zeros(2), frame, colour[row], [(frame, row)]))
     return threads
+
+
+def _cheapest(cost: np.ndarray) -> list[tuple[int, int]]:
+    """The places (thread, row) of costs (threads rows) of least sum, each thread and row at most once."""
+    if cost.shape == (1, 1):
+        return [(0, 0)]
+    from scipy.optimize import linear_sum_assignment  # takes half a second, and most clips show one person
+
+    return [(int(i), int(row)) for i, row in zip(*linear_sum_assignment(cost), strict=True)]
 
 
 def _others_fit(cost: np.ndarray, taken: list[tuple[int, int]], known: list[int], i: int, row: int) -> bool:
@@ -222,10 +231,26 @@ def _gather(
     points, score = np.full((len(people), len(seen), joints, 2), np.nan), np.zeros((len(people), len(seen), joints))
     limbs = colours[0].shape[1] if colours else 0
     medians = np.full((len(seen), limbs, 3), np.nan)
-    for person, rows in enumerate(seen):
-        for frame, row in rows:
-            points[frame, person], score[frame, person] = people[frame].points[row], people[frame].score[row]
-        found = np.stack([colours[frame][row] for frame, row in rows])
-        shown = np.isfinite(found).any(axis=(0, 2))
-        medians[person, shown] = np.nanmedian(found[:, shown], axis=0)
+    lengths = np.array([len(rows) for rows in seen], np.int64)
+    frames, rows = np.array([place for places in seen for place in places], np.int64).reshape(-1, 2).T
+    owners, firsts = np.repeat(np.arange(len(seen)), lengths), np.cumsum(lengths) - lengths
+    shown = np.full((len(frames), limbs, 3), np.nan)
+    by_frame = np.argsort(frames, kind="stable")
+    for places in np.split(by_frame, np.flatnonzero(np.diff(frames[by_frame])) + 1):
+        for frame in frames[places[:1]].tolist():  # none where nobody is seen at all
+            here, group = rows[places], people[frame]
+            points[frame, owners[places]], score[frame, owners[places]] = group.points[here], group.score[here]
+            shown[places] = colours[frame][here]
+    for length in np.unique(lengths).tolist():  # tracks of one length at once: labels may name thousands that are seen once
+        alike = np.flatnonzero(lengths == length)
+        medians[alike] = _medians(shown[firsts[alike, None] + np.arange(length)])
     return Tracks(points, score, medians, tuple(map(tuple, doubts)), named)
+
+
+def _medians(colours: np.ndarray) -> np.ndarray:
+    """Medians over time (p l 3) of limbs' colours (p t l 3), NaN where a limb is never seen."""
+    if colours.shape[1] == 1:
+        return colours[:, 0]
+    never = np.asarray(np.isnan(colours).all(axis=(1, 3)))
+    filled = np.where(never[:, None, :, None], 0.0, colours)
+    return np.where(never[:, :, None], np.nan, np.nanmedian(filled, axis=1))

@@ -3,6 +3,8 @@
 Not in the paper.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 from pydantic import Field
 
@@ -24,8 +26,17 @@ class FindParams(Section):
     switch_cost: float = Field(ge=0)
 
 
-def find_references(motion: Track, target: Track, references: References, params: FindParams, split: Split | None) -> ChosenReferences:
-    """Choose references for every frame of a motion (in the target's full px) in which the subject is present, nearest first.
+@dataclass(frozen=True)
+class FindInputs:
+    """A motion in the target's full px, the target's own track, its references."""
+
+    motion: Track
+    target: Track
+    references: References
+
+
+def find_references(inputs: FindInputs, params: FindParams, split: Split | None) -> ChosenReferences:
+    """Choose references for every frame of a motion in which the subject is present, nearest first.
 
     Distances are those of root-centred poses in sizes of the target's body. Over each run of present frames the sum of the first
     references' distances, plus switch_cost for every change, is least; then that of the second ones among the rest, and so on.
@@ -33,6 +44,7 @@ def find_references(motion: Track, target: Track, references: References, params
     its pose would be nearer than unseen poses are; and training frames choose by themselves, so that held-out poses change
     nothing of them.
     """
+    motion, target, references = inputs.motion, inputs.target, inputs.references
     present = motion.present if len(references) else np.zeros(len(motion.points), bool)
     root = target.skeleton.index(target.skeleton.root)
     size, sides = body_size(references.points), target.skeleton.trunk_pairs()
@@ -42,11 +54,13 @@ def find_references(motion: Track, target: Track, references: References, params
     border = len(present) if split is None else split.border
     for start, stop in _runs(present, border):
         frames = np.arange(start, stop)
+        # What each reference would cost each frame of the run.
         costs = np.stack([pose_distances(motion.points[t], references.points, root) for t in frames]) / size
         turned = np.stack([exchanged_sides(motion.points[t], references.points, sides, size) for t in frames])
         costs = costs + EXCHANGED * turned
         if radius and start < border:
             costs = np.where(np.abs(frames[:, None] - references.frames[None]) < radius, np.inf, costs)
+        # The best steady choice, then that of what it leaves.
         for order in range(params.count):
             chosen = steady_choice(costs, params.switch_cost)
             found = costs[np.arange(len(frames)), chosen]
@@ -100,6 +114,7 @@ def exclusion_radius(references: References, root: int) -> int:
         return 1
     costs = np.stack([pose_distances(p, references.points, root) for p in references.points])
     apart = np.abs(references.frames[:, None] - references.frames[None])
+    radius = 1
     for radius in range(1, max(2, int(references.frames[-1] - references.frames[0]) // 4)):
         nearest = np.where(apart < radius, np.inf, costs).min(axis=1)
         if np.median(nearest) >= usual:

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 from pydantic import Field
 
+from pipeline.artifacts.agree import require_same_clip, require_same_size
 from pipeline.artifacts.frames import Frames
 from pipeline.artifacts.keypoints import Track
 from pipeline.artifacts.references import create_references
 from pipeline.artifacts.store import require_free_bytes
-from pipeline.errors import InputError
 from pipeline.params import Section
 from pipeline.picture.unmixing import unmixed
 from pipeline.progress import Progress
@@ -46,12 +46,9 @@ def keep_references(inputs: KeepInputs, params: KeepParams, split: SplitParams, 
     Memory does not grow with the length of the clip. InputError when the inputs differ in length or size.
     """
     frames, mattes, track = inputs.frames, inputs.mattes, inputs.track
-    if not len(frames) == len(mattes) == len(track.points) or not frames.size_hw == mattes.size_hw == inputs.plate.size_hw:
-        raise InputError(
-            f"frames, mattes and keypoints of a target must belong together, found {len(frames)}, {len(mattes)} and "
-            f"{len(track.points)} frames of {frames.size_hw}, {mattes.size_hw} and a plate of {inputs.plate.size_hw} (h, w). "
-            "Run: dvc repro segment_person inpaint_background"
-        )
+    require_same_clip(frames, mattes, track)
+    require_same_size(frames, inputs.plate)
+    # Which frames, and one size of picture that holds the subject in all of them.
     training = split_frames(track.present, split).training if enabled else np.zeros(0, np.int64)
     kept = [int(t) for t in spread_evenly(training, params.most)]
     boxes = [_opaque_box(mattes[t]) for t in kept]

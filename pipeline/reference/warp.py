@@ -16,7 +16,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from pipeline.artifacts.agree import MOTION, require_motion
+from pipeline.artifacts.agree import MOTION, require_motion, require_same_length
 from pipeline.artifacts.foregrounds import FLOW_STEPS, CarriedFields, Foregrounds, create_foregrounds
 from pipeline.artifacts.keypoints import Track
 from pipeline.artifacts.references import NONE, References
@@ -95,27 +95,36 @@ class _Carrier:
         return _Made(rgb, matte, (t, trusted, opaque, points))
 
 
-def warp_references(generated: Foregrounds, references: References, motion: Track, out: Path) -> dict[str, Any]:
+@dataclass(frozen=True)
+class WarpInputs:
+    """What was generated for a motion, the target's references, the motion."""
+
+    generated: Foregrounds
+    references: References
+    motion: Track
+
+
+def warp_references(inputs: WarpInputs, out: Path) -> dict[str, Any]:
     """Publish the foreground of a motion with the references' pixels in it; returns how much of the subject's pixels was carried where:
     share overall, limbs (share about each), the number of references and of changes between them.
 
     A canvas of full px, as large as the working crop, moves with it in whole px, so that fusion copies it without resampling. A
     foreground whose generator saw no references is passed on as it is. Memory does not grow with the length.
     """
+    generated, references, motion = inputs.generated, inputs.references, inputs.motion
     fields = generated.carried
     if fields is None:
         _pass_on(generated, out)
         return {"share": 0.0, "limbs": {}, "references": 0, "changes": 0}
-    require_motion("the generated foreground", generated.attributes, motion)
-    if len(motion.points) != len(generated):
-        lengths = f"{len(motion.points)} and {len(generated)}"
-        raise InputError(f"motion and foreground must have the same frames, found {lengths}. Run: dvc repro")
+    require_motion(str(generated.source), generated.attributes, motion)
+    require_same_length(motion, generated)
     if int(fields.reference.max(initial=NONE)) >= len(references):
         raise InputError(
             f"the foreground was generated from {int(fields.reference.max()) + 1} references or more, found {len(references)}. "
             "Run: dvc repro keep_references generate_foreground"
         )
     band_px = float(generated.attributes["carrying"]["band_px"])
+    # Made side by side, written in order.
     canvas_hw, rows = canvas(generated.crop, generated.crop_hw)
     require_free_bytes(out, len(generated) * canvas_hw[0] * canvas_hw[1])
     facts = {k: v for k, v in generated.attributes.items() if k in ("model_sha256", "skeleton", "k", "grey", "carrying", MOTION)}
@@ -130,6 +139,7 @@ def warp_references(generated: Foregrounds, references: References, motion: Trac
                 where.add(*made.shown)
             writer.append(made.rgb[None], made.matte[None])
             progress.advance()
+    # What the report says of it.
     used = fields.reference[generated.present]
     changes = int((np.diff(used) != 0).sum()) if len(used) else 0
     return {**where.summary(), "references": len(np.unique(used[used != NONE])), "changes": changes}
@@ -158,16 +168,19 @@ def carried(
     matte = _enlarged(layers["base_matte"] * np.float32(1 / 255), to_working, size_hw, cv2.INTER_CUBIC)
     trusted = np.zeros(size_hw, np.float32)
     if source is not None:
+        # The reference as it lies under this pose, its matte taken out of its colours.
         trust = source.sound * _enlarged(layers["detail"] * np.float32(1 / 255), to_working, size_hw, cv2.INTER_LINEAR)
         moved = cv2.remap(source.picture, source.x, source.y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_CONSTANT)
         *premultiplied, opaque = (plane * np.float32(1 / 255) for plane in cv2.split(moved))
         straight = 1 / np.maximum(opaque, FAINT)
         seen = [(2 * plane - opaque) * straight for plane in premultiplied]
+        # Its fine detail is added; the low band is the generator's, which knows the light and the pose.
         *low, low_matte = _low_band(seen, opaque, to_working[0, 0], band_px)
         trusted = trust * opaque
         for plane, colour, blurred in zip(planes, seen, low, strict=True):
             plane += (colour - blurred) * (trusted * np.float32(127.5))
         matte += trust * np.clip(AGREED * matte, 0, 1) * (opaque - low_matte)
+    # Back to bytes; what is transparent has no colour.
     opacity = (np.clip(matte, 0, 1) * 255 + 0.5).astype(np.uint8)
     rgb = cv2.merge([(np.clip(plane, 0, 255) + 0.5).astype(np.uint8) for plane in planes])
     rgb[opacity == 0] = 0

@@ -11,7 +11,7 @@ from pipeline.training.device import Precision
 
 
 class RefineLosses(Section):
-    """Weight of each loss of a refiner; 0 switches it off, and with it its network."""
+    """Weight of each loss of a local generator; 0 switches it off, and with it its network."""
 
     pixel: float = Field(ge=0)
     perceptual: float = Field(ge=0)
@@ -25,7 +25,7 @@ class RefineLosses(Section):
 
 
 class RefineParams(Section):
-    """Section `refine` of params.yaml: a refiner for each of the chosen regions, trained alike."""
+    """Section `refine` of params.yaml: a local generator for each of the chosen regions, trained alike."""
 
     enabled: bool
     regions: Literal["all"] | list[str]
@@ -45,7 +45,7 @@ class RefineParams(Section):
     seed: int = Field(ge=0)
 
     def chosen_regions(self, regions: Collection[str]) -> list[str]:
-        """Those of a skeleton's regions that get a refiner, in its order.
+        """Those of a skeleton's regions that get a local generator, in its order.
 
         InputError for a name that is none of them; a skeleton without regions has nothing to choose from.
         """

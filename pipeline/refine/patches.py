@@ -1,4 +1,4 @@
-"""What a refiner sees: the generated patch with the enhancement laid over it, and its truth."""
+"""What a local generator sees: the generated patch with the enhancement laid over it, and its truth."""
 
 from dataclasses import dataclass
 
@@ -73,6 +73,7 @@ def training_pairs(
     rows: dict[str, list[tuple[np.ndarray, ...]]] = {name: [] for name in boxes}
     wanted = np.zeros(len(frames), bool)
     wanted[chosen] = True
+    # Blocks without a chosen frame are not read.
     for start in range(0, len(frames), BLOCK):
         inside = np.flatnonzero(wanted[start : start + BLOCK])
         if not len(inside):

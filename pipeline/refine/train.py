@@ -1,7 +1,7 @@
-"""Training the multi-local GANs: one refiner and one discriminator per region (§3.2, Eq. 8)."""
+"""Training the multi-local GANs: one generator and one discriminator per region (§3.2, Eq. 8)."""
 
-import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +10,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, softplus
 
-from pipeline.artifacts.foregrounds import Foregrounds, open_foregrounds
-from pipeline.artifacts.frames import Frames, open_frames
-from pipeline.artifacts.keypoints import Track, read_keypoints
-from pipeline.artifacts.mattes import open_mattes
+from pipeline.artifacts.agree import require_same_length
+from pipeline.artifacts.foregrounds import Foregrounds
+from pipeline.artifacts.frames import Frames
+from pipeline.artifacts.keypoints import Track
 from pipeline.artifacts.models import save_model
-from pipeline.artifacts.residuals import Residuals, open_residuals
+from pipeline.artifacts.residuals import Residuals
 from pipeline.artifacts.scores import write_curve
 from pipeline.body.regions import RegionParams, drop_unusable, feather, region_boxes
 from pipeline.errors import InputError
-from pipeline.networks.refiner import PatchDiscriminator, Refiner
+from pipeline.networks.local_gan import LocalGenerator, PatchDiscriminator
 from pipeline.networks.vgg import StVgg16, load_st_vgg16
 from pipeline.progress import Progress
 from pipeline.refine.params import RefineParams
@@ -29,63 +29,83 @@ from pipeline.timeline.split import SplitParams, split_frames
 from pipeline.training.checkpoints import Scratch
 from pipeline.training.device import autocast, choose_device, choose_dtype, prepare_cpu
 from pipeline.training.digests import digest_arrays, digest_code, fingerprint
-from pipeline.training.steps import Ema, check_finite, step_generator
+from pipeline.training.steps import check_finite, moving_average, step_generator
 
 STAGE = "train_refiner"
 FEATURE_DEPTH = 3
 FEATURE_SHARE = 2  # the features see one patch in so many: they dominate the time
 
 
+@dataclass(frozen=True)
+class TrainInputs:
+    """What is read: foreground and enhancement of the target's self pair, its frames, mattes and keypoints.
+
+    features: the st_vgg16 weights, which refine.losses.perceptual needs.
+    """
+
+    generated: Foregrounds
+    enhanced: Residuals
+    frames: Frames
+    mattes: Frames
+    track: Track
+    features: Path | None
+
+
+@dataclass(frozen=True)
+class TrainOutputs:
+    """Where the results go: weights, their description, the loss curves."""
+
+    weights: Path
+    description: Path
+    curve: Path
+
+
 def train_refiner(
-    inputs: Mapping[str, str | os.PathLike[str]],
-    weights: str | os.PathLike[str],
-    description: str | os.PathLike[str],
-    curve: str | os.PathLike[str],
+    inputs: TrainInputs,
     params: RefineParams,
     regions: RegionParams,
     split: SplitParams,
-    features: Path | None = None,
+    out: TrainOutputs,
     scratch: Path = Path(".scratch"),
 ) -> int:
-    """Train and publish the refiners of a target; returns the number of regions that got one.
+    """Train and publish the local generators of a target; returns the number of regions that got one.
 
-    `inputs` names generated and enhanced of the target's self pair, frames, mattes and keypoints; only training frames
-    are read. A skeleton without regions, or refine.enabled: false, publishes a model of no regions.
+    Only training frames are read. A skeleton without regions, or refine.enabled: false, publishes a model of no regions.
     """
     prepare_cpu(params.threads)
     pairs = _read_pairs(inputs, params, regions, split) if params.enabled else {}
     device = choose_device()
-    psi = _load_features(features, params, device) if pairs else None
-    told = params.model_dump(exclude={"checkpoint_steps"})  # how often it saves changes no result
-    facts = {"params": told, "regions": regions.model_dump(), "data": _digests(pairs, psi)}
+    psi = _load_features(inputs.features, params, device) if pairs else None
+    read = params.model_dump(exclude={"checkpoint_steps"})  # how often it saves changes no result
+    facts = {"params": read, "regions": regions.model_dump(), "data": _digests(pairs, psi)}
     with Scratch(STAGE, fingerprint({**facts, "code": digest_code(__file__)}), scratch) as folder:
         state, rows = _run(pairs, params, regions.region_px, psi, device, folder)
-        save_model(weights, description, state, {**facts, "regions_trained": list(pairs), "width": params.width})
-        write_curve(curve, rows)
+        save_model(out.weights, out.description, state, {**facts, "regions_trained": list(pairs), "width": params.width})
+        write_curve(out.curve, rows)
         folder.delete()
     return len(pairs)
 
 
 class RegionTrainer:
-    """Refiner, discriminator, optimisers and moving average of one region."""
+    """Local generator, discriminator, optimisers and moving average of one region."""
 
     def __init__(self, index: int, pairs: Pairs, params: RefineParams, region_px: int, psi: StVgg16 | None, device: torch.device) -> None:
         self.index, self.pairs, self.params, self.region_px, self.psi, self.device = index, pairs, params, region_px, psi, device
         torch.manual_seed(params.seed * 1000 + index)
-        self.refiner = Refiner(params.width).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.generator = LocalGenerator(params.width).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.discriminator = PatchDiscriminator(params.discriminator_width).to(device)
         self.optimisers = [
-            torch.optim.Adam(net.parameters(), params.learning_rate, (0.5, 0.999)) for net in (self.refiner, self.discriminator)
+            torch.optim.Adam(net.parameters(), params.learning_rate, (0.5, 0.999)) for net in (self.generator, self.discriminator)
         ]
-        self.ema = Ema(self.refiner, params.ema_decay)
+        self.ema = moving_average(self.generator, params.ema_decay)
         self.dtype = choose_dtype(params.precision, device)
         self.weight = torch.from_numpy(feather(region_px)).to(device)
 
     def step(self, number: int) -> dict[str, float]:
-        """One update of discriminator and refiner; returns the losses."""
+        """One update of discriminator and generator; returns the losses."""
         x, matte, true, mask = self._batch(number)
         with autocast(self.device, self.dtype):
-            fake = x + self.weight * self.refiner(x, matte)
+            fake = x + self.weight * self.generator(x, matte)
         seen, fake, real = x * mask, fake * mask, true * mask
         losses: dict[str, Tensor] = {"pixel": (fake - real).abs().sum() / (3 * mask.sum() + 1)}
         weights = self.params.losses
@@ -97,17 +117,17 @@ class RegionTrainer:
             losses["perceptual"] = self._perceptual(fake, real)
         total = sum((getattr(weights, name) * loss for name, loss in losses.items() if name != "discriminator"), torch.zeros(()))
         self._update(self.optimisers[0], total)
-        self.ema.update(self.refiner)
+        self.ema.update_parameters(self.generator)
         return {name: float(loss.detach()) for name, loss in losses.items()}
 
     def state_dict(self) -> dict[str, Any]:
         """Everything a resumed run needs."""
-        nets = [net.state_dict() for net in (self.refiner, self.discriminator)]
+        nets = [net.state_dict() for net in (self.generator, self.discriminator)]
         return {"nets": nets, "optimisers": [o.state_dict() for o in self.optimisers], "ema": self.ema.state_dict()}
 
     def load_state_dict(self, saved: Mapping[str, Any]) -> None:
         """Take up a checkpoint."""
-        for net, state in zip((self.refiner, self.discriminator), saved["nets"], strict=True):
+        for net, state in zip((self.generator, self.discriminator), saved["nets"], strict=True):
             net.load_state_dict(state)
         for optimiser, state in zip(self.optimisers, saved["optimisers"], strict=True):
             optimiser.load_state_dict(state)
@@ -184,24 +204,20 @@ def _run(
             progress.advance()
             if (number + 1) % params.checkpoint_steps == 0 and number + 1 < params.steps:
                 folder.save({"rows": rows, "regions": {name: trainer.state_dict() for name, trainer in trainers.items()}})
-    state = {f"{name}.{key}": value for name, trainer in trainers.items() for key, value in trainer.ema.state.items()}
+    state = {f"{name}.{key}": value for name, trainer in trainers.items() for key, value in trainer.ema.module.state_dict().items()}
     return state, rows
 
 
-def _read_pairs(
-    inputs: Mapping[str, str | os.PathLike[str]], params: RefineParams, regions: RegionParams, split: SplitParams
-) -> dict[str, Pairs]:
-    generated, enhanced = open_foregrounds(inputs["generated"]), open_residuals(inputs["enhanced"])
-    frames, mattes = open_frames(inputs["frames"]), open_mattes(inputs["mattes"])
-    track = read_keypoints(inputs["keypoints"]).track()
-    _check_lengths(inputs, generated, enhanced, frames, mattes, track)
+def _read_pairs(inputs: TrainInputs, params: RefineParams, regions: RegionParams, split: SplitParams) -> dict[str, Pairs]:
+    generated, enhanced, track = inputs.generated, inputs.enhanced, inputs.track
+    require_same_length(inputs.frames, inputs.mattes, track, generated, enhanced)
     chosen = _training_frames(track, split, params.most_frames, int(generated.attributes.get("k", 1)) - 1)
     border = split_frames(track.present, split).border
     boxes, _ = drop_unusable(region_boxes(track.points, track.skeleton, regions, border), track.size_hw, regions.min_side_px)
     check_boxes(enhanced, boxes, regions.region_px)
     boxes = {name: boxes[name] for name in params.chosen_regions(boxes) if name not in enhanced.placed}
     spare = round(params.jitter * regions.region_px)
-    return training_pairs(chosen, boxes, generated, enhanced, frames, mattes, regions.region_px, spare)
+    return training_pairs(chosen, boxes, generated, enhanced, inputs.frames, inputs.mattes, regions.region_px, spare)
 
 
 def _training_frames(track: Track, split: SplitParams, most: int, reach: int) -> np.ndarray:
@@ -212,17 +228,8 @@ def _training_frames(track: Track, split: SplitParams, most: int, reach: int) ->
     parts = split_frames(track.present, split)
     training = parts.training[: max(len(parts.training) - reach, 0)] if len(parts.held_out) else parts.training
     if not len(training):
-        raise InputError("No training frame is left for the refiners: lower split.hold_out_fraction or film more.")
+        raise InputError("No training frame is left for the local generators: lower split.hold_out_fraction or film more.")
     return spread_evenly(training, most)
-
-
-def _check_lengths(
-    inputs: Mapping[str, Any], generated: Foregrounds, enhanced: Residuals, frames: Frames, mattes: Frames, track: Track
-) -> None:
-    lengths = dict(zip(inputs.values(), map(len, (generated, enhanced, frames, mattes, track.points)), strict=True))
-    if len(set(lengths.values())) > 1:
-        found = ", ".join(f"{path} has {n}" for path, n in lengths.items())
-        raise InputError(f"Inputs of a refiner must be of one clip, found different lengths: {found}. Run: dvc repro")
 
 
 def _digests(pairs: dict[str, Pairs], psi: StVgg16 | None) -> dict[str, str]:

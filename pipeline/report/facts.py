@@ -23,11 +23,11 @@ def time_table(folder: Path) -> str:
     for path in shown(folder.glob("*.json"), folder):
         with readable(path, "JSON of a stage's figures", "Take it away, or run the stage again"):
             figures = dict(json.loads(path.read_text(encoding="utf-8")))
-            told = [figures.get(key) for key in ("seconds", "peak_memory_mb", "frames", "frames_per_s")]
-            if not all(value is None or type(value) in (int, float) for value in told):
-                raise ValueError(f"seconds, memory and frames must be numbers, found {told}")
-        total += told[0] or 0.0
-        rows.append([path.stem, *told])
+            measured = [figures.get(key) for key in ("seconds", "peak_memory_mb", "frames", "frames_per_s")]
+            if not all(value is None or type(value) in (int, float) for value in measured):
+                raise ValueError(f"seconds, memory and frames must be numbers, found {measured}")
+        total += measured[0] or 0.0
+        rows.append([path.stem, *measured])
     if not rows:
         return paragraph("No stage left its figures.", "soft")
     rows = [[name, seconds, memory, None if frames is None else int(frames), rate] for name, seconds, memory, frames, rate in rows]
@@ -56,8 +56,8 @@ def repaired_joints(track: Track) -> str:
 def left_undrawn(track: Track) -> str:
     """One sentence on the joints of a motion that were dropped, frame by frame; empty when there are none."""
     dropped = track.origin == ORIGINS.index("dropped")
-    told = [f"{joint} in frames {ranges(np.flatnonzero(dropped[:, j]))}" for j, joint in enumerate(track.joints) if dropped[:, j].any()]
-    return f"Left undrawn: {'; '.join(told)}." if told else ""
+    undrawn = [f"{joint} in frames {ranges(np.flatnonzero(dropped[:, j]))}" for j, joint in enumerate(track.joints) if dropped[:, j].any()]
+    return f"Left undrawn: {'; '.join(undrawn)}." if undrawn else ""
 
 
 def ranges(frames: np.ndarray) -> str:

@@ -99,8 +99,8 @@ def settings_lines(scores: Mapping[str, Any]) -> str:
     rows = flat({k: v for k, v in settings.items() if k != "not_computed"})
     missing = settings.get("not_computed", {})
     lines = [f"{name}: not computed: {why}" for name, why in sorted(missing.items())]
-    told = folded("How these numbers were computed", table(["", ""], [[name, str(value)] for name, value in rows]))
-    return told + (bullets(lines) if lines else "")
+    explained = folded("How these numbers were computed", table(["", ""], [[name, str(value)] for name, value in rows]))
+    return explained + (bullets(lines) if lines else "")
 
 
 def scores_of(others: Others) -> dict[str, Mapping[str, Any]]:

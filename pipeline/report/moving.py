@@ -52,7 +52,7 @@ def moving_picture(data: Path, pair: str, height_px: int, every: int, most_kb: i
     if len(pictures) < len(shown):
         video = data / "videos" / f"{pair}.mp4"
         raise InputError(f"{video} must show all {len(frames)} frames of {driver}, it ends early. Run: dvc repro fuse@{pair}")
-    durations = durations_ms(frames.clock, len(frames), every)
+    durations, blob = durations_ms(frames.clock, len(frames), every), b""
     for quality in QUALITIES:
         blob = animated(pictures, durations, quality)
         if len(blob) <= most_kb * 1000:

@@ -62,7 +62,7 @@ class Run:
 def pair_section(run: Run, name: str, driver: str, target: str) -> list[str]:
     """Videos, scores, retargeting and sheets of one driver and target."""
     motion = run.open(f"motions/{name}.parquet", partial(read_keypoints, kind="motions"))
-    track = motion.track() if motion else None
+    track = None if motion is None else motion.track()
     frames = run.open(f"frames/{driver}.zarr", open_frames)
     generated = run.open(f"foregrounds/{name}-generated.zarr", open_foregrounds)
     parts = [heading(2, f"{driver} → {target}", f"pair-{name}")]
@@ -131,8 +131,8 @@ def clip_section(run: Run, name: str) -> list[str]:
     if frames is not None:
         at = pictures.chosen(track.present, run.params.sheet_frames)
         parts.append(image(pictures.poses_on_frames(frames, track, at, run.pose_map), "Keypoints on frames, cut to where the person is"))
-    told = facts.attribute_table(track.attributes)
-    return [*parts, facts.repaired_joints(track), *([folded("Numbers of the poses", told)] if told else [])]
+    numbers = facts.attribute_table(track.attributes)
+    return [*parts, facts.repaired_joints(track), *([folded("Numbers of the poses", numbers)] if numbers else [])]
 
 
 def _pair_video(run: Run, name: str, frames: Frames | None, track: Track | None) -> list[str]:

@@ -14,10 +14,11 @@ def choose_device(rank: int = 0) -> torch.device:
     return torch.device("cuda", rank) if torch.cuda.is_available() else torch.device("cpu")
 
 
-def prepare_cpu(threads: int) -> None:
-    """Flush denormals (they make a step four times slower where matte x colour nears zero) and fix the thread count."""
+def prepare_cpu(threads: int | None = None) -> None:
+    """Flush denormals (they make a step four times slower where matte x colour nears zero) and fix the thread count, if one is given."""
     torch.set_flush_denormal(True)
-    torch.set_num_threads(threads)
+    if threads:
+        torch.set_num_threads(threads)
 
 
 def _cpu_has_bfloat16() -> bool:

@@ -6,12 +6,12 @@ interrupted and resumed draws what an undisturbed one would, and the processes o
 
 import math
 import random
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 
 
 def seed_step(seed: int, rank: int, step: int) -> None:
@@ -27,35 +27,20 @@ def step_generator(seed: int, *keys: int) -> np.random.Generator:
     return np.random.default_rng([seed, *keys])
 
 
-class Ema:
-    """Exponential moving average of a network's floating-point state, warmed up: decay(n) = min(decay, (1+n)/(10+n))."""
+def moving_average(network: nn.Module, decay: float) -> AveragedModel:
+    """Exponential moving average of a network's weights, warmed up: decay(n) = min(decay, (1+n)/(10+n)) at update n from 0.
 
-    def __init__(self, network: nn.Module, decay: float) -> None:
-        self.decay = decay
-        self.updates = 0
-        self.state = {name: value.detach().clone() for name, value in network.state_dict().items()}
+    It begins as the network itself. Its `module` is the averaged network, whose buffers are those of the last update.
+    """
 
-    @torch.no_grad()
-    def update(self, network: nn.Module) -> None:
-        """Move the average towards the network's present state."""
-        decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
-        self.updates += 1
-        for name, value in network.state_dict().items():
-            average = self.state[name]
-            if average.is_floating_point():
-                average.lerp_(value.detach(), 1 - decay)
-            else:
-                average.copy_(value)
+    def move(averages: Iterable[Tensor], values: Iterable[Tensor], count: Tensor | int) -> None:
+        n = int(count) - 1
+        for average, value in zip(averages, values, strict=True):
+            average.lerp_(value, 1 - min(decay, (1 + n) / (10 + n)))
 
-    def state_dict(self) -> dict[str, Any]:
-        """Average and count of updates, for a checkpoint."""
-        return {"updates": self.updates, "state": self.state}
-
-    def load_state_dict(self, saved: Mapping[str, Any]) -> None:
-        """Take up the average of a checkpoint."""
-        self.updates = int(saved["updates"])
-        for name, value in saved["state"].items():
-            self.state[name].copy_(value)
+    average = AveragedModel(network, multi_avg_fn=move)
+    average.n_averaged.fill_(1)  # at 0 the first update would replace the average
+    return average
 
 
 def check_finite(losses: Mapping[str, float], step: int, where: str) -> None:

@@ -14,6 +14,7 @@ from pipeline.video.alone import open_alone
 
 # FFmpeg takes any text for ANSI art; nobody means a video by that.
 TEXT_FORMATS = ("tty", "srt", "ass", "webvtt")
+PICTURES = ("_pipe", "image2")  # how its names of formats of pictures end
 
 
 def open_media(path: str | Path) -> InputContainer:
@@ -36,6 +37,8 @@ def video_stream(container: InputContainer, path: Path) -> av.VideoStream:
         kinds = ", ".join(s.type for s in container.streams) or "nothing"
         raise InputError(f"{path} must hold a video stream, found: {kinds}.")
     stream.thread_type = "AUTO"
+    if container.format.name.endswith(PICTURES):
+        stream.codec_context.options = {"err_detect": "explode"}  # without this a cut JPEG is filled with grey, not refused
     return stream
 
 

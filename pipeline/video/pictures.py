@@ -16,10 +16,10 @@ from pipeline.errors import InputError, require_plain
 from pipeline.names import natural_key
 from pipeline.video.clock import NO_TIME, Clock
 from pipeline.video.layouts import is_tiff, png_frames, tiff_pages, webp_durations
-from pipeline.video.opening import first_frame, open_media, video_stream
+from pipeline.video.opening import PICTURES, first_frame, open_media, video_stream
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
-IMAGE_FORMATS = ("image2", "apng")  # of FFmpeg, besides those that end in _pipe
+IMAGE_FORMATS = ("image2", "apng")  # of FFmpeg, besides those of PICTURES
 BLOCK_PAGES = 16
 FORMATS = {("uint8", 1): "gray", ("uint8", 3): "rgb24", ("uint8", 4): "rgba"}
 FORMATS |= {("uint16", 1): "gray16le", ("uint16", 3): "rgb48le", ("uint16", 4): "rgba64le"}
@@ -54,9 +54,8 @@ class Stack:
         for block in range(start, last + 1, BLOCK_PAGES):
             places = self.places[block : min(block + BLOCK_PAGES, last + 1)]
             read = _read_animation if self.pts is not None else _read_pages
+            found = read(self.path, places[0], places[-1] - places[0] + 1) if len(places) else []
             for number, place in enumerate(places, block):
-                if place == places[0]:
-                    found = read(self.path, places[0], places[-1] - places[0] + 1)
                 if place - places[0] >= len(found):
                     raise InputError(f"{self.path} breaks at picture {number} of {len(self.places)}. Copy it again.")
                 yield _frame(self.path, found[place - places[0]])
@@ -115,7 +114,8 @@ def image_files(path: Path) -> list[Path]:
         raise InputError(f"{path} does not exist: put the video file, or a folder of images, there.")
     require_plain(path)
     if path.is_file():
-        single = path.suffix.lower() in IMAGE_SUFFIXES and png_frames(path) == 1 and find_stack(path) is None
+        named = path.suffix.lower() in IMAGE_SUFFIXES or is_tiff(path)  # FFmpeg must not read a TIFF, whatever it is called
+        single = named and png_frames(path) == 1 and find_stack(path) is None
         return [path] if single else []
     images = [p for p in path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith(".")]
     if not images:
@@ -139,11 +139,10 @@ def read_image(path: Path) -> tuple[av.VideoFrame, str]:
         return next(Stack(path, tiff_pages(path), None).frames(0, 0)), "tiff"
     with open_media(path) as container:
         kind = container.format.name
-        if not (kind.endswith("_pipe") or kind in IMAGE_FORMATS):
+        if not (kind.endswith(PICTURES) or kind in IMAGE_FORMATS):
             raise InputError(f"{path} is named as an image, found the format {kind}: rename it, and make it the clip if it is a video.")
-        context = video_stream(container, path).codec_context
-        context.options = {"err_detect": "explode"}  # without this a cut JPEG is filled with grey instead of being refused
-        return first_frame(container, path), context.codec.canonical_name
+        codec = video_stream(container, path).codec_context.codec.canonical_name
+        return first_frame(container, path), codec
 
 
 def _read_pages(path: Path, start: int, count: int) -> list[np.ndarray]:

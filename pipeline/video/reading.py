@@ -106,6 +106,7 @@ def read_video(
         frames = _image_frames(pictures, max_height_px, bool(images_fps), span, depth)
     else:
         frames = _video_frames(path, max_height_px, span, depth, said)
+    # Blocks of equal length, the last one shorter.
     block, pts = [], []
     for image, stamp in frames:
         block.append(image)

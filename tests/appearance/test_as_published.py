@@ -10,13 +10,13 @@ import torch
 from drawn_stick import AS_PUBLISHED, CROP_HW, draw, make_crops, make_track, small
 
 from pipeline.appearance.dataset import TrainingClip
-from pipeline.appearance.generate import generate_foreground, load_generator, prepare_generator
+from pipeline.appearance.generate import GenerateInputs, generate_foreground, load_generator, prepare_generator
 from pipeline.appearance.gw import pool_features
 from pipeline.appearance.params import LearnParams
 from pipeline.appearance.renderers.as_published import AsPublishedRenderer
 from pipeline.appearance.systems.as_published import AsPublished
 from pipeline.appearance.systems.edn import perceptual
-from pipeline.appearance.train import Outputs, train_appearance
+from pipeline.appearance.train import Inputs, Outputs, train_appearance
 from pipeline.artifacts.foregrounds import open_foregrounds
 from pipeline.artifacts.references import References
 from pipeline.artifacts.scores import read_curve
@@ -248,7 +248,7 @@ def render(folder, network, track, params, filmed=None):
     """The foregrounds of a track; filmed: one without gaps, of which crops can be drawn."""
     loaded = AsPublishedRenderer(network.eval(), small().pose_map, track.skeleton, CROP_HW, False, "0" * 64)
     crops = make_crops(folder / "c.zarr", filmed or track)
-    generate_foreground(prepare_generator(loaded, params), track, crops, params, folder / "out.zarr")
+    generate_foreground(GenerateInputs(prepare_generator(loaded, params), track, crops), params, folder / "out.zarr")
     return open_foregrounds(folder / "out.zarr")
 
 
@@ -261,7 +261,7 @@ def test_rendering_hands_each_pose_on_and_starts_anew_after_a_gap(tmp_path, stic
     for i, t in enumerate(shown):
         before, own = network.given[i].split(CHANNELS, 1)
         assert torch.equal(before, own if t in (0, 4) else network.given[i - 1][:, CHANNELS:])
-        expected = ((network.made[i][0].permute(1, 2, 0).numpy() + 1) * 127.5).round()
+        expected = ((network.made[i][0].permute(1, 2, 0).cpu().numpy() + 1) * 127.5).round()
         assert np.abs(out.rgb[t] - expected).max() <= 0.5
         assert out.matte[t].min() == 255
     assert out.matte[3].max() == 0
@@ -293,7 +293,7 @@ def test_one_window_overfits_and_is_rendered_from_its_files(tmp_path, stick, fea
         **{**AS_PUBLISHED, "augment": {"share": 0.0}}, steps=120, batch_windows=1, optimiser={"generator_rate": 0.005}, as_published=changed
     )
     out = Outputs(tmp_path / "m.safetensors", tmp_path / "m.json", tmp_path / "m.tsv")
-    train_appearance(crops, track, features_folder, params, SplitParams(hold_out_fraction=0.0), out, tmp_path / ".scratch")
+    train_appearance(Inputs(crops, track, features_folder), params, SplitParams(hold_out_fraction=0.0), out, tmp_path / ".scratch")
     curve = read_curve(out.curve)
     assert curve["perceptual"][-1] < 0.3 * curve["perceptual"][0]
     assert set(curve) == {"step", "epoch", "rate", "perceptual"}
@@ -302,7 +302,7 @@ def test_one_window_overfits_and_is_rendered_from_its_files(tmp_path, stick, fea
     assert (described["images_seen"], described["images_replayed"]) == (120 * 2, 3 * 2)
     assert "as_published" in described["params"]
     assert not {"edn", "memory", "gw", "losses"} & set(described["params"])
-    generate_foreground(load_generator(out.weights, out.description), track, crops, generate_params, tmp_path / "made.zarr")
+    generate_foreground(GenerateInputs(load_generator(out.weights, out.description), track, crops), generate_params, tmp_path / "made.zarr")
     made = open_foregrounds(tmp_path / "made.zarr").rgb[0:2].astype(float)
     frames, _ = draw(track)
     assert np.abs(made - frames).mean() < 0.5 * np.abs(frames.mean((0, 1, 2)) - frames).mean()

@@ -10,7 +10,7 @@ from drawn_stick import make_crops, make_track, small
 from pipeline.appearance.budget import Budget, plan_budget, replaying_epochs, shortcomings
 from pipeline.appearance.memory import EpisodicMemory
 from pipeline.appearance.params import AppearanceParams
-from pipeline.appearance.train import Outputs, train_appearance
+from pipeline.appearance.train import Inputs, Outputs, train_appearance
 from pipeline.errors import InputError
 from pipeline.params import read_section
 from pipeline.timeline.split import SplitParams, split_frames
@@ -18,6 +18,9 @@ from pipeline.timeline.windows import training_windows
 
 DEFAULT = read_section(Path(__file__).resolve().parents[2] / "params.yaml", "appearance", AppearanceParams)
 NO_TIME_LIMIT = {"least_steps": 1, "most_steps": 10**6, "steps": None}
+
+
+NONE_HELD_OUT = SplitParams(hold_out_fraction=0.0)
 
 
 def windows_of(seconds: float, fps: int = 30) -> int:
@@ -127,7 +130,7 @@ def test_training_says_what_it_will_not_do_and_what_it_did(tmp_path, stick, feat
     def train(name: str, **changes) -> tuple[dict, str]:
         out = Outputs(tmp_path / f"{name}.safetensors", tmp_path / f"{name}.json", tmp_path / f"{name}.tsv")
         params = small(epoch_windows=4, epochs=3, least_steps=7, most_steps=100, steps=None, **changes)
-        budget = train_appearance(crops, track, features_folder, params, SplitParams(hold_out_fraction=0.0), out, tmp_path / ".scratch")
+        budget = train_appearance(Inputs(crops, track, features_folder), params, NONE_HELD_OUT, out, tmp_path / ".scratch")
         assert (budget.steps, budget.epochs) == (7, 4)
         return json.loads(out.description.read_text()), capsys.readouterr().out
 

@@ -8,10 +8,10 @@ import torch
 from drawn_stick import CROP_HW, EDN, draw, make_crops, make_track, small
 
 from pipeline.appearance.dataset import TrainingClip
-from pipeline.appearance.generate import generate_foreground, load_generator, prepare_generator
+from pipeline.appearance.generate import GenerateInputs, generate_foreground, load_generator, prepare_generator
 from pipeline.appearance.renderers.edn import EdnRenderer
 from pipeline.appearance.systems.edn import Edn, feature_matching, perceptual, stacked
-from pipeline.appearance.train import Outputs, train_appearance
+from pipeline.appearance.train import Inputs, Outputs, train_appearance
 from pipeline.artifacts.foregrounds import open_foregrounds
 from pipeline.artifacts.scores import read_curve
 from pipeline.networks.edn import GlobalGenerator
@@ -140,11 +140,11 @@ def test_one_window_overfits(tmp_path, stick, features_folder, generate_params):
     changes = {**EDN, "steps": 120, "batch_windows": 1, "optimiser": {"generator_rate": 0.005}}
     params = small(**changes, edn={"losses": {"adversarial": 0.0, "feature_matching": 0.0, "perceptual": 10.0}})
     out = Outputs(tmp_path / "m.safetensors", tmp_path / "m.json", tmp_path / "m.tsv")
-    train_appearance(crops, track, features_folder, params, SplitParams(hold_out_fraction=0.0), out, tmp_path / ".scratch")
+    train_appearance(Inputs(crops, track, features_folder), params, SplitParams(hold_out_fraction=0.0), out, tmp_path / ".scratch")
     curve = read_curve(out.curve)
     assert curve["perceptual"][-1] < 0.3 * curve["perceptual"][0]
     assert "adversarial" not in curve
-    generate_foreground(load_generator(out.weights, out.description), track, crops, generate_params, tmp_path / "made.zarr")
+    generate_foreground(GenerateInputs(load_generator(out.weights, out.description), track, crops), generate_params, tmp_path / "made.zarr")
     made = open_foregrounds(tmp_path / "made.zarr").rgb[0:2].astype(float)
     frames, _ = draw(track)
     assert np.abs(made - frames).mean() < 0.5 * np.abs(frames.mean((0, 1, 2)) - frames).mean()
@@ -155,7 +155,8 @@ def test_one_window_overfits(tmp_path, stick, features_folder, generate_params):
 
 def render(folder, network, track, params):
     loaded = EdnRenderer(network.eval(), small().pose_map, track.skeleton, CROP_HW, False, "0" * 64)
-    generate_foreground(prepare_generator(loaded, params), track, make_crops(folder / "c.zarr", track), params, folder / "out.zarr")
+    crops = make_crops(folder / "c.zarr", track)
+    generate_foreground(GenerateInputs(prepare_generator(loaded, params), track, crops), params, folder / "out.zarr")
     return open_foregrounds(folder / "out.zarr")
 
 
@@ -169,7 +170,7 @@ def test_rendering_hands_each_frame_on_and_starts_anew_after_a_gap(tmp_path, sti
     for i, t in enumerate(shown):
         before = network.given[i][:, CHANNELS:]
         assert torch.equal(before, torch.zeros_like(before) if t in (0, 4) else network.made[i - 1])
-        expected = ((network.made[i][0].permute(1, 2, 0).numpy() + 1) * 127.5).round()
+        expected = ((network.made[i][0].permute(1, 2, 0).cpu().numpy() + 1) * 127.5).round()
         assert np.abs(out.rgb[t] - expected).max() <= 0.5
         assert out.matte[t].min() == 255
     assert out.matte[3].max() == 0
@@ -197,8 +198,8 @@ def test_a_published_baseline_is_rendered_from_its_files(tmp_path, stick, featur
     crops = make_crops(tmp_path / "crops.zarr", track)
     out = Outputs(tmp_path / "m.safetensors", tmp_path / "m.json", tmp_path / "m.tsv")
     params = small(**EDN, steps=2)
-    train_appearance(crops, track, features_folder, params, SplitParams(hold_out_fraction=0.2), out, tmp_path / ".scratch")
-    generate_foreground(load_generator(out.weights, out.description), track, crops, generate_params, tmp_path / "made.zarr")
+    train_appearance(Inputs(crops, track, features_folder), params, SplitParams(hold_out_fraction=0.2), out, tmp_path / ".scratch")
+    generate_foreground(GenerateInputs(load_generator(out.weights, out.description), track, crops), generate_params, tmp_path / "made.zarr")
     assert open_foregrounds(tmp_path / "made.zarr").matte[2].min() == 255
     described = json.loads(out.description.read_text())
     assert described["generator"] == {"pose_channels": CHANNELS, "width": 8, "downsamplings": 2, "blocks": 1}

@@ -10,13 +10,14 @@ from drawn_stick import CROP_HW, ROW, draw, make_crops, make_track, small
 
 from pipeline.appearance.blending import Blend
 from pipeline.appearance.generate import (
+    GenerateInputs,
     GenerateParams,
     generate_foreground,
     load_generator,
     prepare_generator,
 )
 from pipeline.appearance.renderers.fakevideo import FakeVideoRenderer
-from pipeline.appearance.train import Outputs, train_appearance
+from pipeline.appearance.train import Inputs, Outputs, train_appearance
 from pipeline.artifacts.foregrounds import open_foregrounds
 from pipeline.body.skeleton import Skeleton
 from pipeline.errors import InputError
@@ -36,7 +37,7 @@ def model(stick: Skeleton, k: int = 3) -> FakeVideoRenderer:
 
 def render(folder, loaded, track, params: GenerateParams):
     crops = make_crops(folder / "crops.zarr", track)
-    figures = generate_foreground(prepare_generator(loaded, params), track, crops, params, folder / "out.zarr")
+    figures = generate_foreground(GenerateInputs(prepare_generator(loaded, params), track, crops), params, folder / "out.zarr")
     assert figures["frames"] == len(track.points)
     assert figures["frames_per_s"] > 0
     out = open_foregrounds(folder / "out.zarr")
@@ -99,9 +100,9 @@ def test_a_target_filmed_without_colour_is_made_without(tmp_path, stick, generat
     frames = draw(track)[0]
     crops = make_crops(tmp_path / "crops.zarr", track, np.repeat(frames[..., 1:2], 3, -1) if grey else frames)
     out = Outputs(tmp_path / "m.safetensors", tmp_path / "m.json", tmp_path / "m.tsv")
-    train_appearance(crops, track, features_folder, small(), SplitParams(hold_out_fraction=0.0), out, tmp_path / ".scratch", 1)
+    train_appearance(Inputs(crops, track, features_folder), small(), SplitParams(hold_out_fraction=0.0), out, tmp_path / ".scratch", 1)
     loaded = load_generator(out.weights, out.description)
-    generate_foreground(prepare_generator(loaded, generate_params), track, crops, generate_params, tmp_path / "out.zarr")
+    generate_foreground(GenerateInputs(prepare_generator(loaded, generate_params), track, crops), generate_params, tmp_path / "out.zarr")
     made = open_foregrounds(tmp_path / "out.zarr")
     assert made.attributes["grey"] is grey
     assert bool(np.ptp(made.rgb[3], axis=-1).any()) is not grey
@@ -122,7 +123,8 @@ def test_a_motion_without_the_subject_is_empty(tmp_path, stick, generate_params)
     track = make_track(stick, 3)
     crops = make_crops(tmp_path / "crops.zarr", track)
     motion = make_track(stick, 5, absent=tuple(range(5)))
-    generate_foreground(prepare_generator(model(stick), generate_params), motion, crops, generate_params, tmp_path / "out.zarr")
+    inputs = GenerateInputs(prepare_generator(model(stick), generate_params), motion, crops)
+    generate_foreground(inputs, generate_params, tmp_path / "out.zarr")
     out = open_foregrounds(tmp_path / "out.zarr")
     assert len(out) == 5
     assert max(int(out.matte[t].max()) for t in range(5)) == 0
@@ -146,7 +148,7 @@ def test_what_training_publishes_can_be_rendered(tmp_path, stick, features_folde
     track = make_track(stick, 6)
     crops = make_crops(tmp_path / "crops.zarr", track)
     out = Outputs(tmp_path / "m.safetensors", tmp_path / "m.json", tmp_path / "m.tsv")
-    train_appearance(crops, track, features_folder, small(steps=2), SplitParams(hold_out_fraction=0.2), out, tmp_path / ".scratch")
+    train_appearance(Inputs(crops, track, features_folder), small(steps=2), SplitParams(hold_out_fraction=0.2), out, tmp_path / ".scratch")
     loaded = load_generator(out.weights, out.description)
     render(tmp_path, loaded, track, generate_params)
     assert open_foregrounds(tmp_path / "out.zarr").attributes["model_sha256"] == loaded.weights_sha256
@@ -161,7 +163,8 @@ def test_bad_inputs_are_named(tmp_path, stick, generate_params):
     crops = make_crops(tmp_path / "crops.zarr", track)
     other = dataclasses.replace(track, skeleton=dataclasses.replace(stick, name="other"))
     with pytest.raises(InputError, match="must have the model's skeleton stick, found other"):
-        generate_foreground(loaded, other, crops, generate_params, tmp_path / "out.zarr")
+        generate_foreground(GenerateInputs(loaded, other, crops), generate_params, tmp_path / "out.zarr")
+    inputs = GenerateInputs(dataclasses.replace(loaded, crop_hw=(32, 64)), track, crops)
     with pytest.raises(InputError, match="must have the model's 64x32 px, found 48x32"):
-        generate_foreground(dataclasses.replace(loaded, crop_hw=(32, 64)), track, crops, generate_params, tmp_path / "out.zarr")
+        generate_foreground(inputs, generate_params, tmp_path / "out.zarr")
     assert not (tmp_path / "out.zarr").exists()

@@ -15,7 +15,7 @@ from pipeline.appearance.budget import Budget
 from pipeline.appearance.dataset import TrainingClip
 from pipeline.appearance.memory import EpisodicMemory
 from pipeline.appearance.systems.fakevideo import FakeVideo
-from pipeline.appearance.train import train_appearance
+from pipeline.appearance.train import Inputs, train_appearance
 from pipeline.training import digests
 from pipeline.training.checkpoints import Scratch
 
@@ -138,10 +138,9 @@ def test_a_checkpoint_is_of_these_params_inputs_and_code(tmp_path, stick, featur
     track, crops, references, _, _ = filmed(tmp_path, stick, 6)
 
     def folder(params=None, track_=track, crops_=crops, references_=references, learn=LEARN, count=2, features=features_folder) -> Path:
+        inputs, out = Inputs(crops_, track_, features, references_), outputs(tmp_path, "m")
         with pytest.raises(Stopped):
-            train_appearance(
-                crops_, track_, features, params or small(), ALL, outputs(tmp_path, "m"), tmp_path / "scratch", 1, references_, learn, count
-            )
+            train_appearance(inputs, params or small(), ALL, out, tmp_path / "scratch", 1, learn, count)
         return found[-1]
 
     same = folder()

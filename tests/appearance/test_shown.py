@@ -9,7 +9,7 @@ from appearance.test_train import CPU, gan_and_batch
 from drawn_stick import make_crops, make_track, small
 from torch import Tensor
 
-from pipeline.appearance.dataset import TrainingClip
+from pipeline.appearance.dataset import Batch, TrainingClip
 from pipeline.appearance.systems.fakevideo import FakeVideo
 from pipeline.networks.discriminators import stacked_maps
 
@@ -123,3 +123,13 @@ def test_what_is_laid_over_a_background_is_the_generated_colour_by_the_generated
     rendering = gan.render(batch)
     expected = torch.sigmoid(logits) * colours + (1 - torch.sigmoid(logits)) * batch.backgrounds
     torch.testing.assert_close(rendering.foregrounds.detach(), expected, atol=1e-5, rtol=0)
+
+
+def test_true_foregrounds_come_with_their_matte_and_are_laid_over_the_background_once():
+    """What is learnt from is M x F: the matte is not multiplied a second time, or soft edges come out dark."""
+    rng = torch.Generator().manual_seed(3)
+    colours = torch.rand((1, 3, 3, 4, 4), generator=rng) * 2 - 1
+    mattes = torch.rand((1, 3, 1, 4, 4), generator=rng)
+    background = torch.tensor([0.5, -0.25, 0.0]).view(1, 1, 3, 1, 1)
+    batch = Batch(torch.zeros(1), torch.zeros(1), mattes * colours, mattes, [0], background)
+    torch.testing.assert_close(batch.composites, mattes * colours + (1 - mattes) * background)

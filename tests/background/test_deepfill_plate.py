@@ -8,10 +8,10 @@ from figure import static_background
 from filled import write_deepfill
 
 from pipeline.artifacts.frames import create_frames, open_frames
-from pipeline.artifacts.keypoints import Keypoints, write_keypoints
-from pipeline.artifacts.mattes import create_mattes
+from pipeline.artifacts.keypoints import Keypoints, read_keypoints, write_keypoints
+from pipeline.artifacts.mattes import create_mattes, open_mattes
 from pipeline.background.backends.deepfill import load
-from pipeline.background.inpaint import BackgroundParams, inpaint_background
+from pipeline.background.inpaint import BackgroundInputs, BackgroundParams, inpaint_background
 from pipeline.body.skeleton import Limb, Skeleton
 from pipeline.errors import InputError
 from pipeline.timeline.split import SplitParams
@@ -40,11 +40,15 @@ def clip(tmp_path: Path) -> tuple[Path, Path, Path]:
     return paths
 
 
+def opened(clip, weights):
+    return BackgroundInputs(open_frames(clip[0]), open_mattes(clip[1]), read_keypoints(clip[2]), weights)
+
+
 def test_the_network_paints_the_hole_of_the_plate(clip, tmp_path):
     folder = tmp_path / "weights"
     folder.mkdir()
     write_deepfill(folder, "tf")
-    report = inpaint_background(*clip, tmp_path / "plate.zarr", PARAMS, SplitParams(hold_out_fraction=0.2), folder)
+    report = inpaint_background(opened(clip, folder), PARAMS, SplitParams(hold_out_fraction=0.2), tmp_path / "plate.zarr")
     plate, frame = open_frames(tmp_path / "plate.zarr", kind="plates")[0], open_frames(clip[0])[0]
     hole = np.zeros((48, 64), bool)
     hole[10:40, 25:40] = True
@@ -55,7 +59,7 @@ def test_the_network_paints_the_hole_of_the_plate(clip, tmp_path):
 
 def test_without_its_network_it_says_what_to_run(clip, tmp_path):
     with pytest.raises(InputError, match=r"deepfill needs its network: .* Run: dvc repro fetch_fill_weights"):
-        inpaint_background(*clip, tmp_path / "plate.zarr", PARAMS, SplitParams(hold_out_fraction=0.2))
+        inpaint_background(opened(clip, None), PARAMS, SplitParams(hold_out_fraction=0.2), tmp_path / "plate.zarr")
     with pytest.raises(InputError, match=r"must hold one \.pth file"):
-        inpaint_background(*clip, tmp_path / "plate.zarr", PARAMS, SplitParams(hold_out_fraction=0.2), tmp_path / "empty")
+        inpaint_background(opened(clip, tmp_path / "empty"), PARAMS, SplitParams(hold_out_fraction=0.2), tmp_path / "plate.zarr")
     assert not (tmp_path / "plate.zarr").exists()

@@ -9,10 +9,10 @@ import pytest
 from figure import Figure, Motion, static_background
 
 from pipeline.artifacts.frames import create_frames, open_frames
-from pipeline.artifacts.keypoints import Keypoints, write_keypoints
-from pipeline.artifacts.mattes import create_mattes
+from pipeline.artifacts.keypoints import Keypoints, read_keypoints, write_keypoints
+from pipeline.artifacts.mattes import create_mattes, open_mattes
 from pipeline.background.camera import camera_motion
-from pipeline.background.inpaint import BackgroundParams, inpaint_background
+from pipeline.background.inpaint import BackgroundInputs, BackgroundParams, inpaint_background
 from pipeline.body.skeleton import Limb, Skeleton
 from pipeline.errors import InputError
 from pipeline.picture.stillness import hidden_by
@@ -54,8 +54,12 @@ def store(folder: Path, frames: np.ndarray, mattes: np.ndarray, points: np.ndarr
     return paths
 
 
+def opened(paths: tuple[Path, Path, Path], weights: Path | None = None) -> BackgroundInputs:
+    return BackgroundInputs(open_frames(paths[0]), open_mattes(paths[1]), read_keypoints(paths[2]), weights)
+
+
 def plate_of(folder: Path, frames, mattes, points, **changes) -> tuple[np.ndarray, dict]:
-    report = inpaint_background(*store(folder, frames, mattes, points), folder / "plate.zarr", params(**changes), SPLIT)
+    report = inpaint_background(opened(store(folder, frames, mattes, points)), params(**changes), SPLIT, folder / "plate.zarr")
     plate = open_frames(folder / "plate.zarr", kind="plates")
     assert len(plate) == 1
     assert plate.attributes["inpainting"] == report
@@ -180,10 +184,10 @@ def test_disagreeing_inputs_name_files_and_stage(tmp_path):
     frames, mattes, points, _ = clip(2.0)
     paths = store(tmp_path, frames, mattes[:12], points)
     with pytest.raises(InputError, match=r"m/ana.zarr has 12 frames, .*ana.zarr has 20. Run: dvc repro segment_person@ana"):
-        inpaint_background(*paths, tmp_path / "p.zarr", params(), SPLIT)
+        inpaint_background(opened(paths), params(), SPLIT, tmp_path / "p.zarr")
     paths = store(tmp_path, frames, mattes[:, ::2, ::2], points)
     with pytest.raises(InputError, match=r"is for frames of \(60, 100\)"):
-        inpaint_background(*paths, tmp_path / "p.zarr", params(), SPLIT)
+        inpaint_background(opened(paths), params(), SPLIT, tmp_path / "p.zarr")
     paths = store(tmp_path, frames, mattes, np.full_like(points, np.nan))
     with pytest.raises(InputError, match="in some training frame"):
-        inpaint_background(*paths, tmp_path / "p.zarr", params(), SPLIT)
+        inpaint_background(opened(paths), params(), SPLIT, tmp_path / "p.zarr")

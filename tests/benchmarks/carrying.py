@@ -12,16 +12,17 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from pipeline.appearance.generate import GenerateParams, generate_foreground, load_generator, prepare_generator
+from pipeline.appearance.generate import GenerateInputs, GenerateParams, generate_foreground, load_generator, prepare_generator
 from pipeline.appearance.renderers.base import Renderer
 from pipeline.artifacts.crops import open_crops
 from pipeline.artifacts.foregrounds import open_foregrounds
+from pipeline.artifacts.frames import open_frames
 from pipeline.artifacts.keypoints import read_keypoints
 from pipeline.artifacts.references import open_references, read_chosen
 from pipeline.fuse.fuse import FuseInputs, FuseOutputs, FuseParams, fuse_pair
 from pipeline.networks.generator import Generator
 from pipeline.params import read_section
-from pipeline.reference.warp import warp_references
+from pipeline.reference.warp import WarpInputs, warp_references
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -58,6 +59,11 @@ def _without(model: Renderer) -> Renderer:
     return replace(model, network=Generator(replace(model.network.shape, references=0)).requires_grad_(False).eval(), carrying=None)
 
 
+def _fused_from(warped: Path, generated: Path, data: Path, target: str, driver: str) -> FuseInputs:
+    plate, frames = open_frames(data / f"plates/{target}.zarr", "plates"), open_frames(data / f"frames/{driver}.zarr")
+    return FuseInputs(open_foregrounds(warped), open_foregrounds(generated), None, plate, frames, ())
+
+
 def _seconds(
     model: Renderer, data: Path, pair: str, driver: str, target: str, params: GenerateParams, folder: Path
 ) -> list[float]:
@@ -68,12 +74,11 @@ def _seconds(
     crops = open_crops(data / f"crops/{target}.zarr")
     generated, warped = folder / "generated.zarr", folder / "warped.zarr"
     fuse = read_section(ROOT / "params.yaml", "fuse", FuseParams).model_copy(update={"stage": "warped"})
-    inputs = FuseInputs(warped, generated, None, data / f"plates/{target}.zarr", data / f"frames/{driver}.zarr", ())
     outputs = FuseOutputs(folder / "v.mp4", folder / "v.json", folder / "fused.zarr")
     stages: list[Callable[[], object]] = [
-        lambda: generate_foreground(model, motion, crops, params, generated, references, chosen),
-        lambda: warp_references(open_foregrounds(generated), references, motion, warped),
-        lambda: fuse_pair(inputs, outputs, fuse),
+        lambda: generate_foreground(GenerateInputs(model, motion, crops, references, chosen), params, generated),
+        lambda: warp_references(WarpInputs(open_foregrounds(generated), references, motion), warped),
+        lambda: fuse_pair(_fused_from(warped, generated, data, target, driver), fuse, outputs),
     ]
     taken = []
     for stage in stages:

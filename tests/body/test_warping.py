@@ -127,8 +127,9 @@ def test_trunk_head_palms_and_feet_move_as_one():
     assert [part.joints for part in warping.body_parts(LINE)] == [[0, 1], [1, 2]]
 
 
-@pytest.mark.parametrize("width", [1.0, 0.7, 0.4, 0.1])
+@pytest.mark.parametrize("width", [1.0, 0.7, 0.4, 0.1, -0.4, -1.0])
 def test_a_trunk_that_turns_about_its_axis_never_folds(width):
+    """Nor where its sides are exchanged: it is squeezed then, and no mirror image."""
     turned = _person(lambda x, y: (60 + width * (x - 60), y))
     assert _slope_of_trunk(turned).min() > warping.FOLDED[0]
 
@@ -185,3 +186,6 @@ def test_a_thin_arm_over_a_trunk_brings_itself_in_a_small_picture():
     found = warping.picture_field(query * small, reference * small, HUMAN, (84, 84))[0][0]
     arm = np.s_[43:44, 30:42]
     assert (found[arm] - exact[arm]).norm(dim=-1).max() < 1.5
+    beside = [exact.roll((down, across), (0, 1)) for down in (-1, 0, 1) for across in (-1, 0, 1)]
+    gap = torch.stack([(found - place).norm(dim=-1) for place in beside]).amin(0)[2:-2, 2:-2]
+    assert (gap > 2).float().mean() < 0.01  # nearly every pixel is taken from where it or its neighbour belongs, not from between

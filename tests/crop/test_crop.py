@@ -7,11 +7,11 @@ import pytest
 from figure import Figure, Motion, human, static_background, truth
 
 from pipeline.artifacts.crops import open_crops
-from pipeline.artifacts.frames import create_frames
-from pipeline.artifacts.keypoints import Keypoints, write_keypoints
-from pipeline.artifacts.mattes import create_mattes
+from pipeline.artifacts.frames import create_frames, open_frames
+from pipeline.artifacts.keypoints import Keypoints, read_keypoints, write_keypoints
+from pipeline.artifacts.mattes import create_mattes, open_mattes
 from pipeline.body.skeleton import Limb, Skeleton
-from pipeline.crop.crop import CropParams, crop_person
+from pipeline.crop.crop import CropInputs, CropParams, crop_person
 from pipeline.errors import InputError
 from pipeline.picture.geometry import apply_affine, crop_to_box, invert_affine
 from pipeline.video.clock import NO_TIME, Clock
@@ -46,6 +46,11 @@ def inputs(folder: Path, t: int = 20, matte_t: int | None = None, table_t: int |
     return paths, points
 
 
+def opened(paths: list[Path]) -> CropInputs:
+    frames, mattes, keypoints, plate = paths
+    return CropInputs(open_frames(frames), open_mattes(mattes), read_keypoints(keypoints), open_frames(plate, "plates"))
+
+
 def params(mode="fixed", margin=1.25, size_px=64) -> CropParams:
     return CropParams(mode=mode, margin=margin, size_px=size_px)
 
@@ -53,7 +58,7 @@ def params(mode="fixed", margin=1.25, size_px=64) -> CropParams:
 @pytest.mark.parametrize("mode", ["fixed", "follow"])
 def test_crops_show_the_subject_where_the_map_says(tmp_path, mode):
     paths, points = inputs(tmp_path, absent=(7, 8))
-    assert crop_person(*paths, tmp_path / "c.zarr", params(mode)) == 20
+    assert crop_person(opened(paths), params(mode), tmp_path / "c.zarr") == 20
     crops = open_crops(tmp_path / "c.zarr")
     crop_hw = (32, 64) if mode == "fixed" else (64, 64)
     assert crops.attributes["mode"] == mode
@@ -74,15 +79,15 @@ def test_crops_show_the_subject_where_the_map_says(tmp_path, mode):
 
 def test_auto_says_what_it_chose_and_warns_of_a_small_subject(tmp_path, capsys):
     paths, _ = inputs(tmp_path)
-    crop_person(*paths, tmp_path / "c.zarr", params("auto"))
+    crop_person(opened(paths), params("auto"), tmp_path / "c.zarr")
     assert open_crops(tmp_path / "c.zarr").attributes["mode"] == "follow"  # 10 px on a way of 86
     (warning,) = open_crops(tmp_path / "c.zarr").attributes["warnings"]
     assert warning == "The person is only 51 px high at working size, 64 or more show a face: raise crop.size_px to 96."
-    crop_person(*paths, tmp_path / "d.zarr", params("fixed"))
+    crop_person(opened(paths), params("fixed"), tmp_path / "d.zarr")
     (warning,) = open_crops(tmp_path / "d.zarr").attributes["warnings"]
     assert warning.endswith("raise crop.size_px to 704, or set crop.mode: follow.")  # 6 px of 64, on 107.5 px
     assert f"warning: {warning}" in capsys.readouterr().err
-    crop_person(*paths, tmp_path / "e.zarr", params("follow", size_px=96))
+    crop_person(opened(paths), params("follow", size_px=96), tmp_path / "e.zarr")
     crops = open_crops(tmp_path / "e.zarr")
     assert crops.attributes["warnings"] == []
     assert crops.attributes["body_px"] == pytest.approx(96 / 1.25)
@@ -91,7 +96,7 @@ def test_auto_says_what_it_chose_and_warns_of_a_small_subject(tmp_path, capsys):
 def test_crops_are_the_same_bytes_each_time(tmp_path):
     paths, _ = inputs(tmp_path)
     for name in ("a", "b"):
-        crop_person(*paths, tmp_path / name, params("follow"))
+        crop_person(opened(paths), params("follow"), tmp_path / name)
     files = [p.relative_to(tmp_path / "a") for p in (tmp_path / "a").rglob("*") if p.is_file()]
     assert files
     assert all((tmp_path / "a" / f).read_bytes() == (tmp_path / "b" / f).read_bytes() for f in files)
@@ -110,7 +115,7 @@ def test_crops_are_the_same_bytes_each_time(tmp_path):
 def test_unfit_inputs_are_refused_and_leave_nothing(tmp_path, changes, match):
     paths, _ = inputs(tmp_path, **changes)
     with pytest.raises(InputError, match=match):
-        crop_person(*paths, tmp_path / "c.zarr", params())
+        crop_person(opened(paths), params(), tmp_path / "c.zarr")
     assert not (tmp_path / "c.zarr").exists()
 
 
@@ -130,7 +135,7 @@ def test_the_crop_of_a_bust_holds_all_of_it_and_nothing_beyond_the_frame(tmp_pat
     write_keypoints(paths[2], table)
     with create_frames(paths[3], NO_TIME, size_hw, kind="plates") as writer:
         writer.append(frames[:1])
-    crop_person(*paths, tmp_path / "c.zarr", params(size_px=128))
+    crop_person(opened(paths), params(size_px=128), tmp_path / "c.zarr")
     crops = open_crops(tmp_path / "c.zarr")
     x0, y0, x1, y1 = crop_to_box(crops.crop[0], crops.crop_hw)
     assert min(x0, y0) > -1e-6

@@ -179,7 +179,7 @@ def test_nothing_of_the_workshop_is_told(word):
 
 @pytest.mark.parametrize("block", ["reruns", "results", "speed", "memory"])
 def test_blocks_that_are_filled_in_are_marked(block):
-    page = "reference/reruns" if block == "reruns" else "explanation/results"
+    page = {"reruns": "reference/reruns", "memory": "reference/costs"}.get(block, "explanation/results")
     assert TEXT.count(f"<!-- {block} -->") == TEXT.count(f"<!-- /{block} -->") == 1
     assert re.search(rf"<!-- {block} -->\n\|.*<!-- /{block} -->", PAGES[f"docs/{page}.md"], re.S)
 
@@ -196,7 +196,7 @@ def test_modules_that_are_to_be_run_exist():
 
 def test_benchmarks_that_are_named_exist():
     named = set(re.findall(r"tests/benchmarks/(\w+\.py)", TEXT))
-    assert {"speed.py", "memory.py"} <= named
+    assert {"speed.py", "costs.py"} <= named
     assert not {name for name in named if not (ROOT / "tests/benchmarks" / name).is_file()}
 
 

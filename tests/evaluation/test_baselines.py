@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.body.skeleton import load_skeleton
 from pipeline.evaluation.baselines import moved, nearest_pose, pasted, root_shift, warped
-from pipeline.picture.mixing import fuse
+from pipeline.picture.mixing import composite
 
 NAN = np.nan
 RNG = np.random.default_rng(3)
@@ -132,7 +132,7 @@ def test_pasting_touches_the_opaque_part_alone():
     before = plate.copy()
     made = pasted(rgb, matte, plate, (30, 50))
     assert np.array_equal(plate, before)
-    assert np.array_equal(made[50:170, 30:120], fuse(rgb, matte, plate[50:170, 30:120]))
+    assert np.array_equal(made[50:170, 30:120], composite(rgb, matte, plate[50:170, 30:120]))
     made[50:170, 30:120] = plate[50:170, 30:120]
     assert np.array_equal(made, plate)
     assert np.array_equal(pasted(rgb, matte * 0, plate), plate)

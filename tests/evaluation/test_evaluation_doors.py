@@ -44,7 +44,7 @@ def reconstruct(folder, **options):
     names = ("fused", "generated", "enhanced", "refined", "frames", "mattes", "plate", "crops")
     inputs = {name: f"{name}.zarr" for name in names} | {"keypoints": "keypoints.parquet", "weights": "weights"}
     inputs["warped"] = "generated.zarr"  # nothing was carried
-    return run("evaluate_reconstruction", folder, **inputs, out="man.json", frames_out="man.tsv", watched_out="man.zarr", **options)
+    return run("evaluate_reconstruction", folder, **inputs, out="man.json", frame_scores="man.tsv", watched="man.zarr", **options)
 
 
 def imitate(folder):

@@ -16,7 +16,7 @@ from pipeline.artifacts.scores import read_scores
 from pipeline.errors import InputError
 from pipeline.evaluation.external import External, ExternalParams
 from pipeline.evaluation.fidelity import IDENTICAL_DB
-from pipeline.evaluation.imitation import evaluate_external_imitation, evaluate_imitation
+from pipeline.evaluation.imitation import PairInputs, evaluate_external_imitation, evaluate_imitation
 from pipeline.evaluation.reconstruction import evaluate_external_reconstruction, evaluate_reconstruction
 from pipeline.evaluation.temporal import load_flow
 from pipeline.timeline.split import SplitParams
@@ -60,8 +60,8 @@ def reconstruct(scene, params, external, split=HELD_OUT):
 
 
 def imitate(scene, params, external):
-    inputs = scene.open_generated(), open_frames(scene.folder / "frames.zarr"), scene.track, motion_of(scene), params
-    return evaluate_external_imitation(external, *inputs, load_flow("dis", Path()))
+    inputs = PairInputs(scene.open_generated(), open_frames(scene.folder / "frames.zarr"), scene.track, motion_of(scene))
+    return evaluate_external_imitation(external, inputs, params, load_flow("dis", Path()))
 
 
 def motion_of(scene):
@@ -99,16 +99,9 @@ def test_the_protocol_is_ours(scene, params):
 
 
 def test_imitation_follows_the_protocol_too(scene, params, video):
-    ours = evaluate_imitation(
-        scene.open_fused(),
-        scene.open_generated(),
-        open_frames(scene.folder / "frames.zarr"),
-        scene.track,
-        motion_of(scene),
-        None,
-        params,
-        load_flow("dis", Path()),
-    )
+    frames, fused = open_frames(scene.folder / "frames.zarr"), scene.open_fused()
+    inputs = PairInputs(scene.open_generated(), frames, scene.track, motion_of(scene), fused=fused)
+    ours = evaluate_imitation(inputs, params, load_flow("dis", Path()))
     theirs = imitate(scene, params, opened(scene, video, OTHER))
     assert theirs["external"]["theirs"] == ours["imitation"]
     assert theirs["settings"]["external"]["frames_without_counterpart"] == 0
@@ -172,9 +165,9 @@ def test_an_imitation_of_nothing_is_refused(scene, params):
     external = opened(scene, write_video(scene.folder / "one.mkv", scene.frames[:1]), OTHER, never)
     motion = replace(motion_of(scene), points=scene.track.points.copy())
     motion.points[0] = np.nan
-    inputs = scene.open_generated(), open_frames(scene.folder / "frames.zarr"), scene.track, motion, params
+    inputs = PairInputs(scene.open_generated(), open_frames(scene.folder / "frames.zarr"), scene.track, motion)
     with pytest.raises(InputError, match="must show the driver's motion, found nothing"):
-        evaluate_external_imitation(external, *inputs, load_flow("dis", Path()))
+        evaluate_external_imitation(external, inputs, params, load_flow("dis", Path()))
 
 
 def test_another_size_is_scaled_and_said(scene, params):

@@ -10,7 +10,7 @@ from reference.oracle_weights import digest, fill
 from pipeline.artifacts.frames import open_frames
 from pipeline.assets.catalogue import assets_of_evaluation, read_asset
 from pipeline.errors import InputError
-from pipeline.evaluation.imitation import evaluate_imitation
+from pipeline.evaluation.imitation import PairInputs, evaluate_imitation
 from pipeline.evaluation.inception import Gallery, frechet_distance, inception_score, load_inception_metrics
 from pipeline.evaluation.reconstruction import METHODS, evaluate_reconstruction
 from pipeline.evaluation.temporal import load_flow
@@ -81,8 +81,9 @@ def test_a_perfect_reconstruction_has_distance_zero(scene, params):
 
 def test_an_imitation_is_compared_with_all_true_crops(scene, params):
     more = params.model_copy(update={"metrics": ["fid", "is"]})
-    inputs = scene.open_fused(), scene.open_generated(), open_frames(scene.folder / "frames.zarr"), scene.track, scene.track, None
-    scores = evaluate_imitation(*inputs, more, load_flow("dis", Path()), scene.open_crops(), means)
+    frames, fused = open_frames(scene.folder / "frames.zarr"), scene.open_fused()
+    inputs = PairInputs(scene.open_generated(), frames, scene.track, scene.track, scene.open_crops(), fused)
+    scores = evaluate_imitation(inputs, more, load_flow("dis", Path()), means)
     assert scores["imitation"]["fid"] == pytest.approx(0, abs=1e-9)
     assert "20 frames against 20 true frames of the target" in scores["settings"]["fid"]
 

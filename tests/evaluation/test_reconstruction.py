@@ -10,7 +10,7 @@ from pipeline.evaluation.fidelity import IDENTICAL_DB, psnr
 from pipeline.evaluation.inception import Gallery
 from pipeline.evaluation.reconstruction import METHODS, Measured, _summary, evaluate_reconstruction
 from pipeline.evaluation.temporal import load_flow
-from pipeline.picture.mixing import fuse
+from pipeline.picture.mixing import composite
 from pipeline.timeline.split import SplitParams
 
 HELD_OUT = SplitParams(hold_out_fraction=0.4)  # of 20 frames, the last 8: 12..19
@@ -50,7 +50,7 @@ def test_the_nearest_training_pose_is_pasted(scene, params):
     _, rows = evaluate(scene, params)
     crops = scene.open_crops()
     true, plate = crops.frames[12], crops.plate_at(12)
-    near = [psnr(true, fuse(crops.frames[t], crops.mattes[t], plate)) for t in range(12)]
+    near = [psnr(true, composite(crops.frames[t], crops.mattes[t], plate)) for t in range(12)]
     assert rows[0]["nearest_pose_psnr"] == pytest.approx(near[nearest])
 
 
@@ -135,7 +135,7 @@ def test_the_same_inputs_give_the_same_file(scene, params, tmp_path):
 
 def test_artifacts_of_different_length_are_refused(scene, params):
     scene.write_fused(scene.open_crops().frames[:18])
-    with pytest.raises(InputError, match="found fused crops 18, foregrounds 20, crops 20, keypoints 20"):
+    with pytest.raises(InputError, match=r"fused\.zarr has 18 frames, the keypoints has 20"):
         evaluate(scene, params)
 
 

@@ -1,4 +1,5 @@
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -43,15 +44,21 @@ class Tiny:
         (self.folder / path).write_text(text)
 
 
-@pytest.fixture
-def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tiny:
-    """A committed project of one stage, which nobody runs."""
-    for name, value in WHO.items():
-        monkeypatch.setenv(name, value)
-    project = Tiny(tmp_path / "project")
+@pytest.fixture(scope="session")
+def committed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A committed project of one stage, made once; nobody changes it."""
+    project = Tiny(tmp_path_factory.mktemp("committed") / "project")
     project.write("params.yaml", PARAMS)
     project.write("data/source/ann.mkv", "a clip")
     project.write("dvc.yaml", "stages: {score: {cmd: 'echo {} > scores.json', params: [steps, appearance], outs: [scores.json]}}\n")
     for command in (["git", "init", "-q"], ["dvc", "init", "-q"], ["git", "add", "."], ["git", "commit", "-qm", "1"]):
         project.run(*command)
-    return project
+    return project.folder
+
+
+@pytest.fixture
+def tiny(committed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tiny:
+    """A copy of the committed project, for one test."""
+    for name, value in WHO.items():
+        monkeypatch.setenv(name, value)
+    return Tiny(Path(shutil.copytree(committed, tmp_path / "project")))

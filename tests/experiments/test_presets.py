@@ -11,9 +11,9 @@ import torch
 from drawn_stick import STICK, make_crops, make_track
 from ruamel.yaml import YAML
 
-from pipeline.appearance.generate import GenerateParams, generate_foreground, load_generator
+from pipeline.appearance.generate import GenerateInputs, GenerateParams, generate_foreground, load_generator
 from pipeline.appearance.params import AppearanceParams
-from pipeline.appearance.train import Outputs, train_appearance
+from pipeline.appearance.train import Inputs, Outputs, train_appearance
 from pipeline.artifacts.foregrounds import open_foregrounds
 from pipeline.artifacts.keypoints import motion_of, write_keypoints
 from pipeline.artifacts.references import NONE, ChosenReferences, create_references, write_chosen
@@ -131,11 +131,11 @@ def test_a_tiny_training_can_be_rendered(name, tmp_path, features):
     crops = make_crops(tmp_path / "crops.zarr", track)
     out = Outputs(tmp_path / "m.safetensors", tmp_path / "m.json", tmp_path / "m.tsv")
     params = read(tmp_path, name, "appearance", TINY)
-    train_appearance(crops, track, features, params, SplitParams(hold_out_fraction=0.2), out, tmp_path / ".scratch")
+    train_appearance(Inputs(crops, track, features), params, SplitParams(hold_out_fraction=0.2), out, tmp_path / ".scratch")
     assert set(read_curve(out.curve)) == {"step", "epoch", "rate", *LOSSES[name]}
     assert json.loads(out.description.read_text())["images_seen"] == 2 * (2 if name == "as_published" else 6)  # steps, images a step
     made = GenerateParams(overlap_stride=1, fade_s=0.0, matte_contrast=1.0, batch_windows=2, threads=1, precision="float32", compile=False)
-    generate_foreground(load_generator(out.weights, out.description), track, crops, made, tmp_path / "made.zarr")
+    generate_foreground(GenerateInputs(load_generator(out.weights, out.description), track, crops), made, tmp_path / "made.zarr")
     mattes = open_foregrounds(tmp_path / "made.zarr").matte[0:5]
     assert (mattes == 255).all() == (name in WHOLE_FRAMES)
     assert np.ptp(mattes) > 0 or name in WHOLE_FRAMES
@@ -163,7 +163,7 @@ def test_the_doors_train_and_render_them(name, tmp_path, features, monkeypatch):
         main()
 
     model = ("--description", "m.json", "--crops", "crops.zarr", "--references", "references.zarr")
-    learnt = ("--target", "man", "--keypoints", "keypoints.parquet", "--features", str(features), "--out", "m.safetensors")
+    learnt = ("--target", "man", "--keypoints", "keypoints.parquet", "--features", str(features), "--model", "m.safetensors")
     door(train_door, *learnt, "--curve", "m.tsv", *model, "--time", "time.json")
     asked = ("--motion", "motions.parquet", "--chosen", "chosen.parquet")
     door(generate_door, "--model", "m.safetensors", *asked, "--out", "made.zarr", *model)

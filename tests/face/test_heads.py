@@ -6,12 +6,15 @@ import numpy as np
 import pytest
 from turning import HUMAN, REGIONS, SPLIT, T, face_params, index, write_clip
 
+from pipeline.artifacts.faces import open_faces
+from pipeline.artifacts.foregrounds import open_foregrounds
+from pipeline.artifacts.frames import open_frames
 from pipeline.artifacts.keypoints import read_keypoints
 from pipeline.artifacts.meshes import Meshes, read_meshes, write_meshes
 from pipeline.artifacts.residuals import open_residuals
 from pipeline.errors import InputError
 from pipeline.face import heads, measure
-from pipeline.face.enhance import MeshInputs, enhance_faces
+from pipeline.face.enhance import FaceInputs, MeshInputs, enhance_faces
 from pipeline.face.measure import FaceMeshParams, first_looks, measure_faces
 from pipeline.networks.face_mesh import EXPRESSIONS, POINTS, Face, Square, square_about
 
@@ -47,16 +50,25 @@ def clip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]:
     paths = write_clip(tmp_path)
     paths["table"], paths["crops"] = index(paths, tmp_path)
     paths["meshes"] = tmp_path / "meshes.parquet"
-    assert measure_faces(paths["frames"], paths["keypoints"], tmp_path, paths["meshes"], PARAMS, REGIONS) == T
+    assert measured(paths, tmp_path, PARAMS) == T
     return paths
+
+
+def inputs(clip: dict[str, Path], meshes: MeshInputs | None) -> FaceInputs:
+    motion, faces = read_keypoints(clip["motion"], "motions").track(), open_faces(clip["table"], clip["crops"])
+    return FaceInputs(open_foregrounds(clip["generated"]), motion, faces, None, meshes)
+
+
+def measured(clip: dict[str, Path], weights: Path, params: FaceMeshParams) -> int:
+    track = read_keypoints(clip["keypoints"]).track()
+    return measure_faces(open_frames(clip["frames"]), track, weights, params, REGIONS, clip["meshes"])
 
 
 def place(clip: dict[str, Path], **changes: object):
     out = clip["table"].with_name("placed.zarr")
-    inputs = MeshInputs(clip["meshes"], clip["meshes"], clip["keypoints"], clip["table"].parent)
+    meshes, track = read_meshes(clip["meshes"]), read_keypoints(clip["keypoints"]).track()
     values = {"align": "mesh", "alpha": 1.0, "candidates": 1, **changes}
-    faces = clip["table"], clip["crops"]
-    n = enhance_faces(clip["generated"], clip["motion"], *faces, out, face_params(**values), REGIONS, SPLIT, meshes=inputs)
+    n = enhance_faces(inputs(clip, MeshInputs(meshes, meshes, track, out.parent)), face_params(**values), REGIONS, SPLIT, out)
     return n, open_residuals(out)
 
 
@@ -88,15 +100,15 @@ def test_a_face_that_the_network_doubts_has_no_mesh_and_says_so(
     clip: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(measure, "FaceMesh", seen_as(0.3))
-    assert measure_faces(clip["frames"], clip["keypoints"], tmp_path, clip["meshes"], PARAMS, REGIONS) == 0
+    assert measured(clip, tmp_path, PARAMS) == 0
     assert f"{T} of {T} frames: the face is turned away or hidden" in capsys.readouterr().out
     n, residuals = place(clip)
     assert (n, residuals.regions) == (0, ())
     small = PARAMS.model_copy(update={"min_side_px": 500.0})
-    measure_faces(clip["frames"], clip["keypoints"], tmp_path, clip["meshes"], small, REGIONS)
+    measured(clip, tmp_path, small)
     assert "its side is under 500 px" in capsys.readouterr().out
     none = PARAMS.model_copy(update={"network": "none"})
-    assert measure_faces(clip["frames"], clip["keypoints"], tmp_path / "absent", clip["meshes"], none, REGIONS) == 0
+    assert measured(clip, tmp_path / "absent", none) == 0
     assert place(clip)[1].attributes["reason"] == "no face of the index has a mesh"
 
 
@@ -144,6 +156,6 @@ def test_meshes_of_another_clip_and_missing_paths_are_said(clip: dict[str, Path]
     with pytest.raises(InputError, match="as many frames"):
         place(clip)
     assert read_keypoints(clip["keypoints"]).track().present.all()
-    out, faces = clip["table"].with_name("other.zarr"), (clip["table"], clip["crops"])
+    out = clip["table"].with_name("other.zarr")
     with pytest.raises(InputError, match="--driver-meshes"):
-        enhance_faces(clip["generated"], clip["motion"], *faces, out, face_params(align="mesh", alpha=1.0), REGIONS, SPLIT)
+        enhance_faces(inputs(clip, None), face_params(align="mesh", alpha=1.0), REGIONS, SPLIT, out)

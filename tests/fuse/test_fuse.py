@@ -6,16 +6,17 @@ import resource
 import subprocess
 import sys
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import media
 import numpy as np
 import pytest
 
-from pipeline.artifacts.foregrounds import create_foregrounds
+from pipeline.artifacts.foregrounds import create_foregrounds, open_foregrounds
 from pipeline.artifacts.frames import create_frames, open_frames
 from pipeline.artifacts.replacing import VIDEO_COMMENT
-from pipeline.artifacts.residuals import create_residuals
+from pipeline.artifacts.residuals import create_residuals, open_residuals
 from pipeline.artifacts.sounds import write_sound
 from pipeline.errors import InputError
 from pipeline.fuse import fuse
@@ -64,8 +65,9 @@ def make_inputs(folder, clock=CLOCK, t=T, patches=T, plate_hw=FULL, plates=1, so
         if sound:
             write_sound(writer, extract_sound(driver))
     (folder / "model.json").write_text(json.dumps({"weights_sha256": "d1", "params": {"k": 3}, "kind": "model"}))
-    generated, model = folder / "generated.zarr", folder / "model.json"
-    return FuseInputs(generated, generated, folder / "refined.zarr", folder / "plate.zarr", folder / "driver.zarr", (model,))
+    generated, refined = open_foregrounds(folder / "generated.zarr"), open_residuals(folder / "refined.zarr")
+    plate, driver = open_frames(folder / "plate.zarr", "plates"), open_frames(folder / "driver.zarr")
+    return FuseInputs(generated, generated, refined, plate, driver, (folder / "model.json",))
 
 
 def outputs_in(folder) -> FuseOutputs:
@@ -80,7 +82,7 @@ def with_(params: FuseParams, **changes) -> FuseParams:
 def fused(tmp_path_factory):
     folder = tmp_path_factory.mktemp("fuse")
     inputs, outputs = make_inputs(folder), outputs_in(folder)
-    assert fuse_pair(inputs, outputs, PARAMS) == T
+    assert fuse_pair(inputs, PARAMS, outputs) == T
     return inputs, outputs
 
 
@@ -88,14 +90,14 @@ def test_the_video_has_the_drivers_time_and_sound(fused):
     inputs, outputs = fused
     assert media.seconds_of(outputs.video) == [Fraction(p, 30000) for p in CLOCK.pts]
     assert probe(outputs.video).audio == "aac"
-    driver = inputs.foreground.parent / "driver.mp4"
+    driver = Path(inputs.foreground.source.path).parent / "driver.mp4"
     assert abs(len(media.sound_of(outputs.video)) - len(media.sound_of(driver))) <= 2048
 
 
 def test_the_plate_stays_and_the_person_is_in_its_place(fused):
     inputs, outputs = fused
     frames = np.concatenate([b.frames for b in read_video(outputs.video)]).astype(int)
-    plate = open_frames(inputs.plate, kind="plates")[0].astype(int)
+    plate = inputs.plate[0].astype(int)
     assert np.abs(frames[ABSENT] - plate).mean() < 8  # 4:2:0 softens the tiles' edges
     middle = frames[:, 22, 40]  # within the matte, beside the patch
     wanted = np.arange(T) * 10 + 30
@@ -114,12 +116,12 @@ def test_fused_crops_are_exact(fused):
         assert (crops[t][9:11, 9:23] == t * 10 + 30).all()
     assert not np.array_equal(crops[ABSENT][8:24, 8:24], crops[ABSENT + 1][8:24, 8:24])
     assert np.array_equal(crops[0][:5], crops[ABSENT][:5])  # beyond the reach of a cubic kernel and an average
-    plate = open_frames(inputs.plate, kind="plates")[0]
+    plate = inputs.plate[0]
     assert np.array_equal(crops[ABSENT], sample_crop(plate, ROW, CROP_HW))
 
 
 def test_fused_crops_have_the_working_size_whatever_is_pasted(fused, tmp_path):
-    """The same person given in the source's own pixels: pasted sharp, judged through the same crop."""
+    """The same person given in the source's own pixels: pasted sharp, seen through the same crop."""
     inputs, coarse = fused
     box = np.array([16, 0, 88, 64])
     finer = box_to_crop(box.astype(float), (64, 72))
@@ -131,12 +133,12 @@ def test_fused_crops_have_the_working_size_whatever_is_pasted(fused, tmp_path):
     with create_foregrounds(path, (64, 72), CLOCK, rows, present, FULL, {"motion_sha256": "m"}) as writer:
         writer.append(rgb, matte)
     outputs = outputs_in(tmp_path)
-    fuse_pair(dataclasses.replace(inputs, foreground=path), outputs, with_(PARAMS, stage="warped", crf=0))
+    fuse_pair(dataclasses.replace(inputs, foreground=open_foregrounds(path)), with_(PARAMS, stage="warped", crf=0), outputs)
     crops = open_frames(outputs.fused, kind="fused")
     assert crops.shape == (T, *CROP_HW, 3)
     frames = np.concatenate([b.frames for b in read_video(outputs.video)]).astype(int)
     assert np.abs(frames[7][22:42, 38:58] - 100).max() <= 3  # 4:2:0 mixes the border
-    plate = open_frames(inputs.plate, kind="plates")[0]
+    plate = inputs.plate[0]
     true = plate.copy()
     true[18:46, 34:62] = 100
     assert np.array_equal(crops[7], sample_crop(true, ROW, CROP_HW))
@@ -147,8 +149,8 @@ def test_fused_crops_have_the_working_size_whatever_is_pasted(fused, tmp_path):
 def test_a_foreground_of_another_clip_is_refused(fused, tmp_path):
     inputs, _ = fused
     other = make_inputs(tmp_path, t=T - 1, clock=NO_TIME)
-    with pytest.raises(InputError, match=r"must be of the frames of .*: 19 of \(64, 96\) \(h, w\), found 20 of \(64, 96\)"):
-        fuse_pair(dataclasses.replace(inputs, generated=other.generated), outputs_in(tmp_path), PARAMS)
+    with pytest.raises(InputError, match=r"generated\.zarr has 20 frames, .*generated\.zarr has 19"):
+        fuse_pair(dataclasses.replace(inputs, generated=other.generated), PARAMS, outputs_in(tmp_path))
 
 
 def test_video_and_json_say_what_they_are(fused):
@@ -160,7 +162,7 @@ def test_video_and_json_say_what_they_are(fused):
     assert told["generated"] is True
     assert told["models"] == {"model": {"weights_sha256": "d1", "params": {"k": 3}}}
     assert told["made_by"]["foreground"] == {"model_sha256": "abc", "motion_sha256": "m"}
-    assert told["inputs"]["plate"]["sha256"] == digest_path(inputs.plate)
+    assert told["inputs"]["plate"]["sha256"] == digest_path(Path(inputs.plate.source.path))
     assert set(told["inputs"]) == {"foreground", "generated", "plate", "driver_frames", "residuals"}
     assert told["params"]["fuse"] == PARAMS.model_dump()
     assert told["frames"] == T
@@ -168,7 +170,7 @@ def test_video_and_json_say_what_they_are(fused):
 
 def test_again_is_the_same(fused, tmp_path):
     inputs, outputs = fused
-    fuse_pair(inputs, outputs_in(tmp_path), PARAMS)
+    fuse_pair(inputs, PARAMS, outputs_in(tmp_path))
     assert outputs.sidecar.read_bytes() == outputs_in(tmp_path).sidecar.read_bytes()
     assert digest_path(outputs.fused) == digest_path(outputs_in(tmp_path).fused)
 
@@ -176,17 +178,17 @@ def test_again_is_the_same(fused, tmp_path):
 def test_generated_leaves_the_patches_out(fused, tmp_path):
     inputs, _ = fused
     without = FuseInputs(inputs.foreground, inputs.generated, None, inputs.plate, inputs.driver_frames, ())
-    fuse_pair(without, outputs_in(tmp_path), with_(PARAMS, stage="generated"))
+    fuse_pair(without, with_(PARAMS, stage="generated"), outputs_in(tmp_path))
     crops = open_frames(outputs_in(tmp_path).fused, kind="fused")
     assert (crops[3][9:23, 9:23] == 60).all()
     with pytest.raises(InputError, match=r"fuse\.stage is enhanced, which needs --residuals"):
-        fuse_pair(without, outputs_in(tmp_path), with_(PARAMS, stage="enhanced"))
+        fuse_pair(without, with_(PARAMS, stage="enhanced"), outputs_in(tmp_path))
 
 
 def test_a_mark_is_seen_in_the_video_only(fused, tmp_path):
     inputs, plain = fused
     outputs = outputs_in(tmp_path)
-    fuse_pair(inputs, outputs, with_(PARAMS, mark="AI"))
+    fuse_pair(inputs, with_(PARAMS, mark="AI"), outputs)
     marked, bare = (np.concatenate([b.frames for b in read_video(p)]).astype(int) for p in (outputs.video, plain.video))
     changed = np.abs(marked - bare).mean(axis=(0, 3)) > 30
     assert changed[40:, 60:].any()
@@ -198,9 +200,9 @@ def test_without_a_mark_nothing_is_drawn(fused, tmp_path, monkeypatch):
     inputs, _ = fused
     drawn = []
     monkeypatch.setattr(fuse, "draw_mark", lambda image, text: drawn.append(text))
-    fuse_pair(inputs, outputs_in(tmp_path), PARAMS)
+    fuse_pair(inputs, PARAMS, outputs_in(tmp_path))
     assert not drawn
-    fuse_pair(inputs, outputs_in(tmp_path), with_(PARAMS, mark="AI"))
+    fuse_pair(inputs, with_(PARAMS, mark="AI"), outputs_in(tmp_path))
     assert drawn == ["AI"] * T
 
 
@@ -218,7 +220,7 @@ def test_a_folder_s_digest_is_of_names_and_contents(tmp_path):
 
 def test_a_driver_without_time_gives_a_mute_video_at_the_params_rate(tmp_path):
     inputs = make_inputs(tmp_path, clock=NO_TIME)
-    fuse_pair(inputs, outputs_in(tmp_path), PARAMS)
+    fuse_pair(inputs, PARAMS, outputs_in(tmp_path))
     assert media.seconds_of(outputs_in(tmp_path).video) == [Fraction(t, 10) for t in range(T)]
     assert probe(outputs_in(tmp_path).video).audio is None
     assert not open_frames(outputs_in(tmp_path).fused, kind="fused").clock.has_time
@@ -227,25 +229,25 @@ def test_a_driver_without_time_gives_a_mute_video_at_the_params_rate(tmp_path):
 def test_odd_frames_and_a_plate_per_frame(tmp_path):
     inputs = make_inputs(tmp_path, full=(65, 97), plate_hw=(65, 96), sound=False)
     with pytest.raises(InputError, match=r"plate\.zarr is 96x65 px, .*generated\.zarr belongs to frames of 97x65"):
-        fuse_pair(inputs, outputs_in(tmp_path), PARAMS)
+        fuse_pair(inputs, PARAMS, outputs_in(tmp_path))
     inputs = make_inputs(tmp_path, full=(65, 96), plate_hw=(65, 96), plates=T, sound=False)
-    fuse_pair(inputs, outputs_in(tmp_path), PARAMS)
+    fuse_pair(inputs, PARAMS, outputs_in(tmp_path))
     assert probe(outputs_in(tmp_path).video).size_hw == (66, 96)
 
 
 def test_inputs_that_do_not_fit(tmp_path):
     inputs = make_inputs(tmp_path, patches=T - 1)
     with pytest.raises(InputError, match=r"refined\.zarr has 19 frames, .*generated\.zarr has 20"):
-        fuse_pair(inputs, outputs_in(tmp_path), PARAMS)
+        fuse_pair(inputs, PARAMS, outputs_in(tmp_path))
     inputs = make_inputs(tmp_path, motions=("m", "another"))
     with pytest.raises(InputError, match=r"refined\.zarr must be made for the same motion as .*generated\.zarr"):
-        fuse_pair(inputs, outputs_in(tmp_path), PARAMS)
+        fuse_pair(inputs, PARAMS, outputs_in(tmp_path))
     inputs = make_inputs(tmp_path, plates=3)
     with pytest.raises(InputError, match=r"must have 1 frame or the 20 of"):
-        fuse_pair(inputs, outputs_in(tmp_path), PARAMS)
+        fuse_pair(inputs, PARAMS, outputs_in(tmp_path))
     (tmp_path / "model.json").unlink()
     with pytest.raises(InputError, match=r"model\.json does not exist"):
-        fuse_pair(make_missing(inputs, tmp_path), outputs_in(tmp_path), PARAMS)
+        fuse_pair(make_missing(inputs, tmp_path), PARAMS, outputs_in(tmp_path))
     assert not (tmp_path / "out").exists()
 
 
@@ -265,9 +267,10 @@ def test_door_writes_whole_or_nothing_when_the_disk_is_full(tmp_path):
     inputs = make_inputs(tmp_path)
     (tmp_path / "params.yaml").write_text("fuse: {stage: refined, crf: 0, preset: veryfast, mark: none, fps_without_time: 10}\n")
     paths = {
-        "foreground": inputs.foreground, "generated": inputs.generated, "residuals": inputs.residuals, "plate": inputs.plate,
-        "driver-frames": inputs.driver_frames, "params": tmp_path / "params.yaml", "out": tmp_path / "out" / "a.mp4",
-        "sidecar": tmp_path / "out" / "a.json", "fused": tmp_path / "out" / "a.zarr", "time": tmp_path / "time.json",
+        "foreground": inputs.foreground.source, "generated": inputs.generated.source, "residuals": tmp_path / "refined.zarr",
+        "plate": inputs.plate.source, "driver-frames": inputs.driver_frames.source, "params": tmp_path / "params.yaml",
+        "out": tmp_path / "out" / "a.mp4", "sidecar": tmp_path / "out" / "a.json", "fused": tmp_path / "out" / "a.zarr",
+        "time": tmp_path / "time.json",
     }  # fmt: skip
     door = [sys.executable, "-m", "stages.fuse", *(str(x) for k, v in paths.items() for x in (f"--{k}", v))]
     limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))  # noqa: E731

@@ -118,7 +118,8 @@ def test_faces_show_table_and_crops(tmp_path: Path) -> None:
 
 
 def test_model_shows_tensors_and_its_description(tmp_path: Path) -> None:
-    torch = pytest.importorskip("torch")
+    import torch
+
     save_model(tmp_path / "m.safetensors", tmp_path / "m.json", {"w": torch.ones(2, 3)}, {"steps": 5})
     text = inspect(tmp_path / "m.safetensors").text()
     assert "model, version 1" in text

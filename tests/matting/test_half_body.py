@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from figure import Figure, Motion, human, static_background, truth
 
-from pipeline.artifacts.frames import create_frames
-from pipeline.artifacts.keypoints import write_keypoints
+from pipeline.artifacts.frames import create_frames, open_frames
+from pipeline.artifacts.keypoints import read_keypoints, write_keypoints
 from pipeline.artifacts.mattes import open_mattes
 from pipeline.matting.backends import blazepose
-from pipeline.matting.segment import MattingParams, segment_person
+from pipeline.matting.segment import MattingParams, SegmentInputs, segment_person
 from pipeline.networks.blazepose import LANDMARK_PX, LandmarkResult, Roi, roi_from_joints
 from pipeline.timeline.split import SplitParams
 from pipeline.video.clock import Clock
@@ -93,8 +93,8 @@ def test_all_of_a_bust_is_kept(tmp_path, monkeypatch):
         return see
 
     monkeypatch.setattr(blazepose, "load", perfect)
-    paths = (tmp_path / name for name in ("a.zarr", "a.parquet", "m.zarr"))
-    segment_person(*paths, "blazepose", PARAMS, SplitParams(hold_out_fraction=0), tmp_path)
+    inputs = SegmentInputs(open_frames(tmp_path / "a.zarr"), read_keypoints(tmp_path / "a.parquet"), tmp_path)
+    segment_person(inputs, "blazepose", PARAMS, SplitParams(hold_out_fraction=0), tmp_path / "m.zarr")
     mattes = open_mattes(tmp_path / "m.zarr")[:]
     share = (mattes > 127)[true > 127].mean()
     assert share > 0.98

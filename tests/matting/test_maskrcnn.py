@@ -241,7 +241,7 @@ def test_the_real_architectures_paste_as_the_library_does(backend, tmp_path: Pat
 
 @pytest.mark.slow
 def test_a_clip_s_mattes_say_what_was_missed_and_how_much_they_flicker(tmp_path: Path) -> None:
-    from matting.test_segment import PARAMS, SPLIT, on_human, store
+    from matting.test_segment import PARAMS, SPLIT, on_human, opened, store
 
     from pipeline.artifacts.mattes import open_mattes
     from pipeline.body.skeleton import load_skeleton
@@ -254,7 +254,7 @@ def test_a_clip_s_mattes_say_what_was_missed_and_how_much_they_flicker(tmp_path:
     human = load_skeleton(Path("pipeline/skeletons/human.yaml"))
     paths = store(tmp_path, frames, [on_human(points, figure.joints)], human)
     params = PARAMS.model_copy(update={"extremities": "none"})
-    segment_person(*paths, tmp_path / "m.zarr", "maskrcnn_v2", params, SPLIT, tmp_path)
+    segment_person(opened(*paths, tmp_path), "maskrcnn_v2", params, SPLIT, tmp_path / "m.zarr")
     mattes = open_mattes(tmp_path / "m.zarr")
     assert mattes.attributes["bridged_frames"] == []
     assert mattes.attributes["guessed_frames"] == [0, 1, 2, 3, 4]

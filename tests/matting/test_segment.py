@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from figure import Figure, Motion, static_background, worm
 
-from pipeline.artifacts.frames import create_frames
-from pipeline.artifacts.keypoints import Keypoints, write_keypoints
+from pipeline.artifacts.frames import create_frames, open_frames
+from pipeline.artifacts.keypoints import Keypoints, read_keypoints, write_keypoints
 from pipeline.artifacts.mattes import open_mattes
 from pipeline.body.skeleton import Limb, Skeleton, load_skeleton
 from pipeline.errors import InputError
-from pipeline.matting.segment import MattingParams, segment_person
+from pipeline.matting.segment import MattingParams, SegmentInputs, segment_person
 from pipeline.timeline.split import SplitParams
 from pipeline.video.clock import Clock
 
@@ -49,6 +49,10 @@ def store(folder: Path, frames: np.ndarray, people: list[np.ndarray], skeleton: 
     return folder / "ana.zarr", folder / "ana.parquet"
 
 
+def opened(frames: Path, keypoints: Path, weights: Path | None = None) -> SegmentInputs:
+    return SegmentInputs(open_frames(frames), read_keypoints(keypoints), weights)
+
+
 def walking(t: int = 24) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Frames, true mattes and human joints of a figure that walks 150 px to the right."""
     frames, mattes, points = (a.copy() for a in _walked())
@@ -65,7 +69,7 @@ def _walked() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def by_difference(folder: Path, frames: np.ndarray, people: list[np.ndarray], skeleton: Skeleton) -> np.ndarray:
     paths = store(folder, frames, people, skeleton)
-    segment_person(*paths, folder / "matte.zarr", "background_difference", PARAMS, SPLIT)
+    segment_person(opened(*paths), "background_difference", PARAMS, SPLIT, folder / "matte.zarr")
     return open_mattes(folder / "matte.zarr")[:]
 
 
@@ -155,10 +159,10 @@ def test_disagreeing_inputs_name_both_files(tmp_path):
     video, _ = store(tmp_path, frames, [points], load_skeleton(HUMAN))
     _, table = store(tmp_path / "long", np.concatenate([frames, frames[:2]]), [longer], load_skeleton(HUMAN))
     with pytest.raises(InputError, match=r"long/ana.parquet has 10 frames, .*ana.zarr has 8. Run: dvc repro estimate_poses@ana"):
-        segment_person(video, table, tmp_path / "m.zarr", "background_difference", PARAMS, SPLIT)
+        segment_person(opened(video, table), "background_difference", PARAMS, SPLIT, tmp_path / "m.zarr")
     store(tmp_path / "long", frames, [points], load_skeleton(HUMAN), size_hw=(80, 120))
     with pytest.raises(InputError, match=r"is for frames of \(80, 120\)"):
-        segment_person(video, table, tmp_path / "m.zarr", "background_difference", PARAMS, SPLIT)
+        segment_person(opened(video, table), "background_difference", PARAMS, SPLIT, tmp_path / "m.zarr")
     assert not (tmp_path / "m.zarr").exists()
 
 
@@ -166,7 +170,7 @@ def test_nobody_and_no_network_are_errors(tmp_path):
     frames, _, points = walking(8)
     paths = store(tmp_path, frames, [points], load_skeleton(HUMAN))
     with pytest.raises(InputError, match="blazepose needs its network"):
-        segment_person(*paths, tmp_path / "m.zarr", "blazepose", PARAMS, SPLIT)
+        segment_person(opened(*paths), "blazepose", PARAMS, SPLIT, tmp_path / "m.zarr")
     paths = store(tmp_path, frames, [np.full_like(points, np.nan)], load_skeleton(HUMAN))
     with pytest.raises(InputError, match="must select somebody who is seen"):
-        segment_person(*paths, tmp_path / "m.zarr", "background_difference", PARAMS, SPLIT)
+        segment_person(opened(*paths), "background_difference", PARAMS, SPLIT, tmp_path / "m.zarr")

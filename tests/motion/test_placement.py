@@ -4,14 +4,9 @@ import numpy as np
 import pytest
 
 from pipeline.motion.placement import allowed_range, keep_inside
-from pipeline.motion.series import fill, smooth_mean, smooth_median
+from pipeline.motion.series import fill, smooth_mean
 
 SECONDS = np.arange(50) / 25
-
-
-def test_median_drops_a_spike_and_keeps_gaps():
-    values = np.array([1.0, 1, 9, 1, 1, np.nan, np.nan, np.nan, np.nan, 2])
-    assert smooth_median(values, 3) == pytest.approx([1, 1, 1, 1, 1, 1, np.nan, np.nan, 2, 2], nan_ok=True)
 
 
 def test_mean_by_hand():

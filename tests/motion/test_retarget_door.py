@@ -32,7 +32,7 @@ def make_clip(folder: Path, name: str, figure: Figure, t: int) -> None:
 
 def run(monkeypatch: pytest.MonkeyPatch, folder: Path, *more: str) -> None:
     (folder / "params.yaml").write_text(PARAMS)
-    paths = {"driver-keypoints": "a.parquet", "target-keypoints": "b.parquet", "driver-frames": "a.zarr", "target-frames": "b.zarr"}
+    paths = {"driver-keypoints": "a.parquet", "keypoints": "b.parquet", "driver-frames": "a.zarr", "frames": "b.zarr"}
     paths |= {"out": "m.parquet", "sheet": "m.png", "params": "params.yaml"}
     options = [part for name, path in paths.items() for part in (f"--{name}", str(folder / path))]
     monkeypatch.setattr("sys.argv", ["retarget_motion", *options, *more])

@@ -5,7 +5,7 @@ import pytest
 
 from pipeline.picture.compositing import compose_full, is_cut, opaque_box
 from pipeline.picture.geometry import box_to_crop, paste_crop
-from pipeline.picture.mixing import fuse, paste_residual
+from pipeline.picture.mixing import composite, paste_residual
 
 RNG = np.random.default_rng(0)
 PLATE = RNG.integers(0, 256, (90, 120, 3)).astype(np.uint8)
@@ -33,7 +33,7 @@ def test_equals_the_plain_computation_over_the_whole_frame(box):
     fused = compose_full(rgb, matte, crop, {}, whole, PLATE)
     if crop[0, 0] <= 1:  # where the crop is finer, areas are averaged and paste_crop would alias
         foreground, full_matte = (paste_crop(a, crop, PLATE.shape[:2]) for a in (rgb, matte))
-        plain = fuse(foreground, full_matte / 255, PLATE)
+        plain = composite(foreground, full_matte / 255, PLATE)
         opaque = full_matte > 250
         assert np.abs(fused.astype(int) - plain)[opaque].max() <= 1
         # Beyond the crop's edge the colour is continued rather than black; only a ringing matte would show it.
@@ -114,7 +114,7 @@ def test_pixels_of_the_frame_are_pasted_as_they_are(x, y):
     assert is_cut(row)
     padded, alpha = np.zeros((250, 250, 3), np.uint8), np.zeros((250, 250), np.uint8)
     padded[50 + y : 90 + y, 50 + x : 102 + x], alpha[50 + y : 90 + y, 50 + x : 102 + x] = rgb, matte
-    plain = fuse(padded[50:140, 50:170], alpha[50:140, 50:170], PLATE)
+    plain = composite(padded[50:140, 50:170], alpha[50:140, 50:170], PLATE)
     assert np.array_equal(compose_full(rgb, matte, row, {}, whole, PLATE), plain)
     before = rgb.copy()
     patch = {"face": (np.full((8, 8, 3), 50, np.int16), np.array([50.0, 50, 58, 58]))}
@@ -140,4 +140,4 @@ def test_a_foreground_of_any_shape_lands_where_its_row_says():
 def test_paste_residual_and_fuse_are_what_composition_uses():
     full = np.zeros((4, 4, 3), np.float32)
     paste_residual(full, np.full((4, 4, 3), 7, np.int16), np.array([0.0, 0, 4, 4]), np.ones((4, 4), np.float32))
-    assert (fuse(full, np.full((4, 4), 255, np.uint8), np.zeros((4, 4, 3), np.uint8)) == 7).all()
+    assert (composite(full, np.full((4, 4), 255, np.uint8), np.zeros((4, 4, 3), np.uint8)) == 7).all()

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline.picture.mixing import fuse, paste_residual
+from pipeline.picture.mixing import composite, paste_residual
 
 RNG = np.random.default_rng(0)
 PLATE = RNG.integers(0, 256, (20, 24, 3)).astype(np.uint8)
@@ -14,32 +14,32 @@ FOREGROUND = RNG.integers(0, 256, (20, 24, 3)).astype(np.uint8)
 def test_matte_zero_is_the_plate_and_one_the_foreground(kind):
     one = np.full(PLATE.shape[:2], 255 if kind == np.uint8 else 1, kind)
     for foreground in (FOREGROUND, FOREGROUND.astype(np.float32)):
-        assert np.array_equal(fuse(foreground, np.zeros_like(one), PLATE), PLATE)
-        assert np.array_equal(fuse(foreground, one, PLATE), FOREGROUND)
+        assert np.array_equal(composite(foreground, np.zeros_like(one), PLATE), PLATE)
+        assert np.array_equal(composite(foreground, one, PLATE), FOREGROUND)
 
 
 def test_every_value_is_rounded_to_the_nearest():
     f, m, b = (a.reshape(-1) for a in np.meshgrid([0, 1, 17, 128, 254, 255], np.arange(256), [0, 3, 100, 255]))
     exact = (f * m + b * (255 - m)) / 255
     stack = lambda v: np.repeat(v.astype(np.uint8)[None, :, None], 3, axis=2)  # noqa: E731
-    fused = fuse(stack(f), m.astype(np.uint8)[None], stack(b))[0, :, 0]
+    fused = composite(stack(f), m.astype(np.uint8)[None], stack(b))[0, :, 0]
     assert np.abs(fused - exact).max() <= 0.5 + 1e-4
 
 
 def test_hand_made_mean():
     # 0.25 × 200 + 0.75 × 100 = 125
-    fused = fuse(np.full((1, 1, 3), 200, np.uint8), np.full((1, 1), 0.25, np.float32), np.full((1, 1, 3), 100, np.uint8))
+    fused = composite(np.full((1, 1, 3), 200, np.uint8), np.full((1, 1), 0.25, np.float32), np.full((1, 1, 3), 100, np.uint8))
     assert (fused == 125).all()
 
 
 def test_values_outside_their_range_are_clipped():
     wild = np.array([[[300.0, -40.0, 255.4]]], np.float32)
-    assert fuse(wild, np.full((1, 1), 1.5, np.float32), PLATE[:1, :1]).tolist() == [[[255, 0, 255]]]
+    assert composite(wild, np.full((1, 1), 1.5, np.float32), PLATE[:1, :1]).tolist() == [[[255, 0, 255]]]
 
 
 def test_inputs_are_unchanged():
     foreground, matte, plate = FOREGROUND.astype(np.float32), np.full(PLATE.shape[:2], 0.5, np.float32), PLATE.copy()
-    fuse(foreground, matte, plate)
+    composite(foreground, matte, plate)
     assert np.array_equal(foreground, FOREGROUND)
     assert (matte == 0.5).all()
     assert np.array_equal(plate, PLATE)

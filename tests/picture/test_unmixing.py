@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pipeline.picture.mixing import fuse
+from pipeline.picture.mixing import composite
 from pipeline.picture.unmixing import unmixed
 
 
@@ -15,14 +15,14 @@ def _drawn():
 
 def test_what_was_composited_comes_back():
     colours, matte, plate = _drawn()
-    found = unmixed(fuse(colours, matte, plate), matte, plate)
+    found = unmixed(composite(colours, matte, plate), matte, plate)
     true = colours * (matte[..., None] / 255.0)
     assert np.abs(found - true).max() <= 1.01  # both are rounded
 
 
 def test_the_frame_is_made_again_where_the_plate_is_right():
     colours, matte, plate = _drawn()
-    frame = fuse(colours, matte, plate)
+    frame = composite(colours, matte, plate)
     again = unmixed(frame, matte, plate) + (1 - matte[..., None] / 255.0) * plate
     assert np.abs(again - frame).max() <= 1.01
 

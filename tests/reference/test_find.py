@@ -11,7 +11,7 @@ from pipeline.artifacts.references import NONE, References, read_chosen, write_c
 from pipeline.body.pose_distance import pose_distances
 from pipeline.body.skeleton import load_skeleton
 from pipeline.errors import InputError
-from pipeline.reference.find import FindParams, exchanged_sides, exclusion_radius, find_references, steady_choice
+from pipeline.reference.find import FindInputs, FindParams, exchanged_sides, exclusion_radius, find_references, steady_choice
 from pipeline.timeline.split import Split
 
 PARAMS = FindParams(count=1, switch_cost=0.0)
@@ -43,7 +43,7 @@ def test_a_steady_choice_is_the_least_of_all_paths(switch_cost):
 def test_another_driver_gets_the_nearest_pose_wherever_it_stands(swinging):
     references = _references(swinging, np.arange(0, 40, 2))
     motion = make_track(swinging[[4, 10, 31]] + [25.0, 13.0])
-    chosen = find_references(motion, make_track(swinging), references, PARAMS, None)
+    chosen = find_references(FindInputs(motion, make_track(swinging), references), PARAMS, None)
     assert chosen.frame[:2].tolist() == [[4], [10]]
     assert np.allclose(chosen.distance[:2], 0, atol=1e-6)
     assert 0 < chosen.distance[2] < 0.05  # frame 31 is not kept, one nearly alike is
@@ -53,11 +53,11 @@ def test_another_driver_gets_the_nearest_pose_wherever_it_stands(swinging):
 def test_frames_without_the_subject_or_without_references_have_none(swinging):
     poses = swinging.copy()
     poses[3] = np.nan
-    chosen = find_references(make_track(poses), make_track(swinging), _references(swinging, np.arange(40)), PARAMS, None)
+    chosen = find_references(FindInputs(make_track(poses), make_track(swinging), _references(swinging, np.arange(40))), PARAMS, None)
     assert chosen.rank[3].tolist() == chosen.frame[3].tolist() == [NONE]
     assert np.isnan(chosen.distance[3])
     assert (chosen.rank[:3] != NONE).all()
-    none = find_references(make_track(poses), make_track(swinging), _references(swinging, np.arange(0)), PARAMS, None)
+    none = find_references(FindInputs(make_track(poses), make_track(swinging), _references(swinging, np.arange(0))), PARAMS, None)
     assert (none.rank == NONE).all()
 
 
@@ -66,7 +66,7 @@ def test_in_its_own_pair_a_frame_is_not_shown_its_neighbours(swinging):
     split = Split(np.arange(32), np.arange(32, 40))
     radius = exclusion_radius(references, 0)
     assert radius >= 1
-    chosen = find_references(make_track(swinging), make_track(swinging), references, PARAMS, split)
+    chosen = find_references(FindInputs(make_track(swinging), make_track(swinging), references), PARAMS, split)
     assert (np.abs(chosen.frame[:32] - np.arange(32)[:, None]) >= radius).all()
     assert (chosen.frame[32:] < 32).all()
 
@@ -77,13 +77,14 @@ def test_held_out_poses_change_nothing_of_what_training_frames_take(swinging):
     params = FindParams(count=2, switch_cost=0.05)
     other = swinging.copy()
     other[32:] = other[32:] * 1.3 - 5
-    first, second = (find_references(make_track(p), make_track(p), references, params, split) for p in (swinging, other))
+    first, second = (find_references(FindInputs(make_track(p), make_track(p), references), params, split) for p in (swinging, other))
     assert first.rank[:32].tolist() == second.rank[:32].tolist()
     assert first.distance[32:].tolist() != second.distance[32:].tolist()
 
 
 def test_the_table_comes_back_and_a_foreign_one_is_refused(swinging, tmp_path):
-    chosen = find_references(make_track(swinging), make_track(swinging), _references(swinging, np.arange(0, 40, 3)), PARAMS, None)
+    inputs = FindInputs(make_track(swinging), make_track(swinging), _references(swinging, np.arange(0, 40, 3)))
+    chosen = find_references(inputs, PARAMS, None)
     write_chosen(tmp_path / "a.parquet", chosen)
     again = read_chosen(tmp_path / "a.parquet")
     assert (again.rank == chosen.rank).all()
@@ -97,11 +98,12 @@ def test_the_table_comes_back_and_a_foreign_one_is_refused(swinging, tmp_path):
 
 def test_several_references_are_different_ones_nearest_first(swinging):
     params = FindParams(count=3, switch_cost=0.0)
-    chosen = find_references(make_track(swinging), make_track(swinging), _references(swinging, np.arange(0, 40, 2)), params, None)
+    inputs = FindInputs(make_track(swinging), make_track(swinging), _references(swinging, np.arange(0, 40, 2)))
+    chosen = find_references(inputs, params, None)
     assert chosen.rank.shape == (40, 3)
     assert all(len(set(row)) == 3 for row in chosen.rank.tolist())
     assert (np.diff(chosen.distance, axis=1) >= 0).all()
-    few = find_references(make_track(swinging), make_track(swinging), _references(swinging, np.arange(2)), params, None)
+    few = find_references(FindInputs(make_track(swinging), make_track(swinging), _references(swinging, np.arange(2))), params, None)
     assert (few.rank[:, 2] == NONE).all()
 
 
@@ -123,7 +125,7 @@ def test_a_back_is_not_chosen_for_a_front_though_its_limbs_lie_nearer():
     target = replace(motion, points=points)
     gaps = pose_distances(front, points, human.index(human.root))
     assert gaps[0] < gaps[1]
-    assert find_references(motion, target, _references(points, np.arange(2)), PARAMS, None).rank.tolist() == [[1]]
+    assert find_references(FindInputs(motion, target, _references(points, np.arange(2))), PARAMS, None).rank.tolist() == [[1]]
 
 
 def test_a_trunk_with_its_sides_exchanged_is_far():

@@ -7,8 +7,9 @@ import pytest
 from reference.conftest import make_track
 
 from pipeline.artifacts.references import open_references
+from pipeline.artifacts.source import Source
 from pipeline.errors import InputError
-from pipeline.picture.mixing import fuse
+from pipeline.picture.mixing import composite
 from pipeline.reference.keep import KeepInputs, KeepParams, keep_references
 from pipeline.timeline.split import SplitParams
 
@@ -20,7 +21,7 @@ class Arrays:
     """What is read of a Frames artifact, from memory."""
 
     def __init__(self, arrays: np.ndarray) -> None:
-        self.arrays, self.size_hw = arrays, arrays.shape[1:3]
+        self.arrays, self.size_hw, self.source = arrays, arrays.shape[1:3], Source("mattes")
 
     def __len__(self) -> int:
         return len(self.arrays)
@@ -38,7 +39,7 @@ def filmed(swinging):
     for t in range(40):
         mattes[t, 10 + t : 50 + t, 40:70] = 255
         mattes[t, 10 + t : 50 + t, 70] = 100
-    frames = np.stack([fuse(c, m, plate) for c, m in zip(colours, mattes, strict=True)])
+    frames = np.stack([composite(c, m, plate) for c, m in zip(colours, mattes, strict=True)])
     inputs = KeepInputs(Arrays(frames), Arrays(mattes), make_track(swinging, HW), Arrays(plate[None]))  # type: ignore[arg-type]
     return inputs, colours, mattes
 
@@ -82,6 +83,6 @@ def test_where_carrying_is_off_nothing_is_kept(filmed, tmp_path):
 def test_inputs_of_different_clips_are_refused(filmed, tmp_path):
     inputs, _, _ = filmed
     short = dataclasses.replace(inputs, mattes=Arrays(inputs.mattes.arrays[:-1]))
-    with pytest.raises(InputError, match="39"):
+    with pytest.raises(InputError, match=r"the mattes has 39 frames, .* has 40"):
         keep_references(short, KeepParams(most=7), SPLIT, True, tmp_path / "r.zarr")
     assert not (tmp_path / "r.zarr").exists()

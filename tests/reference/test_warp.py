@@ -16,7 +16,7 @@ from pipeline.networks import carrying
 from pipeline.networks.carrying import CarryShape, carry, output_channels
 from pipeline.picture.geometry import box_to_crop
 from pipeline.reference import warp
-from pipeline.reference.warp import Part, Source, canvas, carried, source_of, warp_references
+from pipeline.reference.warp import Part, Source, WarpInputs, canvas, carried, source_of, warp_references
 from pipeline.video.clock import Clock
 
 SIDE, SCALE = 96, 0.25
@@ -173,7 +173,7 @@ def test_a_foreground_made_without_references_is_passed_on_as_it_is(tmp_path):
     with create_foregrounds(tmp_path / "generated.zarr", (32, 64), clock, crop, present, (90, 160), {"k": 3, "grey": False}) as writer:
         writer.append(rgb, matte)
     generated = open_foregrounds(tmp_path / "generated.zarr")
-    told = warp_references(generated, cast(References, None), cast(Track, None), tmp_path / "warped.zarr")
+    told = warp_references(WarpInputs(generated, cast(References, None), cast(Track, None)), tmp_path / "warped.zarr")
     assert told == {"share": 0.0, "limbs": {}, "references": 0, "changes": 0}
     found = open_foregrounds(tmp_path / "warped.zarr")
     assert (found.rgb[:] == rgb).all()

@@ -1,4 +1,4 @@
-"""Training and using the refiners on a drawn figure: identity, overfitting, resuming, held-out pixels, bad input."""
+"""Training and using the local generators on a drawn figure: identity, overfitting, resuming, held-out pixels, bad input."""
 
 import shutil
 from pathlib import Path
@@ -10,9 +10,9 @@ import torch
 import zarr
 
 from pipeline.artifacts.foregrounds import create_foregrounds, open_foregrounds
-from pipeline.artifacts.frames import create_frames
-from pipeline.artifacts.keypoints import Keypoints, write_keypoints
-from pipeline.artifacts.mattes import create_mattes
+from pipeline.artifacts.frames import create_frames, open_frames
+from pipeline.artifacts.keypoints import Keypoints, read_keypoints, write_keypoints
+from pipeline.artifacts.mattes import create_mattes, open_mattes
 from pipeline.artifacts.models import load_model
 from pipeline.artifacts.residuals import create_residuals, open_residuals
 from pipeline.body.regions import RegionParams, cut_from_crop, cut_region, region_boxes
@@ -20,10 +20,10 @@ from pipeline.body.skeleton import load_skeleton
 from pipeline.errors import InputError
 from pipeline.picture.geometry import box_to_crop, sample_crop
 from pipeline.refine import train
-from pipeline.refine.apply import refine_regions
+from pipeline.refine.apply import RefineInputs, load_generators, refine_regions
 from pipeline.refine.params import RefineParams
 from pipeline.refine.patches import polished
-from pipeline.refine.train import RegionTrainer, train_refiner
+from pipeline.refine.train import RegionTrainer, TrainInputs, TrainOutputs, train_refiner
 from pipeline.timeline.split import SplitParams
 from pipeline.video.clock import Clock
 
@@ -82,17 +82,28 @@ def write_clip(folder: Path, held_out_seed: int | None) -> dict[str, Path]:
     return paths
 
 
+def inputs_of(clip: dict[str, Path]) -> TrainInputs:
+    return TrainInputs(
+        generated=open_foregrounds(clip["generated"]),
+        enhanced=open_residuals(clip["enhanced"]),
+        frames=open_frames(clip["frames"]),
+        mattes=open_mattes(clip["mattes"]),
+        track=read_keypoints(clip["keypoints"]).track(),
+        features=None,
+    )
+
+
 def fit(clip: dict[str, Path], folder: Path, params: RefineParams) -> tuple[bytes, str]:
-    outs = folder / "m.safetensors", folder / "m.json", folder / "m.tsv"
-    inputs = {name: clip[name] for name in ("generated", "enhanced", "frames", "mattes", "keypoints")}
-    train_refiner(inputs, *outs, params, REGIONS, SPLIT, scratch=folder / "scratch")
-    return outs[0].read_bytes(), outs[1].read_text()
+    out = TrainOutputs(folder / "m.safetensors", folder / "m.json", folder / "m.tsv")
+    train_refiner(inputs_of(clip), params, REGIONS, SPLIT, out, scratch=folder / "scratch")
+    return out.weights.read_bytes(), out.description.read_text()
 
 
-def apply(clip: dict[str, Path], folder: Path, params: RefineParams) -> Path:
-    out = folder / "refined.zarr"
-    model = folder / "m.safetensors", folder / "m.json"
-    refine_regions(clip["generated"], clip["enhanced"], clip["motion"], model, out, params, REGIONS, SPLIT)
+def apply(clip: dict[str, Path], folder: Path, params: RefineParams, regions: RegionParams = REGIONS) -> Path:
+    out, motion = folder / "refined.zarr", read_keypoints(clip["motion"], "motions").track()
+    generators = load_generators(folder / "m.safetensors", folder / "m.json", REGIONS) if params.enabled else {}
+    inputs = RefineInputs(open_foregrounds(clip["generated"]), open_residuals(clip["enhanced"]), motion, generators)
+    refine_regions(inputs, params, regions, SPLIT, out)
     return out
 
 
@@ -105,7 +116,7 @@ def test_disabled_passes_the_enhancement_through(clip: dict[str, Path], tmp_path
 
 
 def test_learning_rate_of_nothing_is_the_identity(clip: dict[str, Path], tmp_path: Path) -> None:
-    """A refiner that was not trained adds nothing: the final residual is the enhancement, and zero elsewhere."""
+    """A local generator that was not trained adds nothing: the final residual is the enhancement, and zero elsewhere."""
     params = refine_params(steps=1, learning_rate=1e-30)
     fit(clip, tmp_path, params)
     refined = open_residuals(apply(clip, tmp_path, params))
@@ -130,8 +141,7 @@ def test_refiners_bring_the_training_patches_nearer_to_the_truth(clip: dict[str,
     params = refine_params(steps=60, width=8, jitter=0.0, blur_px=0.0, losses=PIXEL_ONLY)
     fit(clip, tmp_path, params)
     refined, generated = open_residuals(apply(clip, tmp_path, params)), open_foregrounds(clip["generated"])
-    frames = train.open_frames(clip["frames"])
-    mattes = train.open_mattes(clip["mattes"])
+    frames, mattes = open_frames(clip["frames"]), open_mattes(clip["mattes"])
     nearer = 0
     for name in refined.regions:
         box = refined.boxes[name][3]
@@ -143,22 +153,20 @@ def test_refiners_bring_the_training_patches_nearer_to_the_truth(clip: dict[str,
 
 
 def test_one_patch_overfits(clip: dict[str, Path]) -> None:
-    inputs = {name: clip[name] for name in ("generated", "enhanced", "frames", "mattes", "keypoints")}
     params = refine_params(most_frames=1, width=12, jitter=0.0, blur_px=0.0, losses=PIXEL_ONLY)
-    pairs = train._read_pairs(inputs, params, REGIONS, SPLIT)["left_foot"]
+    pairs = train._read_pairs(inputs_of(clip), params, REGIONS, SPLIT)["left_foot"]
     trainer = RegionTrainer(0, pairs, params, 32, None, torch.device("cpu"))
     losses = [trainer.step(i)["pixel"] for i in range(120)]
     assert losses[-1] < 0.45 * losses[0]  # the border, where the residual fades out, keeps its error
 
 
 def test_discriminator_step_leaves_the_refiner_alone(clip: dict[str, Path]) -> None:
-    inputs = {name: clip[name] for name in ("generated", "enhanced", "frames", "mattes", "keypoints")}
-    pairs = train._read_pairs(inputs, refine_params(), REGIONS, SPLIT)["face"]
+    pairs = train._read_pairs(inputs_of(clip), refine_params(), REGIONS, SPLIT)["face"]
     trainer = RegionTrainer(0, pairs, refine_params(), 32, None, torch.device("cpu"))
     x, matte, true, mask = trainer._batch(0)
-    fake = x + trainer.refiner(x, matte)
+    fake = x + trainer.generator(x, matte)
     trainer._update_discriminator(x * mask, (fake * mask).detach(), true * mask)
-    assert all(p.grad is None for p in trainer.refiner.parameters())
+    assert all(p.grad is None for p in trainer.generator.parameters())
 
 
 def test_four_steps_equal_two_and_two_resumed(clip: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -197,7 +205,7 @@ def test_model_names_its_regions_and_params(clip: dict[str, Path], tmp_path: Pat
 
 
 def test_only_the_chosen_regions_are_refined(clip: dict[str, Path], tmp_path: Path) -> None:
-    """The face's refiner is that of a training of all regions; the other regions stay as enhanced, here untouched."""
+    """The face's local generator is that of a training of all regions; the other regions stay as enhanced, here untouched."""
     fit(clip, tmp_path / "all", refine_params())
     params = refine_params(regions=["face"])
     fit(clip, tmp_path, params)
@@ -223,15 +231,14 @@ def test_errors_name_what_to_do(clip: dict[str, Path], tmp_path: Path) -> None:
         fit(clip, tmp_path, refine_params(losses={"pixel": 1.0, "perceptual": 1.0, "adversarial": 0.0}))
     fit(clip, tmp_path, refine_params())
     other = REGIONS.model_copy(update={"hand_side": 1.0})
-    model = tmp_path / "m.safetensors", tmp_path / "m.json"
     with pytest.raises(InputError, match="trained with other regions"):
-        refine_regions(clip["generated"], clip["enhanced"], clip["motion"], model, tmp_path / "o.zarr", refine_params(), other, SPLIT)
+        load_generators(tmp_path / "m.safetensors", tmp_path / "m.json", other)
     larger = REGIONS.model_copy(update={"face_side": 2.5})
     with pytest.raises(InputError, match=r"cut from other boxes\. Run: dvc repro enhance_faces"):
-        refine_regions(clip["generated"], clip["enhanced"], clip["motion"], model, tmp_path / "o.zarr", refine_params(), larger, SPLIT)
+        apply(clip, tmp_path, refine_params(), larger)
     shutil.rmtree(clip["frames"])
     with create_frames(clip["frames"], Clock.regular("25", 2), (SIZE, SIZE)) as writer:
         writer.append(np.zeros((2, SIZE, SIZE, 3), np.uint8))
-    with pytest.raises(InputError, match="found different lengths"):
+    with pytest.raises(InputError, match=r"mattes\.zarr has 12 frames, .*frames\.zarr has 2\."):
         fit(clip, tmp_path, refine_params())
-    assert not (tmp_path / "o.zarr").exists()
+    assert not (tmp_path / "refined.zarr").exists()

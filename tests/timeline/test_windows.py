@@ -23,7 +23,9 @@ def test_training_windows_know_their_widest_stride():
 
 def test_training_windows_never_span_a_gap():
     frames = np.array([0, 1, 2, 3, 7, 8, 9, 20])
-    for first, widest in training_windows(frames, 3, 4):
+    windows = training_windows(frames, 3, 4)
+    assert set(windows[:, 0]) == {0, 1, 7, 20}  # two of the first run, one of the second, the last frame alone
+    for first, widest in windows:
         for stride in range(min(1, widest), widest + 1):
             window = window_frames(int(first), stride, 3, frames)
             assert set(window) <= set(frames)

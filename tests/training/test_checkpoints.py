@@ -22,7 +22,7 @@ from pipeline.imports import ROOT
 from pipeline.training.checkpoints import ABANDONED_DAYS, MARK, Scratch
 from pipeline.training.device import choose_dtype
 from pipeline.training.digests import digest_arrays, digest_code, digest_file, fingerprint
-from pipeline.training.steps import Ema, check_finite, seed_step, step_generator
+from pipeline.training.steps import check_finite, moving_average, seed_step, step_generator
 
 CPU = torch.device("cpu")
 
@@ -51,17 +51,18 @@ def test_ema_warms_up():
     network = nn.Linear(1, 1, bias=False)
     with torch.no_grad():
         network.weight.fill_(0.0)
-    ema = Ema(network, 0.5)
+    ema = moving_average(network, 0.5)
     with torch.no_grad():
         network.weight.fill_(1.0)
-    ema.update(network)  # decay min(0.5, 1/10): 0.1 * 0 + 0.9 * 1
-    assert ema.state["weight"].item() == pytest.approx(0.9)
-    ema.update(network)  # decay min(0.5, 2/11)
-    assert ema.state["weight"].item() == pytest.approx(1 - 0.1 * 2 / 11)
-    copy = Ema(network, 0.5)
+    ema.update_parameters(network)  # decay min(0.5, 1/10): 0.1 * 0 + 0.9 * 1
+    assert ema.module.weight.item() == pytest.approx(0.9)
+    ema.update_parameters(network)  # decay min(0.5, 2/11)
+    assert ema.module.weight.item() == pytest.approx(1 - 0.1 * 2 / 11)
+    copy = moving_average(network, 0.5)
     copy.load_state_dict(ema.state_dict())
-    assert copy.updates == 2
-    assert torch.equal(copy.state["weight"], ema.state["weight"])
+    for average in (ema, copy):
+        average.update_parameters(network)
+    assert torch.equal(copy.module.weight, ema.module.weight)
 
 
 @pytest.fixture(scope="module")
@@ -77,12 +78,12 @@ def checkout(tmp_path_factory) -> Path:
     [
         (
             "pipeline/appearance/train.py",
-            ["body/pose_maps.py", "timeline/windows.py", "training/steps.py", "appearance/edn.py", "networks/edn.py", "imports.py"],
-            ["appearance/generate.py", "appearance/sequence.py", "networks/refiner.py", "evaluation/settings.py"],
+            ["body/pose_maps.py", "timeline/windows.py", "training/steps.py", "appearance/systems/edn.py", "networks/edn.py", "imports.py"],
+            ["appearance/generate.py", "appearance/renderers/sequence.py", "networks/local_gan.py", "evaluation/settings.py"],
         ),
         (
             "pipeline/refine/train.py",
-            ["body/regions.py", "timeline/sampling.py", "refine/patches.py", "networks/refiner.py"],
+            ["body/regions.py", "timeline/sampling.py", "refine/patches.py", "networks/local_gan.py"],
             ["refine/apply.py", "body/pose_maps.py", "networks/generator.py"],
         ),
     ],
@@ -100,9 +101,9 @@ def test_a_training_is_told_by_the_code_it_runs_on_and_no_other(checkout, traini
 
 def test_code_is_told_by_its_whole_path(checkout):
     found = digest_code(checkout / "pipeline/appearance/train.py", checkout)
-    assert {"pipeline/appearance/edn.py", "pipeline/networks/edn.py"} <= found.keys()
-    assert found["pipeline/appearance/edn.py"] == digest_file(checkout / "pipeline/appearance/edn.py")
-    assert found["pipeline/appearance/edn.py"] != found["pipeline/networks/edn.py"]
+    assert {"pipeline/appearance/systems/edn.py", "pipeline/networks/edn.py"} <= found.keys()
+    assert found["pipeline/appearance/systems/edn.py"] == digest_file(checkout / "pipeline/appearance/systems/edn.py")
+    assert found["pipeline/appearance/systems/edn.py"] != found["pipeline/networks/edn.py"]
 
 
 def test_the_code_is_that_of_the_checkout_that_runs():

@@ -68,6 +68,22 @@ class TestOfSeveralPicturesInOneFile:
         with pytest.raises(InputError, match=r"a\.tif (is cut short|breaks at picture)"):
             read(path)
 
+    def test_a_tiff_with_a_videos_name_is_read_as_a_tiff(self, tmp_path):
+        cv2.imwrite(str(tmp_path / "a.tif"), media.scene(4)[..., ::-1])
+        renamed = (tmp_path / "a.tif").rename(tmp_path / "a.mp4")
+        assert (probe(renamed).codec, probe(renamed).frames, probe(renamed).fps) == ("tiff", 1, None)
+        assert np.array_equal(read(renamed)[0], media.scenes(5)[4:])
+        renamed.write_bytes(renamed.read_bytes()[:-40])  # in its list of pictures, or its pixels: FFmpeg would fill them
+        with pytest.raises(InputError, match=r"a\.mp4 (is cut short|breaks at)"):
+            read(renamed)
+
+    @pytest.mark.parametrize("name", ["a.jpg", "a.mp4"])
+    def test_a_cut_jpeg_is_refused_whatever_its_name(self, tmp_path, name):
+        whole = cv2.imencode(".jpg", media.scene(4))[1].tobytes()
+        (tmp_path / name).write_bytes(whole[: len(whole) * 2 // 3])
+        with pytest.raises(InputError, match=r"breaks (at|before) its first frame"):
+            read(tmp_path / name)
+
     def test_numbers_that_are_no_levels_are_refused(self, tmp_path):
         cv2.imwrite(str(tmp_path / "a.tif"), np.ones((8, 8), np.float32))
         with pytest.raises(InputError, match="must hold grey or RGB pictures of 8 or 16 bits, found float32"):

@@ -2,7 +2,7 @@
 
 import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, ClassVar
@@ -18,11 +18,12 @@ from pipeline.networks.carrying import CarryShape
 from pipeline.networks.vgg import StVgg16, Vgg19
 from pipeline.training.device import autocast, choose_dtype
 from pipeline.training.processes import World, average_gradients, gather
-from pipeline.training.steps import Ema, seed_step
+from pipeline.training.steps import moving_average, seed_step
 
 LEAST_SEEN_PX = 32  # the feature networks read no less
 
 REPLAYED = ("perceptual", "gw")  # line 9 of Alg. 2
+LARGE_PX = 224  # side of a square frame, in float32; from there on a batch at once may take more than 4 GB
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ class System(ABC):
         generator, discriminators = self.build(pose_channels, carrying)
         self.dtype = choose_dtype(params.precision, world.device)
         self.generator = self._place(generator)
-        self.ema = Ema(self.generator, params.ema)
+        self.ema = moving_average(self.generator, params.ema)
         self.features = self._place(features.to(self.dtype))
         self.discriminators = self._place(discriminators)
         o = params.optimiser
@@ -182,20 +183,35 @@ class System(ABC):
         total, windows = torch.zeros(len(self.LOSSES), device=self.world.device), []
         earlier: list[tuple[Tensor, Tensor]] = []
         for batch in batches:
-            rendering = self.render(batch)
-            found = self.generator_losses(batch, rendering, earlier, replay)
-            windows.append(found.pop("windows").detach())
-            (self._weighted(found, replay) / len(batches)).backward()
-            if self.discriminator_optimiser is not None and not replay:
-                found["discriminators"] = self.discriminator_loss(batch, rendering)
-                (found["discriminators"] / len(batches)).backward()
-            total += torch.stack([found.get(name, total.new_zeros(())).detach() for name in self.LOSSES]) / len(batches)
+            parts = batch.one_by_one() if self.goes_one_by_one(batch.poses.shape) else [batch]
+            share = len(batches) * len(parts)
+            poorness = []
+            for part in parts:
+                rendering = self.render(part)
+                found = self.generator_losses(part, rendering, earlier, replay)
+                poorness.append(found.pop("windows").detach())
+                (self._weighted(found, replay) / share).backward()
+                if self.discriminator_optimiser is not None and not replay:
+                    found["discriminators"] = self.discriminator_loss(part, rendering)
+                    (found["discriminators"] / share).backward()
+                total += torch.stack([found.get(name, total.new_zeros(())).detach() for name in self.LOSSES]) / share
+            windows.append(torch.cat(poorness))
+        # Both are updated once, by slopes of the same renderings.
         self._update(self.generator, self.generator_optimiser)
-        self.ema.update(self.generator)
+        self.ema.update_parameters(self.generator)
         if self.discriminator_optimiser is not None and not replay:
             self._update(self.discriminators, self.discriminator_optimiser)
+        # Means and windows of all processes, so that all decide alike.
         every = torch.stack([gather(w, self.world) for w in windows]).flatten()
         return gather(total[None], self.world).mean(0), every
+
+    def goes_one_by_one(self, shape: Sequence[int]) -> bool:
+        """Whether windows of pose maps of a shape (b k c h w) go through one at a time, as batches whose gradients add up.
+
+        So memory suffices at large crops. On the CPU alone: there one process makes all of a step, on GPUs several may.
+        """
+        large = LARGE_PX**2 * (2 if self.dtype == torch.bfloat16 else 1)
+        return self.world.device.type == "cpu" and shape[0] > 1 and shape[3] * shape[4] > large
 
     def generate(self, *inputs: Tensor) -> Any:
         """The generator's pass in the precision of the run."""

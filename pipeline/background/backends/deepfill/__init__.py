@@ -9,6 +9,7 @@ import torch
 from pipeline.background.backends.deepfill.checkpoint import read_generator
 from pipeline.background.backends.deepfill.network import MULTIPLE_PX, DeepFill, network_input
 from pipeline.background.backends.deepfill.windows import enlarged, shrunk, windows_about
+from pipeline.training.device import prepare_cpu
 
 LONGEST_PX = 512  # of what the network sees at once; it was trained at 256 with holes of up to half that
 
@@ -24,7 +25,7 @@ def load(
     fuse: whether neighbouring matches are fused; None = as the file's layout does in the port.
     """
     network = read_generator(Path(weights), fuse).to(device)
-    torch.set_flush_denormal(True)
+    prepare_cpu()
 
     def fill(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
         if image.shape[:2] != mask.shape:

@@ -13,6 +13,7 @@ import torch
 from pipeline.errors import InputError
 from pipeline.matting.backends.detectron2.checkpoint import converted, read_tensors
 from pipeline.matting.instances import Instances, mattes_of
+from pipeline.training.device import choose_device, prepare_cpu
 
 SHORT_SIDE_PX, LONG_SIDE_PX = 800, 1333
 PERSON = 0
@@ -34,10 +35,8 @@ def load(
     configuration unless `config` ("COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_3x.yaml") does. The .pkl is converted once
     into `cache`. Raises InputError when detectron2 is not installed, or the file is missing or another network's.
     """
-    if threads:
-        torch.set_num_threads(threads)
-    torch.set_flush_denormal(True)
-    place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    prepare_cpu(threads)
+    place = torch.device(device) if device else choose_device()
     path = _find_file(Path(weights))
     network = _build(config or _config_of(path), converted(path, cache), path, place)
 

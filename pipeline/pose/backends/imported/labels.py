@@ -74,6 +74,7 @@ def match_frames(path: Path, labels: Labels, clip: Clip) -> tuple[np.ndarray, np
     in natural order. With a span numbers are those of the video, and rows outside are left out. InputError when a row fits
     no frame or two fit one.
     """
+    # Which frame of the clip each row is for; None outside its span.
     wanted = _frames_of_names(path, [str(row) for row in labels.rows], clip) if _named(labels.rows) else [int(row) for row in labels.rows]
     if clip.first is not None:
         if clip.images is None or not _named(labels.rows):
@@ -82,6 +83,7 @@ def match_frames(path: Path, labels: Labels, clip: Clip) -> tuple[np.ndarray, np
         if all(t is None for t in wanted):
             which = f"{clip.first} to {clip.first + clip.frames - 1} of the video"
             raise InputError(f"{path} must label frames of the clip, {which}, found none of them; correct the clip's span")
+    # Labels of another clip, double rows and pixels of no picture are refused.
     outside = [(t, row) for t, row in zip(wanted, labels.rows, strict=True) if t is not None and not 0 <= t < clip.frames]
     if outside:
         found = f"found {len(labels.rows)} for {clip.frames} frames, one of them for frame {outside[0][0]} ({outside[0][1]})"
@@ -93,6 +95,7 @@ def match_frames(path: Path, labels: Labels, clip: Clip) -> tuple[np.ndarray, np
     wild = labels.points[np.isfinite(labels.points) & (np.abs(labels.points) > FARTHEST_PX)]
     if len(wild):
         raise InputError(f"{path} must give pixels of the clip's frames, found {wild[0]:g}; correct it, or leave the point out")
+    # Frames without a row show nobody.
     require_room(path, (clip.frames, *labels.points.shape[1:3]))
     points = np.full((clip.frames, *labels.points.shape[1:]), np.nan)
     score = np.zeros((clip.frames, *labels.score.shape[1:]))
@@ -165,6 +168,7 @@ def match_joints(
         raise InputError(
             f"{path} has the joints {', '.join(names)}; joint_map names {', '.join(lacking)}, which it lacks: correct joint_map"
         )
+    # Every label that is kept must be a joint, and no joint twice.
     renamed = [joint_map.get(name, name) for name in names]
     unknown = [name for name, joint in zip(names, renamed, strict=True) if joint is not None and joint not in joints]
     known = [joint for joint in renamed if joint is not None]

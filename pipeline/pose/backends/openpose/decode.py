@@ -111,6 +111,7 @@ def assemble(limbs: np.ndarray, scores: np.ndarray) -> np.ndarray:
     people: list[np.ndarray] = []
     for row, start, end, score, _, _ in limbs:
         a, b = LIMBS[int(row)]
+        # Who has an end of this limb already: two who share no part are one, one gets the other end, nobody begins a person.
         own = [n for n, person in enumerate(people) if person[a] == start or person[b] == end]
         if len(own) > 1 and not np.any((people[own[0]][:PARTS] >= 0) & (people[own[1]][:PARTS] >= 0)):
             kept, gone = people[own[0]], people.pop(own[1])

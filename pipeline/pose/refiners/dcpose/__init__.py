@@ -13,6 +13,7 @@ from pipeline.errors import InputError
 from pipeline.pose.refiners.dcpose.checkpoint import read_checkpoint
 from pipeline.pose.refiners.dcpose.fold import fold_normalisation
 from pipeline.pose.refiners.dcpose.preprocess import CHANNELS, crop_frame, crop_of_box, read_joints
+from pipeline.training.device import prepare_cpu
 
 PRECISIONS = ("float32", "bfloat16")
 BATCH = 4  # people a pass; each is three crops of 384 x 288
@@ -36,9 +37,7 @@ def load(
     """
     if precision not in PRECISIONS:
         raise InputError(f"precision must be {' or '.join(PRECISIONS)}, found {precision!r}")
-    if threads:
-        torch.set_num_threads(threads)
-    torch.set_flush_denormal(True)
+    prepare_cpu(threads)
     network = fold_normalisation(read_checkpoint(Path(weights))).to(memory_format=torch.channels_last).to(device)  # type: ignore[call-overload]
     margin = torch.tensor([STEPS_TO_NEIGHBOURS], device=device)
 

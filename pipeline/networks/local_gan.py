@@ -1,4 +1,4 @@
-"""The local refiner of one body region and its discriminator (§3.2, Eq. 8)."""
+"""The local GAN of one body region: generator and discriminator (§3.2, Eq. 8)."""
 
 import torch
 from torch import Tensor, nn
@@ -7,11 +7,11 @@ from torch.nn.functional import conv2d, interpolate, pad, pixel_shuffle, pixel_u
 SLOPE = 0.2
 
 
-class Refiner(nn.Module):
+class LocalGenerator(nn.Module):
     """A small U-shaped network from a generated patch to the residual that is added to it (Eq. 8).
 
     It works on blocks of 2 x 2 pixels as channels, which quarters its cost; its residual is smoothed, since features seen at half
-    the resolution would let a checkerboard pass. Its last layer starts at zero, so that an untrained refiner is the
+    the resolution would let a checkerboard pass. Its last layer starts at zero, so that an untrained one is the
     identity. The paper gives no architecture.
     """
 

@@ -1,0 +1,9 @@
+"""Running medians of series over frames."""
+
+import numpy as np
+import pandas as pd
+
+
+def running_median(values: np.ndarray, frames: int) -> np.ndarray:
+    """Centred running median of values (t) over an odd number of frames, fewer at the ends; NaN are left out, and stay where all are."""
+    return pd.Series(values, dtype=np.float64).rolling(frames, center=True, min_periods=1).median().to_numpy()

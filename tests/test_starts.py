@@ -1,0 +1,59 @@
+"""How doors start: nobody waits for a library that takes long to import, unless the door cannot do without."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from pipeline.imports import ROOT
+
+SLOW = {"torch", "scipy", "pandas", "h5py", "ai_edge_litert", "ot", "torch_fidelity", "torchvision", "dvc"}  # 0.2 s and more each
+LEARNERS = {"train_appearance", "train_refiner", "generate_foreground", "refine_regions"}
+DOORS = sorted(path.stem for path in (ROOT / "stages").glob("[a-z]*.py"))
+
+
+def imported_at_once(file: Path) -> set[str]:
+    """Dotted names that a file imports before anything of it is called."""
+    found: set[str] = set()
+    waiting: list[ast.AST] = [ast.parse(file.read_text(encoding="utf-8"))]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+        elif isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            waiting += node.orelse
+        elif not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            waiting += ast.iter_child_nodes(node)
+    return found
+
+
+def started_with(door: str) -> dict[str, str]:
+    """Every library that a door imports at its start, with the file that does so."""
+    found: dict[str, str] = {}
+    waiting, seen = [f"stages/{door}.py", "stages/__init__.py"], set()
+    while waiting:
+        file = waiting.pop()
+        if file in seen:
+            continue
+        seen.add(file)
+        for name in imported_at_once(ROOT / file):
+            path = name.replace(".", "/")
+            own = [candidate for candidate in (f"{path}.py", f"{path}/__init__.py") if (ROOT / candidate).is_file()]
+            waiting += own
+            if not own and name.partition(".")[0] not in ("pipeline", "stages"):
+                found.setdefault(name.partition(".")[0], file)
+    return found
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_a_door_starts_without_what_takes_long(door):
+    found = started_with(door)
+    assert "numpy" in found or door in ("check_names", "fetch_assets", "sign", "report")
+    assert {name: file for name, file in found.items() if name in SLOW - ({"torch"} if door in LEARNERS else set())} == {}
+
+
+@pytest.mark.parametrize("door", sorted(LEARNERS))
+def test_a_door_that_learns_is_seen_to_need_torch(door):
+    assert "torch" in started_with(door)
