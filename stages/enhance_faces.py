@@ -3,9 +3,10 @@
 from pipeline.artifacts.faces import open_faces
 from pipeline.artifacts.foregrounds import open_foregrounds
 from pipeline.artifacts.keypoints import read_keypoints
+from pipeline.artifacts.meshes import read_meshes
 from pipeline.body.regions import RegionParams
 from pipeline.door import door_parser, run_door, stage_clock
-from pipeline.face.enhance import FaceInputs, FaceParams, enhance_faces
+from pipeline.face.enhance import FaceInputs, FaceParams, MeshInputs, enhance_faces
 from pipeline.names import named
 from pipeline.params import read_section, read_value
 from pipeline.timeline.split import self_split
@@ -22,7 +23,13 @@ def main() -> None:
             "face-crops": "pictures of the face index (Zarr)",
         },
         writes={"out": "residuals (Zarr)"},
-        optional={"features": "st_vgg16 weights, for face.similarity: image_features"},
+        optional={
+            "features": "st_vgg16 weights, for face.similarity: image_features",
+            "driver-meshes": "face meshes of the driver (Parquet), for face.align: mesh, as are the next three",
+            "target-meshes": "face meshes of the target (Parquet)",
+            "driver-keypoints": "keypoints of the driver (Parquet)",
+            "mesh": "folder of the asset face_mesh",
+        },
     )
     parser.add_argument("--pair", required=True, type=named("pair"), metavar="NAME", help="pair, for its target's overrides in params.yaml")
     args = parser.parse_args()
@@ -30,11 +37,16 @@ def main() -> None:
     params = read_section(args.params, "face", FaceParams, f"targets.{target}.face")
     regions = read_section(args.params, "regions", RegionParams)
     split = self_split(args.params, args.pair)
+    meshes = None
+    if None not in (args.driver_meshes, args.target_meshes, args.driver_keypoints, args.mesh):
+        joints = read_keypoints(args.driver_keypoints).track()
+        meshes = MeshInputs(read_meshes(args.driver_meshes), read_meshes(args.target_meshes), joints, args.mesh)
     inputs = FaceInputs(
         open_foregrounds(args.warped),
         read_keypoints(args.motion, "motions").track(),
         open_faces(args.faces, args.face_crops),
         args.features,
+        meshes,
     )
     with stage_clock(args.time) as figures:
         figures["frames"] = enhance_faces(inputs, params, regions, split, args.out)

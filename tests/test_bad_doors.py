@@ -55,6 +55,7 @@ DOORS: dict[str, tuple[dict[str, str], dict[str, str], tuple[str, ...]]] = {
     "index_faces": (FRAMES, {}, ("out", "face-crops")),
     "inpaint_background": (FRAMES, {}, ("out",)),
     "keep_references": ({**FRAMES, "plate": "plate.zarr"}, TARGET, ("out",)),
+    "measure_faces": ({"frames": "frames.zarr", "keypoints": "keypoints.parquet"}, {"weights": "weights"}, ("out",)),
     "refine_regions": ({**WARPED, **ENHANCED, "model": "model.safetensors", "description": "model.json"}, PAIR, ("out",)),
     "retarget_motion": ({**DRIVER, "frames": "frames.zarr", "keypoints": "keypoints.parquet"}, PAIR, ("out", "sheet")),
     "segment_person": ({"frames": "frames.zarr", "keypoints": "keypoints.parquet"}, TARGET, ("out",)),

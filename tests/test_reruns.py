@@ -30,7 +30,9 @@ RERUNS = {
     "`refine`": "train_refiner, refine_regions, `fuse`",
     "`face`": "enhance_faces, `refine`",
     "`face_index`": "index_faces, `face`",
-    "`regions`": "index_faces, `face`",
+    "`face_mesh`": "measure_faces, `face`",
+    "`face_mesh.network`": "fetch_face_mesh, `face_mesh`",
+    "`regions`": "index_faces, measure_faces, `face`",
     "`generate`": "generate_foreground, warp_references, evaluate_external, `face`",
     "`appearance`": "train_appearance, `generate`",
     "`reference`": "keep_references, find_references, `appearance`",
@@ -38,8 +40,8 @@ RERUNS = {
     "`background`": "inpaint_background, `crop`, `reference`",
     "`background.fill`": "fetch_fill_weights, `background`",
     "`matting`": "segment_person, index_faces, `background`",
-    "`split`": "estimate_poses, retarget_motion, `matting`",
-    "`pose`": "estimate_poses, retarget_motion, `matting`",
+    "`split`": "estimate_poses, retarget_motion, measure_faces, `matting`",
+    "`pose`": "estimate_poses, retarget_motion, measure_faces, `matting`",
     "`frames`": "extract_frames, `pose`",
     "`motion`": "retarget_motion, find_references, generate_foreground, warp_references, enhance_faces, refine_regions, fuse, "
     "redetect_poses, sign, `evaluation`",
@@ -55,7 +57,7 @@ RERUNS = {
     "enhance_faces@<pair>, refine_regions@<pair>, "
     "fuse@<pair>, redetect_poses@<pair>, evaluate@<pair>, sign@<pair>, report",
     "`pairs.<pair>.redetect`": "fetch_redetection_weights@<pair>, redetect_poses@<pair>, evaluate@<pair>, report",
-    "`clips.<clip>.video` of a driver": "fetch_hand_weights@<clip>, extract_frames@<clip>, estimate_poses@<clip>, `pairs.<pair>.motion`",
+    "`clips.<clip>.video` of a driver": "fetch_hand_weights@<clip>, extract_frames@<clip>, estimate_poses@<clip>, measure_faces@<clip>, `pairs.<pair>.motion`",
     "`clips.<clip>.span` of a driver": "`clips.<clip>.video` of a driver",
     "`clips.<clip>.select` of a driver": "`clips.<clip>.video` of a driver",
     "`clips.<clip>.hands` of a driver": "`clips.<clip>.video` of a driver",
@@ -73,6 +75,8 @@ EDITS: dict[str, dict[str, Any]] = {
     "`refine`": {"refine.seed": 2},
     "`face`": {"face.alpha": 0.3},
     "`face_index`": {"face_index.size_px": 40},
+    "`face_mesh`": {"face_mesh.min_presence": 0.6},
+    "`face_mesh.network`": {"face_mesh.network": "none"},
     "`regions`": {"regions.hand_side": 1.2},
     "`generate`": {"generate.batch_windows": 3},
     "`appearance`": {"appearance.seed": 2},
@@ -239,7 +243,7 @@ def test_the_targets_own_clip_seen_otherwise_is_segmented_and_learnt_anew(key, n
     assert f"pipeline/pose/{kinds[key]}/{name}" in _paths(after["estimate_poses@ann"], "deps")
     own = {f"fetch_{key}_weights@ann", "fetch_hand_weights@ann"}
     before_poses = {stage for stage in after if stage.split("@")[0].startswith("fetch_")} - own
-    of_ben = {"extract_frames@ben", "estimate_poses@ben"}
+    of_ben = {"extract_frames@ben", "estimate_poses@ben", "measure_faces@ben"}
     assert affected(unchanged, after) == set(after) - before_poses - of_ben
 
 

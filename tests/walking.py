@@ -40,6 +40,7 @@ SMALL = {  # what makes a training take seconds; everything else stays as users 
     "regions.region_px": 32,
     "regions.min_side_px": 6,
     "face_index.size_px": 32,
+    "face_mesh.network": "none",
     "face.alpha": 0.6,
     "refine.enabled": True,
     "refine.steps": 4,

@@ -29,14 +29,19 @@ from pipeline.errors import InputError
 REMEDY = "Run: dvc repro index_faces"
 AXES = ("face", *PICTURES[1:])
 BOX = ("x0", "y0", "x1", "y1")
+SEEN = tuple(f"seen_{edge}" for edge in BOX)
 
 
 @dataclass(frozen=True)
 class FaceRow:
-    """One face: frame, square box xyxy (4) full px, vectors (v 2) and landmarks (l 2) full px (NaN = missing), sharpness."""
+    """One face: frame, square boxes xyxy (4) full px of the face and of what its picture shows, sharpness.
+
+    vectors (v 2) and landmarks (l 2) are full px, NaN = missing.
+    """
 
     frame: int
     box: np.ndarray
+    seen: np.ndarray
     vectors: np.ndarray
     landmarks: np.ndarray
     sharpness: float
@@ -44,10 +49,14 @@ class FaceRow:
 
 @dataclass(frozen=True)
 class FaceIndex:
-    """n faces: frame (n), box (n 4), vectors (n v 2), landmarks (n l 2) full px, sharpness (n); crops (n s s 3), mattes (n s s)."""
+    """n faces: frame (n), box (n 4), vectors (n v 2), landmarks (n l 2) full px, sharpness (n); crops (n s s 3), mattes (n s s).
+
+    seen (n 4) is what the pictures show, in full px: more than the face's box.
+    """
 
     frame: np.ndarray
     box: np.ndarray
+    seen: np.ndarray
     vectors: np.ndarray
     landmarks: np.ndarray
     landmark_names: tuple[str, ...]
@@ -126,6 +135,7 @@ def _from_table(rows: pa.Table, attributes: dict[str, Any], pictures: ArrayReade
     return FaceIndex(
         frame=rows.column("frame").to_numpy().astype(np.int64),
         box=_columns(rows, BOX, np.float64),
+        seen=_columns(rows, SEEN, np.float64),
         vectors=_pairs(rows, [f"v{i + 1}" for i in range(len(attributes["vectors"]))]),
         landmarks=_pairs(rows, names),
         landmark_names=names,
@@ -141,8 +151,8 @@ def _write_table(
     path: str | os.PathLike[str], rows: list[FaceRow], vectors: int, landmarks: Sequence[str], attributes: dict[str, Any]
 ) -> None:
     columns: dict[str, pa.Array] = {"frame": pa.array([row.frame for row in rows], pa.int32())}
-    for i, name in enumerate(BOX):
-        columns[name] = pa.array([float(row.box[i]) for row in rows], pa.float64())
+    for names, of in ((BOX, "box"), (SEEN, "seen")):
+        columns |= {name: pa.array([float(getattr(row, of)[i]) for row in rows], pa.float64()) for i, name in enumerate(names)}
     for i in range(vectors):
         for k, axis in enumerate("xy"):
             columns[f"v{i + 1}_{axis}"] = pa.array([float(row.vectors[i, k]) for row in rows], pa.float64())

@@ -1,7 +1,8 @@
 """Residuals: per region and frame a signed patch that is added to the generated foreground at the source's resolution.
 
-The foreground, upsampled to full pixels, plus the patch seen through its box and faded by regions.feather, is the
-polished foreground (Eq. 8). A patch of zeros is the identity.
+The foreground, upsampled to full pixels, plus the patch seen through its box and faded by regions.fade, is the
+polished foreground (Eq. 8). A patch of zeros is the identity. A region's patches may have a size of their own, and a fourth
+channel that is added to the matte: such a region is placed, others are polished.
 """
 
 import contextlib
@@ -31,7 +32,7 @@ REMEDY = "Run: dvc repro enhance_faces refine_regions"
 
 @dataclass(frozen=True)
 class Residuals:
-    """Patches (t p p 3) int16 in 8-bit steps per region; boxes xyxy (t 4) float64 full px, NaN = skipped in that frame.
+    """Patches (t p p 3 or 4) int16 in 8-bit steps per region; boxes xyxy (t 4) float64 full px, NaN = skipped in that frame.
 
     `skipped` lists per region why and in how many frames there is no patch.
     """
@@ -50,8 +51,17 @@ class Residuals:
     def __len__(self) -> int:
         return self.length
 
+    @property
+    def placed(self) -> dict[str, int]:
+        """Regions whose patches have a size of their own and change the matte, with that size."""
+        return {name: self.patch_px(name) for name, patches in self.patches.items() if patches.shape[-1] == 4}
+
+    def patch_px(self, region: str) -> int:
+        """Side of a region's patches."""
+        return self.patches[region].shape[1]
+
     def residual(self, region: str, t: int) -> np.ndarray:
-        """The patch (p p 3) int16 of a region in frame t; zeros where it was skipped."""
+        """The patch (p p 3 or 4) int16 of a region in frame t; zeros where it was skipped."""
         return self.patches[region][t]
 
 
@@ -62,7 +72,7 @@ class ResidualWriter:
         self._arrays = arrays
 
     def append(self, region: str, block: np.ndarray) -> None:
-        """Add patches (n p p 3) int16 of a region; zeros where its box is NaN."""
+        """Add patches (n p p c) int16 of a region; zeros where its box is NaN."""
         self._arrays[region].append(block)
 
 
@@ -76,8 +86,13 @@ def create_residuals(
     size_hw: tuple[int, int],
     length: int,
     extra: dict[str, Any] | None = None,
+    placed: Mapping[str, int] | None = None,
 ) -> Iterator[ResidualWriter]:
-    """Publish residuals block by block; boxes (t 4) per region are known beforehand; no region at all is legal."""
+    """Publish residuals block by block; boxes (t 4) per region are known beforehand; no region at all is legal.
+
+    placed: regions whose patches change the matte too, and the patches' side in px.
+    """
+    placed = placed or {}
     regions = list(boxes)
     attributes = {
         **clock.to_attributes(),
@@ -89,7 +104,8 @@ def create_residuals(
         **(extra or {}),
     }
     with create_group(path, "residuals", attributes) as group:
-        arrays = {name: ArrayWriter(group, name, (region_px, region_px, 3), "int16") for name in regions}
+        sides = {name: placed.get(name, region_px) for name in regions}
+        arrays = {n: ArrayWriter(group, n, (px, px, 4 if n in placed else 3), "int16") for n, px in sides.items()}
         yield ResidualWriter(arrays)
         for name, array in arrays.items():
             array.flush()
@@ -116,7 +132,8 @@ def open_residuals(path: str | os.PathLike[str]) -> Residuals:
             source=Source.of(path, "residuals", "enhance_faces"),
         )
         for name in regions:
-            require_array(name, made.patches[name], (len(made), made.region_px, made.region_px, 3), "int16")
+            side, channels = (made.patch_px(name), 4) if name in made.placed else (made.region_px, 3)
+            require_array(name, made.patches[name], (len(made), side, side, channels), "int16")
             require_array(f"{name}_box", made.boxes[name], (len(made), 4), "float64")
         made.clock.require_frames(len(made))
         return made

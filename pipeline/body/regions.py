@@ -120,6 +120,11 @@ def feather(region_px: int) -> np.ndarray:
     return (ramp[:, None] * ramp[None, :]).astype(np.float32)
 
 
+def fade(residual: np.ndarray) -> np.ndarray:
+    """Weight (p p) float32 of a residual's patch: its feather; 1 throughout for (p p 4), which was placed and fades by itself."""
+    return feather(len(residual)) if residual.shape[2] == 3 else np.ones(residual.shape[:2], np.float32)
+
+
 def _clip_side(points: np.ndarray, scale: np.ndarray, skeleton: Skeleton, region: Region, params: RegionParams) -> float:
     """The region's side at scale 1, NaN when the joints it is measured by are never seen."""
     if region.limb is None:

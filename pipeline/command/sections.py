@@ -8,6 +8,7 @@ from pipeline.crop.crop import CropParams
 from pipeline.evaluation.settings import EvaluationParams
 from pipeline.face.enhance import FaceParams
 from pipeline.face.index import FaceIndexParams
+from pipeline.face.measure import FaceMeshParams
 from pipeline.frames.extract import FramesParams
 from pipeline.fuse.fuse import FuseParams
 from pipeline.matting.segment import MattingParams
@@ -29,6 +30,7 @@ SECTIONS: dict[str, type[Section]] = {
     "background": BackgroundParams,
     "crop": CropParams,
     "regions": RegionParams,
+    "face_mesh": FaceMeshParams,
     "face_index": FaceIndexParams,
     "face": FaceParams,
     "reference.keep": KeepParams,

@@ -8,7 +8,7 @@ import numpy as np
 from pipeline.artifacts.foregrounds import Foregrounds
 from pipeline.artifacts.frames import Frames
 from pipeline.artifacts.residuals import Residuals
-from pipeline.body.regions import feather
+from pipeline.body.regions import fade
 from pipeline.errors import InputError
 from pipeline.picture.compositing import compose_full
 
@@ -57,11 +57,10 @@ class Composites:
         plate = self.plate_at(t)
         if not foreground.present[t]:
             return plate
-        patches, weight = {}, None
+        patches = {}
         if residuals is not None:
-            weight = feather(residuals.region_px)
             patches = {name: (residuals.residual(name, t), residuals.boxes[name][t]) for name in residuals.regions}
-        return compose_full(foreground.rgb[t], foreground.matte[t], foreground.crop[t], patches, weight, plate)
+        return compose_full(foreground.rgb[t], foreground.matte[t], foreground.crop[t], patches, fade, plate)
 
     def plate_at(self, t: int) -> np.ndarray:
         """The plate (h w 3) uint8 behind frame t."""

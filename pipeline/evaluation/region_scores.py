@@ -6,7 +6,6 @@ Not in the paper, which scores whole images.
 from collections.abc import Mapping
 from typing import Any
 
-import cv2
 import numpy as np
 
 from pipeline.artifacts.agree import require_same_length
@@ -14,11 +13,11 @@ from pipeline.artifacts.foregrounds import Foregrounds
 from pipeline.artifacts.frames import Frames
 from pipeline.artifacts.keypoints import Track
 from pipeline.artifacts.residuals import Residuals
-from pipeline.body.regions import RegionParams, cut_from_crop, cut_region, drop_unusable, feather, region_boxes
+from pipeline.body.regions import RegionParams, cut_from_crop, cut_region, drop_unusable, fade, region_boxes
 from pipeline.evaluation.fidelity import psnr
 from pipeline.evaluation.perceptual import Distance
 from pipeline.evaluation.settings import EvaluationParams, finite_mean
-from pipeline.picture.geometry import box_to_crop, compose_affine, invert_affine
+from pipeline.picture.geometry import box_to_crop, compose_affine, invert_affine, sample_crop
 from pipeline.picture.mixing import composite
 from pipeline.timeline.split import SplitParams, split_frames
 
@@ -63,7 +62,7 @@ def score_regions(
                     columns[stage] = columns["warped"]  # this stage leaves the region as it was
                     continue
                 patches = [_seen(residuals, region, box[t], t, p) for t in block]
-                pred[stage] = np.stack([composite(f + patch, m, b) for (f, m, b), patch in zip(layers, patches, strict=True)])
+                pred[stage] = np.stack([_polished(*layer, patch) for layer, patch in zip(layers, patches, strict=True)])
             _append(columns, true, pred, params, distances)
         counts[region] = len(held_out)
         values = {stage: _means(column) for stage, column in columns.items()}
@@ -91,20 +90,26 @@ def _layers(
     return rgb, matte / 255, cut_region(plate, box, region_px)
 
 
+def _polished(rgb: np.ndarray, matte: np.ndarray, plate: np.ndarray, patch: np.ndarray) -> np.ndarray:
+    """Eq. 8 and 9 (p p 3) uint8; patch (p p 3), or (p p 4) with the matte's in 8-bit steps."""
+    return composite(rgb + patch[..., :3], matte if patch.shape[2] == 3 else matte + patch[..., 3] / 255, plate)
+
+
 def _seen(residuals: Residuals | None, region: str, box: np.ndarray, t: int, region_px: int) -> np.ndarray:
-    """The feathered residual (p p 3) float32 of frame t seen through a box (4); zeros where there is none."""
+    """The feathered residual (p p 3 or 4) float32 of frame t seen through a box (4); zeros where there is none."""
     nothing = np.zeros((region_px, region_px, 3), np.float32)
     if residuals is None:
         return nothing
     own = residuals.boxes[region][t]
     if not np.isfinite(own).all():
         return nothing
-    faded = residuals.residual(region, t).astype(np.float32) * feather(residuals.region_px)[..., None]
-    if residuals.region_px == region_px and np.array_equal(own, box):
+    px = residuals.patch_px(region)
+    residual = residuals.residual(region, t)
+    faded = residual.astype(np.float32) * fade(residual)[..., None]
+    if px == region_px and np.array_equal(own, box):
         return faded
-    patch_hw, own_hw = (region_px, region_px), (residuals.region_px, residuals.region_px)
-    matrix = compose_affine(box_to_crop(box, patch_hw), invert_affine(box_to_crop(own, own_hw)))
-    return cv2.warpAffine(faded, matrix, patch_hw, flags=cv2.INTER_LINEAR)
+    matrix = compose_affine(box_to_crop(box, (region_px, region_px)), invert_affine(box_to_crop(own, (px, px))))
+    return sample_crop(faded, matrix, (region_px, region_px), "zero")
 
 
 def _append(

@@ -52,7 +52,7 @@ def alignment(query: Query, faces: FaceIndex, face: int, anchors: list[int]) -> 
     Where fewer than two landmarks are shared, or the landmarks ask for a size far from the boxes', box goes to box.
     """
     size = len(query.patch)
-    to_full = invert_affine(box_to_crop(faces.box[face], (faces.crop_px, faces.crop_px)))
+    to_full = invert_affine(box_to_crop(faces.seen[face], (faces.crop_px, faces.crop_px)))
     to_patch = box_to_crop(query.box, (size, size))
     moved = similarity_from_points(faces.landmarks[face][anchors], query.landmarks[anchors])
     boxes_ratio = (query.box[2] - query.box[0]) / faces.size_px[face]

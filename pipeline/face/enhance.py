@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field
@@ -13,7 +13,9 @@ from pipeline.artifacts.foregrounds import Foregrounds
 from pipeline.artifacts.keypoints import Track
 from pipeline.artifacts.residuals import ResidualWriter, create_residuals
 from pipeline.body.regions import RegionParams, cut_from_crop, drop_unusable, region_boxes
+from pipeline.errors import InputError
 from pipeline.face.blend import Query, enhancement
+from pipeline.face.heads import HeadParams, Heads, MeshInputs
 from pipeline.face.similarity import CandidateChooser, allowed_faces, choose_vectors, orientation_distances, vector_field
 from pipeline.params import Section
 from pipeline.progress import Progress
@@ -25,11 +27,14 @@ BLOCK = 16
 class FaceParams(Section):
     """Section `face` of params.yaml."""
 
+    align: Literal["mesh", "joints"]
     alpha: float = Field(ge=0, le=1)
     beta: float | Literal["1 - alpha"]
     candidates: int = Field(ge=1, le=16)
     similarity: Literal["vectors", "image_features"]
     vectors: int = Field(ge=2, le=6)
+    expression: float = Field(ge=0, le=100)
+    max_misfit: float = Field(gt=0)
     normalise: bool
     exclude_neighbours: int = Field(ge=0)
     hysteresis: float = Field(ge=0, lt=1)
@@ -43,16 +48,22 @@ class FaceParams(Section):
 
 @dataclass(frozen=True)
 class FaceInputs:
-    """The foreground of a motion, the motion, the target's faces, and the st_vgg16 weights that similarity: image_features needs."""
+    """The foreground of a motion, the motion, the target's faces; and what similarity: image_features and align: mesh need.
+
+    features: st_vgg16 weights; meshes: of driver and target.
+    """
 
     generated: Foregrounds
     track: Track
     faces: FaceIndex
     features: Path | None
+    meshes: MeshInputs | None
 
 
 def enhance_faces(inputs: FaceInputs, params: FaceParams, regions: RegionParams, split: SplitParams | None, out: Path) -> int:
     """Publish the face's residuals f' - f of a pair; returns the number of enhanced frames.
+
+    align: mesh places whole heads by meshes, joints mixes faces the paper's way.
 
     `split` is given for a target's self pair: then the query frame and its neighbours are no candidates, and no frame
     before the held-out part depends on one within it. A skeleton without face vectors, an empty index or α = 0 gives no
@@ -64,11 +75,18 @@ def enhance_faces(inputs: FaceInputs, params: FaceParams, regions: RegionParams,
     # Without faces to search there are no residuals, and the artifact says why.
     region = next((r.name for r in track.skeleton.regions if r.kind == "face"), None)
     extra = {"alpha": params.alpha, "beta": params.beta_value, **passed_on(generated.attributes)}
+    empty = out, {}, {}, regions.region_px, generated.clock, track.size_hw, len(generated)
     if region is None or not track.skeleton.face_vectors or not len(faces):
         reason = "the face index is empty" if track.skeleton.face_vectors else f"skeleton {track.skeleton.name} has no face vectors"
-        print(f"enhance_faces: {reason}; faces stay as generated.")
-        with create_residuals(out, {}, {}, regions.region_px, generated.clock, track.size_hw, len(generated), {**extra, "reason": reason}):
-            return 0
+        return _publish_nothing(empty, extra, reason)
+    if params.align == "mesh" and params.alpha:
+        if inputs.meshes is None:
+            needed = "--driver-meshes, --target-meshes, --driver-keypoints and --mesh"
+            raise InputError(f"face.align: mesh needs {needed}, found not all of them; name them or set face.align: joints")
+        heads = Heads(generated, faces, track, inputs.meshes, _head_params(params), is_self=split is not None)
+        if not np.isfinite(heads.boxes).any():
+            return _publish_nothing(empty, extra, "; ".join(heads.skipped))
+        return _place_heads(out, region, heads, generated, track, regions.region_px, extra)
     border = None if split is None else split_frames(track.present, split).border
     boxes = {region: region_boxes(track.points, track.skeleton, regions, border)[region]}
     boxes, skipped = drop_unusable(boxes, track.size_hw, regions.min_side_px)
@@ -125,6 +143,32 @@ class _Search:
     def _distances(self, t: int, box: np.ndarray) -> np.ndarray:
         size = box[2] - box[0] if self.params.normalise else 1.0
         return orientation_distances(self.queries[t] / size, self.pool)
+
+
+def _publish_nothing(arguments: tuple[Any, ...], extra: dict[str, Any], reason: str) -> int:
+    print(f"enhance_faces: {reason}; faces stay as generated.")
+    with create_residuals(*arguments, {**extra, "reason": reason}):
+        return 0
+
+
+def _head_params(params: FaceParams) -> HeadParams:
+    return HeadParams(**{name: getattr(params, name) for name in HeadParams.__dataclass_fields__})
+
+
+def _place_heads(
+    out: Path, region: str, heads: Heads, generated: Foregrounds, track: Track, region_px: int, extra: dict[str, Any]
+) -> int:
+    """Publish the residuals of placed heads; what was measured too small or turned away is said, and stays as generated."""
+    if heads.skipped:
+        print(f"enhance_faces: heads stay as generated in {'; '.join(heads.skipped)}.")
+    extra = {**extra, "align": "mesh"}
+    arguments = out, {region: heads.boxes}, {region: heads.skipped}, region_px, generated.clock, track.size_hw, len(generated), extra
+    with create_residuals(*arguments, placed={region: heads.px}) as writer, Progress(len(generated), "enhance_faces") as progress:
+        for block in heads.residuals():
+            writer.append(region, block)
+            progress.advance(len(block))
+    print(f"enhance_faces: {heads.placed} of {len(generated)} frames show a real head, others the generated one, which fits as well.")
+    return heads.placed
 
 
 def _append_residuals(

@@ -22,8 +22,7 @@ class FaceDescriber:
         if weights is None:
             raise InputError("face.similarity image_features needs the st_vgg16 weights. Name them with --features")
         self._network = load_st_vgg16(weights)
-        blocks = [faces.crops[i : i + BATCH] for i in range(0, len(faces), BATCH)]
-        self._pool = np.concatenate([self._describe(np.stack([_resized(crop) for crop in block])) for block in blocks])
+        self._pool = np.concatenate([self._describe(_faces(faces, i)) for i in range(0, len(faces), BATCH)])
 
     def distances(self, query: Query) -> np.ndarray:
         """L2 distances (n) of the query's face to every face of the index."""
@@ -35,6 +34,13 @@ class FaceDescriber:
         seen = (faces.astype(np.float32) / 127.5 - 1) * soft_disc(SIZE_PX)[None, ..., None].astype(np.float32)
         maps = self._network.features(torch.from_numpy(seen).permute(0, 3, 1, 2))
         return maps[-1].flatten(1).numpy()
+
+
+def _faces(faces: FaceIndex, start: int) -> np.ndarray:
+    """The next BATCH faces (n s s 3) of the index, without what lies around their boxes."""
+    shown = faces.crop_px / (faces.seen[:, 2] - faces.seen[:, 0])
+    corners = (faces.box - np.tile(faces.seen[:, :2], 2)) * shown[:, None]
+    return np.stack([cut_region(crop, corners[i], SIZE_PX) for i, crop in enumerate(faces.crops[start : start + BATCH], start)])
 
 
 def _resized(image: np.ndarray) -> np.ndarray:

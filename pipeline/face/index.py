@@ -16,6 +16,7 @@ from pipeline.body.skeleton import Skeleton
 from pipeline.face.similarity import face_landmarks, vector_field
 from pipeline.params import Section
 from pipeline.progress import Progress
+from pipeline.timeline.sampling import spread_evenly
 from pipeline.timeline.split import SplitParams, split_frames
 
 BLOCK = 16
@@ -26,6 +27,8 @@ class FaceIndexParams(Section):
     """Section `face_index` of params.yaml."""
 
     size_px: int = Field(ge=16, le=512)
+    room: float = Field(ge=1, le=4)
+    most: int = Field(ge=1)
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ def index_faces(
     """Publish the index of the training frames' faces; returns how many there are (0 for a skeleton without face vectors).
 
     A face is usable when its region can be computed, is large enough and lies wholly in the frame, and at least
-    three of its vectors are seen.
+    three of its vectors are seen. At most `most` are kept, evenly spread.
     """
     frames, mattes, track = inputs.frames, inputs.mattes, inputs.track
     require_same_clip(frames, mattes, track)
@@ -52,11 +55,28 @@ def index_faces(
     names = face_landmarks(skeleton)
     boxes = _face_boxes(track, regions, training.border)
     usable = [int(t) for t in training.training if _is_usable(boxes[t], track.points[t], skeleton, names, frames.size_hw)]
+    usable = [int(t) for t in spread_evenly(np.array(usable, np.int64), params.most)]
     if not usable:
         print(f"index_faces: no usable face in {track.source}; the index is empty and faces stay as generated.")
     with create_faces(table, crops, params.size_px, skeleton.face_vectors, names) as writer:
-        _append_faces(writer, usable, frames, mattes, track, boxes, names, params.size_px)
+        _append_faces(writer, usable, frames, mattes, track, boxes, names, params)
     return len(usable)
+
+
+def picture_box(box: np.ndarray, params: FaceIndexParams) -> np.ndarray:
+    """What a face's picture shows (4): size_px of the frame's own pixels about the face's box (4), more where `room` asks for more."""
+    middle, side = (box[:2] + box[2:]) / 2, params.room * (box[2] - box[0])
+    if side > params.size_px:
+        return np.concatenate([middle - side / 2, middle + side / 2])
+    corner = np.rint(middle - params.size_px / 2)  # whole pixels, so that none is resampled
+    return np.concatenate([corner, corner + params.size_px])
+
+
+def face_in_picture(box: np.ndarray, seen: np.ndarray, size_px: int) -> tuple[slice, slice]:
+    """Rows and columns that a face's box (4) has in a picture of size_px that shows the box `seen` (4)."""
+    scale = size_px / (seen[2] - seen[0])
+    (x0, y0), (x1, y1) = (np.rint((corner - seen[:2]) * scale).astype(int).clip(0, size_px) for corner in (box[:2], box[2:]))
+    return slice(y0, y1), slice(x0, x1)
 
 
 def sharpness(crop: np.ndarray, matte: np.ndarray) -> float:
@@ -74,7 +94,7 @@ def _append_faces(
     track: Track,
     boxes: np.ndarray,
     names: tuple[str, ...],
-    size_px: int,
+    params: FaceIndexParams,
 ) -> None:
     wanted = np.zeros(len(frames), bool)
     wanted[usable] = True
@@ -84,11 +104,13 @@ def _append_faces(
                 continue
             images, alphas = frames[start : start + BLOCK], mattes[start : start + BLOCK]
             for t in np.flatnonzero(wanted[start : start + BLOCK]) + start:
-                crop = cut_region(images[t - start], boxes[t], size_px)
-                matte = cut_region(alphas[t - start], boxes[t], size_px, "zero")
+                seen = picture_box(boxes[t], params)
+                crop = cut_region(images[t - start], seen, params.size_px)
+                matte = cut_region(alphas[t - start], seen, params.size_px, "zero")
                 landmarks = track.points[t][[track.skeleton.index(name) for name in names]].astype(np.float64)
                 vectors = vector_field(landmarks, names, track.skeleton.face_vectors)
-                writer.append(FaceRow(int(t), boxes[t], vectors, landmarks, sharpness(crop, matte)), crop, matte)
+                inner = face_in_picture(boxes[t], seen, params.size_px)
+                writer.append(FaceRow(int(t), boxes[t], seen, vectors, landmarks, sharpness(crop[inner], matte[inner])), crop, matte)
                 progress.advance()
 
 

@@ -17,7 +17,7 @@ from pipeline.artifacts.replacing import VIDEO_COMMENT
 from pipeline.artifacts.residuals import Residuals
 from pipeline.artifacts.sounds import read_sound
 from pipeline.artifacts.store import publish, require_free_bytes
-from pipeline.body.regions import feather
+from pipeline.body.regions import fade
 from pipeline.errors import InputError
 from pipeline.fuse.sidecar import TITLE, describe, draw_mark
 from pipeline.params import Section
@@ -119,7 +119,6 @@ def fuse_pair(inputs: FuseInputs, params: FuseParams, outputs: FuseOutputs) -> i
 
 def composed(foreground: Foregrounds, residuals: Residuals | None, plate: Frames) -> Iterator[np.ndarray]:
     """Yield every frame composed, (h w 3) uint8; memory does not grow."""
-    weight = None if residuals is None else feather(residuals.region_px)
     fixed = plate[0] if len(plate) == 1 else None
     for start in range(0, len(foreground), BLOCK_FRAMES):
         rows = slice(start, min(start + BLOCK_FRAMES, len(foreground)))
@@ -131,7 +130,7 @@ def composed(foreground: Foregrounds, residuals: Residuals | None, plate: Frames
                 yield back.copy()
                 continue
             polish = {} if residuals is None else {n: (p[i], residuals.boxes[n][t]) for n, p in patches.items()}
-            yield compose_full(rgb[i], mattes[i], foreground.crop[t], polish, weight, back)
+            yield compose_full(rgb[i], mattes[i], foreground.crop[t], polish, fade, back)
 
 
 def _require_fit(foreground: Foregrounds, generated: Foregrounds, residuals: Residuals | None, plate: Frames) -> None:

@@ -1,6 +1,6 @@
 """One frame: generated foreground and polishing patches over the plate, at the source's resolution."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import cv2
 import numpy as np
@@ -12,32 +12,37 @@ from pipeline.picture.mixing import composite, paste_residual
 CUBIC_REACH_PX = 2
 
 Patches = Mapping[str, tuple[np.ndarray, np.ndarray]]
+Fade = Callable[[np.ndarray], np.ndarray]  # a residual → its weight (p p) float32
 
 
 def compose_full(
-    rgb: np.ndarray, matte: np.ndarray, crop: np.ndarray, patches: Patches, weight: np.ndarray | None, plate: np.ndarray
+    rgb: np.ndarray, matte: np.ndarray, crop: np.ndarray, patches: Patches, fade: Fade, plate: np.ndarray
 ) -> np.ndarray:
-    """Eq. 8 and 9 in full pixels: a new (h w 3) uint8, equal to the plate wherever the matte is 0.
+    """Eq. 8 and 9 in full pixels: a new (h w 3) uint8, equal to the plate wherever the matte is 0, patches included.
 
-    rgb (ch cw 3) and matte (ch cw) uint8 of any size; crop (2 3) full → theirs; patches: region → (residual (p p 3) int16,
-    box xyxy (4) in full px); weight (p p) the patches' feather; plate (h w 3) uint8. Upsampling is cubic; where the crop is
-    cut from the frame in whole pixels, its pixels are taken as they are. Only the box of the opaque part is worked on,
+    rgb (ch cw 3) and matte (ch cw) uint8 of any size; crop (2 3) full → theirs; patches: region → (residual (p p 3) int16, or
+    (p p 4) with the matte's, box xyxy (4) in full px); fade gives a patch's weight; plate (h w 3) uint8. Upsampling is cubic;
+    where the crop is cut from the frame in whole pixels, its pixels are taken as they are. Only the box of the opaque part is worked on,
     hence the cost is that of the person, not of the frame.
     """
     fused = plate.copy()
     box = opaque_box(matte, crop, (plate.shape[0], plate.shape[1]))
     if box is None:
         return fused
+    for residual, patch_box in patches.values():
+        if residual.shape[2] == 4 and np.isfinite(patch_box).all():
+            box = _joined(box, patch_box, crop, matte.shape[:2], (plate.shape[0], plate.shape[1]))
     x0, y0, x1, y1 = box
     # Only the part about the person is enlarged, polished and laid over the plate.
     moved = compose_affine(crop, np.array([[1.0, 0.0, x0], [0.0, 1.0, y0]]))
     size_hw = (y1 - y0, x1 - x0)
     foreground = _seen_through(rgb, moved, size_hw, cv2.BORDER_REPLICATE)
-    if patches and weight is not None:
-        foreground = foreground.astype(np.float32)
-        for residual, patch_box in patches.values():
-            paste_residual(foreground, residual, patch_box - [x0, y0, x0, y0], weight)
     full_matte = _seen_through(matte, moved, size_hw, cv2.BORDER_CONSTANT)
+    if patches:
+        layers = np.dstack([foreground, full_matte]).astype(np.float32)
+        for residual, patch_box in patches.values():
+            paste_residual(layers[..., : residual.shape[2]], residual, patch_box - [x0, y0, x0, y0], fade(residual))
+        foreground, full_matte = layers[..., :3], layers[..., 3] / np.float32(255)
     fused[y0:y1, x0:x1] = composite(foreground, full_matte, plate[y0:y1, x0:x1])
     return fused
 
@@ -59,6 +64,18 @@ def opaque_box(matte: np.ndarray, crop: np.ndarray, size_hw: tuple[int, int]) ->
         min(size_hw[0], int(np.ceil(bottom))),
     )
     return box if box[0] < box[2] and box[1] < box[3] else None
+
+
+def _joined(
+    box: tuple[int, int, int, int], patch_box: np.ndarray, crop: np.ndarray, crop_hw: tuple[int, int], size_hw: tuple[int, int]
+) -> tuple[int, int, int, int]:
+    """The box and what of a patch's box (4) lies in the frame and in what the crop shows, whole full px."""
+    shown = crop_to_box(crop, crop_hw)
+    low = np.ceil(np.maximum(np.maximum(np.floor(patch_box[:2]), shown[:2] - 1e-6), 0)).astype(int)
+    high = np.floor(np.minimum(np.minimum(np.ceil(patch_box[2:]), shown[2:] + 1e-6), size_hw[::-1])).astype(int)
+    if (low >= high).any():
+        return box
+    return min(box[0], int(low[0])), min(box[1], int(low[1])), max(box[2], int(high[0])), max(box[3], int(high[1]))
 
 
 def is_cut(crop: np.ndarray) -> bool:

@@ -28,7 +28,7 @@ def composite(foreground: np.ndarray, matte: np.ndarray, plate: np.ndarray) -> n
 def paste_residual(foreground: np.ndarray, residual: np.ndarray, box_xyxy: np.ndarray, weight: np.ndarray) -> None:
     """Add a patch, seen through its square box, to a foreground in place (Eq. 8).
 
-    foreground (h w 3) float32 in 0..255; residual (p p 3) int16 in 8-bit steps; box (4) in the foreground's pixels, may
+    foreground (h w c) float32 in 0..255; residual (p p c) int16 in 8-bit steps; box (4) in the foreground's pixels, may
     reach over its edge, NaN = nothing to add; weight (p p) float32, the patch's feather. Linear interpolation; the patch
     is averaged over areas where the box has fewer pixels than the patch.
     """

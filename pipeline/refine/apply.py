@@ -40,8 +40,8 @@ class RefineInputs:
 def refine_regions(inputs: RefineInputs, params: RefineParams, regions: RegionParams, split: SplitParams | None, out: Path) -> int:
     """Publish the pair's residuals, enhancement and what the local generators add together; returns the number of frames.
 
-    For a region without local generator the enhancement passes through. `split` is given for a target's self pair, whose boxes must be
-    those of the training.
+    For a region without local generator, and one that was placed, the enhancement passes through. `split` is given for a target's
+    self pair, whose boxes must be those of the training.
     """
     prepare_cpu(params.threads)
     generated, enhanced, track, generators = inputs.generated, inputs.enhanced, inputs.track, inputs.generators
@@ -55,10 +55,11 @@ def refine_regions(inputs: RefineInputs, params: RefineParams, regions: RegionPa
     )
     check_boxes(enhanced, boxes, regions.region_px)
     kept = [name for name in boxes if name in generators or name in enhanced.regions]
-    boxes = {name: boxes[name] for name in kept}
+    boxes = {name: enhanced.boxes[name] if name in enhanced.placed else boxes[name] for name in kept}
+    skipped |= {name: enhanced.skipped[name] for name in enhanced.placed}
     extra = {"refined": sorted(generators), "alpha": enhanced.attributes.get("alpha"), **passed_on(generated.attributes)}
     arguments = out, boxes, skipped, regions.region_px, generated.clock, track.size_hw, len(generated), extra
-    with create_residuals(*arguments) as writer, Progress(len(generated), "refine_regions") as progress:
+    with create_residuals(*arguments, placed=enhanced.placed) as writer, Progress(len(generated), "refine_regions") as progress:
         for start, rgb in generated.rgb.blocks(BLOCK):
             matte = generated.matte[start : start + len(rgb)]
             for name in kept:
@@ -78,6 +79,8 @@ def _block(
     generator: LocalGenerator | None,
 ) -> np.ndarray:
     """Final residuals (n p p 3) int16 of one region for a block of frames."""
+    if name in enhanced.placed:  # a real head, which no local generator has learnt from
+        return enhanced.patches[name][start : start + len(rgb)]
     size = enhanced.region_px
     residuals = np.zeros((len(rgb), size, size, 3), np.int16)
     if name in enhanced.regions:

@@ -215,7 +215,7 @@ def _read_pairs(inputs: TrainInputs, params: RefineParams, regions: RegionParams
     border = split_frames(track.present, split).border
     boxes, _ = drop_unusable(region_boxes(track.points, track.skeleton, regions, border), track.size_hw, regions.min_side_px)
     check_boxes(enhanced, boxes, regions.region_px)
-    boxes = {name: boxes[name] for name in params.chosen_regions(boxes)}
+    boxes = {name: boxes[name] for name in params.chosen_regions(boxes) if name not in enhanced.placed}
     spare = round(params.jitter * regions.region_px)
     return training_pairs(chosen, boxes, generated, enhanced, inputs.frames, inputs.mattes, regions.region_px, spare)
 

@@ -15,6 +15,7 @@ DEPARTURES = (
     "Real pixels of the whole body are carried from training frames to each pose (reference.enabled); the paper carries those of the face.",
     "Training windows have several frame strides and random similarities; rendering may overlap windows and average them.",
     "Real faces are aligned to the generated one and blended with a feathered mask; the paper blends pixel by pixel (Eq. 7).",
+    "By default whole heads are chosen and laid on by a mesh of the face, one at a time and with their outline (face.align).",
     "The driver's motion is fitted to the target's limb lengths and place on the ground; the paper says nothing about it.",
     "The last part of the clip in time is held out, counted over frames with the subject; nothing is learnt from it.",
 )

@@ -13,7 +13,7 @@ from pipeline.artifacts.frames import Frames
 from pipeline.artifacts.keypoints import Track
 from pipeline.artifacts.residuals import Residuals
 from pipeline.body.pose_maps import PoseMapParams, pose_picture
-from pipeline.body.regions import cut_from_crop, feather
+from pipeline.body.regions import cut_from_crop, fade
 from pipeline.picture.geometry import apply_affine, box_of_points, box_to_crop, sample_crop
 from pipeline.picture.sheets import contact_sheet, encode, spread
 
@@ -97,11 +97,11 @@ def patches(generated: Foregrounds, stages: dict[str, Residuals], region: str, a
     usable = [t for t in at if np.isfinite(boxes[t]).all()]
     if not usable:
         return None
-    px = next(stage.region_px for stage in stages.values() if region in stage.regions)
+    px = next(stage.patch_px(region) for stage in stages.values() if region in stage.regions)
     rows = {"generated": [_patch(generated, None, region, boxes[t], t, px) for t in usable]}
     for name, stage in stages.items():
         if region in stage.regions:
-            rows[name] = [_patch(generated, stage, region, boxes[t], t, stage.region_px) for t in usable]
+            rows[name] = [_patch(generated, stage, region, boxes[t], t, stage.patch_px(region)) for t in usable]
     return _sheet([p for row in rows.values() for p in row], [f"{name} {t}" for name in rows for t in usable], len(usable))
 
 
@@ -120,9 +120,13 @@ def worst(crops: Crops, fused: Frames, rows: Sequence[tuple[int, float]], unit: 
 
 def _patch(generated: Foregrounds, stage: Residuals | None, region: str, box: np.ndarray, t: int, px: int) -> np.ndarray:
     rgb = cut_from_crop(generated.rgb[t], generated.crop[t], box, px).astype(np.float32)
-    if stage is not None and np.isfinite(stage.boxes[region][t]).all():
-        rgb = rgb + stage.residual(region, t) * feather(px)[..., None]
     matte = cut_from_crop(generated.matte[t], generated.crop[t], box, px, border="zero")
+    if stage is not None and np.isfinite(stage.boxes[region][t]).all():
+        residual = stage.residual(region, t)
+        added = residual * fade(residual)[..., None]
+        rgb = rgb + added[..., :3]
+        if added.shape[2] == 4:
+            matte = np.clip(np.rint(matte + added[..., 3]), 0, 255).astype(np.uint8)
     return _over_grey(np.clip(np.rint(rgb), 0, 255).astype(np.uint8), matte)
 
 

@@ -20,7 +20,8 @@ LANDMARKS = ["nose", "left_eye", "left_ear"]
 
 def face(i: int) -> FaceRow:
     landmarks = np.array([[i, 1.0], [2.0, 3.0], [np.nan, np.nan]])
-    return FaceRow(10 * i, np.array([1.0, 2.0, 21.5 + i, 22.5 + i]), np.array([[0.5, i], [np.nan, np.nan]]), landmarks, 100.5 * i)
+    box = np.array([1.0, 2.0, 21.5 + i, 22.5 + i])
+    return FaceRow(10 * i, box, box + np.array([-4, -4, 4, 4]), np.array([[0.5, i], [np.nan, np.nan]]), landmarks, 100.5 * i)
 
 
 def make_faces(folder, n: int = 3):
@@ -39,6 +40,7 @@ def test_faces_come_back_with_their_gaps(tmp_path, n):
     assert index.size_px == pytest.approx([20.5 + i for i in range(n)])
     assert (index.vectors.shape, index.landmarks.shape, index.crop_px) == ((n, 2, 2), (n, 3, 2), 8)
     assert index.landmark_names == tuple(LANDMARKS)
+    np.testing.assert_array_equal(index.seen, index.box + np.array([-4, -4, 4, 4]))
     for i in range(n):
         np.testing.assert_array_equal(index.vectors[i], face(i).vectors)
         np.testing.assert_array_equal(index.landmarks[i], face(i).landmarks)

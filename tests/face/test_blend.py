@@ -17,7 +17,7 @@ BOX = np.array([34.0, 34.0, 66.0, 66.0])
 def index(tmp_path: Path, colours: list[int]) -> FaceIndex:
     with create_faces(tmp_path / "f.parquet", tmp_path / "f.zarr", 32, [("right_eye", "left_eye")], NAMES) as writer:
         for i, colour in enumerate(colours):
-            row = FaceRow(i, BOX, np.array([[12.0, 0.0]]), POINTS, 1.0)
+            row = FaceRow(i, BOX, BOX, np.array([[12.0, 0.0]]), POINTS, 1.0)
             writer.append(row, np.full((32, 32, 3), colour, np.uint8), np.full((32, 32), 255, np.uint8))
     return open_faces(tmp_path / "f.parquet", tmp_path / "f.zarr")
 

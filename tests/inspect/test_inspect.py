@@ -109,7 +109,7 @@ def test_poses_tell_joints_and_origins(kind: str, tmp_path: Path) -> None:
 
 def test_faces_show_table_and_crops(tmp_path: Path) -> None:
     table, crops = tmp_path / "f.parquet", tmp_path / "f.zarr"
-    row = FaceRow(3, np.array([0.0, 0, 8, 8]), np.ones((6, 2)), np.ones((2, 2)), 12.5)
+    row = FaceRow(3, np.array([0.0, 0, 8, 8]), np.array([0.0, 0, 8, 8]), np.ones((6, 2)), np.ones((2, 2)), 12.5)
     with create_faces(table, crops, 8, HUMAN.face_vectors[:6], ["nose", "left_eye"]) as out:
         out.append(row, pixels(8, 8, 3), pixels(8, 8))
     assert "sharpness double" in inspect(table).text()

@@ -88,7 +88,7 @@ def run_folder(tmp_path: Path) -> Path:
     with create_frames(data / "plates/ann.zarr", CLOCK, (H, W), PLATE, "plates") as out:
         out.append(frames[:1])
     write_crops(data / "crops/ann.zarr", [(small, small_mattes, small[:1])], CROP, present, CLOCK, CROP_HW, (H, W), CROPPED)
-    row = FaceRow(2, np.array([0.0, 0, 32, 32]), np.ones((6, 2)), np.ones((1, 2)), 40.0)
+    row = FaceRow(2, np.array([0.0, 0, 32, 32]), np.array([0.0, 0, 32, 32]), np.ones((6, 2)), np.ones((1, 2)), 40.0)
     with create_faces(data / "faces/ann.parquet", data / "faces/ann.zarr", 32, HUMAN.face_vectors, ["nose"]) as out:
         out.append(row, small[0, :32, :32], small_mattes[0, :32, :32])
     for pair in ("ann-to-ann", "bob-to-ann"):

@@ -1,0 +1,132 @@
+"""Real heads for a motion: for each frame the one whose mesh fits best, where it fits better than the generated head."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.artifacts.faces import FaceIndex
+from pipeline.artifacts.foregrounds import Foregrounds
+from pipeline.artifacts.keypoints import Track
+from pipeline.artifacts.meshes import Meshes
+from pipeline.body.regions import cut_from_crop
+from pipeline.errors import InputError
+from pipeline.face.measure import look_at_face
+from pipeline.face.mesh import driven_meshes, mean_shape, mesh_distances, misfit, point_weights
+from pipeline.face.place import LEAST_PX, Head, head_boxes, placed
+from pipeline.face.similarity import CandidateChooser, allowed_faces, face_landmarks
+from pipeline.networks.face_mesh import FaceMesh, square_about
+from pipeline.picture.geometry import apply_affine, box_to_crop
+
+GREY = 127.5  # behind a generated head when its mesh is looked for
+SURE = 0.5  # a generated head that is no face at all fits nothing
+BLOCK = 16
+LEAST_PLACE_JOINTS = 2  # that tell where a driver's head goes
+
+
+@dataclass(frozen=True)
+class MeshInputs:
+    """Meshes of driver and target, the driver's joints, and the folder of the mesh network."""
+
+    driver: Meshes
+    target: Meshes
+    joints: Track
+    weights: Path
+
+
+@dataclass(frozen=True)
+class HeadParams:
+    """alpha of Eq. 7, m candidates, how much mouth and eyes weigh, the largest misfit, and as in section `face` the rest."""
+
+    alpha: float
+    candidates: int
+    expression: float
+    max_misfit: float
+    exclude_neighbours: int
+    hysteresis: float
+    min_sharpness: float
+
+
+class Heads:
+    """boxes (t 4) of the heads, NaN where no head may be placed; px, their patches' side; why frames have none."""
+
+    def __init__(
+        self, generated: Foregrounds, faces: FaceIndex, motion: Track, inputs: MeshInputs, params: HeadParams, is_self: bool
+    ) -> None:
+        driver, target, joints = inputs.driver, inputs.target, inputs.joints
+        _check(generated, driver, target, faces, joints)
+        self._generated, self._faces, self._params, self._is_self = generated, faces, params, is_self
+        seen = target.seen[faces.frame]
+        self._rows = np.flatnonzero(seen)  # faces of the index with a mesh
+        pool = target.points[faces.frame[self._rows]].astype(np.float64)
+        self._pool = pool[..., :2]
+        self._chooser = CandidateChooser(params.candidates, params.hysteresis)
+        self._kept = np.zeros(len(generated), bool)
+        self._network: FaceMesh | None = None
+        self.wanted, self.boxes, self.px = np.empty((len(generated), 0, 2)), np.full((len(generated), 4), np.nan), LEAST_PX
+        self.skipped = list(driver.skipped) if len(pool) else ["no face of the index has a mesh"]
+        if not len(pool) or not driver.seen.any():
+            return
+        self._network = FaceMesh(inputs.weights, 1)
+        self._weights = point_weights(pool.shape[1], params.expression)
+        self.wanted = driven_meshes(driver.points, *_head_joints(joints, motion), None if is_self else mean_shape(pool))
+        self.boxes, self.px = head_boxes(self.wanted)
+
+    @property
+    def placed(self) -> int:
+        """Frames that got a real head so far."""
+        return int(self._kept.sum())
+
+    def residuals(self) -> Iterator[np.ndarray]:
+        """Blocks (n p p 4) int16 in the order of the frames; zeros where the head stays as generated."""
+        for start, images in self._generated.rgb.blocks(BLOCK):
+            mattes = self._generated.matte[start : start + len(images)]
+            block = np.zeros((len(images), self.px, self.px, 4), np.int16)
+            for i in np.flatnonzero(np.isfinite(self.boxes[start : start + len(images)]).all(axis=1)):
+                self._place(start + int(i), images[i], mattes[i], block[i])
+            yield block
+
+    def _place(self, t: int, image: np.ndarray, matte: np.ndarray, out: np.ndarray) -> None:
+        crop, box, params = self._generated.crop[t], self.boxes[t], self._params
+        rgb, opacity = (cut_from_crop(a, crop, box, self.px, border) for a, border in ((image, "replicate"), (matte, "zero")))
+        query = t if self._is_self else None
+        sharpness = self._faces.sharpness[self._rows]
+        allowed = allowed_faces(self._faces.frame[self._rows], sharpness, params.min_sharpness, query, params.exclude_neighbours)
+        distances = mesh_distances(self.wanted[t], self._pool, self._weights)
+        own = self._own_misfit(rgb, opacity, t)
+        # The generated head is a candidate too, with the same advantage for what was shown in the frame before.
+        stays = 1 - params.hysteresis
+        bound = own / stays if t and self._kept[t - 1] else own * stays
+        chosen, weights = self._chooser.choose(distances, allowed & (distances < min(bound, params.max_misfit)))
+        if len(chosen):
+            head = Head(rgb, opacity, box, self.wanted[t])
+            out[:] = placed(head, self._faces, self._rows[chosen], self._pool[chosen], weights, params.alpha)
+            self._kept[t] = True
+
+    def _own_misfit(self, rgb: np.ndarray, matte: np.ndarray, t: int) -> float:
+        """How badly the generated head fits where it lies; infinite where it shows no face."""
+        assert self._network is not None
+        opacity = matte[..., None].astype(np.float32) / 255
+        shown = np.rint(opacity * rgb + (1 - opacity) * GREY).astype(np.uint8)
+        wanted = apply_affine(box_to_crop(self.boxes[t], (self.px, self.px)), self.wanted[t])
+        found = look_at_face(self._network, shown, [square_about(wanted)])
+        return misfit(wanted, found.points[:, :2], self._weights) if found.presence >= SURE else np.inf
+
+
+def _head_joints(driver: Track, motion: Track) -> tuple[np.ndarray, np.ndarray]:
+    """The head's joints (t j 2) before and after retargeting."""
+    names = [name for name in face_landmarks(motion.skeleton) if name in driver.joints]
+    if len(names) < LEAST_PLACE_JOINTS:
+        raise InputError(f"face.align: mesh needs two joints of the head in driver and motion, found {len(names)}; set face.align: joints")
+    before, after = (track.points[:, [track.skeleton.index(name) for name in names]].astype(np.float64) for track in (driver, motion))
+    return before, after
+
+
+def _check(generated: Foregrounds, driver: Meshes, target: Meshes, faces: FaceIndex, joints: Track) -> None:
+    if not len(generated) == len(driver) == len(joints.points):
+        found = f"{driver.source} {len(driver)}, {joints.source} {len(joints.points)}, {generated.source} {len(generated)}"
+        raise InputError(f"Driver and foregrounds must have as many frames, found {found}. Run: dvc repro measure_faces enhance_faces")
+    if len(faces) and faces.frame.max() >= len(target):
+        found = f"{len(target)} frames and a face of frame {faces.frame.max()}"
+        raise InputError(f"{target.source} must be of the clip of the face index, found {found}. Run: dvc repro measure_faces index_faces")

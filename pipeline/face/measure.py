@@ -1,0 +1,95 @@
+"""The mesh of the subject's face in each frame of a clip, and its expression. Not in the paper, whose faces are five joints."""
+
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from pydantic import Field
+
+from pipeline.artifacts.agree import require_same_length
+from pipeline.artifacts.frames import Frames
+from pipeline.artifacts.keypoints import Track
+from pipeline.artifacts.meshes import Meshes, write_meshes
+from pipeline.body.regions import RegionParams, drop_unusable, region_boxes
+from pipeline.networks.face_mesh import EXPRESSIONS, POINTS, Face, FaceMesh, Square, square_about
+from pipeline.params import Section
+from pipeline.progress import Progress
+
+BLOCK = 16
+SURE = 0.9  # a look that is this sure is not repeated from elsewhere
+
+
+class FaceMeshParams(Section):
+    """Section `face_mesh` of params.yaml."""
+
+    network: Literal["face_mesh", "none"]
+    threads: int = Field(ge=1, le=256)
+    min_presence: float = Field(gt=0, lt=1)
+    min_side_px: float = Field(ge=12, le=512)
+
+
+def measure_faces(frames: Frames, track: Track, weights: Path, params: FaceMeshParams, regions: RegionParams, out: Path) -> int:
+    """Publish the meshes of a clip's selected subject; returns the number of frames with a face.
+
+    Frames without the face's joints, with a face under min_side_px, and those where the network is not sure (a face turned away
+    or hidden) have none, which is said. A skeleton without a face, and network: none, give a table of nothing.
+    """
+    require_same_length(track, frames)
+    region = next((r.name for r in track.skeleton.regions if r.kind == "face"), None)
+    if params.network == "none" or region is None:
+        nothing = np.empty((len(frames), 0, 3), np.float32), np.empty((len(frames), 0), np.float32), np.zeros(len(frames), np.float32)
+        write_meshes(out, Meshes(*nothing, frames.size_hw, ("no face is measured here",)))
+        return 0
+    boxes, skipped = drop_unusable(region_boxes(track.points, track.skeleton, regions), track.size_hw, params.min_side_px)
+    meshes = _measure(frames, track, boxes[region], FaceMesh(weights, params.threads), params.min_presence)
+    reasons = list(skipped[region])
+    unsure = int((np.isfinite(boxes[region]).all(axis=1) & ~meshes.seen).sum())
+    if unsure:
+        reasons.append(f"{unsure} of {len(frames)} frames: the face is turned away or hidden")
+    for reason in reasons:
+        print(f"measure_faces: {reason}.")
+    write_meshes(out, Meshes(meshes.points, meshes.expression, meshes.presence, meshes.size_hw, tuple(reasons)))
+    return int(meshes.seen.sum())
+
+
+def first_looks(points: np.ndarray, track: Track, box: np.ndarray, before: np.ndarray | None) -> list[Square]:
+    """Where to look for a face in box (4): with its eyes level, where it was a frame before (mesh (478 3) or None), and upright.
+
+    points (j 2): the frame's joints, full px, NaN = missing.
+    """
+    right, left = (points[track.skeleton.index(name)] for name in ("right_eye", "left_eye"))
+    tilt = float(np.arctan2(left[1] - right[1], left[0] - right[0]))
+    x, y = (box[:2] + box[2:]) / 2 - 0.5
+    upright = Square((float(x), float(y)), float(box[2] - box[0]))
+    level = [] if not np.isfinite(tilt) else [Square(upright.centre_xy, upright.side_px, tilt)]
+    return [*level, *([] if before is None else [square_about(before)]), upright]
+
+
+def look_at_face(network: FaceMesh, image: np.ndarray, squares: list[Square]) -> Face:
+    """The surest face of image (h w 3) uint8 through the squares, tried in turn until one is sure enough."""
+    best = network(image, squares[0])
+    for square in squares[1:]:
+        if best.presence >= SURE:
+            break
+        other = network(image, square)
+        best = other if other.presence > best.presence else best
+    return best
+
+
+def _measure(frames: Frames, track: Track, boxes: np.ndarray, network: FaceMesh, min_presence: float) -> Meshes:
+    t = len(frames)
+    points, expression = np.full((t, POINTS, 3), np.nan, np.float32), np.full((t, len(EXPRESSIONS)), np.nan, np.float32)
+    presence = np.zeros(t, np.float32)
+    before: np.ndarray | None = None
+    with Progress(t, "measure_faces") as progress:
+        for start, images in frames.blocks(BLOCK):
+            for n, image in enumerate(images, start):
+                found = None
+                if np.isfinite(boxes[n]).all():
+                    found = look_at_face(network, image, first_looks(track.points[n].astype(np.float64), track, boxes[n], before))
+                    presence[n] = found.presence
+                before = found.points if found is not None and found.presence >= min_presence else None
+                if found is not None and before is not None:
+                    points[n], expression[n] = found.points, found.expression
+            progress.advance(len(images))
+    return Meshes(points, expression, presence, frames.size_hw, ())

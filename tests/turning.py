@@ -1,0 +1,71 @@
+"""A drawn figure that turns its head, as the artifacts that the face room reads; tests of that room share it."""
+
+from pathlib import Path
+
+import figure
+import numpy as np
+
+from pipeline.artifacts.foregrounds import create_foregrounds
+from pipeline.artifacts.frames import create_frames, open_frames
+from pipeline.artifacts.keypoints import Keypoints, read_keypoints, write_keypoints
+from pipeline.artifacts.mattes import create_mattes, open_mattes
+from pipeline.body.regions import RegionParams
+from pipeline.body.skeleton import load_skeleton
+from pipeline.face.enhance import FaceParams
+from pipeline.face.index import FaceIndexParams, IndexInputs, index_faces
+from pipeline.picture.geometry import box_to_crop, sample_crop
+from pipeline.timeline.split import SplitParams
+from pipeline.video.clock import Clock
+
+HUMAN = load_skeleton(Path("pipeline/skeletons/human.yaml"))
+REGIONS = RegionParams(region_px=32, face_side=2.0, hand_side=1.1, foot_side=0.9, smooth_frames=5, min_side_px=8)
+SPLIT = SplitParams(hold_out_fraction=0.25)
+T, SIZE = 24, 200
+MATRIX = box_to_crop(np.array([0.0, 0.0, SIZE, SIZE]), (64, 64))
+TURNING = figure.Motion(period=24.0, turn_degrees=60.0, sway=0.0)
+
+
+def face_params(**changes: object) -> FaceParams:
+    values = {
+        "align": "joints", "alpha": 0.6, "beta": "1 - alpha", "candidates": 3, "expression": 3.0, "max_misfit": 0.35,
+        "similarity": "vectors", "vectors": 6, "normalise": True, "exclude_neighbours": 2, "hysteresis": 0.0, "min_sharpness": 0.0,
+    }  # fmt: skip
+    return FaceParams.model_validate({**values, **changes})
+
+
+def write_clip(folder: Path, held_out_seed: int | None = None, blank: bool = False) -> dict[str, Path]:
+    """A figure of 160 px that turns its head from right to left; generated = its frames seen at 64 px."""
+    names = {"frames": "zarr", "mattes": "zarr", "generated": "zarr", "keypoints": "parquet", "motion": "parquet"}
+    paths = {name: folder / f"{name}.{suffix}" for name, suffix in names.items()}
+    person = figure.Figure(height_px=160)
+    posed = person.points(T, (100, 185), TURNING)
+    frames, mattes = person.render(posed, figure.static_background((SIZE, SIZE)))
+    points = np.full((T, 1, len(HUMAN.joints), 2), np.nan, np.float32)
+    points[:, 0, [HUMAN.index(joint) for joint in person.joints]] = posed
+    if blank:
+        points[..., [HUMAN.index(name) for name in ("nose", "right_eye", "left_eye", "right_ear", "left_ear")], :] = np.nan
+    if held_out_seed is not None:
+        rng = np.random.default_rng(held_out_seed)
+        frames[18:] = rng.integers(0, 256, frames[18:].shape)
+        points[18:] += rng.normal(0, 2, points[18:].shape).astype(np.float32)
+    clock = Clock.regular("25", T)
+    with create_frames(paths["frames"], clock, (SIZE, SIZE)) as writer:
+        writer.append(frames)
+    with create_mattes(paths["mattes"], clock, (SIZE, SIZE)) as writer:
+        writer.append(mattes)
+    small = [np.stack([sample_crop(image, MATRIX, (64, 64)) for image in stack]) for stack in (frames, mattes)]
+    crop = np.repeat(MATRIX[None], T, 0)
+    with create_foregrounds(paths["generated"], (64, 64), clock, crop, np.ones(T, bool), (SIZE, SIZE)) as writer:
+        writer.append(*small)
+    score = np.isfinite(points[..., 0]).astype(np.float32)
+    table = Keypoints(points, score, score.astype(np.uint8), HUMAN, clock, (SIZE, SIZE), 0)
+    write_keypoints(paths["keypoints"], table)
+    write_keypoints(paths["motion"], table, kind="motions")
+    return paths
+
+
+def index(clip: dict[str, Path], folder: Path, split: SplitParams = SPLIT) -> tuple[Path, Path]:
+    outs = folder / "faces.parquet", folder / "faces.zarr"
+    inputs = IndexInputs(open_frames(clip["frames"]), open_mattes(clip["mattes"]), read_keypoints(clip["keypoints"]).track())
+    index_faces(inputs, FaceIndexParams(size_px=48, room=1.0, most=1000), REGIONS, split, *outs)
+    return outs
