@@ -99,7 +99,7 @@ def segment_person(inputs: SegmentInputs, backend: MatteBackend, params: Matting
             small = _small(found, small_hw, subject, extremities, keep_whole=backend in ONE_PERSON)
             whole = bridge(small, track.present, linked, lambda t: _about_limbs(t, small_hw, frames.size_hw, subject), misses)
             coarse_ones = _finished(flicker[0].watch(whole), flicker[1], subject, linked, params)
-            edges = _edge_pass(keypoints, frames.size_hw, subject, parts, params, background, inputs.edge_weights)
+            edges = _edge_pass(frames.size_hw, subject, parts, params, background, inputs.edge_weights)
             finished = _sharpened(coarse_ones, edges, params.smoothing, linked)
         else:
             finished = ((t, _without_rivals(matte, t, subject)) for t, _, matte in found)
@@ -221,7 +221,6 @@ def _finished(
 
 
 def _edge_pass(
-    keypoints: Keypoints,
     size_hw: tuple[int, int],
     subject: Subject,
     parts: Split,
@@ -234,10 +233,9 @@ def _edge_pass(
         return None
     if weights is None:
         raise InputError("matting.edges modnet needs its network: give the door --edge-weights FOLDER. Run: dvc repro fetch_edge_weights")
-    skeleton, small_hw = keypoints.skeleton, _small_hw(size_hw, subject.usual_px)
-    face = [skeleton.index(joint) for region in skeleton.regions if region.kind == "face" for joint in region.joints]
+    small_hw = _small_hw(size_hw, subject.usual_px)
     unchanged = background and Unchanged(background, subject.boxes, small_hw, params.sensitivity, params.floor_levels)
-    return EdgePass(load_modnet(weights, params.threads), subject, face, size_hw, parts.training, unchanged)
+    return EdgePass(load_modnet(weights, params.threads), subject, size_hw, parts.training, unchanged)
 
 
 def _sharpened(found: Iterator[Sharp], edges: EdgePass | None, smoothing: float, linked: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:

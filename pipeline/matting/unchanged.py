@@ -27,6 +27,8 @@ class Unchanged:
     def shown(self, t: int, image: np.ndarray, box: Box) -> np.ndarray:
         """Weights (h w) float32 0..1 of the pixels in box, which image (h w 3) uint8 of frame t shows: surely background."""
         height, width = self._limit.shape
+        if not np.isfinite(self._boxes[t]).all():
+            return np.zeros((box[3] - box[1], box[2] - box[0]), np.float32)
         small = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
         x0, y0, x1, y1 = grown_box(self._boxes[t] * np.tile(self._scale, 2), GROW, small.shape[:2])
         part = np.s_[y0:y1, x0:x1]

@@ -49,7 +49,7 @@ def test_confirmed_edges_are_taken_over():
 
 
 def test_haze_of_the_fine_matte_is_none_and_near_solid_is_solid():
-    hazy = 0.1 + 0.8 * TRUE
+    hazy = 0.03 + 0.94 * TRUE
     found = agreed(COARSE, hazy, DRAWN)
     assert found[:20, 120:].max() == 0
     assert found[100, 60] > 0.9999

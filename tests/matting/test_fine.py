@@ -9,14 +9,14 @@ import pytest
 from figure import Figure, Motion, human, static_background, truth
 from tiny_onnx import write_pointwise
 
-from pipeline.artifacts.frames import create_frames
-from pipeline.artifacts.keypoints import write_keypoints
+from pipeline.artifacts.frames import create_frames, open_frames
+from pipeline.artifacts.keypoints import read_keypoints, write_keypoints
 from pipeline.artifacts.mattes import open_mattes
 from pipeline.errors import InputError
 from pipeline.matting.backends import blazepose
 from pipeline.matting.difference import Background
 from pipeline.matting.fine import EdgePass
-from pipeline.matting.segment import MattingParams, segment_person
+from pipeline.matting.segment import MattingParams, SegmentInputs, segment_person
 from pipeline.matting.steady import Moment
 from pipeline.matting.steady_edges import steady_edges
 from pipeline.matting.subject import Subject, subject_of
@@ -58,8 +58,8 @@ def blurred(true: np.ndarray) -> np.ndarray:
     return np.stack([cv2.GaussianBlur(one, (0, 0), 2.0) for one in true])
 
 
-def passing(see, subject: Subject, face: list[int] | None = None, unchanged: Unchanged | None = None) -> EdgePass:
-    return EdgePass(see, subject, face or [], SIZE_HW, np.arange(FRAMES), unchanged)
+def passing(see, subject: Subject) -> EdgePass:
+    return EdgePass(see, subject, SIZE_HW, np.arange(FRAMES), None)
 
 
 def test_edges_come_from_the_network_and_nothing_else_changes():
@@ -85,30 +85,6 @@ def test_a_network_that_is_wrong_everywhere_changes_nothing_to_speak_of(says):
     assert np.abs(found.astype(float) - coarse).mean() < 0.5
 
 
-def test_the_head_is_looked_at_again_where_that_is_finer():
-    """A head of 60 px and more is worth it; each look shows a square of as many pixels, whatever the frame's."""
-    _, true, points = drawn()
-    big = [cv2.resize(true[0], None, fx=5, fy=5, interpolation=cv2.INTER_LINEAR), points[:1] * 5 + 2]
-    table = truth(big[1], Figure().joints, human(), big[0].shape)
-    one = subject_of(table, split_frames(table.track().present, SPLIT))
-    face = [human().index(joint) for joint in ("nose", "right_eye", "left_eye")]
-    seen: list[np.ndarray] = []
-
-    def see(image: np.ndarray) -> np.ndarray:
-        seen.append(image)
-        return not_blue(image)
-
-    frame = np.where(big[0][..., None] > 127, 120, np.array([20, 30, 250])).astype(np.uint8)
-    EdgePass(see, one, face, big[0].shape, np.arange(1), None).sharpened(0, frame, big[0])
-    assert [max(image.shape[:2]) <= 192 for image in seen] == [False, True]
-    shown = [np.count_nonzero(not_blue(image) > 0.5) for image in seen]
-    assert shown[1] > 0
-    seen.clear()
-    small = subject(points)
-    EdgePass(see, small, face, SIZE_HW, np.arange(FRAMES), None).sharpened(0, frame[::5, ::5], true[0])
-    assert len(seen) == 1
-
-
 def test_a_crop_of_any_size_costs_the_network_about_the_same():
     for factor in (1, 4, 8):
         _, true, points = drawn()
@@ -120,7 +96,7 @@ def test_a_crop_of_any_size_costs_the_network_about_the_same():
             areas.append(image.shape[0] * image.shape[1])
             return not_blue(image)
 
-        edges = EdgePass(see, one, [], size_hw, np.arange(FRAMES), None)
+        edges = EdgePass(see, one, size_hw, np.arange(FRAMES), None)
         frame = np.zeros((*size_hw, 3), np.uint8)
         everywhere = np.full(size_hw, 255, np.uint8)
         edges.sharpened(0, frame, cv2.resize(true[0], size_hw[::-1]))
@@ -130,24 +106,32 @@ def test_a_crop_of_any_size_costs_the_network_about_the_same():
 
 
 def test_a_box_beside_the_person_that_never_moved_is_taken_out():
+    """In a frame twice as large, in whose lower right the figure stands."""
     frames, true, points = drawn()
-    box = np.s_[120:150, 105:130]
-    still = np.full((*SIZE_HW, 3), (20, 30, 250), np.float32)
+    away = SIZE_HW[1], SIZE_HW[0]
+    size_hw = (2 * SIZE_HW[0], 2 * SIZE_HW[1])
+    table = truth(points + np.array(away), Figure(170).joints, human(), size_hw)
+    one = subject_of(table, split_frames(table.track().present, SPLIT))
+    box = np.s_[320:350, 285:310]
+    still = np.full((*size_hw, 3), (20, 30, 250), np.float32)
     still[box] = (20, 200, 250)
-    background = Background(still, np.ones(SIZE_HW, np.float32), np.ones(SIZE_HW, bool), True)
-    one = subject(points)
-    unchanged = Unchanged(background, one.boxes, (100, 90), 5.0, 12.0)
-    frame = np.where(true[0][..., None] > 127, frames[0], still.astype(np.uint8))
-    coarse = blurred(true)[0]
+    background = Background(still, np.ones(size_hw, np.float32), np.ones(size_hw, bool), True)
+    unchanged = Unchanged(background, one.boxes, SIZE_HW, 5.0, 12.0)
+    coarse, whole, frame = np.zeros(size_hw, np.uint8), np.zeros(size_hw, np.uint8), still.astype(np.uint8)
+    whole[away[1] :, away[0] :], coarse[away[1] :, away[0] :] = true[0], blurred(true)[0]
+    frame[away[1] :, away[0] :][true[0] > 127] = frames[0][true[0] > 127]
     coarse[box] = np.maximum(coarse[box], 250)
-    inside, untouched = np.s_[124:146, 110:126], (true[0] > 250) & (coarse > 240)
-    found = passing(not_blue, one, None, unchanged).sharpened(0, frame, coarse)
+    inside, untouched = np.s_[324:346, 290:306], (whole > 250) & (coarse > 240)
+    def passed(unchanged: Unchanged | None) -> EdgePass:
+        return EdgePass(not_blue, one, size_hw, np.arange(FRAMES), unchanged)
+
+    found = passed(unchanged).sharpened(0, frame, coarse)
     assert found[inside].max() < 30
     assert found[untouched].min() > 200
-    assert passing(not_blue, one).sharpened(0, frame, coarse)[inside].min() > 200
+    assert passed(None).sharpened(0, frame, coarse)[inside].min() > 200
     moved = frame.copy()
     moved[box] = (120, 20, 250)  # it has changed: it may be something the person carries
-    assert passing(not_blue, one, None, unchanged).sharpened(0, moved, coarse)[inside].min() > 200
+    assert passed(unchanged).sharpened(0, moved, coarse)[inside].min() > 200
 
 
 def moments(mattes: list[np.ndarray]) -> list[tuple[Moment, np.ndarray]]:
@@ -198,8 +182,8 @@ def stage(
     monkeypatch.setattr(blazepose, "load", lambda *_: lambda images, boxes, points: np.stack([soft[image.tobytes()] for image in images]))
     write_pointwise(folder / FILE, [0.0, 0.0, -12.0], 8.0)
     params = PARAMS.model_copy(update={"edges": edges})
-    paths = folder / "ana.zarr", folder / "ana.parquet", folder / "m.zarr"
-    segment_person(*paths, "blazepose", params, SPLIT, folder, folder if network else None)
+    read = open_frames(folder / "ana.zarr"), read_keypoints(folder / "ana.parquet")
+    segment_person(SegmentInputs(*read, folder, folder if network else None), "blazepose", params, SPLIT, folder / "m.zarr")
     return open_mattes(folder / "m.zarr")[:], true
 
 
