@@ -81,7 +81,7 @@ EDITS: dict[str, dict[str, Any]] = {
     "`background`": {"background.max_samples": 20},
     "`background.fill`": {"background.fill": "deepfill"},
     "`matting`": {"matting.smoothing": 0.4},
-    "`matting.edges`": {"matting.edges": "modnet"},
+    "`matting.edges`": {"matting.edges": "none"},
     "`split`": {"split.hold_out_fraction": 0.3},
     "`pose`": {"pose.smoothing_s": 0.06},
     "`frames`": {"frames.max_height_px": 144},

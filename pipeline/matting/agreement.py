@@ -34,7 +34,7 @@ def limbs_of(size_hw: tuple[int, int], points: np.ndarray, limbs: list[tuple[int
     """Draw joints points (j 2), NaN where missing, and the limbs between them, into a picture of size_hw."""
     drawn = np.zeros(size_hw, np.uint8)
     safe = np.clip(points, -4000, 20000)
-    seen = np.isfinite(points).all(axis=1)
+    seen = np.isfinite(points[:, 0]) & np.isfinite(points[:, 1])
     for a, b in limbs:
         if seen[a] and seen[b]:
             start, end = np.rint(safe[[a, b]]).astype(int).tolist()
