@@ -18,7 +18,7 @@ def main() -> None:
         "Segment the selected person, or animal, of a target: its opacity in every frame.",
         reads={"frames": "frames (Zarr)", "keypoints": "keypoints (Parquet)"},
         writes={"out": "mattes (Zarr)"},
-        optional={"weights": "folder with the backend's network"},
+        optional={"weights": "folder with the backend's network", "edge-weights": "folder with the network of matting.edges"},
     )
     parser.add_argument("--target", required=True, type=named("target"), metavar="NAME", help="target in the params file")
     args = parser.parse_args()
@@ -28,7 +28,7 @@ def main() -> None:
     backend = read_value(args.params, f"{place}.matte")
     if backend not in get_args(MatteBackend):
         raise InputError(f"{args.params}: {place}.matte is {backend!r}; legal: {', '.join(get_args(MatteBackend))}.")
-    inputs = SegmentInputs(open_frames(args.frames), read_keypoints(args.keypoints), args.weights)
+    inputs = SegmentInputs(open_frames(args.frames), read_keypoints(args.keypoints), args.weights, args.edge_weights)
     with stage_clock(args.time) as figures:
         figures["frames"] = segment_person(inputs, backend, params, split, args.out)
 

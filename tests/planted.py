@@ -25,8 +25,35 @@ def _of(tests: str, *rows: tuple[str, str, str, str]) -> list[Fault]:
 
 A, E, R, N, B = "pipeline/appearance/", "pipeline/evaluation/", "pipeline/report/", "pipeline/networks/", "pipeline/body/"
 P, W, S, D = "pipeline/pose/", "pipeline/reference/", A + "systems/", A + "renderers/"
+M = "pipeline/matting/"
 
 FAULTS = [
+    *_of("tests/matting/test_agreement.py",
+        ("a limb that the fine matte lost is lost", M + "agreement.py", "    sees = _sees(coarse, fine, limbs)\n",
+         "    sees = np.ones_like(coarse)\n"),
+        ("both mattes are compared as they are, not relative to what is there", M + "agreement.py",
+         "np.abs(a - b) / there)", "np.abs(a - b))"),
+        ("haze of the fine matte stays", M + "agreement.py", "sharp = np.clip((fine - CLEAR) / (SOLID - CLEAR), 0, 1)", "sharp = fine"),
+        ("what stands still is taken out whatever the fine matte says", M + "agreement.py", "still * _denied(fine, limbs) * sees",
+         "still * sees"),
+        ("far from all limbs the fine matte is always believed", M + "agreement.py",
+         " + 0.02 * _blurred(values, 3 * sigma_px) + 1e-4 * values.mean()", " + 1e-9"),
+    ),
+    *_of("tests/matting/test_views.py",
+        ("a view's squares begin at its box", M + "views.py", "np.floor(box_xyxy[:2] / square_px) * square_px", "np.floor(box_xyxy[:2])"),
+        ("a small picture is enlarged half a pixel aside", M + "views.py", "(x0 + 0.5) * sx - 0.5", "x0 * sx"),
+    ),
+    *_of("tests/matting/test_fine.py",
+        ("the crop is not bounded where the person stretches out", M + "fine.py", "max(self._square, int(np.ceil(stretched)))",
+         "self._square"),
+        ("edges are steadied across a cut", M + "steady_edges.py", "(linked[current[0].t], linked[after[0].t])", "(True, True)"),
+        ("a still thing is looked for in the wrong place", M + "unchanged.py", "return enlarged(same, box, self._scale)",
+         "return enlarged(same, (0, 0, box[2] - box[0], box[3] - box[1]), self._scale)"),
+    ),
+    *_of("tests/networks/test_modnet.py",
+        ("the portrait network sees blue for red", N + "modnet.py", "mean=(127.5, 127.5, 127.5))",
+         "mean=(127.5, 127.5, 127.5), swapRB=True)"),
+    ),
     *_of("tests/appearance/test_shown.py",
         ("discriminators are never shown a fake", S + "fakevideo.py", "batch.composites, real), made.detach()",
          "batch.composites, real), self._as_seen(batch.composites, real)"),

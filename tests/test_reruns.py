@@ -40,6 +40,7 @@ RERUNS = {
     "`background`": "inpaint_background, `crop`, `reference`",
     "`background.fill`": "fetch_fill_weights, `background`",
     "`matting`": "segment_person, index_faces, `background`",
+    "`matting.edges`": "fetch_edge_weights, `matting`",
     "`split`": "estimate_poses, retarget_motion, measure_faces, `matting`",
     "`pose`": "estimate_poses, retarget_motion, measure_faces, `matting`",
     "`frames`": "extract_frames, `pose`",
@@ -57,7 +58,8 @@ RERUNS = {
     "enhance_faces@<pair>, refine_regions@<pair>, "
     "fuse@<pair>, redetect_poses@<pair>, evaluate@<pair>, sign@<pair>, report",
     "`pairs.<pair>.redetect`": "fetch_redetection_weights@<pair>, redetect_poses@<pair>, evaluate@<pair>, report",
-    "`clips.<clip>.video` of a driver": "fetch_hand_weights@<clip>, extract_frames@<clip>, estimate_poses@<clip>, measure_faces@<clip>, `pairs.<pair>.motion`",
+    "`clips.<clip>.video` of a driver": "fetch_hand_weights@<clip>, extract_frames@<clip>, estimate_poses@<clip>, measure_faces@<clip>, "
+    "`pairs.<pair>.motion`",
     "`clips.<clip>.span` of a driver": "`clips.<clip>.video` of a driver",
     "`clips.<clip>.select` of a driver": "`clips.<clip>.video` of a driver",
     "`clips.<clip>.hands` of a driver": "`clips.<clip>.video` of a driver",
@@ -85,6 +87,7 @@ EDITS: dict[str, dict[str, Any]] = {
     "`background`": {"background.max_samples": 20},
     "`background.fill`": {"background.fill": "deepfill"},
     "`matting`": {"matting.smoothing": 0.4},
+    "`matting.edges`": {"matting.edges": "none"},
     "`split`": {"split.hold_out_fraction": 0.3},
     "`pose`": {"pose.smoothing_s": 0.06},
     "`frames`": {"frames.max_height_px": 144},

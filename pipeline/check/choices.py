@@ -9,6 +9,7 @@ from typing import Any
 PIPELINE = Path(__file__).resolve().parent.parent
 HANDS = ("mediapipe", "none")  # what pipeline/pose knows besides its backends
 FUSE_STAGES = ("generated", "warped", "enhanced", "refined")  # dvc.yaml names a store of foregrounds after each
+EDGES = ("modnet", "none")  # each has an asset of its name
 
 
 @functools.cache
@@ -24,6 +25,7 @@ def choices() -> dict[str, list[str]]:
         "clips.refiner": _packages("pose/refiners", assets),
         "targets.matte": _packages("matting/backends", assets),
         "pairs.redetect": [name for name in seers if name != "imported"],
+        "matting.edges": list(EDGES),
         "background.fill": _packages("background/backends", assets),
         "appearance.features": assets,
         "fuse.stage": list(FUSE_STAGES),
@@ -33,7 +35,7 @@ def choices() -> dict[str, list[str]]:
 def choice_faults(tree: Mapping[Any, Any]) -> list[str]:
     """Complaints about the values that sections (not clips, targets, pairs) choose by, one line each, in the order of choices()."""
     legal, faults = choices(), []
-    for key in ("background.fill", "appearance.features", "fuse.stage"):
+    for key in ("matting.edges", "background.fill", "appearance.features", "fuse.stage"):
         section, name = key.split(".")
         values = tree.get(section)
         found = values.get(name) if isinstance(values, Mapping) else None

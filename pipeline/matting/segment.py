@@ -18,15 +18,19 @@ from pipeline.artifacts.frames import Frames, replace_clock
 from pipeline.artifacts.keypoints import Keypoints
 from pipeline.artifacts.mattes import create_mattes
 from pipeline.artifacts.store import Appends, require_free_bytes
-from pipeline.body.trunk import whole_body_px, with_hips
 from pipeline.errors import InputError
 from pipeline.matting.bridge import Misses, bridge
 from pipeline.matting.difference import Background, fit_background, hide_boxes
 from pipeline.matting.edges import refine_edges
 from pipeline.matting.extremities import Extremities
+from pipeline.matting.fine import EdgePass
 from pipeline.matting.flicker import Flicker
 from pipeline.matting.person import own_pixels
 from pipeline.matting.steady import Moment, steady
+from pipeline.matting.steady_edges import Sharp, steady_edges
+from pipeline.matting.subject import Subject, subject_of
+from pipeline.matting.unchanged import Unchanged
+from pipeline.networks.modnet import load_modnet
 from pipeline.params import Section
 from pipeline.picture.framing import body_boxes
 from pipeline.picture.stillness import hidden_by, samples_that_fit
@@ -55,30 +59,17 @@ class MattingParams(Section):
     edge_radius: float = Field(ge=0.0, le=0.05)
     edge_epsilon: float = Field(ge=1e-6, le=1.0)
     extremities: Literal["difference", "none"]
-
-
-@dataclass(frozen=True)
-class _Subject:
-    """The selected track, with hips where no frame shows them, and what is known of its size.
-
-    body_px (t) is its larger extent, never under half the usual, nor under what a body with such a trunk would have.
-    """
-
-    points: np.ndarray
-    others: np.ndarray
-    boxes: np.ndarray
-    body_px: np.ndarray
-    usual_px: float
-    limbs: list[tuple[int, int]]
+    edges: Literal["modnet", "none"]
 
 
 @dataclass(frozen=True)
 class SegmentInputs:
-    """What is read of a target, and the folder with the backend's network, if it has one."""
+    """What is read of a target, and the folders with the backend's network and that of MattingParams.edges, where they have one."""
 
     frames: Frames
     keypoints: Keypoints
     weights: Path | None
+    edge_weights: Path | None = None
 
 
 def segment_person(inputs: SegmentInputs, backend: MatteBackend, params: MattingParams, split: SplitParams, out: Path) -> int:
@@ -86,7 +77,7 @@ def segment_person(inputs: SegmentInputs, backend: MatteBackend, params: Matting
 
     Mattes of training frames are the same whatever the held-out frames show. Frames in which the backend misses the person are
     bridged; the mattes' attributes bridged_frames, guessed_frames and flicker say so. Raises InputError when frames and keypoints
-    disagree, nobody is selected, or the backend's network is missing.
+    disagree, nobody is selected, or a network is missing: the backend's (weights) or that of params.edges (edge_weights).
     """
     frames, keypoints = inputs.frames, inputs.keypoints
     require_same_clip(frames, keypoints)
@@ -96,7 +87,7 @@ def segment_person(inputs: SegmentInputs, backend: MatteBackend, params: Matting
     # What is usual of the subject is learnt on training frames.
     track = keypoints.track()
     parts = split_frames(track.present, split)
-    subject = _subject(keypoints, parts)
+    subject = subject_of(keypoints, parts)
     require_free_bytes(out, len(frames) * frames.size_hw[0] * frames.size_hw[1] // 20)
     find, coarse, background = _load_backend(backend, frames, keypoints, subject, parts, params, inputs.weights)
     linked = _linked(track.present, parts)
@@ -109,7 +100,9 @@ def segment_person(inputs: SegmentInputs, backend: MatteBackend, params: Matting
             extremities = Extremities(track, background, small_hw, params.sensitivity, params.floor_levels)
             small = _small(found, small_hw, subject, extremities, keep_whole=backend in ONE_PERSON)
             whole = bridge(small, track.present, linked, lambda t: _about_limbs(t, small_hw, frames.size_hw, subject), misses)
-            finished = _finished(flicker[0].watch(whole), flicker[1], subject, linked, params)
+            coarse_ones = _finished(flicker[0].watch(whole), flicker[1], subject, linked, params)
+            edges = _edge_pass(frames.size_hw, subject, parts, params, background, inputs.edge_weights)
+            finished = _sharpened(coarse_ones, edges, params.smoothing, linked)
         else:
             finished = ((t, _without_rivals(matte, t, subject)) for t, _, matte in found)
         _write(writer, finished, len(frames))
@@ -130,7 +123,7 @@ def _load_backend(
     name: MatteBackend,
     frames: Frames,
     keypoints: Keypoints,
-    subject: _Subject,
+    subject: Subject,
     parts: Split,
     params: MattingParams,
     weights: Path | None,
@@ -186,7 +179,7 @@ def _by_box(segment: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Backend:
     return lambda block, boxes, _: segment(block, boxes)
 
 
-def _found(frames: Frames, subject: _Subject, find: Backend) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+def _found(frames: Frames, subject: Subject, find: Backend) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
     """Every frame as (t, image (h w 3), the backend's matte (h w) uint8)."""
     for start, block in frames.blocks(BLOCK_FRAMES):
         part = slice(start, start + len(block))
@@ -198,7 +191,7 @@ def _found(frames: Frames, subject: _Subject, find: Backend) -> Iterator[tuple[i
 def _small(
     found: Iterator[tuple[int, np.ndarray, np.ndarray]],
     small_hw: tuple[int, int],
-    subject: _Subject,
+    subject: Subject,
     extremities: Extremities,
     keep_whole: bool,
 ) -> Iterator[Moment]:
@@ -213,7 +206,7 @@ def _small(
         yield Moment(t, image, cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), opaque)
 
 
-def _about_limbs(t: int, small_hw: tuple[int, int], size_hw: tuple[int, ...], subject: _Subject) -> np.ndarray:
+def _about_limbs(t: int, small_hw: tuple[int, int], size_hw: tuple[int, ...], subject: Subject) -> np.ndarray:
     """Weights (h w) float32 in 0..1 at the small size: which pixels may be the person's by its joints and everybody else's."""
     scale = np.array([small_hw[1] / size_hw[1], small_hw[0] / size_hw[0]])
     points, others = (_scaled(p[t], scale) for p in (subject.points, subject.others))
@@ -221,12 +214,38 @@ def _about_limbs(t: int, small_hw: tuple[int, int], size_hw: tuple[int, ...], su
 
 
 def _finished(
-    moments: Iterator[Moment], flicker: Flicker, subject: _Subject, linked: np.ndarray, params: MattingParams
-) -> Iterator[tuple[int, np.ndarray]]:
-    """Coarse mattes made steady and brought to the image's edges: (t, matte (h w) uint8); flicker measures what is left of it."""
+    moments: Iterator[Moment], flicker: Flicker, subject: Subject, linked: np.ndarray, params: MattingParams
+) -> Iterator[Sharp]:
+    """Coarse mattes made steady and brought to the image's edges: (moment, matte (h w) uint8); flicker measures what is left of it."""
     radius = round(params.edge_radius * subject.usual_px)
     for moment in flicker.watch(steady(moments, params.smoothing, linked)):
-        yield moment.t, _at_full_size(moment, radius, params.edge_epsilon)
+        yield moment, _at_full_size(moment, radius, params.edge_epsilon)
+
+
+def _edge_pass(
+    size_hw: tuple[int, int],
+    subject: Subject,
+    parts: Split,
+    params: MattingParams,
+    background: Background | None,
+    weights: Path | None,
+) -> EdgePass | None:
+    """What sharpens people's mattes, or None where params say so."""
+    if params.edges == "none":
+        return None
+    if weights is None:
+        raise InputError("matting.edges modnet needs its network: give the door --edge-weights FOLDER. Run: dvc repro fetch_edge_weights")
+    small_hw = _small_hw(size_hw, subject.usual_px)
+    unchanged = background and Unchanged(background, subject.boxes, small_hw, params.sensitivity, params.floor_levels)
+    return EdgePass(load_modnet(weights, params.threads), subject, size_hw, parts.training, unchanged)
+
+
+def _sharpened(found: Iterator[Sharp], edges: EdgePass | None, smoothing: float, linked: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """Full-size mattes with the edge pass's edges, made steady again; as they are without one."""
+    if edges is None:
+        return ((moment.t, matte) for moment, matte in found)
+    sharp = ((moment, edges.sharpened(moment.t, moment.image, matte)) for moment, matte in found)
+    return steady_edges(sharp, smoothing, linked)
 
 
 def _facts(misses: Misses, found: Flicker, smoothed: Flicker) -> dict[str, object]:
@@ -268,24 +287,13 @@ def _at_full_size(moment: Moment, radius_px: int, epsilon: float) -> np.ndarray:
     return full
 
 
-def _without_rivals(matte: np.ndarray, t: int, subject: _Subject) -> np.ndarray:
+def _without_rivals(matte: np.ndarray, t: int, subject: Subject) -> np.ndarray:
     """A fine matte without what lies nearer to somebody else; untouched where the subject is alone."""
     if not matte.any() or not np.isfinite(subject.others[t]).any():
         return matte
     far = 1e6  # alone, no pixel is too far from the limbs: an animal's tail may have no joint
     weights = own_pixels(matte.shape[:2], subject.points[t], subject.others[t], subject.limbs, subject.body_px[t], reach_px=far)
     return np.rint(matte * weights).astype(np.uint8)
-
-
-def _subject(keypoints: Keypoints, parts: Split) -> _Subject:
-    skeleton = keypoints.skeleton
-    points = with_hips(keypoints.track().points, skeleton)
-    whole = body_boxes(points)
-    extent = np.fmax((whole[:, 2:] - whole[:, :2]).max(axis=1), whole_body_px(points, skeleton))
-    usual = float(np.percentile(extent[parts.training], 95))
-    others = np.delete(keypoints.points, keypoints.selected or 0, axis=1)
-    body = np.fmax(extent, 0.5 * usual)
-    return _Subject(points, others, body_boxes(points, keypoints.size_hw), body, usual, skeleton.limb_indices())
 
 
 def _each(others: np.ndarray) -> list[np.ndarray]:

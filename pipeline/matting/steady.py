@@ -5,12 +5,14 @@ Not in the paper.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 import cv2
 import numpy as np
 
 ALIKE_LEVELS = 12.0
 FLOW_LEAST_PX = 16
+Item = TypeVar("Item")
 
 
 @dataclass
@@ -34,19 +36,16 @@ def steady(moments: Iterable[Moment], weight: float, linked: np.ndarray) -> Iter
     current: Moment | None = None
     for after in moments:
         if current is not None:
-            yield _mixed(current, _beside(before, current, after, linked), weight, flow)
+            yield _mixed(current, beside(before, after, (linked[current.t], linked[after.t])), weight, flow)
         before, current = current, after
     if current is not None:
-        yield _mixed(current, _beside(before, current, None, linked), weight, flow)
+        yield _mixed(current, beside(before, None, (linked[current.t], False)), weight, flow)
 
 
-def _beside(before: Moment | None, current: Moment, after: Moment | None, linked: np.ndarray) -> list[Moment]:
-    neighbours = []
-    if before is not None and linked[current.t]:
-        neighbours.append(before)
-    if after is not None and linked[after.t]:
-        neighbours.append(after)
-    return neighbours
+def beside(before: Item | None, after: Item | None, joined: tuple[bool, bool]) -> list[Item]:
+    """The neighbours that may be seen: joined says whether the one before and the one after are."""
+    pairs = ((before, joined[0]), (after, joined[1]))
+    return [item for item, seen in pairs if item is not None and seen]
 
 
 def _mixed(current: Moment, neighbours: list[Moment], weight: float, flow: cv2.DISOpticalFlow) -> Moment:
@@ -54,21 +53,33 @@ def _mixed(current: Moment, neighbours: list[Moment], weight: float, flow: cv2.D
     if weight > 0 and min(current.grey.shape) >= FLOW_LEAST_PX:
         for other in neighbours:
             moved, image = carried_along(current, other, flow)
-            # Where the flow is wrong the images differ, and the neighbour is left out.
-            alike = np.exp(-(((image.astype(np.float32) - current.grey) / ALIKE_LEVELS) ** 2))
-            share = weight * cv2.blur(alike, (3, 3))
+            share = weight * alike(current, image)
             total += share * moved
             count += share
     return Moment(current.t, current.image, current.grey, total / count)
+
+
+def alike(current: Moment, moved: np.ndarray) -> np.ndarray:
+    """Weights (h w) float32 0..1: where the flow is wrong a moved grey image differs, and the neighbour is left out."""
+    return cv2.blur(np.exp(-(((moved.astype(np.float32) - current.grey) / ALIKE_LEVELS) ** 2)), (3, 3))
 
 
 def carried_along(current: Moment, other: Moment, flow: cv2.DISOpticalFlow) -> tuple[np.ndarray, np.ndarray]:
     """Return the other's matte and grey image as they would look at the current moment; unmoved in pictures too small for the flow."""
     if min(current.grey.shape) < FLOW_LEAST_PX:
         return other.matte, other.grey
+    field, grey = motion(current, other, flow)
+    return moved_along(other.matte, field), grey
+
+
+def motion(current: Moment, other: Moment, flow: cv2.DISOpticalFlow) -> tuple[np.ndarray, np.ndarray]:
+    """Return where each pixel was in the other picture, as an offset (h w 2) float32, and the other's grey image moved so."""
     field = flow.calc(current.grey, other.grey, None)  # type: ignore[call-overload]
-    h, w = current.grey.shape
+    return field, moved_along(other.grey, field)
+
+
+def moved_along(picture: np.ndarray, field: np.ndarray) -> np.ndarray:
+    """A picture (h w) whose pixels are taken from where an offset (h w 2) says."""
+    h, w = picture.shape
     x, y = np.meshgrid(np.arange(w, dtype=np.float32), np.arange(h, dtype=np.float32))
-    at = (x + field[..., 0], y + field[..., 1])
-    matte = cv2.remap(other.matte, *at, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return matte, cv2.remap(other.grey, *at, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return cv2.remap(picture, x + field[..., 0], y + field[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)

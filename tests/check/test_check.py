@@ -12,7 +12,12 @@ from pipeline.check.check import CONTENT, check_names, faults_of
 from pipeline.check.choices import FUSE_STAGES, choices
 from pipeline.errors import InputError
 
-CHOSEN = {"background": {"fill": "exemplar"}, "appearance": {"features": "st_vgg16"}, "fuse": {"stage": "refined"}}
+CHOSEN = {
+    "matting": {"edges": "none"},
+    "background": {"fill": "exemplar"},
+    "appearance": {"features": "st_vgg16"},
+    "fuse": {"stage": "refined"},
+}
 HOSTILE = "../../precious", "$(touch x)", "a;b", "a b", ""
 
 
@@ -102,7 +107,7 @@ def test_paths_are_text(key, found, tmp_path):
     "key",
     [
         *("clips.ben.skeleton", "clips.ben.pose", "clips.ben.refiner", "targets.ann.matte", "pairs.ben-to-ann.redetect"),
-        *("background.fill", "appearance.features", "fuse.stage"),
+        *("matting.edges", "background.fill", "appearance.features", "fuse.stage"),
     ],
 )
 def test_what_picks_a_file_must_be_there(key, found, tmp_path):
@@ -116,6 +121,7 @@ def test_every_choice_offered_is_legal_and_what_is_meant_is_guessed(tmp_path):
     assert legal["pairs.redetect"] == ["blazepose", "none", "openpose"]
     assert {"human", "fish", "mouse"} <= set(legal["clips.skeleton"])
     assert {"blazepose", "background_difference", "maskrcnn", "detectron2"} <= set(legal["targets.matte"])
+    assert legal["matting.edges"] == ["modnet", "none"]
     assert legal["background.fill"] == ["deepfill", "exemplar", "telea"]
     for pose in legal["clips.pose"]:
         assert faults_of(write(tmp_path, clips__ben__pose=pose)) == []

@@ -18,7 +18,7 @@ from pipeline.video.clock import Clock
 
 PARAMS = MattingParams(
     threads=1, background_samples=5, sensitivity=5.0, floor_levels=12.0, smoothing=0.0, edge_radius=0.0, edge_epsilon=0.0005,
-    extremities="none",
+    extremities="none", edges="none",
 )  # fmt: skip
 
 

@@ -26,6 +26,7 @@ PARAMS = MattingParams(
     edge_radius=0.008,
     edge_epsilon=0.0005,
     extremities="difference",
+    edges="none",
 )
 SPLIT = SplitParams(hold_out_fraction=0.2)
 

@@ -1,0 +1,50 @@
+"""ONNX files of a few bytes, written by hand: networks whose answers a test can work out."""
+
+import struct
+from pathlib import Path
+
+import numpy as np
+
+
+def write_pointwise(path: Path, weights_rgb: list[float], bias: float, outputs: int = 1) -> Path:
+    """Write `output = sigmoid(weights · pixel + bias)` of an `input` (1 3 h w) of any size, repeated in `outputs` channels."""
+    weights = np.tile(np.asarray(weights_rgb, np.float32), outputs)
+    convolution = _text(1, "input") + _text(1, "w") + _text(1, "b") + _text(2, "raw") + _text(4, "Conv")
+    sigmoid = _text(1, "raw") + _text(2, "output") + _text(4, "Sigmoid")
+    graph = _field(1, convolution) + _field(1, sigmoid) + _text(2, "pointwise")
+    graph += _field(5, _tensor("w", (outputs, 3, 1, 1), weights)) + _field(5, _tensor("b", (outputs,), np.full(outputs, bias, np.float32)))
+    graph += _field(11, _value("input", 3)) + _field(12, _value("output", outputs))
+    path.write_bytes(_number(1, 8) + _field(7, graph) + _field(8, _number(2, 13)))
+    return path
+
+
+def _varint(value: int) -> bytes:
+    out = bytearray()
+    while value > 127:
+        out.append(value & 127 | 128)
+        value >>= 7
+    return bytes([*out, value])
+
+
+def _number(tag: int, value: int) -> bytes:
+    return _varint(tag << 3) + _varint(value)
+
+
+def _field(tag: int, body: bytes) -> bytes:
+    return _varint(tag << 3 | 2) + _varint(len(body)) + body
+
+
+def _text(tag: int, text: str) -> bytes:
+    return _field(tag, text.encode())
+
+
+def _tensor(name: str, shape: tuple[int, ...], values: np.ndarray) -> bytes:
+    sizes = b"".join(_number(1, n) for n in shape)
+    return sizes + _number(2, 1) + _text(8, name) + _field(9, struct.pack(f"<{values.size}f", *values.tolist()))
+
+
+def _value(name: str, channels: int) -> bytes:
+    """A float tensor (1 channels h w) whose height and width are open."""
+    sizes = [_number(1, 1), _number(1, channels), _text(2, "h"), _text(2, "w")]
+    shape = b"".join(_field(1, size) for size in sizes)
+    return _text(1, name) + _field(2, _field(1, _number(1, 1) + _field(2, shape)))
