@@ -1,7 +1,6 @@
 """Series over frames that may have gaps (NaN): moving averages, filling."""
 
 import numpy as np
-import pandas as pd
 
 
 def smooth_mean(values: np.ndarray, frames: int) -> np.ndarray:
@@ -25,6 +24,8 @@ def smooth_mean(values: np.ndarray, frames: int) -> np.ndarray:
 
 def fill(values: np.ndarray) -> np.ndarray:
     """Replace NaN by the last valid value before, and at the start by the first valid one; all NaN stays."""
+    import pandas as pd  # here: it takes a third of a second
+
     return pd.Series(values, dtype=np.float64).ffill().bfill().to_numpy()
 
 
