@@ -251,6 +251,6 @@ def _medians(colours: np.ndarray) -> np.ndarray:
     """Medians over time (p l 3) of limbs' colours (p t l 3), NaN where a limb is never seen."""
     if colours.shape[1] == 1:
         return colours[:, 0]
-    never = np.isnan(colours).all(axis=(1, 3))
+    never = np.asarray(np.isnan(colours).all(axis=(1, 3)))
     filled = np.where(never[:, None, :, None], 0.0, colours)
     return np.where(never[:, :, None], np.nan, np.nanmedian(filled, axis=1))
