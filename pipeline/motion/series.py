@@ -24,7 +24,7 @@ def smooth_mean(values: np.ndarray, frames: int) -> np.ndarray:
 
 def fill(values: np.ndarray) -> np.ndarray:
     """Replace NaN by the last valid value before, and at the start by the first valid one; all NaN stays."""
-    import pandas as pd  # takes 0.2 s
+    import pandas as pd  # here: it takes a third of a second
 
     return pd.Series(values, dtype=np.float64).ffill().bfill().to_numpy()
 
