@@ -18,7 +18,7 @@ import pytest
 import zarr
 from browser import needs_browser, videos_that_play
 from ruamel.yaml import YAML
-from test_reruns import expected
+from test_reruns import expected, resolve
 from walking import ROOT, STAGE, Project, bring_downloads, edit_params, environment, psnr, read_json
 
 from pipeline.artifacts.keypoints import read_keypoints
@@ -60,7 +60,7 @@ def in_shell(line: str, folder: Path) -> str:
     env = {**environment(), "PIP_NO_DEPS": "1", "PIP_REQUIRE_VIRTUALENV": "1"}
     env = {name: value for name, value in env.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
     env["PATH"] = f"{folder / '.venv/bin'}{os.pathsep}{env['PATH']}"
-    done = subprocess.run(["bash", "-c", line], cwd=folder, env=env, capture_output=True, text=True, timeout=1500)
+    done = subprocess.run(["bash", "-c", line], cwd=folder, env=env, capture_output=True, text=True, timeout=3000)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     return done.stdout
 
@@ -137,8 +137,7 @@ def test_the_copy_runs_its_own_code(first_result):
 
 def test_every_stage_ran(demo):
     stages = stages_of_lock(demo.project)
-    plan = YAML(typ="safe").load((demo.project.folder / "dvc.yaml").read_text())["stages"]
-    assert {name.split("@")[0] for name in stages} == set(plan) - {"evaluate_external"}  # no other system's result is asked for
+    assert stages == set(resolve(demo.project.folder))
     ran = STAGE.findall(demo.said[0])
     assert len(ran) == len(set(ran))
     assert stages - set(ran) <= {"check_names", "fetch_pose_weights@man", "fetch_refiner_weights@man", "fetch_demo@demo_single_cam02"}
@@ -170,7 +169,6 @@ def test_a_person_is_seen_in_the_video_where_the_motion_says(demo):
 def test_held_out_frames_are_nearer_to_the_truth_than_the_empty_background(demo):
     scores = read_json(demo.project.folder / "data/metrics/man.json")
     result, plate = scores["reconstruction"]["watch"], scores["plate"]["watch"]
-    print(result, plate, scores["warped_pose"]["watch"], read_json(demo.project.folder / "data/metrics/woman-to-man.json")["imitation"])
     assert 0 < result["st_lpips"] < 0.7 * plate["st_lpips"]
     assert 0 < result["alex"] < 0.7 * plate["alex"]
     assert plate["psnr_person"] + 3 < result["psnr_person"] < 35
@@ -191,7 +189,7 @@ def test_it_was_the_shipped_path(demo):
     assert yaml.load((demo.project.folder / "params.yaml").read_text(encoding="utf-8")) == shipped
     mattes = zarr.open(demo.project.folder / "data/mattes/man.zarr")
     assert mattes.attrs["backend"] == "blazepose"
-    assert len(mattes["mattes"]) == FRAMES
+    assert mattes["mattes"].shape[0] == FRAMES
 
 
 @needs_browser
