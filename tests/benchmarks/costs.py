@@ -53,7 +53,7 @@ def main() -> None:
     parser.add_argument("--video", type=Path, default=ROOT / DEMO, metavar="PATH", help="what is repeated; the demo's by default")
     parser.add_argument("--project", type=Path, default=ROOT, metavar="PATH", help="checkout in which the demo has run")
     parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", help="values of params.yaml, as JSON")
-    parser.add_argument("--until", default="evaluate", metavar="STAGE", help="last stage to run")
+    parser.add_argument("--until", default="evaluate_reconstruction", metavar="STAGE", help="last stage to run")
     parser.add_argument("--folder", type=Path, default=None, metavar="PATH", help="where the temporary folder is made")
     parser.add_argument("--prepare", type=Path, default=None, help=argparse.SUPPRESS)
     parser.add_argument("--frames", type=int, default=0, help=argparse.SUPPRESS)
