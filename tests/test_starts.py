@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.imports import ROOT
 
-SLOW = {"torch", "torchvision", "scipy", "skimage", "pandas", "h5py", "ai_edge_litert", "ot", "torch_fidelity", "dvc"}  # 0.2 s each and more
+SLOW = {"torch", "torchvision", "scipy", "skimage", "pandas", "h5py", "ai_edge_litert", "ot", "torch_fidelity", "dvc"}  # 0.2 s and more
 LEARNERS = {"train_appearance", "train_refiner", "generate_foreground", "refine_regions"}
 DOORS = sorted(path.stem for path in (ROOT / "stages").glob("[a-z]*.py"))
 
