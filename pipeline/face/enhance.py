@@ -147,7 +147,7 @@ class _Search:
 
 def _publish_nothing(arguments: tuple[Any, ...], extra: dict[str, Any], reason: str) -> int:
     print(f"enhance_faces: {reason}; faces stay as generated.")
-    with create_residuals(*arguments, {**extra, "reason": reason}):
+    with create_residuals(*arguments, extra={**extra, "reason": reason}):
         return 0
 
 
