@@ -26,9 +26,9 @@ def main() -> None:
         optional={
             "features": "st_vgg16 weights, for face.similarity: image_features",
             "driver-meshes": "face meshes of the driver (Parquet), for face.align: mesh, as are the next three",
-            "target-meshes": "face meshes of the target (Parquet)",
+            "meshes": "face meshes of the target (Parquet)",
             "driver-keypoints": "keypoints of the driver (Parquet)",
-            "mesh": "folder of the asset face_mesh",
+            "weights": "folder of the asset face_mesh",
         },
     )
     parser.add_argument("--pair", required=True, type=named("pair"), metavar="NAME", help="pair, for its target's overrides in params.yaml")
@@ -38,9 +38,9 @@ def main() -> None:
     regions = read_section(args.params, "regions", RegionParams)
     split = self_split(args.params, args.pair)
     meshes = None
-    if None not in (args.driver_meshes, args.target_meshes, args.driver_keypoints, args.mesh):
+    if None not in (args.driver_meshes, args.meshes, args.driver_keypoints, args.weights):
         joints = read_keypoints(args.driver_keypoints).track()
-        meshes = MeshInputs(read_meshes(args.driver_meshes), read_meshes(args.target_meshes), joints, args.mesh)
+        meshes = MeshInputs(read_meshes(args.driver_meshes), read_meshes(args.meshes), joints, args.weights)
     inputs = FaceInputs(
         open_foregrounds(args.warped),
         read_keypoints(args.motion, "motions").track(),

@@ -37,7 +37,7 @@ class Meshes:
     @property
     def seen(self) -> np.ndarray:
         """Frames (t) bool with a face."""
-        return np.isfinite(self.points).all(axis=(1, 2)) if self.points.size else np.zeros(len(self), bool)
+        return np.asarray(np.isfinite(self.points).all(axis=(1, 2))) if self.points.size else np.zeros(len(self), bool)
 
 
 def write_meshes(path: str | os.PathLike[str], meshes: Meshes, extra: dict[str, Any] | None = None) -> None:

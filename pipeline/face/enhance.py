@@ -81,7 +81,7 @@ def enhance_faces(inputs: FaceInputs, params: FaceParams, regions: RegionParams,
         return _publish_nothing(empty, extra, reason)
     if params.align == "mesh" and params.alpha:
         if inputs.meshes is None:
-            needed = "--driver-meshes, --target-meshes, --driver-keypoints and --mesh"
+            needed = "--driver-meshes, --meshes, --driver-keypoints and --weights"
             raise InputError(f"face.align: mesh needs {needed}, found not all of them; name them or set face.align: joints")
         heads = Heads(generated, faces, track, inputs.meshes, _head_params(params), is_self=split is not None)
         if not np.isfinite(heads.boxes).any():
@@ -147,7 +147,7 @@ class _Search:
 
 def _publish_nothing(arguments: tuple[Any, ...], extra: dict[str, Any], reason: str) -> int:
     print(f"enhance_faces: {reason}; faces stay as generated.")
-    with create_residuals(*arguments, {**extra, "reason": reason}):
+    with create_residuals(*arguments, extra={**extra, "reason": reason}):
         return 0
 
 

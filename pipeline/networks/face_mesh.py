@@ -78,9 +78,8 @@ class FaceMesh:
 
     def __call__(self, image: np.ndarray, square: Square) -> Face:
         """The face in image (h w 3) uint8 that lies upright in the square, filling about two thirds of it."""
-        for _ in range(2):
-            points, presence = self._look(image, square)
-            square = square_about(points)
+        points, _ = self._look(image, square)
+        points, presence = self._look(image, square_about(points))
         return Face(points, self._express(points), presence)
 
     def _look(self, image: np.ndarray, square: Square) -> tuple[np.ndarray, float]:
