@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs/reference/params.md"
 LINE = re.compile(r"^(?P<indent> *)(?P<key>[\w-]+):(?P<value>(?: +[^#\s]\S*(?: [^#\s]\S*)*)?)(?: +# ?(?P<comment>.*))?$")
 COMMENT = re.compile(r"^(?P<indent> *)# ?(?P<text>.*)$")
-PLAIN = ("demo", "clips", "targets", "pairs", "external")  # entries with names of the user's own
+PLAIN = ("demo", "clips", "targets", "footage", "pairs", "external")  # entries with names of the user's own
 HEAD = """# Parameters
 
 Every value that can be set stands in [`params.yaml`](../../params.yaml). This page is made from its comments and from the bounds that the

@@ -1,12 +1,16 @@
 """Door: a target's frames, mattes and plate → crops at the networks' working size."""
 
+from pathlib import Path
+
+from pipeline.artifacts.crops import open_crops
 from pipeline.artifacts.frames import open_frames
 from pipeline.artifacts.keypoints import read_keypoints
 from pipeline.artifacts.mattes import open_mattes
-from pipeline.crop.crop import CropInputs, CropParams, crop_person
+from pipeline.crop.crop import CropInputs, CropParams, Like, crop_person
 from pipeline.door import door_parser, run_door, stage_clock
 from pipeline.names import named
 from pipeline.params import read_section
+from pipeline.timeline.split import SplitParams
 
 
 def main() -> None:
@@ -20,10 +24,16 @@ def main() -> None:
             "plate": "plate (Zarr)",
         },
         writes={"out": "crops (Zarr)"},
+        optional={"own-crops": "for a further clip: crops of its target (Zarr)", "own-keypoints": "its keypoints (Parquet)"},
     )
-    parser.add_argument("--target", required=True, type=named("target"), metavar="NAME", help="target in the params file")
+    parser.add_argument("--target", type=named("target"), metavar="NAME", help="target in the params file, for its own clip")
     args = parser.parse_args()
-    params = read_section(args.params, "crop", CropParams, override=f"targets.{args.target}.crop")
+    params: CropParams | Like
+    if args.own_crops:
+        split = read_section(args.params, "split", SplitParams)
+        params = Like(open_crops(args.own_crops), read_keypoints(args.own_keypoints or Path()).track(), split)
+    else:
+        params = read_section(args.params, "crop", CropParams, override=f"targets.{args.target}.crop")
     inputs = CropInputs(
         open_frames(args.frames), open_mattes(args.mattes), read_keypoints(args.keypoints), open_frames(args.plate, "plates")
     )

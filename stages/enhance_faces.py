@@ -1,6 +1,6 @@
 """Door: generated foregrounds, a motion and a face index → residuals of the enhanced faces."""
 
-from pipeline.artifacts.faces import open_faces
+from pipeline.artifacts.faces import open_all_faces
 from pipeline.artifacts.foregrounds import open_foregrounds
 from pipeline.artifacts.keypoints import read_keypoints
 from pipeline.artifacts.meshes import read_meshes
@@ -29,6 +29,7 @@ def main() -> None:
             "meshes": "face meshes of the target (Parquet)",
             "driver-keypoints": "keypoints of the driver (Parquet)",
             "weights": "folder of the asset face_mesh",
+            "further-faces": "folder of the face indices of the target's further clips",
         },
     )
     parser.add_argument("--pair", required=True, type=named("pair"), metavar="NAME", help="pair, for its target's overrides in params.yaml")
@@ -44,7 +45,7 @@ def main() -> None:
     inputs = FaceInputs(
         open_foregrounds(args.warped),
         read_keypoints(args.motion, "motions").track(),
-        open_faces(args.faces, args.face_crops),
+        open_all_faces(args.faces, args.face_crops, args.further_faces),
         args.features,
         meshes,
     )

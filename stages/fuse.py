@@ -4,6 +4,7 @@ from pathlib import Path
 
 from pipeline.artifacts.foregrounds import open_foregrounds
 from pipeline.artifacts.frames import open_frames
+from pipeline.artifacts.further import read_descriptions
 from pipeline.artifacts.residuals import open_residuals
 from pipeline.door import door_parser, run_door, stage_clock
 from pipeline.fuse.fuse import FuseInputs, FuseOutputs, FuseParams, fuse_pair
@@ -25,7 +26,10 @@ def main() -> None:
             "sidecar": "what the video is and what it was made from (JSON)",
             "fused": "fused crops (Zarr)",
         },
-        optional={"residuals": "enhanced or refined residuals (Zarr), as fuse.stage says; unread where it is generated"},
+        optional={
+            "residuals": "enhanced or refined residuals (Zarr), as fuse.stage says; unread where it is generated",
+            "further-models": "folder of the generators that the target's further clips led to",
+        },
     )
     parser.add_argument("--descriptions", nargs="*", type=Path, default=[], metavar="PATH", help="description (JSON) of each model used")
     args = parser.parse_args()
@@ -36,7 +40,7 @@ def main() -> None:
         residuals=open_residuals(args.residuals) if params.polishes and args.residuals else None,
         plate=open_frames(args.plate, "plates"),
         driver_frames=open_frames(args.driver_frames),
-        descriptions=tuple(args.descriptions),
+        descriptions=(*args.descriptions, *read_descriptions(args.further_models)),
     )
     outputs = FuseOutputs(args.out, args.sidecar, args.fused)
     with stage_clock(args.time) as figures:

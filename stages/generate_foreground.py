@@ -2,8 +2,9 @@
 
 from pipeline.appearance.generate import GenerateInputs, GenerateParams, generate_foreground, load_generator, prepare_generator
 from pipeline.artifacts.crops import open_crops
+from pipeline.artifacts.further import read_last_model
 from pipeline.artifacts.keypoints import read_keypoints
-from pipeline.artifacts.references import open_references, read_chosen
+from pipeline.artifacts.references import open_all_references, read_chosen
 from pipeline.door import door_parser, run_door, stage_clock
 from pipeline.params import read_section
 
@@ -21,15 +22,19 @@ def main() -> None:
             "chosen": "references chosen for the motion (Parquet)",
         },
         writes={"out": "foregrounds (Zarr)"},
+        optional={
+            "further-references": "folder of the references of the target's further clips",
+            "further-models": "folder of the generators that its further clips led to, of which the last one is taken",
+        },
     )
     args = parser.parse_args()
     params = read_section(args.params, "generate", GenerateParams)
     inputs = GenerateInputs(
         motion=read_keypoints(args.motion, kind="motions").track(),
         crops=open_crops(args.crops),
-        references=open_references(args.references),
+        references=open_all_references(args.references, args.further_references),
         chosen=read_chosen(args.chosen),
-        model=load_generator(args.model, args.description),
+        model=load_generator(*read_last_model(args.model, args.description, args.further_models)),
     )
     with stage_clock(args.time) as figures:
         prepare_generator(inputs.model, params)

@@ -16,6 +16,7 @@ def main() -> None:
         "Keep training frames of a target, cut out and unmixed from the background, at the source's resolution.",
         reads={"frames": "frames (Zarr)", "mattes": "mattes (Zarr)", "keypoints": "keypoints (Parquet)", "plate": "plate (Zarr)"},
         writes={"out": "references (Zarr)"},
+        optional={"own-keypoints": "keypoints of the target's own clip, where this is a further one (Parquet)"},
     )
     parser.add_argument("--target", required=True, type=named("target"), metavar="NAME", help="target of params.yaml, for its overrides")
     args = parser.parse_args()
@@ -23,9 +24,9 @@ def main() -> None:
     params = read_section(args.params, "reference.keep", KeepParams, f"{over}.keep")
     split = read_section(args.params, "split", SplitParams)
     enabled = read_as(args.params, "reference.enabled", bool, f"{over}.enabled")
-    inputs = KeepInputs(
-        open_frames(args.frames), open_mattes(args.mattes), read_keypoints(args.keypoints).track(), open_frames(args.plate, "plates")
-    )
+    like = read_keypoints(args.own_keypoints).track() if args.own_keypoints else None
+    track, plate = read_keypoints(args.keypoints).track(), open_frames(args.plate, "plates")
+    inputs = KeepInputs(open_frames(args.frames), open_mattes(args.mattes), track, plate, like)
     with stage_clock(args.time) as figures:
         figures["frames"] = keep_references(inputs, params, split, enabled, args.out)
 

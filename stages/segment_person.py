@@ -20,9 +20,11 @@ def main() -> None:
         writes={"out": "mattes (Zarr)"},
         optional={"weights": "folder with the backend's network", "edge-weights": "folder with the network of matting.edges"},
     )
-    parser.add_argument("--target", required=True, type=named("target"), metavar="NAME", help="target in the params file")
+    whose = parser.add_mutually_exclusive_group(required=True)
+    whose.add_argument("--target", type=named("target"), metavar="NAME", help="target in the params file, for its own clip")
+    whose.add_argument("--footage", type=named("clip"), metavar="NAME", help="further clip of a target, an entry of footage")
     args = parser.parse_args()
-    place = f"targets.{args.target}"
+    place = f"targets.{args.target}" if args.target else f"footage.{args.footage}"
     params = read_section(args.params, "matting", MattingParams, override=f"{place}.matting")
     split = read_section(args.params, "split", SplitParams)
     backend = read_value(args.params, f"{place}.matte")

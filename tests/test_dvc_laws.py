@@ -47,11 +47,11 @@ ROLES = {("redetect_poses", "frames"), ("fuse", "foreground"), ("fuse", "residua
 
 
 def options(command: str) -> list[tuple[str, str]]:
-    """Option names and the paths given to them, keys left out; `driver-` is said of the same artifact of another clip."""
+    """Option names and the paths given to them, keys left out; `driver-` and the like are said of the same artifact of another clip."""
     found, name = [], ""
     for word in command.split():
         if word.startswith("--"):
-            name = word.removeprefix("--").removeprefix("driver-")
+            name = re.sub(r"^--((driver|own|further|earlier)-)?", "", word)
         elif word in given(word):
             found.append((name, re.sub(r"[$][{][^}]*[}](-to-[$][{][^}]*[}])?", "*", word)))
     return found

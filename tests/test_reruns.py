@@ -19,6 +19,7 @@ from pipeline.closure import CHOSEN
 from pipeline.plan import resolve_stage
 
 EXAMPLE = {"<clip>": "ben", "<target>": "ann", "<pair>": "ben-to-ann", "<new>": "eve", "<new pair>": "eve-to-ann", "<system>": "fsv2v"}
+EXAMPLE["<footage>"] = EXAMPLE["<new>"]
 
 # change → stages; a `name` in the second column stands for all stages of that row
 RERUNS = {
@@ -29,17 +30,17 @@ RERUNS = {
     "`fuse`": "fuse, redetect_poses, evaluate, evaluate_reconstruction, sign, `report`",
     "`refine`": "train_refiner, refine_regions, `fuse`",
     "`face`": "enhance_faces, `refine`",
-    "`face_index`": "index_faces, `face`",
+    "`face_index`": "index_faces, index_footage_faces, `face`",
     "`face_mesh`": "measure_faces, `face`",
     "`face_mesh.network`": "fetch_face_mesh, `face_mesh`",
-    "`regions`": "index_faces, measure_faces, `face`",
+    "`regions`": "index_faces, index_footage_faces, measure_faces, `face`",
     "`generate`": "generate_foreground, warp_references, evaluate_external, `face`",
-    "`appearance`": "train_appearance, `generate`",
-    "`reference`": "keep_references, find_references, `appearance`",
-    "`crop`": "crop_person, `appearance`",
-    "`background`": "inpaint_background, `crop`, `reference`",
+    "`appearance`": "train_appearance, continue_appearance, `generate`",
+    "`reference`": "keep_references, keep_footage_references, find_references, `appearance`",
+    "`crop`": "crop_person, crop_footage, `appearance`",
+    "`background`": "inpaint_background, inpaint_footage, `crop`, `reference`",
     "`background.fill`": "fetch_fill_weights, `background`",
-    "`matting`": "segment_person, index_faces, `background`",
+    "`matting`": "segment_person, segment_footage, index_faces, index_footage_faces, `background`",
     "`matting.edges`": "fetch_edge_weights, `matting`",
     "`split`": "estimate_poses, retarget_motion, measure_faces, `matting`",
     "`pose`": "estimate_poses, retarget_motion, measure_faces, `matting`",
@@ -54,6 +55,11 @@ RERUNS = {
     "`targets.<target>.face`": "`face`",
     "`targets.<target>.refine`": "`refine`",
     "`targets.<target>.consent`": "`sign`, report",  # the report lists what the targets are
+    "a further clip in `footage`": "*@<new>, list_footage, find_references, `generate`, `sign`",
+    "`footage.<clip>.steps`": "list_footage, continue_appearance@<footage>, `generate`, `sign`",
+    "`footage.<clip>.matte`": "fetch_footage_weights@<footage>, `footage.<clip>.matting`",
+    "`footage.<clip>.matting`": "list_footage, segment_footage@<footage>, inpaint_footage@<footage>, crop_footage@<footage>, "
+    "index_footage_faces@<footage>, keep_footage_references@<footage>, continue_appearance@<footage>, find_references, `generate`, `sign`",
     "`pairs.<pair>.motion`": "retarget_motion@<pair>, find_references@<pair>, generate_foreground@<pair>, warp_references@<pair>, "
     "enhance_faces@<pair>, refine_regions@<pair>, "
     "fuse@<pair>, redetect_poses@<pair>, evaluate@<pair>, sign@<pair>, report",
@@ -112,6 +118,13 @@ EDITS: dict[str, dict[str, Any]] = {
         "clips.eve": {**cast()["clips"]["ben"], "video": "data/source/eve.mp4", "labels": "data/source/eve.parquet"},
         "pairs.eve-to-ann": {"driver": "eve", "target": "ann", "redetect": "none", "motion": {}},
     },
+    "a further clip in `footage`": {
+        "clips.eve": {**cast()["clips"]["ben"], "video": "data/source/eve.mp4", "labels": "data/source/eve.parquet"},
+        "footage.eve": {"target": "ann", "after": "ann", "matte": "background_difference", "matting": {}, "steps": None},
+    },
+    "`footage.<clip>.steps`": {"footage.eve.steps": 4},
+    "`footage.<clip>.matte`": {"footage.eve.matte": "blazepose"},
+    "`footage.<clip>.matting`": {"footage.eve.matting": {"smoothing": 0.4}},
     "`external.<system>`": {
         "external": {"fsv2v": {"driver": "ann", "target": "ann", "video": "data/source/fsv2v.mp4", "shows": "full", "first_frame": 0}}
     },
@@ -120,6 +133,10 @@ CHECKED = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text())["stages"]["chec
 CONSTANT = {"data/names.ok"}  # what is written there never changes
 # The graph alone cannot show where unchanged bytes stop a rerun; test_walk runs these rows.
 RUN_ONLY = {"`evaluation.metrics`, `evaluation.flow`", "`motion`", "comments, the order of keys"}
+
+
+FURTHER = "a further clip in `footage`"
+SECTION_ROWS = ("`matting`", "`background`", "`crop`", "`reference`", "`appearance`", "`face_index`", "`regions`", "`split`", "`pose`")
 
 
 def stages_of(row: str, names: dict[str, str] = EXAMPLE) -> list[str]:
@@ -201,16 +218,45 @@ def unchanged(folder):
     return resolve(folder)
 
 
-@pytest.mark.parametrize("row", [row for row in RERUNS if row not in RUN_ONLY])
-def test_a_change_reaches_exactly_these_stages(row, folder, unchanged):
+@pytest.fixture(scope="module")
+def with_footage(folder):
+    """The stages where the target has a further clip."""
+    return edited(folder, EDITS[FURTHER])
+
+
+def edited(folder: Path, *edits: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The stages after edits of params, which are taken back."""
     params = folder / "params.yaml"
     text = params.read_text()
     try:
-        edit_params(params, EDITS[row])
-        after = resolve(folder)
+        for edit in edits:
+            edit_params(params, edit)
+        return resolve(folder)
     finally:
         params.write_text(text)
+
+
+@pytest.mark.parametrize("row", [row for row in RERUNS if row not in RUN_ONLY and not row.startswith("`footage.")])
+def test_a_change_reaches_exactly_these_stages(row, folder, unchanged):
+    after = edited(folder, EDITS[row])
     assert affected(unchanged, after) == expected(row, set(after))
+
+
+@pytest.mark.parametrize("row", [*SECTION_ROWS, *(row for row in RERUNS if row.startswith("`footage."))])
+def test_with_a_further_clip_a_change_reaches_its_stages_too(row, folder, with_footage):
+    after = edited(folder, EDITS[FURTHER], EDITS[row])
+    assert affected(with_footage, after) == expected(row, set(after))
+
+
+def test_a_clip_added_last_leaves_the_stages_of_those_before_it_alone(folder, with_footage):
+    again = {key.replace("eve", "fay"): value for key, value in EDITS[FURTHER].items()}
+    again["footage.fay"] = {**again["footage.fay"], "after": "ann/eve"}
+    after = edited(folder, EDITS[FURTHER], again)
+    found = affected(with_footage, after)
+    assert {stage[:-4] for stage in after if stage.endswith("@eve")} == {stage[:-4] for stage in found if stage.endswith("@fay")}
+    assert not [stage for stage in found if stage.endswith("@eve")]
+    learning = ("train_appearance", "segment_person", "crop_person", "keep_references", "index_faces", "inpaint_background")
+    assert not [stage for stage in found if stage.split("@")[0] in learning]
 
 
 def test_a_stage_finds_its_own_deps_and_params_as_dvc_does(folder, unchanged):

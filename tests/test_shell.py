@@ -13,8 +13,9 @@ from walking import ROOT, STAGE, Project, cast, edit_params, environment
 from pipeline.check.choices import choices
 
 STAGES = YAML(typ="safe", pure=True).load((ROOT / "dvc.yaml").read_text())["stages"]
-NAMES = {"key", "item", "item.clip", "item.target", "item.driver"}  # checked as names; item: of demo, checked as a choice
-CHOICES = {re.sub(r"^(clips|targets|pairs)\.", "item.", key) for key in choices()} - {"demo"}
+NAMES = {"key", "item", "item.clip", "item.target", "item.driver", "item.after"}  # checked as names; item: of demo, checked as a choice
+ENTRIES = ("clips", "targets", "footage", "pairs")
+CHOICES = {re.sub(rf"^({'|'.join(ENTRIES)})\.", "item.", key) for key in choices()} - {"demo"}
 OK = "data/names.ok"
 EVERYDAY = ["My Dance (1).mp4", "WhatsApp Video 2024-01-05 at 10.00.mp4", "a&b;c.mp4", "price$5.mp4", "Ann's.mov", "$(touch x).mp4"]
 # pairs' and clips' outs lie where two stages of a hostile name would meet, which DVC refuses; these do not
@@ -38,8 +39,8 @@ def test_every_stage_waits_for_the_check(name):
 def test_the_check_looks_at_all_that_commands_and_outs_hold():
     assert STAGES["check_names"]["outs"] == [OK]
     read = STAGES["check_names"]["params"]
-    assert {"clips", "targets", "pairs", "external", "demo"} <= set(read)
-    assert {key for key in choices() if key.split(".")[0] not in ("clips", "targets", "pairs")} <= set(read)
+    assert {*ENTRIES, "external", "demo"} <= set(read)
+    assert {key for key in choices() if key.split(".")[0] not in ENTRIES} <= set(read)
     outs = [str(out) for stage in STAGES.values() for kind in ("outs", "metrics", "plots") for out in _body(stage).get(kind, [])]
     assert set(re.findall(r"\$\{([^}]*)\}", " ".join(outs))) <= NAMES
 
@@ -47,8 +48,8 @@ def test_the_check_looks_at_all_that_commands_and_outs_hold():
 @pytest.mark.parametrize("door", sorted(path.name for path in (ROOT / "stages").glob("*.py")))
 def test_a_door_checks_the_names_that_it_takes(door):
     text = (ROOT / "stages" / door).read_text()
-    options = re.findall(r"add_argument\(\s*\"--(clip|target|pair|external|redetect)\"([^)]*\))", text)
-    kinds = {"clip": "clip", "target": "target", "pair": "pair", "redetect": "pair", "external": "external"}
+    options = re.findall(r"add_argument\(\s*\"--(clip|target|footage|pair|external|redetect)\"([^)]*\))", text)
+    kinds = {"clip": "clip", "target": "target", "footage": "clip", "pair": "pair", "redetect": "pair", "external": "external"}
     assert all(f'type=named("{kinds[option]}")' in rest for option, rest in options)
     assert not re.search(r'"(--)?(video|labels|name)"', text)
 

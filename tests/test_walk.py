@@ -3,12 +3,13 @@
 import json
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import zarr
 from figure import JOINTS, Figure, Motion
 from painting import write_video
 from ruamel.yaml import YAML
-from test_reruns import EDITS, expected
+from test_reruns import EDITS, FURTHER, expected
 from walking import SIZE_HW, arrays_and_tables, built, differing, draw_ann, draw_clip, edit_params, group_of, psnr, read_json
 
 from pipeline.artifacts.keypoints import read_keypoints
@@ -54,9 +55,10 @@ def stages_of_project(project):
 
 
 def test_the_first_run_runs_every_stage_once(first):
-    groups = set(YAML(typ="safe").load((first.folder / "dvc.yaml").read_text())["stages"])
+    stages = YAML(typ="safe").load((first.folder / "dvc.yaml").read_text())["stages"]
     assert len(first.ran) == len(set(first.ran))
-    assert groups - group_of(first.ran) == {"fetch_demo"}  # these params ask for no demo footage
+    of_none = {name for name, stage in stages.items() if stage.get("foreach") in ("${demo}", "${footage}")}
+    assert set(stages) - group_of(first.ran) == of_none  # these params ask for no demo footage, nor for further clips
 
 
 def test_scores_have_the_promised_names(first):
@@ -228,6 +230,27 @@ def test_a_new_driver_runs_only_its_own_stages(walked):
     draw_clip(walked.folder, "eve.mp4", Figure(proportions={"thigh": 1.1}), Motion(wave=0.5))
     edit_params(walked.folder / "params.yaml", EDITS["a new driver and its pair"])
     assert set(walked.repro()) == expected("a new driver and its pair", stages_of_project(walked))
+
+
+def test_a_further_clip_runs_only_its_own_stages_and_the_training_that_goes_on(first, tmp_path):
+    project = first.copy(tmp_path / "p")
+    draw_clip(project.folder, "eve.mp4", Figure(), Motion(wave=0.5))
+    edit_params(project.folder / "params.yaml", EDITS[FURTHER])
+    own = [f"data/{kind}/ann.zarr" for kind in ("frames", "mattes", "plates", "crops", "faces", "references")]
+    own += [f"data/models/ann-appearance{end}" for end in (".safetensors", ".json", ".discriminators.safetensors")]
+    before = project.bytes_of(*own)
+    assert set(project.repro()) == expected(FURTHER, stages_of_project(project))
+    assert differing(before, project.bytes_of(*own)) == []
+    data = project.folder / "data"
+    assert read_json(data / "models/ann/eve-appearance.json")["further_clips"] == ["eve"]
+    generated = zarr.open(data / "foregrounds/ben-to-ann-generated.zarr")
+    assert generated.attrs["model_sha256"] == read_json(data / "models/ann/eve-appearance.json")["weights_sha256"]
+    chosen = pq.read_table(data / "references/ann-to-ann.parquet").column("reference").to_numpy()
+    assert chosen.max() >= zarr.open(data / "references/ann.zarr")["frames"].shape[0]  # of the further clip, at some frame
+    assert project.repro() == []
+    learnt = project.bytes_of("data/models/ann")
+    project.dvc("repro", "-s", "-f", "continue_appearance@eve")
+    assert differing(learnt, project.bytes_of("data/models/ann")) == []
 
 
 # --- what must not matter ---------------------------------------------------------------------------------------------

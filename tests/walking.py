@@ -151,13 +151,13 @@ def draw_clip(folder: Path, name: str, figure: Figure, motion: Motion, frames: i
 
 
 def edit_params(path: Path, values: dict[str, Any]) -> None:
-    """Set dotted keys of a params file, comments kept; a key must exist already, but for clips, targets, pairs and theirs."""
+    """Set dotted keys of a params file, comments kept; a key must exist already, but for clips, targets, footage, pairs and theirs."""
     yaml = YAML()
     tree = yaml.load(path.read_text())
     for dotted, value in values.items():
         *parents, last = dotted.split(".")
         node = tree
-        free = bool(parents) and parents[0] in ("clips", "targets", "pairs")
+        free = bool(parents) and parents[0] in ("clips", "targets", "footage", "pairs")
         for part in parents:
             node = node.setdefault(part, {}) if free else node[part]
         assert last in node or free, dotted
@@ -222,7 +222,7 @@ def cast() -> dict[str, Any]:
     }
     # the target's own clip, as another system that reconstructs perfectly
     external = {"truth": {"driver": "ann", "target": "ann", "video": "data/source/ann.mkv", "shows": "full", "first_frame": 0}}
-    return {"demo": [], "clips": clips, "targets": targets, "pairs": pairs, "external": external}
+    return {"demo": [], "clips": clips, "targets": targets, "footage": {}, "pairs": pairs, "external": external}
 
 
 def bring_downloads(folder: Path) -> None:

@@ -1,6 +1,6 @@
 """A target's training frames, ready for random access, and the batches drawn from them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,18 +13,17 @@ from pipeline.appearance.batch import Batch
 from pipeline.appearance.budget import plan_budget
 from pipeline.appearance.detail import PatchSource
 from pipeline.appearance.dropout import draw_hidden
+from pipeline.appearance.footage import Footage, Joined
 from pipeline.appearance.held import hold_missing
 from pipeline.appearance.mirror import mirror_partners, mirror_windows
 from pipeline.appearance.params import AppearanceParams, LearnParams
 from pipeline.appearance.poses import draw_poses, to_crop
 from pipeline.appearance.references import NONE, ReferenceDrawer, signed, warped_references
 from pipeline.appearance.systems.chosen import chosen_system
-from pipeline.artifacts.agree import require_same_length
 from pipeline.artifacts.crops import Crops
 from pipeline.artifacts.keypoints import Track
 from pipeline.artifacts.references import References
 from pipeline.artifacts.store import require_free_bytes
-from pipeline.errors import InputError
 from pipeline.picture.greyness import are_grey
 from pipeline.picture.unmixing import unmixed
 from pipeline.timeline.sampling import spread_evenly
@@ -38,7 +37,7 @@ LOOKED_AT = 16  # training frames by which footage is called grey
 
 
 class TrainingClip:
-    """Training frames of one target: pixels in a file, keypoints in crop pixels, windows by index."""
+    """Training frames of one target, of one clip or several: pixels in a file, keypoints in crop pixels, windows by index."""
 
     def __init__(
         self,
@@ -49,49 +48,66 @@ class TrainingClip:
         references: References | None = None,
         learn: LearnParams | None = None,
         count: int = 1,
+        further: Sequence[Footage] = (),
     ) -> None:
-        """references are carried as learn says, `count` a frame; the generator sees none without either."""
-        require_same_length(track, crops)
-        if not len(training):
-            raise InputError("training needs at least one frame with the subject, found none: lower split.hold_out_fraction")
+        """references are carried as learn says, `count` a frame; the generator sees none without either.
+
+        further: the target's further clips, the last of which is new; windows of the earlier ones are shown beside its own.
+        """
+        footage = Joined.of([Footage(crops, track, training, references), *further])
+        training, references = footage.training, footage.references
         self.params, self.skeleton, self.crop_hw = params, track.skeleton, crops.crop_hw
         system = chosen_system(params)
         system.check(params, self.crop_hw)
-        self.row_of = np.full(len(track.points), -1)
+        self.row_of = np.full(footage.length, -1)
         self.row_of[training] = np.arange(len(training))
         self.frames = training
-        points, self.scores = track.points[training], track.score[training]
+        points, self.scores = footage.of_training("points"), footage.of_training("score")
         self.has_time, self.whole_frames = track.clock.has_time, system.WHOLE_FRAMES
         if system.HOLDS_JOINTS and self.has_time:
             points, self.scores = hold_missing(points, self.scores, training, params.pose_map.score_threshold)
-        self.points = to_crop(points, crops.crop[training])
+        self.points = to_crop(points, footage.crop_rows())
         self.partners = mirror_partners(self.skeleton, params.augment.mirror_sides == "exchanged")
         rows = training_windows(training, params.k, params.max_stride)
         self.windows = rows if self.has_time else np.stack([training, np.zeros_like(training)], 1)
-        self.budget = plan_budget(params, len(self.windows))
-        self.digest = digest_arrays(_blocks(crops, training, self.whole_frames))
-        self.grey = are_grey(crops.frames[int(t)] for t in spread_evenly(training, LOOKED_AT))
+        self.shown = footage.shown(self.windows[:, 0])
+        self.budget = plan_budget(params, len(self.shown))
+        self.digest = digest_arrays(self._all_blocks(footage))
+        looked_at = spread_evenly(np.arange(len(training)), LOOKED_AT)
+        self.grey = are_grey(footage.frame(row) for row in looked_at)
         self.drawer: ReferenceDrawer | None = None
         self.count = 0 if references is None or learn is None else count
         self.source: PatchSource | None = None
         if references is not None and learn is not None:
-            kept = self.row_of[references.frames]
+            kept = [self.row_of[frames] for frames in footage.reference_frames()]
             self.drawer = ReferenceDrawer(self.points, kept, self.skeleton, learn.absent, learn.far)
-            self.source = PatchSource(references, kept, crops.crop[training], self.crop_hw, self.skeleton) if learn.detail else None
+            rows = np.concatenate(kept)
+            self.source = PatchSource(references, rows, footage.scaled_rows(), self.crop_hw, self.skeleton) if learn.detail else None
         self._store: Path | None = None
 
-    def expand(self, crops: Crops, store: Path) -> None:
+    def order(self, epoch: int) -> np.ndarray:
+        """Windows of an epoch in the order of training, (steps_per_epoch, windows_a_step)."""
+        return self.shown[self.budget.order(epoch)]
+
+    def expand(self, crops: Crops, store: Path, further: Sequence[Footage] = ()) -> None:
         """Copy foregrounds and mattes of the training frames to one file (n h w 4) uint8: a shard is slow to read at random.
 
-        InputError before anything is written when the disk is too full; the file of an interrupted run makes room.
+        crops and further are those that the clip was made of. InputError before anything is written when the disk is too full; the
+        file of an interrupted run makes room.
         """
         height, width = self.crop_hw
         store.unlink(missing_ok=True)
         require_free_bytes(store, len(self.frames) * height * width * 4)
+        count = len(self.frames) - sum(len(clip.training) for clip in further)
         with open(store, "wb") as file:
-            for block in _blocks(crops, self.frames, self.whole_frames):
-                file.write(block.tobytes())
+            for some, frames in [(crops, self.frames[:count]), *((clip.crops, clip.training) for clip in further)]:
+                for block in _blocks(some, frames, self.whole_frames):
+                    file.write(block.tobytes())
         self._store = store
+
+    def _all_blocks(self, footage: Joined) -> Iterator[np.ndarray]:
+        for clip in footage.clips:
+            yield from _blocks(clip.crops, clip.training, self.whole_frames)
 
     def pixels(self, rows: np.ndarray) -> np.ndarray:
         """M x F and mattes (… h w 4) uint8 of training rows (…), read from the file: pages of a map would count as memory, and stay."""

@@ -1,5 +1,7 @@
 """Reference frames in training and rendering: which one is drawn, and what the generator sees of it. Not in the paper."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -19,11 +21,12 @@ class ReferenceDrawer:
     warps fail, and gates must have seen some that do.
     """
 
-    def __init__(self, points: np.ndarray, rows: np.ndarray, skeleton: Skeleton, absent: float, far: float) -> None:
-        """points (n j 2) crop px of the training frames, rows (m) of the kept ones; shares of draws without one and from anywhere."""
-        self.points, self.rows, self.absent, self.far = points, rows, absent, far
+    def __init__(self, points: np.ndarray, kept: Sequence[np.ndarray], skeleton: Skeleton, absent: float, far: float) -> None:
+        """points (n j 2) crop px of the training frames, rows (m) of those kept of each clip; shares of draws without one and from
+        anywhere."""
+        self.points, self.rows, self.absent, self.far = points, np.concatenate(kept), absent, far
         self.root, self.hands = skeleton.index(skeleton.root), skeleton.hands()
-        self.wanted = gap_distances(points[rows], self.root, self.hands)
+        self.wanted = np.concatenate([gap_distances(points[rows], self.root, self.hands) for rows in kept])
 
     def draw(self, window: np.ndarray, count: int, generator: np.random.Generator) -> np.ndarray:
         """Rows (count) of the references for a window of rows (k), nearest first; NONE for the share that does without.

@@ -10,13 +10,15 @@ import torch
 
 from pipeline.appearance.budget import Budget, shortcomings
 from pipeline.appearance.dataset import TrainingClip
+from pipeline.appearance.earlier import Earlier, kept_for_later
+from pipeline.appearance.footage import Footage
 from pipeline.appearance.memory import EpisodicMemory
 from pipeline.appearance.params import AppearanceParams, LearnParams
 from pipeline.appearance.systems.base import Carrying, System
 from pipeline.appearance.systems.chosen import chosen_system, params_read
 from pipeline.artifacts.crops import Crops
 from pipeline.artifacts.keypoints import Track
-from pipeline.artifacts.models import save_model
+from pipeline.artifacts.models import save_discriminators, save_model
 from pipeline.artifacts.references import References
 from pipeline.artifacts.scores import write_curve
 from pipeline.body.pose_maps import pose_channels
@@ -36,11 +38,22 @@ CURVE_ROWS = 400
 
 @dataclass(frozen=True)
 class Outputs:
-    """Where the results go: weights, their description, the loss curves."""
+    """Where the results go: weights, their description, the loss curves; what a training that goes on needs beside, if one may."""
 
     weights: Path
     description: Path
     curve: Path
+    discriminators: Path | None = None
+
+
+@dataclass(frozen=True)
+class Further:
+    """A target's further clips in order, the last of which is new: names, and the crops, track and references of each; the training
+    that the others led to."""
+
+    names: tuple[str, ...]
+    clips: tuple[tuple[Crops, Track, References], ...]
+    earlier: Earlier
 
 
 @dataclass(frozen=True)
@@ -62,9 +75,11 @@ def train_appearance(
     processes: int | None = None,
     learn: LearnParams | None = None,
     count: int = 1,
+    further: Further | None = None,
 ) -> Budget:
     """Learn the look of a target from its training frames; returns how long that took in steps and images.
 
+    crops, track and references are the target's own clip's; with further clips the training goes on where an earlier one ended.
     Publishes the generator's moving average after the budget's last step. What the budget leaves no room for is said first. An
     interrupted run goes on from its last checkpoint under scratch_root and ends in the same weights. References, and learn that
     says how to use them: the generator sees `count` real frames warped to its poses; without either, or for another system, it
@@ -81,7 +96,8 @@ def train_appearance(
         raise InputError(f"reference.find.count must be 1 to 8, found {count}: change it in params.yaml")
     if references is None or not system.SEES_REFERENCES or not len(references):
         learn = None
-    clip = TrainingClip(crops, track, training, params, references, learn, count)
+    footage = [] if further is None else _further(further, params, split)
+    clip = TrainingClip(crops, track, training, params, references, learn, count, footage)
     # What tells this training from others: a checkpoint of another one is not taken up.
     description = {
         "network": "appearance generator",
@@ -94,20 +110,32 @@ def train_appearance(
         "learn": None if learn is None else learn.model_dump(),
         "crop_scale": float(crops.crop[training[0], 0, 0]),
     }
+    if further is not None:
+        description |= {"further_clips": list(further.names), "earlier": further.earlier.facts}
     for line in shortcomings(clip.budget, params, system.remembers(params)):
         print(f"train_appearance: {line}.", flush=True)
     # Alg. 2, in one process or one a GPU; the pixels are laid out once for reading at random.
     with Scratch("train_appearance", fingerprint({**description, "code": digest_code(__file__)}), scratch_root) as scratch:
-        clip.expand(crops, scratch.folder / "pixels.u8")
-        work = (clip, weights, params, learn, scratch, description, out)
+        clip.expand(crops, scratch.folder / "pixels.u8", footage)
+        work = (clip, weights, params, learn, scratch, description, out, None if further is None else further.earlier)
         launch(_train, work, processes or count_processes(params.batch_windows))
         scratch.delete()
     return clip.budget
 
 
+def _further(further: Further, params: AppearanceParams, split: SplitParams) -> list[Footage]:
+    """The further clips' training parts; InputError for a system that has no use for them."""
+    if chosen_system(params).WHOLE_FRAMES:
+        raise InputError(
+            f"several clips of a target need appearance.system fakevideo, found {params.system}, which learns one clip's background: "
+            "take its clips out of footage"
+        )
+    return [Footage(crops, track, split_frames(track.present, split).training, kept) for crops, track, kept in further.clips]
+
+
 def _train(
     world: World, clip: TrainingClip, features: Path, params: AppearanceParams, learn: LearnParams | None, scratch: Scratch,
-    description: dict[str, Any], out: Outputs,
+    description: dict[str, Any], out: Outputs, earlier: Earlier | None,
 ) -> None:  # fmt: skip
     prepare_cpu(params.threads)
     channels = pose_channels(clip.skeleton, params.pose_map)
@@ -115,6 +143,8 @@ def _train(
     memory = EpisodicMemory(params.memory.model_copy(update={"enabled": system.remembers(params)}), params.seed)
     budget = clip.budget
     history = torch.zeros(budget.steps, len(system.LOSSES))
+    if earlier is not None:
+        earlier.hand_on(system, memory)
     start = _resume(scratch.load(), system, memory, history)
     if world.leads and system.goes_one_by_one((params.batch_windows, params.k, channels, *clip.crop_hw)):
         height, width = clip.crop_hw
@@ -128,7 +158,7 @@ def _train(
         if place == 0:
             _replay(world, system, memory, clip, epoch, step)
         seed_step(params.seed, world.rank, step)
-        windows = budget.order(epoch)[place].reshape(params.accumulate, -1)
+        windows = clip.order(epoch)[place].reshape(params.accumulate, -1)
         keys = (DRAW_STEP, step)
         batches = [clip.batch(some, world.rank, world.size, world.device, *keys, i) for i, some in enumerate(windows)]
         losses, windows_losses = system.step(batches, _rate(step, budget.steps, params))
@@ -148,7 +178,9 @@ def _train(
         progress.close()
         replayed = {"replays": memory.replays, "images_replayed": memory.replayed * params.k + system.images_repeated}
         known = {**description, "generator": system.shape, **replayed}
-        save_model(out.weights, out.description, system.ema.module.state_dict(), known)
+        digest = save_model(out.weights, out.description, system.ema.module.state_dict(), known)
+        if out.discriminators is not None:
+            save_discriminators(out.discriminators, *kept_for_later(system, memory, digest))
         write_curve(out.curve, _rows(history, system.LOSSES, params, budget))
 
 

@@ -4,7 +4,7 @@ import contextlib
 import json
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.artifacts.further import JoinedArray, Pictures, read_clips
 from pipeline.artifacts.store import (
     PICTURES,
     VERSION,
@@ -27,6 +28,7 @@ from pipeline.artifacts.store import (
 from pipeline.errors import InputError
 
 REMEDY = "Run: dvc repro index_faces"
+ELSEWHERE = -(10**9)  # frame of a face of a further clip: near to no frame of the target's own
 AXES = ("face", *PICTURES[1:])
 BOX = ("x0", "y0", "x1", "y1")
 SEEN = tuple(f"seen_{edge}" for edge in BOX)
@@ -52,6 +54,7 @@ class FaceIndex:
     """n faces: frame (n), box (n 4), vectors (n v 2), landmarks (n l 2) full px, sharpness (n); crops (n s s 3), mattes (n s s).
 
     seen (n 4) is what the pictures show, in full px: more than the face's box.
+    Faces of a target's further clips have the frame ELSEWHERE, and their px are those of their own clip.
     """
 
     frame: np.ndarray
@@ -61,8 +64,8 @@ class FaceIndex:
     landmarks: np.ndarray
     landmark_names: tuple[str, ...]
     sharpness: np.ndarray
-    crops: ArrayReader
-    mattes: ArrayReader
+    crops: Pictures
+    mattes: Pictures
     crop_px: int
     attributes: dict[str, Any]
 
@@ -128,6 +131,44 @@ def open_faces(table: str | os.PathLike[str], crops: str | os.PathLike[str]) -> 
         require_array("crops", pictures, (None, side, side, 3), "uint8")
         require_array("mattes", mattes, (None, side, side), "uint8")
         return _from_table(rows, attributes, pictures, mattes)
+
+
+def open_all_faces(table: str | os.PathLike[str], crops: str | os.PathLike[str], folder: str | os.PathLike[str] | None) -> FaceIndex:
+    """The faces of a target's own clip and, behind them, those of its further clips, which lie in a folder with their list."""
+    clips = [] if folder is None else read_clips(folder)
+    further = [Path(folder or "") / clip for clip in clips]
+    return join_faces([open_faces(table, crops), *(open_faces(f"{path}.parquet", f"{path}.zarr") for path in further)])
+
+
+def join_faces(parts: Sequence[FaceIndex]) -> FaceIndex:
+    """Faces of several clips as one index, the first the target's own; InputError when they are not of one kind."""
+    first = parts[0]
+    kinds = {(part.crop_px, part.landmark_names, part.vectors.shape[1]) for part in parts}
+    if len(kinds) > 1:
+        found = " and ".join(f"{px} px, {vectors} vectors" for px, _, vectors in sorted(kinds))
+        raise InputError(f"faces of one target must have one size and one skeleton, found {found}. {REMEDY} index_footage_faces")
+    if len(parts) == 1:
+        return first
+    return FaceIndex(
+        frame=np.concatenate([first.frame, *(np.full(len(part), ELSEWHERE) for part in parts[1:])]),
+        box=np.concatenate([part.box for part in parts]),
+        seen=np.concatenate([part.seen for part in parts]),
+        vectors=np.concatenate([part.vectors for part in parts]),
+        landmarks=np.concatenate([part.landmarks for part in parts]),
+        landmark_names=first.landmark_names,
+        sharpness=np.concatenate([part.sharpness for part in parts]),
+        crops=JoinedArray([part.crops for part in parts]),
+        mattes=JoinedArray([part.mattes for part in parts]),
+        crop_px=first.crop_px,
+        attributes=first.attributes,
+    )
+
+
+def own_faces(index: FaceIndex) -> FaceIndex:
+    """Those of the target's own clip, which stand first."""
+    n = int((index.frame != ELSEWHERE).sum())
+    own = {name: getattr(index, name)[:n] for name in ("frame", "box", "vectors", "landmarks", "sharpness", "seen")}
+    return replace(index, **own)
 
 
 def _from_table(rows: pa.Table, attributes: dict[str, Any], pictures: ArrayReader, mattes: ArrayReader) -> FaceIndex:

@@ -15,19 +15,22 @@ from pipeline.artifacts.store import VERSION, publish, readable
 from pipeline.errors import InputError
 
 REMEDY = "Run: dvc repro"
+FACTS = "facts"
 
 
 def save_model(
     weights: str | os.PathLike[str], description_path: str | os.PathLike[str], state: dict[str, torch.Tensor], description: dict[str, Any]
-) -> None:
-    """Publish weights and their description (params, digests of the inputs, sizes); the weights' sha256 joins the description."""
+) -> str:
+    """Publish weights and their description (params, digests of the inputs, sizes); the weights' sha256 joins it and is returned."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
     blob = safetensors.torch.save(tensors, {TAG: "model"})
-    described = {**description, "kind": "model", "version": VERSION, "weights_sha256": hashlib.sha256(blob).hexdigest()}
+    digest = hashlib.sha256(blob).hexdigest()
+    described = {**description, "kind": "model", "version": VERSION, "weights_sha256": digest}
     with publish(weights, "model") as temporary:
         temporary.write_bytes(blob)
     with publish(description_path, "model") as temporary:
         temporary.write_text(json.dumps(described, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    return digest
 
 
 def load_model(
@@ -48,6 +51,24 @@ def load_model(
     if hashlib.sha256(blob).hexdigest() != expected:
         raise InputError(f"{weights} is not the file that {description_path} describes. {REMEDY}")
     return state, description
+
+
+def save_discriminators(path: str | os.PathLike[str], state: Mapping[str, torch.Tensor], facts: Mapping[str, Any]) -> None:
+    """Publish what a training leaves beside its model for one that goes on: the discriminators' weights, and facts as JSON."""
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
+    text = json.dumps(facts, sort_keys=True).encode()
+    tensors[FACTS] = torch.frombuffer(bytearray(text), dtype=torch.uint8)  # metadata of several keys have no order
+    with publish(path, "discriminators") as temporary:
+        temporary.write_bytes(safetensors.torch.save(tensors, {TAG: "discriminators"}))
+
+
+def load_discriminators(path: str | os.PathLike[str]) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """Inverse of save_discriminators(); InputError when the file is missing or damaged."""
+    if not Path(path).is_file():
+        raise InputError(f"{path} does not exist. {REMEDY}")
+    with readable(path, "safetensors file of discriminators", REMEDY):
+        state = safetensors.torch.load(Path(path).read_bytes())
+        return state, dict(json.loads(bytes(state.pop(FACTS).numpy())))
 
 
 def fill(network: torch.nn.Module, state: Mapping[str, torch.Tensor], weights: str | os.PathLike[str]) -> None:

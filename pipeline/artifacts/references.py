@@ -3,18 +3,19 @@
 import contextlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.artifacts.further import JoinedArray, Pictures, read_clips
 from pipeline.artifacts.store import (
     PICTURES,
     VERSION,
-    ArrayReader,
     ArrayWriter,
     create_group,
     open_group,
@@ -25,6 +26,7 @@ from pipeline.artifacts.store import (
     require_array,
     write_array,
 )
+from pipeline.errors import InputError
 
 REMEDY = "Run: dvc repro keep_references find_references"
 AXES = ("picture", *PICTURES[1:])
@@ -35,20 +37,27 @@ NONE = -1  # a frame of the motion without a reference
 class References:
     """colours M ⊙ F (n h w 3) uint8, unmixed from the background; mattes (n h w) uint8; in full px, cut out around the subject.
 
-    frames (n) int64: which frames of the target's clip they are, ascending; corner_xy (n 2) int64: full px of their first pixel;
-    points (n j 2) float32, full px, NaN where a joint is missing.
+    frames (n) int64: which frames of their clip they are, ascending in each; corner_xy (n 2) int64: full px of their first pixel;
+    points (n j 2) float32, full px, NaN where a joint is missing. The first `own` of them (None: all) are of the target's own
+    clip, the others of further ones, whose full px are scaled so that the body is as large as in the target's own.
     """
 
-    colours: ArrayReader
-    mattes: ArrayReader
+    colours: Pictures
+    mattes: Pictures
     frames: np.ndarray
     corner_xy: np.ndarray
     points: np.ndarray
     size_hw: tuple[int, int]
     attributes: dict[str, Any]
+    own: int | None = None
 
     def __len__(self) -> int:
         return len(self.frames)
+
+    @property
+    def are_own(self) -> np.ndarray:
+        """Which (n) bool are of the target's own clip."""
+        return np.arange(len(self)) < (len(self) if self.own is None else self.own)
 
 
 class ReferenceWriter:
@@ -106,17 +115,45 @@ def open_references(path: str | os.PathLike[str]) -> References:
             attributes=attributes,
         )
         height, width = kept.colours.shape[1:3]
-        require_array("colours", kept.colours, (len(kept), height, width, 3), "uint8")
-        require_array("mattes", kept.mattes, (len(kept), height, width), "uint8")
+        require_array("colours", read["colours"], (len(kept), height, width, 3), "uint8")
+        require_array("mattes", read["mattes"], (len(kept), height, width), "uint8")
         require_array("corner_xy", kept.corner_xy, (len(kept), 2), "int64")
         require_array("points", kept.points, (len(kept), None, 2), "float32")
         return kept
 
 
+def open_all_references(path: str | os.PathLike[str], folder: str | os.PathLike[str] | None) -> References:
+    """The references of a target's own clip and, behind them, those of its further clips, which lie in a folder with their list."""
+    clips = [] if folder is None else read_clips(folder)
+    return join_references([open_references(path), *(open_references(Path(folder or "") / f"{clip}.zarr") for clip in clips)])
+
+
+def join_references(parts: Sequence[References]) -> References:
+    """References of several clips as one, in their order: the first is the target's own, whose size and attributes it has.
+
+    InputError when their poses have not the same joints.
+    """
+    joints = {part.points.shape[1] for part in parts}
+    if len(joints) > 1:
+        raise InputError(f"clips of a target must have one skeleton, found poses of {sorted(joints)} joints: change clips in params.yaml")
+    if len(parts) == 1:
+        return parts[0]
+    return References(
+        colours=JoinedArray([part.colours for part in parts]),
+        mattes=JoinedArray([part.mattes for part in parts]),
+        frames=np.concatenate([part.frames for part in parts]),
+        corner_xy=np.concatenate([part.corner_xy for part in parts]),
+        points=np.concatenate([part.points for part in parts]),
+        size_hw=parts[0].size_hw,
+        attributes=parts[0].attributes,
+        own=len(parts[0]),
+    )
+
+
 @dataclass(frozen=True)
 class ChosenReferences:
     """The references of each frame (t) of a motion, the first one that whose detail is carried: rank (t r) int64 in the References,
-    NONE without; frame (t r) of the target's clip; distance (t r) float64 of the poses in body sizes, NaN without."""
+    NONE without; frame (t r) of its clip; distance (t r) float64 of the poses in body sizes, NaN without."""
 
     rank: np.ndarray
     frame: np.ndarray

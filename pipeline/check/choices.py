@@ -14,7 +14,7 @@ EDGES = ("modnet", "none")  # each has an asset of its name
 
 @functools.cache
 def choices() -> dict[str, list[str]]:
-    """Legal values by key: of an entry of clips, targets or pairs (`clips.pose`), or of a section (`background.fill`)."""
+    """Legal values by key: of an entry of clips, targets, footage or pairs (`clips.pose`), or of a section (`background.fill`)."""
     assets = sorted(path.stem for path in (PIPELINE / "assets").glob("*.yaml"))
     seers = _packages("pose/backends", assets)
     return {
@@ -24,6 +24,7 @@ def choices() -> dict[str, list[str]]:
         "clips.hands": list(HANDS),
         "clips.refiner": _packages("pose/refiners", assets),
         "targets.matte": _packages("matting/backends", assets),
+        "footage.matte": _packages("matting/backends", assets),
         "pairs.redetect": [name for name in seers if name != "imported"],
         "matting.edges": list(EDGES),
         "background.fill": _packages("background/backends", assets),

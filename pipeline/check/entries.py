@@ -4,22 +4,24 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.check.choices import choices, meant, value_faults
+from pipeline.check.footage import footage_faults
 from pipeline.names import LONGEST_BYTES, LONGEST_PAIR, name_fault, pair_name
 
 KEYS = {  # every key that dvc.yaml reads of an entry, by itself or as part of `params`
     "clips": ("video", "labels", "skeleton", "pose", "refiner", "select"),
     "targets": ("clip", "matte", "matting", "crop", "reference", "appearance", "face", "refine"),
+    "footage": ("target", "after", "matte", "matting", "steps"),
     "pairs": ("driver", "target", "redetect", "motion"),
     "external": ("driver", "target", "video", "shows", "first_frame"),
 }
-OPTIONAL = {"clips": ("span", "joint_map", "joint_names", "hands"), "targets": ("consent",), "pairs": (), "external": ()}
+OPTIONAL = {"clips": ("span", "joint_map", "joint_names", "hands"), "targets": ("consent",), "footage": (), "pairs": (), "external": ()}
 PATHS = {"clips": ("video", "labels"), "external": ("video",)}
-DICTS = {"targets": KEYS["targets"][2:], "pairs": ("motion",)}
+DICTS = {"targets": KEYS["targets"][2:], "footage": ("matting",), "pairs": ("motion",)}
 Entries = dict[str, Mapping[str, Any]]
 
 
 def entry_faults(tree: Mapping[Any, Any], written: Mapping[Any, str]) -> list[str]:
-    """Complaints about clips, targets, pairs and external, one line each, keys first and references after them.
+    """Complaints about clips, targets, footage, pairs and external, one line each, keys first and references after them.
 
     written: how a key that YAML does not read as text stands in the file (7 → 007).
     """
@@ -34,8 +36,9 @@ def entry_faults(tree: Mapping[Any, Any], written: Mapping[Any, str]) -> list[st
         legal = {name: entry for name, entry in section.items() if isinstance(name, str) and isinstance(entry, Mapping)}
         faults += [fault for name, entry in legal.items() for fault in _values(f"{kind}.{name}", kind, entry)]
         found[kind] = legal
-    clips, targets, pairs, external = found.values()
-    return faults + _target_faults(clips, targets, pairs) + _pair_faults(clips, targets, pairs) + _external_faults(pairs, external)
+    clips, targets, footage, pairs, external = found.values()
+    faults += _target_faults(clips, targets, pairs) + footage_faults(clips, targets, footage)
+    return faults + _pair_faults(clips, targets, pairs) + _external_faults(pairs, external)
 
 
 def _names(kind: str, section: Mapping[Any, Any], written: Mapping[Any, str]) -> list[str]:

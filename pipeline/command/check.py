@@ -6,7 +6,7 @@ from typing import Any
 
 from pipeline.check.check import faults_of
 from pipeline.check.choices import meant
-from pipeline.command.sections import CAST, OF_PAIRS, OF_TARGETS, REFERENCE, SECTIONS
+from pipeline.command.sections import CAST, OF_FOOTAGE, OF_PAIRS, OF_TARGETS, REFERENCE, SECTIONS
 from pipeline.errors import InputError
 from pipeline.evaluation.external import ExternalParams
 from pipeline.frames.extract import read_span
@@ -57,8 +57,9 @@ def _values(params: Path, tree: Mapping[str, Any]) -> Iterator[str]:
     for name, entry in _entries(tree, "targets"):
         over = [part for part in OF_TARGETS if isinstance(entry.get(part), Mapping)]  # what else is there, names say
         asked += [(key, f"targets.{name}.{key}") for key in SECTIONS if key.split(".")[0] in over]
-    for name, entry in _entries(tree, "pairs"):
-        asked += [(key, f"pairs.{name}.{key}") for key in OF_PAIRS if isinstance(entry.get(key), Mapping)]
+    for kind, keys in (("footage", OF_FOOTAGE), ("pairs", OF_PAIRS)):
+        for name, entry in _entries(tree, kind):
+            asked += [(key, f"{kind}.{name}.{key}") for key in keys if isinstance(entry.get(key), Mapping)]
     for key, override in asked:
         try:
             read_section(params, key, SECTIONS[key], override)

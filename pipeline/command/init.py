@@ -31,7 +31,8 @@ def add_videos(project: Path, target: Path, drivers: list[Path]) -> list[str]:
         probe(video)
     path = project / "params.yaml"
     tree = read_all(path)
-    old = {kind: tree.get(kind) for kind in ("clips", "targets", "pairs", "external")}
+    kinds = ("clips", "targets", *(["footage"] if "footage" in tree else []), "pairs", "external")
+    old = {kind: tree.get(kind) for kind in kinds}
     for kind, entries in old.items():
         if not isinstance(entries, Mapping):
             raise InputError(f"{path}: {kind} must be a mapping of names to entries, {{}} for none, found {entries!r}.")
@@ -107,6 +108,8 @@ def _demo(old: Kept) -> dict[str, set[str]]:
         return isinstance(entry, Mapping) and bool({str(entry.get("driver")), str(entry.get("target"))} & clips)
 
     of = {kind: {name for name, entry in old[kind].items() if refers(entry)} for kind in ("pairs", "external")}
+    if "footage" in old:
+        of["footage"] = {name for name, entry in old["footage"].items() if name in clips or refers(entry)}
     return {"clips": clips, "targets": {name for name in old["targets"] if name in clips}, **of}
 
 

@@ -48,4 +48,5 @@ SECTIONS: dict[str, type[Section]] = {
 OF_TARGETS = ("matting", "crop", "reference", "appearance", "face", "refine")
 OF_PAIRS = ("motion",)
 REFERENCE = ("enabled", "keep", "find", "learn")  # parts of `reference`, which has no model of its own
-CAST = ("demo", "clips", "targets", "pairs", "external")
+CAST = ("demo", "clips", "targets", "footage", "pairs", "external")
+OF_FOOTAGE = ("matting",)

@@ -9,16 +9,18 @@ import numpy as np
 from pydantic import Field
 
 from pipeline.artifacts.agree import require_same_clip, require_same_size
-from pipeline.artifacts.crops import write_crops
+from pipeline.artifacts.crops import Crops, write_crops
 from pipeline.artifacts.frames import Frames
 from pipeline.artifacts.keypoints import Keypoints, Track
 from pipeline.artifacts.store import require_free_bytes
+from pipeline.body.size import size_ratio
 from pipeline.body.trunk import whole_body_px, with_hips
 from pipeline.errors import InputError, warn
 from pipeline.params import Section
-from pipeline.picture.framing import STEP_PX, CropMode, Framing, training_crop
+from pipeline.picture.framing import STEP_PX, CropMode, Framing, matching_crop, training_crop
 from pipeline.picture.geometry import sample_crop
 from pipeline.progress import Progress
+from pipeline.timeline.split import SplitParams, split_frames
 
 BLOCK_FRAMES = 16
 LEAST_FRAMES = 3
@@ -44,8 +46,17 @@ class CropInputs:
     plate: Frames
 
 
-def crop_person(inputs: CropInputs, params: CropParams, out: Path) -> int:
-    """Write crops of all frames, present or not; returns their number.
+@dataclass(frozen=True)
+class Like:
+    """The crops and the track of a target whose further clip is cropped: its person is shown as large, in crops of the same size."""
+
+    crops: Crops
+    track: Track
+    split: SplitParams
+
+
+def crop_person(inputs: CropInputs, params: CropParams | Like, out: Path) -> int:
+    """Write crops of all frames, present or not; returns their number. params: how a target is cropped, or like which one.
 
     Raises InputError when the inputs disagree or fewer than three frames show the subject: a window has three (§3.2).
     """
@@ -57,17 +68,36 @@ def crop_person(inputs: CropInputs, params: CropParams, out: Path) -> int:
     if present.sum() < LEAST_FRAMES:
         seen = f"found {int(present.sum())} of {len(frames)} in {keypoints.source}"
         raise InputError(f"A target needs at least {LEAST_FRAMES} frames that show the subject, {seen}: use a longer clip.")
-    points, timed = with_hips(track.points, track.skeleton), frames.clock.has_time
-    framing = training_crop(points, present, frames.size_hw, params.mode, params.margin, params.size_px, timed, _whole_px(track))
+    framing, facts = _framed(track, frames, params) if isinstance(params, CropParams) else _like(track, frames, params)
     height, width = framing.crop_hw
     require_free_bytes(out, len(frames) * height * width * 7)
-    warnings = _warnings(framing, params)
+    warnings = _warnings(framing, params) if isinstance(params, CropParams) else []
     for warning in warnings:
         warn(warning)
     blocks = _blocks(frames, mattes, plate[0], framing)
-    extra = {"mode": framing.mode, "margin": params.margin, "body_px": round(framing.body_px, 2), "warnings": warnings}
+    extra = {"mode": framing.mode, **facts, "body_px": round(framing.body_px, 2), "warnings": warnings}
     write_crops(out, blocks, framing.rows, present, frames.clock, framing.crop_hw, frames.size_hw, extra)
     return len(frames)
+
+
+def _framed(track: Track, frames: Frames, params: CropParams) -> tuple[Framing, dict[str, float]]:
+    """How a target's own clip is seen, and by what."""
+    points, timed = with_hips(track.points, track.skeleton), frames.clock.has_time
+    sizes = params.mode, params.margin, params.size_px
+    framing = training_crop(points, track.present, frames.size_hw, *sizes, timed, _whole_px(track))
+    return framing, {"margin": params.margin}
+
+
+def _like(track: Track, frames: Frames, like: Like) -> tuple[Framing, dict[str, float]]:
+    """How a further clip of a target is seen, and by what; how large its person is there is measured in training frames of both."""
+    if track.skeleton != like.track.skeleton:
+        found = f"{like.track.skeleton.name} and {track.skeleton.name}"
+        raise InputError(f"clips of a target must have one skeleton, found {found}: change it in clips of params.yaml")
+    here, there = (clip.points[split_frames(clip.present, like.split).training] for clip in (track, like.track))
+    ratio = size_ratio(here, there, track.skeleton)
+    points, scale = with_hips(track.points, track.skeleton), float(like.crops.crop[0, 0, 0]) * ratio
+    framing = matching_crop(points, track.present, frames.size_hw, like.crops.crop_hw, scale, frames.clock.has_time)
+    return framing, {"size_ratio": ratio}
 
 
 def _whole_px(track: Track) -> float:

@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from pipeline.artifacts.agree import passed_on, require_motion, require_same_length
-from pipeline.artifacts.faces import FaceIndex
+from pipeline.artifacts.faces import FaceIndex, own_faces
 from pipeline.artifacts.foregrounds import Foregrounds
 from pipeline.artifacts.keypoints import Track
 from pipeline.artifacts.residuals import ResidualWriter, create_residuals
@@ -83,7 +83,7 @@ def enhance_faces(inputs: FaceInputs, params: FaceParams, regions: RegionParams,
         if inputs.meshes is None:
             needed = "--driver-meshes, --meshes, --driver-keypoints and --weights"
             raise InputError(f"face.align: mesh needs {needed}, found not all of them; name them or set face.align: joints")
-        heads = Heads(generated, faces, track, inputs.meshes, _head_params(params), is_self=split is not None)
+        heads = Heads(generated, own_faces(faces), track, inputs.meshes, _head_params(params), is_self=split is not None)
         if not np.isfinite(heads.boxes).any():
             return _publish_nothing(empty, extra, "; ".join(heads.skipped))
         return _place_heads(out, region, heads, generated, track, regions.region_px, extra)

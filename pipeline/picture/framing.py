@@ -73,6 +73,24 @@ def training_crop(
     return Framing(rows, crop_hw, mode, body * scale)
 
 
+def matching_crop(
+    points: np.ndarray, present: np.ndarray, size_hw: tuple[int, int], crop_hw: tuple[int, int], scale: float, timed: bool = True
+) -> Framing:
+    """How another clip's track is seen through a crop of a given shape and scale: as training_crop(), fixed where all of it fits.
+
+    Else its smoothed centre is followed. InputError when no frame holds the subject.
+    """
+    boxes = body_boxes(points, size_hw)
+    seen = _seen(boxes, present)
+    low, high = boxes[seen, :2].min(axis=0), boxes[seen, 2:].max(axis=0)
+    body_px = float(np.median((boxes[seen, 2:] - boxes[seen, :2]).max(axis=1))) * scale
+    if ((high - low) * scale <= np.array(crop_hw[::-1]) - 2 * RIM_SHARE * max(crop_hw)).all():
+        centre = _inside(((low + high) / 2)[None], scale, crop_hw, size_hw)
+        return Framing(_rows(np.broadcast_to(centre, (len(points), 2)), scale, crop_hw), crop_hw, "fixed", body_px)
+    rows = _following(boxes, seen, scale, crop_hw, size_hw, FOLLOW_SIGMA_FRAMES if timed else 0.0)
+    return Framing(rows, crop_hw, "follow", body_px)
+
+
 def crop_shape(
     extent_wh: np.ndarray, margin: float, size_px: int, size_hw: tuple[int, int] | None = None, whole_px: float = 0.0
 ) -> tuple[tuple[int, int], float]:

@@ -40,9 +40,9 @@ def find_references(inputs: FindInputs, params: FindParams, split: Split | None)
 
     Distances are those of root-centred poses in sizes of the target's body. Over each run of present frames the sum of the first
     references' distances, plus switch_cost for every change, is least; then that of the second ones among the rest, and so on.
-    split: that of the target's own pair, None for another driver. There, a training frame takes no reference so near in time that
-    its pose would be nearer than unseen poses are; and training frames choose by themselves, so that held-out poses change
-    nothing of them.
+    split: that of the target's own pair, None for another driver. There, a training frame takes no reference of its own clip so near
+    in time that its pose would be nearer than unseen poses are; and training frames choose by themselves, so that held-out poses
+    change nothing of them.
     """
     motion, target, references = inputs.motion, inputs.target, inputs.references
     present = motion.present if len(references) else np.zeros(len(motion.points), bool)
@@ -59,7 +59,8 @@ def find_references(inputs: FindInputs, params: FindParams, split: Split | None)
         turned = np.stack([exchanged_sides(motion.points[t], references.points, sides, size) for t in frames])
         costs = costs + EXCHANGED * turned
         if radius and start < border:
-            costs = np.where(np.abs(frames[:, None] - references.frames[None]) < radius, np.inf, costs)
+            near = np.abs(frames[:, None] - references.frames[None]) < radius
+            costs = np.where(near & references.are_own, np.inf, costs)
         # The best steady choice, then that of what it leaves.
         for order in range(params.count):
             chosen = steady_choice(costs, params.switch_cost)
@@ -107,15 +108,17 @@ def exclusion_radius(references: References, root: int, hands: Hands = ()) -> in
     """Frames on either side of a training frame that are left out, so that the nearest pose left is as far as poses never seen are.
 
     The least radius at which the median distance to the nearest reference reaches that between the last fifth of the
-    references and the rest; at most a quarter of the clip.
+    references and the rest; at most a quarter of the clip. Of references of several clips, those of the target's own count.
     """
-    usual = np.median(gap_distances(references.points, root, hands)) if len(references) > 4 else 0.0
+    own = references.are_own
+    points, frames = references.points[own], references.frames[own]
+    usual = np.median(gap_distances(points, root, hands)) if len(points) > 4 else 0.0
     if not np.isfinite(usual) or usual == 0:
         return 1
-    costs = np.stack([pose_distances(p, references.points, root, hands) for p in references.points])
-    apart = np.abs(references.frames[:, None] - references.frames[None])
+    costs = np.stack([pose_distances(p, points, root, hands) for p in points])
+    apart = np.abs(frames[:, None] - frames[None])
     radius = 1
-    for radius in range(1, max(2, int(references.frames[-1] - references.frames[0]) // 4)):
+    for radius in range(1, max(2, int(frames[-1] - frames[0]) // 4)):
         nearest = np.where(apart < radius, np.inf, costs).min(axis=1)
         if np.median(nearest) >= usual:
             return radius

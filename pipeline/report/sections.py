@@ -12,6 +12,7 @@ from pipeline.artifacts.crops import Crops, open_crops
 from pipeline.artifacts.faces import open_faces
 from pipeline.artifacts.foregrounds import Foregrounds, open_foregrounds
 from pipeline.artifacts.frames import Frames, open_frames
+from pipeline.artifacts.further import read_clips
 from pipeline.artifacts.keypoints import Track, read_keypoints
 from pipeline.artifacts.mattes import open_mattes
 from pipeline.artifacts.residuals import Residuals, open_residuals
@@ -111,7 +112,8 @@ def target_section(run: Run, name: str, clip: str, split: SplitParams) -> list[s
         parts += _worst(run, columns, crops, fused)
     parts += watch_section(scores or {}, columns, run.open(f"metrics/watched/{name}.zarr", open_watched), run.params.worst_frames)
     parts += _curves(run, name)
-    return [*parts, heading(3, "What the looks were learnt from"), *_target_sheets(run, name, clip, track, crops, split)]
+    learnt_from = [*_target_sheets(run, name, clip, track, crops, split), *_further_clips(run, name)]
+    return [*parts, heading(3, "What the looks were learnt from"), *learnt_from]
 
 
 def clip_section(run: Run, name: str) -> list[str]:
@@ -229,12 +231,26 @@ def _worst(run: Run, columns: Mapping[str, Sequence[float]], crops: Crops, fused
     return []
 
 
-def _curves(run: Run, name: str) -> list[str]:
+def _further_clips(run: Run, name: str) -> list[str]:
+    """What the networks saw of each further clip, and the curves of the training that went on with it."""
+    folder = run.data / "faces" / name
     parts = []
-    for training in TRAININGS:
+    for clip in read_clips(folder) if folder.is_dir() else []:
+        crops = run.open(f"crops/{name}/{clip}.zarr", open_crops)
+        if crops is not None:
+            sheet = pictures.crops_and_mattes(crops, pictures.chosen(crops.present, run.params.sheet_frames))
+            parts.append(image(sheet, f"Crops of the further clip {clip}"))
+        parts += _curves(run, f"{name}/{clip}", TRAININGS[:1])
+    return parts
+
+
+def _curves(run: Run, name: str, trainings: Sequence[str] = TRAININGS) -> list[str]:
+    parts = []
+    for training in trainings:
         columns = run.open(f"metrics/curves/{name}-{training}.tsv", read_curve) or {}
         if len(next(iter(columns.values()), [])) > 1:
-            parts += [heading(3, f"Curves of the {training} training"), charts(columns)]
+            title = f"Curves of the {training} training" + (f" that went on with {name.split('/')[1]}" if "/" in name else "")
+            parts += [heading(3, title), charts(columns)]
     return parts
 
 

@@ -71,7 +71,7 @@ def clip_of(folder: Path, skeleton, count: int = 2, **changes) -> TrainingClip:
 def test_a_reference_is_drawn_as_far_away_as_unseen_poses_are_and_is_never_the_frame_itself(stick):
     points = make_track(stick, 40).points
     rows = np.arange(0, 40, 2)
-    drawer = ReferenceDrawer(points, rows, stick, absent=0.25, far=0.0)
+    drawer = ReferenceDrawer(points, [rows], stick, absent=0.25, far=0.0)
     wanted = gap_distances(points[rows], 0)
     draws = [drawer.draw(np.array([9, 10, 11]), 3, np.random.default_rng(i)) for i in range(200)]
     assert 0.1 < np.mean([d[0] == NONE for d in draws]) < 0.4
@@ -88,7 +88,7 @@ def test_a_reference_is_drawn_as_far_away_as_unseen_poses_are_and_is_never_the_f
 
 def test_some_references_are_drawn_from_anywhere(stick):
     points = make_track(stick, 40).points
-    drawer = ReferenceDrawer(points, np.arange(40), stick, absent=0.0, far=1.0)
+    drawer = ReferenceDrawer(points, [np.arange(40)], stick, absent=0.0, far=1.0)
     draws = [int(drawer.draw(np.array([9, 10, 11]), 1, np.random.default_rng(i))[0]) for i in range(200)]
     assert max(draws) > 35
     assert len(set(draws)) > 25

@@ -52,6 +52,7 @@ def seconds_a_step(row: Experiment, target: str, data: Path, params: Path, folde
                 _run(folder, stage, "--target", target, *frames, "--out", out)
         inputs = ["--crops", "crops.zarr", "--keypoints", data / f"keypoints/{target}.parquet", "--references", "references.zarr"]
         outs = ["--model", "m.safetensors", "--description", "m.json", "--curve", "m.tsv", "--time", "time.json"]
+        outs += ["--discriminators", "m.discriminators.safetensors"]
         _run(folder, "train_appearance", "--target", target, *inputs, "--features", data / "weights/features", *outs)
         taken.append(json.loads((folder / "time.json").read_text())["seconds"])
     return (taken[1] - taken[0]) / (STEPS[1] - STEPS[0])

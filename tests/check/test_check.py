@@ -1,6 +1,7 @@
 """The check before every stage: each fault is one line that names its key, and what is right passes."""
 
 import copy
+import re
 from pathlib import Path
 from typing import get_args
 
@@ -8,8 +9,10 @@ import pytest
 from ruamel.yaml import YAML
 from walking import ROOT, cast
 
+from pipeline.artifacts.further import read_clips
 from pipeline.check.check import CONTENT, check_names, faults_of
 from pipeline.check.choices import FUSE_STAGES, choices
+from pipeline.check.footage import list_footage
 from pipeline.errors import InputError
 
 CHOSEN = {
@@ -39,6 +42,7 @@ def write(folder: Path, **edits) -> Path:
 
 
 DEL = object()
+FURTHER = {"target": "ann", "after": "ann", "matte": "blazepose", "matting": {}, "steps": None}
 
 
 def only(path: Path) -> str:
@@ -56,10 +60,10 @@ def test_what_is_right_has_no_fault(tmp_path):
     assert faults_of(write(tmp_path, clips__Zoë=full, external={}, demo=["demo_single_cam02"])) == []
 
 
-@pytest.mark.parametrize("kind", ["clips", "targets", "pairs", "external"])
+@pytest.mark.parametrize("kind", ["clips", "targets", "footage", "pairs", "external"])
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_name_that_is_not_legal_is_named_with_its_section(kind, name, tmp_path):
-    entries = cast()[kind]
+    entries = cast()[kind] or {"ben": FURTHER}
     path = write(tmp_path, **{kind: {**entries, name: next(iter(entries.values()))}})
     assert faults_of(path)[0].startswith(f"{kind}: the name {name!r} ")
 
@@ -198,3 +202,54 @@ def test_no_file_and_no_mapping_are_one_line(tmp_path):
     (tmp_path / "params.yaml").write_text("- a\n")
     with pytest.raises(InputError, match="must be a mapping of sections"):
         faults_of(tmp_path / "params.yaml")
+
+
+# --- further clips ----------------------------------------------------------------------------------------------------
+
+
+def with_two(folder: Path, **edits) -> Path:
+    """A target with two further clips, ben and eve."""
+    clips = {**cast()["clips"], "eve": cast()["clips"]["ben"]}
+    return write(folder, clips=clips, footage={"ben": {**FURTHER}, "eve": {**FURTHER, "after": "ann/ben"}}, **edits)
+
+
+@pytest.mark.parametrize(
+    ("edits", "fault"),
+    [
+        ({"footage__eve__after": "ann"}, "footage.eve.after must be ann/ben, the clip before it of its target, .*, found 'ann'"),
+        ({"footage__ben__after": "ann/eve"}, "footage.ben.after must be ann, its target, since training goes on .*, found 'ann/eve'"),
+        ({"footage__ben__target": "anna", "footage__eve__after": "ann"}, "footage.ben.target is 'anna', not a target; .*did you mean ann"),
+        ({"footage__ben__steps": 0}, "footage.ben.steps must be a whole number from 1, or null .*, found 0"),
+        ({"footage__ben__steps": True}, "footage.ben.steps must be a whole number from 1, or null .*, found True"),
+        ({"footage__ben__matting": None}, "footage.ben.matting must be a mapping"),
+        ({"footage__ben__matte": "blazepos"}, "footage.ben.matte is 'blazepos'; legal: .*did you mean blazepose"),
+        ({"footage__ben__steps": DEL}, "footage.ben.steps is missing; needed: target, after, matte, matting, steps"),
+        ({"footage__ben__crop": {}}, "footage.ben.crop is not a known key"),
+        ({"clips__eve__skeleton": "fish"}, "footage.eve must have the skeleton of its target's clip, 'human', found 'fish' in clips.eve"),
+    ],
+)
+def test_further_clips_make_one_chain_a_target(edits, fault, tmp_path):
+    assert faults_of(with_two(tmp_path)) == []
+    found = only(with_two(tmp_path, **edits))
+    assert re.match(fault, found), found
+
+
+def test_a_further_clip_is_a_clip_and_not_the_targets_own(tmp_path):
+    assert "footage.ann is the target's own clip already" in only(write(tmp_path, footage={"ann": FURTHER}))
+    assert "footage.eve has no clip: footage is named after its clip" in only(write(tmp_path, footage={"eve": FURTHER}))
+    assert "footage must be a mapping of names to entries" in only(write(tmp_path, footage=[]))
+
+
+def test_a_list_has_a_targets_clips_in_order_in_each_folder_and_strange_files_are_said(tmp_path, capsys):
+    entries = {"b": {"target": "ann"}, "c": {"target": "zoe"}, "a": {"target": "ann"}}
+    folders = [tmp_path / "models" / "ann", tmp_path / "faces" / "ann"]
+    folders[0].mkdir(parents=True)
+    for name in ("a-appearance.json", "a-appearance.discriminators.safetensors", "gone-appearance.json", ".hidden"):
+        (folders[0] / name).touch()
+    assert list_footage(entries, "ann", folders) == ["b", "a"]
+    assert [read_clips(folder) for folder in folders] == [["b", "a"], ["b", "a"]]
+    assert capsys.readouterr().err.count("warning") == 1
+    list_footage(entries, "ann", folders)
+    said = capsys.readouterr().err
+    assert "remove gone-appearance.json." in said
+    assert list_footage({}, "ann", folders[1:]) == []

@@ -1,5 +1,6 @@
 """Crops: what they hold, that they map back, and what they refuse."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,10 @@ from pipeline.artifacts.frames import create_frames, open_frames
 from pipeline.artifacts.keypoints import Keypoints, read_keypoints, write_keypoints
 from pipeline.artifacts.mattes import create_mattes, open_mattes
 from pipeline.body.skeleton import Limb, Skeleton
-from pipeline.crop.crop import CropInputs, CropParams, crop_person
+from pipeline.crop.crop import CropInputs, CropParams, Like, crop_person
 from pipeline.errors import InputError
 from pipeline.picture.geometry import apply_affine, crop_to_box, invert_affine
+from pipeline.timeline.split import SplitParams
 from pipeline.video.clock import NO_TIME, Clock
 
 STICK = Skeleton("stick", ("top", "foot"), "top", (Limb("top", "foot", (255, 0, 0), 1.0, True),), (), {}, (), ())
@@ -142,3 +144,24 @@ def test_the_crop_of_a_bust_holds_all_of_it_and_nothing_beyond_the_frame(tmp_pat
     assert max(x1 - 200, y1 - 180) < 1e-6
     kept = mattes[:, int(np.ceil(y0)) : int(y1), int(np.ceil(x0)) : int(x1)].sum() / mattes.sum()
     assert kept > 0.95
+
+
+def test_a_further_clip_is_cropped_like_the_targets_own(tmp_path):
+    """The same square, once more and twice as large: the crop has the own clip's size, and the square looks as large in it."""
+    paths, points = inputs(tmp_path / "own", t=8)
+    crop_person(opened(paths), params(), tmp_path / "own.zarr")
+    own = open_crops(tmp_path / "own.zarr")
+    like = Like(own, read_keypoints(paths[2]).track(), SplitParams(hold_out_fraction=0.25))
+    other, _ = inputs(tmp_path / "other", t=8)
+    track = read_keypoints(other[2])
+    larger = np.concatenate([points[:, :, :1], points[:, :, :1] + 2 * (points[:, :, 1:] - points[:, :, :1])], axis=2)
+    write_keypoints(other[2], Keypoints(larger, track.score, track.origin, STICK, track.clock, SIZE_HW, 0))
+    crop_person(opened(other), like, tmp_path / "other.zarr")
+    found = open_crops(tmp_path / "other.zarr")
+    assert found.crop_hw == own.crop_hw
+    assert found.attributes["size_ratio"] == 0.5
+    assert np.allclose(found.crop[:, 0, 0], own.crop[0, 0, 0] / 2)
+    sides = [np.ptp(apply_affine(crops.crop[3], clip[3, 0]), axis=0) for crops, clip in ((own, points), (found, larger))]
+    assert np.allclose(*sides, atol=1e-4)
+    with pytest.raises(InputError, match="clips of a target must have one skeleton, found human and stick"):
+        crop_person(opened(other), replace(like, track=replace(like.track, skeleton=human())), tmp_path / "x.zarr")

@@ -22,7 +22,7 @@ TEXT = "\n".join(PAGES.values())
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 STAGES = YAML(typ="safe", pure=True).load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
 PARAMS = YAML(typ="safe", pure=True).load((ROOT / "params.yaml").read_text(encoding="utf-8"))
-SECTIONS = set(PARAMS) - {"demo", "clips", "targets", "pairs"}
+SECTIONS = set(PARAMS) - {"demo", "clips", "targets", "footage", "pairs"}
 MADE_BY_STAGES = {line.strip("/").split("/")[1] for line in (ROOT / ".gitignore").read_text().splitlines() if line.startswith("/data/")}
 TREE = PAGES["docs/explanation/house.md"].split("## The tree")[1].split("```")[1]
 DRAWING = PAGES["docs/reference/reruns.md"].split("```mermaid")[1].split("```")[0]

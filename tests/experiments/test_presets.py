@@ -164,7 +164,7 @@ def test_the_doors_train_and_render_them(name, tmp_path, features, monkeypatch):
 
     model = ("--description", "m.json", "--crops", "crops.zarr", "--references", "references.zarr")
     learnt = ("--target", "man", "--keypoints", "keypoints.parquet", "--features", str(features), "--model", "m.safetensors")
-    door(train_door, *learnt, "--curve", "m.tsv", *model, "--time", "time.json")
+    door(train_door, *learnt, "--curve", "m.tsv", "--discriminators", "m.discriminators.safetensors", *model, "--time", "time.json")
     asked = ("--motion", "motions.parquet", "--chosen", "chosen.parquet")
     door(generate_door, "--model", "m.safetensors", *asked, "--out", "made.zarr", *model)
     made = open_foregrounds(tmp_path / "made.zarr")

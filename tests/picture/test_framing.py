@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.errors import InputError
-from pipeline.picture.framing import STEP_PX, body_boxes, crop_shape, driven_crop, training_crop
+from pipeline.picture.framing import STEP_PX, body_boxes, crop_shape, driven_crop, matching_crop, training_crop
 from pipeline.picture.geometry import apply_affine, box_to_crop, crop_to_box, invert_affine
 
 SIZE = 128
@@ -373,3 +373,27 @@ def test_a_crop_that_nobody_trained_is_kept_where_the_motion_fits():
     row = box_to_crop(np.array([100.0, -100.0, 600.0, 400.0]), (96, 96))
     rows = np.broadcast_to(row, (60, 2, 3))
     assert (driven_crop(points, present, rows, (96, 96), (300, 560)) == rows).all()
+
+
+@pytest.mark.parametrize("factor", [0.5, 1.0, 2.0])
+def test_another_clips_track_is_seen_as_large_in_a_crop_of_the_same_shape(factor):
+    points, present = roaming(20, step=1.0)
+    own = seen_by(points, present)
+    other, size_hw = (points + 0.5) * factor - 0.5 + 70, (1200, 4000)
+    found = matching_crop(other, present, size_hw, own.crop_hw, own.rows[0, 0, 0] / factor)
+    assert found.mode == "fixed"
+    assert found.crop_hw == own.crop_hw
+    assert np.allclose(found.rows[:, 0, 0], own.rows[0, 0, 0] / factor)
+    heights = [np.ptp(apply_affine(row[0], clip[0])[:, 1]) for row, clip in ((own.rows, points), (found.rows, other))]
+    assert heights[0] == pytest.approx(heights[1])
+    assert shown(other, found.rows, found.crop_hw)
+
+
+def test_another_clips_track_that_is_too_long_for_the_crop_is_followed():
+    own = seen_by(*roaming(20, step=1.0))
+    points, present = roaming(120)
+    found = matching_crop(points, present, WIDE, own.crop_hw, float(own.rows[0, 0, 0]))
+    assert found.mode == "follow"
+    assert (found.rows[:, 0, 0] == own.rows[0, 0, 0]).all()
+    assert shown(points, found.rows, found.crop_hw)
+    assert within(found.rows, found.crop_hw, WIDE)

@@ -141,3 +141,16 @@ def test_a_trunk_with_its_sides_exchanged_is_far():
     pairs = {human.joints[left] for left, _ in human.trunk_pairs()}
     assert pairs == {"left_shoulder", "left_hip"}
     assert make_track(np.zeros((1, 3, 2))).skeleton.trunk_pairs() == []
+
+
+def test_a_further_clips_references_are_neighbours_of_no_frame(swinging):
+    """In the target's own pair its own neighbours are left out; the same poses of another clip are there to be taken."""
+    own, split = _references(swinging, np.arange(30)), Split(np.arange(30), np.arange(30, 40))
+    twice = replace(own, frames=np.tile(own.frames, 2), points=np.tile(own.points, (2, 1, 1)), own=30)
+    motion = make_track(swinging)
+    alone, both = (find_references(FindInputs(motion, motion, references), PARAMS, split) for references in (own, twice))
+    assert (alone.distance[:30] > 0).all()
+    assert np.allclose(both.distance[:30], 0, atol=1e-6)
+    assert (both.rank[:30] >= 30).all()
+    assert both.frame[:30, 0].tolist() == list(range(30))
+    assert both.attributes["exclusion_radius"] == alone.attributes["exclusion_radius"] > 1

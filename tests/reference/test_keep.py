@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import cv2
 import numpy as np
 import pytest
 from reference.conftest import make_track
@@ -86,3 +87,25 @@ def test_inputs_of_different_clips_are_refused(filmed, tmp_path):
     with pytest.raises(InputError, match=r"the mattes has 39 frames, .* has 40"):
         keep_references(short, KeepParams(most=7), SPLIT, True, tmp_path / "r.zarr")
     assert not (tmp_path / "r.zarr").exists()
+
+
+def test_those_of_a_further_clip_are_scaled_to_the_size_of_the_targets_own(filmed, swinging, tmp_path):
+    """The same scene filmed with twice the pixels is kept as the own clip would be, half a level of rounding apart."""
+    inputs, _, _ = filmed
+    smooth = [np.stack([cv2.GaussianBlur(image, (0, 0), 3) for image in clip.arrays]) for clip in (inputs.frames, inputs.plate)]
+    own = dataclasses.replace(inputs, frames=Arrays(smooth[0]), plate=Arrays(smooth[1]))
+    twice = [np.repeat(np.repeat(a, 2, axis=1), 2, axis=2) for a in (smooth[0], inputs.mattes.arrays, smooth[1])]
+    hw = HW[0] * 2, HW[1] * 2
+    larger = KeepInputs(Arrays(twice[0]), Arrays(twice[1]), make_track(swinging * 2 + 0.5, hw), Arrays(twice[2]), own.track)  # type: ignore[arg-type]
+    for inputs_, name in ((own, "own"), (larger, "larger")):
+        keep_references(inputs_, KeepParams(most=5), SPLIT, True, tmp_path / name)
+    here, there = (open_references(tmp_path / name) for name in ("own", "larger"))
+    assert here.frames.tolist() == there.frames.tolist()
+    assert there.size_hw == HW
+    assert np.allclose(here.points, there.points, atol=1e-3)
+    for rank in range(len(here)):
+        (x, y), (u, v) = here.corner_xy[rank], there.corner_xy[rank]
+        h, w = here.mattes.shape[1:]
+        picture, matte = there.colours[rank][y - v : y - v + h, x - u : x - u + w], there.mattes[rank][y - v : y - v + h, x - u : x - u + w]
+        assert np.abs(matte.astype(int) - here.mattes[rank]).max() <= 1
+        assert np.abs(picture.astype(int) - here.colours[rank]).max() <= 2
