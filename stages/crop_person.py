@@ -24,9 +24,9 @@ def main() -> None:
     parser.add_argument("--target", required=True, type=named("target"), metavar="NAME", help="target in the params file")
     args = parser.parse_args()
     params = read_section(args.params, "crop", CropParams, override=f"targets.{args.target}.crop")
-    inputs = CropInputs(
-        open_frames(args.frames), open_mattes(args.mattes), read_keypoints(args.keypoints), open_frames(args.plate, "plates")
-    )
+    keypoints = read_keypoints(args.keypoints)
+    frames = open_frames(args.frames).steady(keypoints.camera)
+    inputs = CropInputs(frames, open_mattes(args.mattes), keypoints, open_frames(args.plate, "plates"))
     with stage_clock(args.time) as figures:
         figures["frames"] = crop_person(inputs, params, args.out)
 

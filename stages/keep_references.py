@@ -23,9 +23,9 @@ def main() -> None:
     params = read_section(args.params, "reference.keep", KeepParams, f"{over}.keep")
     split = read_section(args.params, "split", SplitParams)
     enabled = read_as(args.params, "reference.enabled", bool, f"{over}.enabled")
-    inputs = KeepInputs(
-        open_frames(args.frames), open_mattes(args.mattes), read_keypoints(args.keypoints).track(), open_frames(args.plate, "plates")
-    )
+    track = read_keypoints(args.keypoints).track()
+    frames = open_frames(args.frames).steady(track.camera)
+    inputs = KeepInputs(frames, open_mattes(args.mattes), track, open_frames(args.plate, "plates"))
     with stage_clock(args.time) as figures:
         figures["frames"] = keep_references(inputs, params, split, enabled, args.out)
 

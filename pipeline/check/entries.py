@@ -12,7 +12,7 @@ KEYS = {  # every key that dvc.yaml reads of an entry, by itself or as part of `
     "pairs": ("driver", "target", "redetect", "motion"),
     "external": ("driver", "target", "video", "shows", "first_frame"),
 }
-OPTIONAL = {"clips": ("span", "joint_map", "joint_names", "hands"), "targets": ("consent",), "pairs": (), "external": ()}
+OPTIONAL = {"clips": ("span", "camera", "joint_map", "joint_names", "hands"), "targets": ("consent",), "pairs": (), "external": ()}
 PATHS = {"clips": ("video", "labels"), "external": ("video",)}
 DICTS = {"targets": KEYS["targets"][2:], "pairs": ("motion",)}
 Entries = dict[str, Mapping[str, Any]]
