@@ -34,9 +34,9 @@ def main() -> None:
         params = Like(open_crops(args.own_crops), read_keypoints(args.own_keypoints or Path()).track(), split)
     else:
         params = read_section(args.params, "crop", CropParams, override=f"targets.{args.target}.crop")
-    inputs = CropInputs(
-        open_frames(args.frames), open_mattes(args.mattes), read_keypoints(args.keypoints), open_frames(args.plate, "plates")
-    )
+    keypoints = read_keypoints(args.keypoints)
+    frames = open_frames(args.frames).steady(keypoints.camera)
+    inputs = CropInputs(frames, open_mattes(args.mattes), keypoints, open_frames(args.plate, "plates"))
     with stage_clock(args.time) as figures:
         figures["frames"] = crop_person(inputs, params, args.out)
 

@@ -8,6 +8,7 @@ from pipeline.body.skeleton import load_skeleton
 from pipeline.door import door_parser, run_door, stage_clock
 from pipeline.names import named
 from pipeline.params import read_as, read_path, read_section, read_value
+from pipeline.pose.camera import read_camera
 from pipeline.pose.estimate import Sources, Subject, estimate_poses
 from pipeline.pose.naming import UNNAMED, read_hands, read_naming
 from pipeline.pose.params import PoseParams
@@ -45,7 +46,8 @@ def main() -> None:
     select = "auto" if args.redetect else read_select(read_value(args.params, key), f"{args.params}: {key}")
     # any clip may become a target: nothing crosses the border to the frames it would hold out
     split = None if args.redetect else read_section(args.params, "split", SplitParams)
-    subject = Subject(name, select, args.sheet or Path(f".scratch/tracks/{name}.png"), split, redetect=bool(args.redetect))
+    camera = "still" if args.redetect else read_camera(args.params, args.clip)
+    subject = Subject(name, select, args.sheet or Path(f".scratch/tracks/{name}.png"), split, bool(args.redetect), camera)
     frames = open_frames(args.frames, "fused" if args.redetect else "frames")
     with stage_clock(args.time, len(frames)):
         write_keypoints(args.out, estimate_poses(frames, load_skeleton(args.skeleton), sources, subject, params))

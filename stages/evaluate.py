@@ -33,10 +33,11 @@ def main() -> None:
     )
     args = parser.parse_args()
     params = read_section(args.params, "evaluation", EvaluationParams)
+    driver = read_keypoints(args.driver_keypoints).track()
     inputs = PairInputs(
         generated=open_foregrounds(args.generated),
-        driver_frames=open_frames(args.driver_frames),
-        driver=read_keypoints(args.driver_keypoints).track(),
+        driver_frames=open_frames(args.driver_frames).steady(driver.camera),
+        driver=driver,
         motion=read_keypoints(args.motion, "motions").track(),
         crops=open_crops(args.crops),
         fused=open_frames(args.fused, "fused"),

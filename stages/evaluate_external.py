@@ -51,7 +51,7 @@ def main() -> None:
             scores = evaluate_external_reconstruction(external, generated, crops, driver, params, split, distances, flow, inception)
         else:
             motion = read_keypoints(args.motion, "motions").track()
-            inputs = PairInputs(generated, open_frames(args.driver_frames), driver, motion, crops)
+            inputs = PairInputs(generated, open_frames(args.driver_frames).steady(driver.camera), driver, motion, crops)
             scores = evaluate_external_imitation(external, inputs, params, flow, inception)
         write_scores(args.out, scores)
 

@@ -46,17 +46,18 @@ def main() -> None:
     params = read_section(args.params, "evaluation", EvaluationParams)
     split = read_section(args.params, "split", SplitParams)
     regions = read_section(args.params, "regions", RegionParams)
+    track, plate = read_keypoints(args.keypoints).track(), open_frames(args.plate, "plates")
     inputs = TargetInputs(
         fused=open_frames(args.fused, "fused"),
         generated=open_foregrounds(args.generated),
         warped=open_foregrounds(args.warped),
         enhanced=open_residuals(args.enhanced),
         refined=open_residuals(args.refined),
-        frames=open_frames(args.frames),
+        frames=open_frames(args.frames).steady(track.camera).over(plate[0]),
         mattes=open_mattes(args.mattes),
-        plate=open_frames(args.plate, "plates"),
+        plate=plate,
         crops=open_crops(args.crops),
-        track=read_keypoints(args.keypoints).track(),
+        track=track,
     )
     with stage_clock(args.time, frames=len(inputs.generated)):
         distances = load_distances(params.metrics, args.weights)

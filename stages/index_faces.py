@@ -21,7 +21,8 @@ def main() -> None:
     params = read_section(args.params, "face_index", FaceIndexParams)
     regions = read_section(args.params, "regions", RegionParams)
     split = read_section(args.params, "split", SplitParams)
-    inputs = IndexInputs(open_frames(args.frames), open_mattes(args.mattes), read_keypoints(args.keypoints).track())
+    track = read_keypoints(args.keypoints).track()
+    inputs = IndexInputs(open_frames(args.frames).steady(track.camera), open_mattes(args.mattes), track)
     with stage_clock(args.time) as figures:
         figures["faces"] = index_faces(inputs, params, regions, split, args.out, args.face_crops)
 

@@ -5,6 +5,7 @@ from pipeline.artifacts.keypoints import read_keypoints
 from pipeline.artifacts.mattes import open_mattes
 from pipeline.background.inpaint import BackgroundInputs, BackgroundParams, inpaint_background
 from pipeline.door import door_parser, run_door, stage_clock
+from pipeline.errors import warn
 from pipeline.params import read_section
 from pipeline.timeline.split import SplitParams
 
@@ -20,12 +21,16 @@ def main() -> None:
     args = parser.parse_args()
     params = read_section(args.params, "background", BackgroundParams)
     split = read_section(args.params, "split", SplitParams)
-    inputs = BackgroundInputs(open_frames(args.frames), open_mattes(args.mattes), read_keypoints(args.keypoints), args.weights)
+    keypoints = read_keypoints(args.keypoints)
+    inputs = BackgroundInputs(open_frames(args.frames).steady(keypoints.camera), open_mattes(args.mattes), keypoints, args.weights)
     with stage_clock(args.time):
         report = inpaint_background(inputs, params, split, args.out)
     if report["camera_motion"]["moving"]:
         shift = report["camera_motion"]["max_shift_px"]
-        print(f"warning: the camera of {args.frames} moves (up to {shift} px): the plate is blurred, and the result with it")
+        warn(
+            f"the camera of {args.frames} moves (up to {shift} px): the plate is blurred, and the result with it; "
+            "camera: moving in the clip's entry of params.yaml follows it"
+        )
 
 
 if __name__ == "__main__":

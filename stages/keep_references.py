@@ -26,7 +26,8 @@ def main() -> None:
     enabled = read_as(args.params, "reference.enabled", bool, f"{over}.enabled")
     like = read_keypoints(args.own_keypoints).track() if args.own_keypoints else None
     track, plate = read_keypoints(args.keypoints).track(), open_frames(args.plate, "plates")
-    inputs = KeepInputs(open_frames(args.frames), open_mattes(args.mattes), track, plate, like)
+    frames = open_frames(args.frames).steady(track.camera)
+    inputs = KeepInputs(frames, open_mattes(args.mattes), track, plate, like)
     with stage_clock(args.time) as figures:
         figures["frames"] = keep_references(inputs, params, split, enabled, args.out)
 

@@ -18,7 +18,8 @@ def main() -> None:
     args = parser.parse_args()
     params = read_section(args.params, "face_mesh", FaceMeshParams)
     regions = read_section(args.params, "regions", RegionParams)
-    frames, track = open_frames(args.frames), read_keypoints(args.keypoints).track()
+    track = read_keypoints(args.keypoints).track()
+    frames = open_frames(args.frames).steady(track.camera)
     with stage_clock(args.time) as figures:
         figures["faces"] = measure_faces(frames, track, args.weights, params, regions, args.out)
 

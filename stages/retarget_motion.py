@@ -32,7 +32,7 @@ def main() -> None:
         motion = retarget(driver, target, split, params)
         for warning in motion.attributes["retargeting"]["warnings"]:
             print(f"warning: {warning}", flush=True)
-        frames = open_frames(args.driver_frames), open_frames(args.frames)
+        frames = open_frames(args.driver_frames).steady(driver.camera), open_frames(args.frames).steady(target.camera)
         write_sheet(args.sheet, driver, motion.track(), *frames, params.score_threshold)
         write_keypoints(args.out, motion, kind="motions")
 

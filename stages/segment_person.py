@@ -30,7 +30,8 @@ def main() -> None:
     backend = read_value(args.params, f"{place}.matte")
     if backend not in get_args(MatteBackend):
         raise InputError(f"{args.params}: {place}.matte is {backend!r}; legal: {', '.join(get_args(MatteBackend))}.")
-    inputs = SegmentInputs(open_frames(args.frames), read_keypoints(args.keypoints), args.weights, args.edge_weights)
+    keypoints = read_keypoints(args.keypoints)
+    inputs = SegmentInputs(open_frames(args.frames).steady(keypoints.camera), keypoints, args.weights, args.edge_weights)
     with stage_clock(args.time) as figures:
         figures["frames"] = segment_person(inputs, backend, params, split, args.out)
 

@@ -38,12 +38,13 @@ def main() -> None:
     params = read_section(args.params, "refine", RefineParams, f"targets.{args.target}.refine")
     regions = read_section(args.params, "regions", RegionParams)
     split = read_section(args.params, "split", SplitParams)
+    track = read_keypoints(args.keypoints).track()
     inputs = TrainInputs(
         generated=open_foregrounds(args.warped),
         enhanced=open_residuals(args.enhanced),
-        frames=open_frames(args.frames),
+        frames=open_frames(args.frames).steady(track.camera),
         mattes=open_mattes(args.mattes),
-        track=read_keypoints(args.keypoints).track(),
+        track=track,
         features=args.features,
     )
     out = TrainOutputs(args.model, args.description, args.curve)

@@ -9,6 +9,8 @@ import numpy as np
 
 from pipeline.artifacts.source import Source
 from pipeline.artifacts.store import ArrayReader, ArrayWriter, create_group, open_group, read_array, read_size, readable, require_array
+from pipeline.errors import InputError
+from pipeline.picture.camera import Camera
 from pipeline.video.clock import Clock
 
 KINDS = ("frames", "plates", "mattes", "fused")
@@ -35,6 +37,55 @@ class Frames:
     def blocks(self, n: int = 16) -> Iterator[tuple[int, np.ndarray]]:
         """Yield (start, frames) in order, n frames at a time."""
         return self.array.blocks(n)
+
+    def shown(self, t: int) -> np.ndarray:
+        """Where frame t shows anything (h w) bool: everywhere, but for frames seen in a still view that their camera moves behind."""
+        return np.ones(self.size_hw, bool)
+
+    def over(self, behind: np.ndarray) -> "Frames":
+        """The same frames, `behind` (h w 3) uint8 where they show nothing."""
+        return self
+
+    def steady(self, camera: Camera | None) -> "Frames":
+        """The same frames in the camera's still view, in whose pixels keypoints are; themselves without a camera."""
+        return self if camera is None else SteadyFrames(self, camera)
+
+
+class SteadyFrames(Frames):
+    """Frames of a moving camera in one still view, warped as they are read; black, or what lies behind, where a frame shows nothing."""
+
+    def __init__(self, filmed: Frames, camera: Camera, behind: np.ndarray | None = None) -> None:
+        if len(filmed) != len(camera) or filmed.size_hw != camera.filmed_hw:
+            found = f"{len(filmed)} of {filmed.size_hw}. Run: dvc repro estimate_poses"
+            raise InputError(f"Keypoints of a moving camera are of {len(camera)} frames of {camera.filmed_hw} (h, w), found {found}")
+        self.filmed, self.camera, self.behind = filmed, camera, behind
+        self.array, self.source, self.attributes, self.clock = filmed.array, filmed.source, filmed.attributes, filmed.clock
+        self.size_hw = camera.size_hw
+        self.shape = (len(filmed), *camera.size_hw, *filmed.shape[3:])
+
+    def __getitem__(self, key: int | slice) -> np.ndarray:
+        images = self.filmed[key]
+        if isinstance(key, slice):
+            at = range(*key.indices(len(self)))
+            seen = [self._seen(t, image) for t, image in zip(at, images, strict=True)]
+            return np.stack(seen) if seen else np.zeros((0, *self.shape[1:]), np.uint8)
+        return self._seen(int(key), images)
+
+    def blocks(self, n: int = 16) -> Iterator[tuple[int, np.ndarray]]:
+        """Yield (start, frames) in order, n frames at a time."""
+        for start, block in self.filmed.blocks(n):
+            yield start, np.stack([self._seen(t, image) for t, image in enumerate(block, start)])
+
+    def shown(self, t: int) -> np.ndarray:
+        """Where the view shows something of frame t (h w) bool."""
+        return self.camera.shown(t)
+
+    def over(self, behind: np.ndarray) -> Frames:
+        """The same frames, `behind` (h w 3) uint8 where they show nothing."""
+        return SteadyFrames(self.filmed, self.camera, behind)
+
+    def _seen(self, t: int, image: np.ndarray) -> np.ndarray:
+        return self.camera.picture(t % len(self), image, self.behind)
 
 
 @contextlib.contextmanager

@@ -14,6 +14,7 @@ from pipeline.artifacts.source import IN_MEMORY, Source
 from pipeline.artifacts.store import VERSION, publish, read_size, readable
 from pipeline.body.skeleton import Skeleton
 from pipeline.errors import InputError
+from pipeline.picture.camera import Camera
 from pipeline.video.clock import Clock
 
 ORIGINS = ("missing", "measured", "refined", "interpolated", "smoothed", "imported", "retargeted", "dropped")
@@ -26,7 +27,7 @@ REMEDY = {kind: f"Run: dvc repro {stage}" for kind, stage in MADE_BY.items()}
 class Track:
     """One person over time: points (t j 2) float32 full pixels, score (t j), origin (t j) index into ORIGINS.
 
-    x and y are NaN where a joint is missing or dropped, and its score is 0. present (t): any joint is there.
+    x and y are NaN where a joint is missing or dropped, and its score is 0. present (t): any joint is there. camera: as of Keypoints.
     """
 
     points: np.ndarray
@@ -37,6 +38,7 @@ class Track:
     size_hw: tuple[int, int]
     attributes: dict[str, Any]
     source: Source = IN_MEMORY["keypoints"]
+    camera: Camera | None = None
 
     def __len__(self) -> int:
         return len(self.points)
@@ -54,7 +56,8 @@ class Track:
 class Keypoints:
     """All people of a clip: points (t p j 2) float32, score (t p j) float32, origin (t p j) uint8, NaN = missing.
 
-    `selected` is the person (index into p) that the clip is about, None when nobody was seen.
+    `selected` is the person (index into p) that the clip is about, None when nobody was seen. camera: how the frames lie in the
+    still view whose pixels these are, and size_hw the size of; None where the frames' own pixels are.
     """
 
     points: np.ndarray
@@ -66,6 +69,7 @@ class Keypoints:
     selected: int | None
     attributes: dict[str, Any] = field(default_factory=dict)
     source: Source = IN_MEMORY["keypoints"]
+    camera: Camera | None = None
 
     def __len__(self) -> int:
         return len(self.points)
@@ -82,7 +86,7 @@ class Keypoints:
             origin = np.zeros((t, j), np.uint8)
         else:
             points, score, origin = (a[:, self.selected] for a in (self.points, self.score, self.origin))
-        return Track(points, score, origin, self.skeleton, self.clock, self.size_hw, self.attributes, self.source)
+        return Track(points, score, origin, self.skeleton, self.clock, self.size_hw, self.attributes, self.source, self.camera)
 
 
 def motion_of(track: Track, clock: Clock | None = None, **attributes: Any) -> Keypoints:
@@ -124,6 +128,7 @@ def write_keypoints(path: str | os.PathLike[str], keypoints: Keypoints, kind: st
         "size_hw": list(kp.size_hw),
         "selected": kp.selected,
         "skeleton": json.loads(kp.skeleton.to_json()),
+        **({} if kp.camera is None else {"camera": kp.camera.to_attributes()}),
     }
     metadata = {"motion_copy": json.dumps(attributes, sort_keys=True)}
     table = table.replace_schema_metadata({**(table.schema.metadata or {}), **{k: v.encode() for k, v in metadata.items()}})
@@ -170,6 +175,9 @@ def _from_table(table: pa.Table, attributes: dict[str, Any], path: str | os.Path
     if not (selected is None or (type(selected) is int and 0 <= selected < p)) or j != len(skeleton.joints):
         found = f"{selected} and {len(skeleton.joints)}"
         raise ValueError(f"selected must be one of {p} people and {j} joints those of the skeleton, found {found}")
+    camera = Camera.from_attributes(attributes.pop("camera")) if "camera" in attributes else None
+    if camera is not None and (len(camera) != t or camera.size_hw != size_hw):
+        raise ValueError(f"the camera must have {t} frames and a view of {size_hw}, found {len(camera)} and {camera.size_hw}")
     for key in ("fps", "time_base", "pts", "kind", "version", "size_hw"):
         attributes.pop(key)
     return Keypoints(
@@ -181,6 +189,7 @@ def _from_table(table: pa.Table, attributes: dict[str, Any], path: str | os.Path
         size_hw=size_hw,
         selected=selected,
         attributes=attributes,
+        camera=camera,
     )
 
 

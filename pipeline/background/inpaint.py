@@ -73,7 +73,7 @@ def _seen(
     """The plate (h w 3) uint8 as far as training frames show it, the hole (h w) bool that is left, and the report."""
     chosen = spread_evenly(training, samples_that_fit(frames.size_hw, params.max_samples))
     samples = np.stack([frames[int(t)] for t in chosen])
-    hidden = np.stack([hidden_by(mattes[int(t)], reach_px) for t in chosen])
+    hidden = np.stack([hidden_by(mattes[int(t)], reach_px) | ~frames.shown(int(t)) for t in chosen])
     report: dict[str, Any] = {"samples": len(chosen), "camera_motion": camera_motion(samples, hidden)}
     plate, hole = _reveal(samples, hidden, params)
     usual = hidden[len(chosen) // 2]

@@ -14,7 +14,13 @@ KEYS = {  # every key that dvc.yaml reads of an entry, by itself or as part of `
     "pairs": ("driver", "target", "redetect", "motion"),
     "external": ("driver", "target", "video", "shows", "first_frame"),
 }
-OPTIONAL = {"clips": ("span", "joint_map", "joint_names", "hands"), "targets": ("consent",), "footage": (), "pairs": (), "external": ()}
+OPTIONAL = {
+    "clips": ("span", "camera", "joint_map", "joint_names", "hands"),
+    "targets": ("consent",),
+    "footage": (),
+    "pairs": (),
+    "external": (),
+}
 PATHS = {"clips": ("video", "labels"), "external": ("video",)}
 DICTS = {"targets": KEYS["targets"][2:], "footage": ("matting",), "pairs": ("motion",)}
 Entries = dict[str, Mapping[str, Any]]

@@ -12,6 +12,7 @@ from pipeline.evaluation.external import ExternalParams
 from pipeline.frames.extract import read_span
 from pipeline.names import name_fault
 from pipeline.params import read_all, read_section
+from pipeline.pose.camera import read_camera
 from pipeline.pose.naming import read_naming
 from pipeline.pose.select import read_select
 
@@ -76,7 +77,7 @@ def _values(params: Path, tree: Mapping[str, Any]) -> Iterator[str]:
 def _clips(params: Path, tree: Mapping[str, Any]) -> Iterator[str]:
     """What the stages of a clip say of its own values."""
     for name, entry in _entries(tree, "clips"):
-        for read in (read_span, read_naming):
+        for read in (read_span, read_camera, read_naming):
             try:
                 read(params, name)
             except InputError as error:

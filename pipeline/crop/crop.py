@@ -74,7 +74,7 @@ def crop_person(inputs: CropInputs, params: CropParams | Like, out: Path) -> int
     warnings = _warnings(framing, params) if isinstance(params, CropParams) else []
     for warning in warnings:
         warn(warning)
-    blocks = _blocks(frames, mattes, plate[0], framing)
+    blocks = _blocks(frames.over(plate[0]), mattes, plate[0], framing)
     extra = {"mode": framing.mode, **facts, "body_px": round(framing.body_px, 2), "warnings": warnings}
     write_crops(out, blocks, framing.rows, present, frames.clock, framing.crop_hw, frames.size_hw, extra)
     return len(frames)

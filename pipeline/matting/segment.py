@@ -90,6 +90,7 @@ def segment_person(inputs: SegmentInputs, backend: MatteBackend, params: Matting
     subject = subject_of(keypoints, parts)
     require_free_bytes(out, len(frames) * frames.size_hw[0] * frames.size_hw[1] // 20)
     find, coarse, background = _load_backend(backend, frames, keypoints, subject, parts, params, inputs.weights)
+    frames = frames if background is None else frames.over(background.image.round().clip(0, 255).astype(np.uint8))
     linked = _linked(track.present, parts)
     # A chain of iterators: a few frames at a time pass through all of it.
     misses, flicker = Misses(), (Flicker(linked), Flicker(linked))
@@ -105,7 +106,7 @@ def segment_person(inputs: SegmentInputs, backend: MatteBackend, params: Matting
             finished = _sharpened(coarse_ones, edges, params.smoothing, linked)
         else:
             finished = ((t, _without_rivals(matte, t, subject)) for t, _, matte in found)
-        _write(writer, finished, len(frames))
+        _write(writer, ((t, np.where(frames.shown(t), matte, 0)) for t, matte in finished), len(frames))
         if coarse:
             replace_clock(writer, frames.clock, _facts(misses, *flicker))
     _say(misses, backend, len(frames))
@@ -155,6 +156,7 @@ def _load_backend(
 
             samples, boxes = np.stack([frames[int(t)] for t in chosen]), subject.boxes[chosen]
             rivals = np.any([hide_boxes(body_boxes(p), HIDE_GROW, frames.size_hw) for p in _each(subject.others[chosen])], axis=0)
+            rivals |= _unseen(frames, chosen)
             background = fit_background(samples, rivals | hide_boxes(boxes, HIDE_GROW, frames.size_hw))
             # Once more with the subject's own outline, which hides less than its box.
             limbs = subject.limbs
@@ -165,7 +167,13 @@ def _load_backend(
         return people, True, None
     samples = np.stack([frames[int(t)] for t in chosen])
     mattes = people(samples, subject.boxes[chosen], subject.points[chosen])
-    return people, True, fit_background(samples, np.stack([hidden_by(matte, reach) for matte in mattes]))
+    hidden = np.stack([hidden_by(matte, reach) for matte in mattes]) | _unseen(frames, chosen)
+    return people, True, fit_background(samples, hidden)
+
+
+def _unseen(frames: Frames, chosen: np.ndarray) -> np.ndarray:
+    """Where each chosen frame (n) shows nothing: (n h w) bool."""
+    return np.stack([~frames.shown(int(t)) for t in chosen])
 
 
 def _folder(name: MatteBackend, weights: Path | None) -> Path:

@@ -13,6 +13,7 @@ from pipeline.artifacts.keypoints import Keypoints, Track
 from pipeline.body.skeleton import Skeleton
 from pipeline.errors import InputError, warn
 from pipeline.networks.hands import HandNet
+from pipeline.pose.camera import Wish, camera_of, in_view, scene_of
 from pipeline.pose.hands import add_hands, hands_of
 from pipeline.pose.joining import join_alike
 from pipeline.pose.naming import Naming
@@ -56,6 +57,7 @@ class Subject:
     """Whose keypoints are wanted: the clip's name, the selection, the sheet for a user who must choose, the split of a target.
 
     redetect: the clip is a result, in which nobody need be found. split None: no frame of this clip is ever held out.
+    camera: whether the clip's moves.
     """
 
     clip: str
@@ -63,12 +65,14 @@ class Subject:
     sheet: Path | None
     split: SplitParams | None
     redetect: bool
+    camera: Wish = "still"
 
 
 def estimate_poses(frames: Frames, skeleton: Skeleton, sources: Sources, subject: Subject, params: PoseParams) -> Keypoints:
     """Return the keypoints of all people of a clip, with the selected one repaired and smoothed; the others are as seen.
 
-    Raises InputError: see select_person and the backends.
+    Where the camera moves they are in the pixels of one still view, and `camera` says how each frame lies in it.
+    Raises InputError: see select_person, camera_of and the backends.
     """
     limbs = skeleton.limb_indices(drawn_only=True) or skeleton.limb_indices()
     refiner = load_refiner(sources, skeleton, params)  # what is missing is said before the backend's long work
@@ -90,20 +94,29 @@ def estimate_poses(frames: Frames, skeleton: Skeleton, sources: Sources, subject
     outside = find_outside(tracks.points, frames.size_hw)
     points, score = np.where(outside[..., None], np.nan, tracks.points), np.where(outside, 0.0, tracks.score)
     origin = np.where(outside, DROPPED, np.where(np.isfinite(points[..., 0]), seen_as, MISSING))
+    camera, lost = None, outside.copy()  # what was seen, but counts as unseen
     if selected is not None:
         own, own_score, own_seen_as = points[:, selected], score[:, selected], np.full(score[:, selected].shape, seen_as)
+        present = np.asarray(np.isfinite(own[..., 0]).any(axis=1))
+        _, border = fillable_frames(present, subject.split, params.repair.max_absence_frames)
         if refiner is not None:
-            present = np.asarray(np.isfinite(own[..., 0]).any(axis=1))
-            _, border = fillable_frames(present, subject.split, params.repair.max_absence_frames)
             own, own_score, refined = refine_track(frames, own, own_score, border, refiner)
             own_seen_as[refined] = REFINED
+        camera = camera_of(scene_of(subject.clip, frames, tracks, selected, cuts, border), subject.camera)
+        if camera is not None:
+            lost |= np.isfinite(points[..., 0]) & ~camera.trusted[:, None, None]
+            own, points = in_view(camera, own), in_view(camera, points)
+            origin[lost] = DROPPED
         repaired = repair_track(own, own_score, own_seen_as, frames.clock, skeleton, subject.split, params)
         points[:, selected], score[:, selected], origin[:, selected] = repaired
-        origin[:, selected][outside[:, selected] & np.isnan(points[:, selected, :, 0])] = DROPPED
+        if camera is not None:  # nothing is filled in where nobody knows where the camera looks
+            points[~camera.trusted, selected] = np.nan
+        origin[:, selected][lost[:, selected] & np.isnan(points[:, selected, :, 0])] = DROPPED
         if finder is not None:
-            track = Track(points[:, selected], score[:, selected], origin[:, selected], skeleton, frames.clock, frames.size_hw, {})
+            seen = frames.steady(camera)
+            track = Track(points[:, selected], score[:, selected], origin[:, selected], skeleton, frames.clock, seen.size_hw, {})
             may_fill, border = fillable_frames(track.present, subject.split, params.repair.max_absence_frames)
-            track, facts["hands_seen"] = add_hands(frames, track, finder, may_fill, border, params)
+            track, facts["hands_seen"] = add_hands(seen, track, finder, may_fill, border, params)
             points[:, selected], score[:, selected], origin[:, selected] = track.points, track.score, track.origin
             _say_hands(facts["hands_seen"])
         _say_outside(outside[:, selected], tracks.score[:, selected] >= params.min_score, sources.backend)
@@ -113,9 +126,10 @@ def estimate_poses(frames: Frames, skeleton: Skeleton, sources: Sources, subject
         origin=origin.astype(np.uint8),
         skeleton=skeleton,
         clock=frames.clock,
-        size_hw=frames.size_hw,
+        size_hw=frames.size_hw if camera is None else camera.size_hw,
         selected=selected,
         attributes=facts,
+        camera=camera,
     )
 
 

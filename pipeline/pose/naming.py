@@ -11,7 +11,7 @@ from pipeline.errors import InputError
 from pipeline.params import Section, read_value
 
 NEEDED = ("video", "labels", "skeleton", "pose", "refiner", "select")
-OPTIONAL = ("hands", "joint_map", "joint_names", "span")  # span: pipeline/frames/extract.py
+OPTIONAL = ("camera", "hands", "joint_map", "joint_names", "span")  # camera: pipeline/pose/camera.py, span: pipeline/frames/extract.py
 HANDS = ("mediapipe", "none")
 
 

@@ -76,7 +76,20 @@ def camera_warning(attributes: Mapping[str, Any]) -> str:
     motion = attributes.get("inpainting", {}).get("camera_motion", {})
     if not motion.get("moving"):
         return ""
-    return f"The camera moves (up to {motion['max_shift_px']} px): the plate is blurred, and the result with it."
+    remedy = "clips.<clip>.camera: moving follows it (docs/how-to/moving-camera.md)."
+    return f"The camera moves (up to {motion['max_shift_px']} px): the plate is blurred, and the result with it; {remedy}"
+
+
+def moving_camera(track: Track) -> list[str]:
+    """One sentence on a camera that was followed, none for one that stands still."""
+    camera = track.camera
+    if camera is None:
+        return []
+    (h, w), known = camera.size_hw, int(camera.trusted.sum())
+    return [
+        f"The camera moves: {known} of {len(camera)} frames were laid onto frame {camera.reference}, in a still view of {w} × {h} px, "
+        "whose pixels keypoints, mattes, plate and result have."
+    ]
 
 
 def crop_fill(crops: Crops, training: np.ndarray) -> str:

@@ -36,11 +36,11 @@ def moving_picture(data: Path, pair: str, height_px: int, every: int, most_kb: i
     driver, joined, _ = pair.partition(BETWEEN)
     if not joined:
         raise InputError(f"a pair is called <driver>-to-<target>, found {pair}: name one of params.yaml.")
-    frames = open_frames(data / "frames" / f"{driver}.zarr")
     tracks = (
         read_keypoints(data / "keypoints" / f"{driver}.parquet").track(),
         read_keypoints(data / "motions" / f"{pair}.parquet", "motions").track(),
     )
+    frames = open_frames(data / "frames" / f"{driver}.zarr").steady(tracks[0].camera)
     shown = range(0, len(frames), every)
     boxes = [view(track) for track in tracks]
     result = (image for block in read_video(data / "videos" / f"{pair}.mp4") for image in block.frames)

@@ -128,11 +128,13 @@ def clip_section(run: Run, name: str) -> list[str]:
     if keypoints is None:
         return parts
     track = keypoints.track()
+    parts += [paragraph(line) for line in facts.moving_camera(track)]
     people = keypoints.points.shape[1]
     parts.append(paragraph(f"{people} tracked, the selected one is there in {int(track.present.sum())} of {len(track.present)} frames."))
     if frames is not None:
         at = pictures.chosen(track.present, run.params.sheet_frames)
-        parts.append(image(pictures.poses_on_frames(frames, track, at, run.pose_map), "Keypoints on frames, cut to where the person is"))
+        sheet = pictures.poses_on_frames(frames.steady(track.camera), track, at, run.pose_map)
+        parts.append(image(sheet, "Keypoints on frames, cut to where the person is"))
     numbers = facts.attribute_table(track.attributes)
     return [*parts, facts.repaired_joints(track), *([folded("Numbers of the poses", numbers)] if numbers else [])]
 
@@ -200,7 +202,8 @@ def _target_sheets(run: Run, name: str, clip: str, track: Track | None, crops: C
     mattes = run.open(f"mattes/{name}.zarr", open_mattes)
     if frames is not None and mattes is not None and track is not None:
         at = pictures.chosen(track.present, run.params.sheet_frames)
-        parts.append(image(pictures.mattes_on_frames(frames, mattes, track, at), "Mattes: what lies outside the person is grey"))
+        sheet = pictures.mattes_on_frames(frames.steady(track.camera), mattes, track, at)
+        parts.append(image(sheet, "Mattes: what lies outside the person is grey"))
     if mattes is not None:
         parts.append(facts.matte_table(mattes.attributes))
     plates = run.open(f"plates/{name}.zarr", partial(open_frames, kind="plates"))

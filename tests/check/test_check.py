@@ -56,7 +56,7 @@ def only(path: Path) -> str:
 def test_what_is_right_has_no_fault(tmp_path):
     assert faults_of(ROOT / "params.yaml") == []
     assert faults_of(write(tmp_path)) == []
-    full = {**cast()["clips"]["ben"], "span": [0, 3], "joint_map": {}, "joint_names": None}
+    full = {**cast()["clips"]["ben"], "span": [0, 3], "camera": "moving", "joint_map": {}, "joint_names": None}
     assert faults_of(write(tmp_path, clips__Zoë=full, external={}, demo=["demo_single_cam02"])) == []
 
 

@@ -66,6 +66,7 @@ def test_every_section_is_asked():
         ("source/ben.parquet", "source/b.parquet", "clips.ben.labels is data/source/b.parquet, which does not exist: put the file"),
         ("source/ann.mkv", "demo/x/a.mp4", "clips.ann.video is data/demo/x/a.mp4, which does not exist: list its asset in demo"),
         ("select: auto", "select: {track: -1}", "clips.ann.select must be auto, {frame: 0,"),
+        ("select: auto", "select: auto\n    camera: steady", "clips.ann.camera must be one of auto, still, moving, found 'steady'"),
         ("select: auto", "select: auto\n    span: [3, 2]", "clips.ann.span must be the numbers of the first and the last frame"),
         ("select: auto", "select: auto\n    joint_map: 3", "clips.ann.joint_map is 3: "),
         ("\nsplit:", "\nsplitt:", "splitt is not a known section; legal: demo, clips,"),
