@@ -75,7 +75,7 @@ def camera_of(scene: Scene, wish: Wish) -> Camera | None:
     What is learnt from frames before the border does not depend on later ones. Frames beyond a cut are not trusted. InputError
     where the camera is said to move and goes farther than one view can show.
     """
-    present = np.isfinite(scene.own).all(axis=1)
+    present = np.asarray(np.isfinite(scene.own).all(axis=1))
     if wish == "still" or not present.any():
         return None
     first, end = _shot(scene, present)

@@ -224,5 +224,6 @@ def _limbs() -> list[tuple[int, int]]:
 
 def _with_wrist(about: np.ndarray) -> np.ndarray:
     """Points (t 21 2) about the wrist, which is the first of them where a hand is seen."""
-    first = np.where(np.isfinite(about).any(axis=(1, 2))[:, None], 0.0, np.nan)
+    seen = np.asarray(np.isfinite(about).any(axis=(1, 2)))
+    first = np.where(seen[:, None], 0.0, np.nan)
     return np.concatenate([np.repeat(first, 2, axis=1)[:, None], about], axis=1)
