@@ -85,8 +85,8 @@ def test_faces_of_further_clips_are_neighbours_of_no_frame_of_the_own():
 
     both = join_faces([index(3), index(2)])
     assert both.frame.tolist() == [0, 1, 2, ELSEWHERE, ELSEWHERE]
-    arrays = (both.box, both.seen, both.vectors, both.landmarks, both.sharpness, both.crops, both.mattes)
-    assert [len(array) for array in arrays] == [5] * 7
+    for name in ("box", "seen", "vectors", "landmarks", "sharpness", "crops", "mattes"):
+        assert len(getattr(both, name)) == 5
     assert both.crops[3:5].max() == 2
     assert len(own_faces(both)) == len(own_faces(both).landmarks) == 3
     assert own_faces(both).frame.tolist() == [0, 1, 2]
