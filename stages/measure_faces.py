@@ -4,7 +4,7 @@ from pipeline.artifacts.frames import open_frames
 from pipeline.artifacts.keypoints import read_keypoints
 from pipeline.body.regions import RegionParams
 from pipeline.door import door_parser, run_door, stage_clock
-from pipeline.face.measure import FaceMeshParams, measure_faces
+from pipeline.face.measure import FaceMeshParams, MeasureInputs, measure_faces
 from pipeline.params import read_section
 
 
@@ -19,9 +19,9 @@ def main() -> None:
     params = read_section(args.params, "face_mesh", FaceMeshParams)
     regions = read_section(args.params, "regions", RegionParams)
     track = read_keypoints(args.keypoints).track()
-    frames = open_frames(args.frames).steady(track.camera)
+    inputs = MeasureInputs(open_frames(args.frames).steady(track.camera), track, args.weights)
     with stage_clock(args.time) as figures:
-        figures["faces"] = measure_faces(frames, track, args.weights, params, regions, args.out)
+        figures["faces"] = measure_faces(inputs, params, regions, args.out)
 
 
 if __name__ == "__main__":

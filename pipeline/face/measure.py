@@ -1,5 +1,6 @@
 """The mesh of the subject's face in each frame of a clip, and its expression. Not in the paper, whose faces are five joints."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -28,12 +29,22 @@ class FaceMeshParams(Section):
     min_side_px: float = Field(ge=12, le=512)
 
 
-def measure_faces(frames: Frames, track: Track, weights: Path, params: FaceMeshParams, regions: RegionParams, out: Path) -> int:
+@dataclass(frozen=True)
+class MeasureInputs:
+    """A clip's frames, its subject's keypoints, and the folder of the asset face_mesh, empty for network: none."""
+
+    frames: Frames
+    track: Track
+    weights: Path
+
+
+def measure_faces(inputs: MeasureInputs, params: FaceMeshParams, regions: RegionParams, out: Path) -> int:
     """Publish the meshes of a clip's selected subject; returns the number of frames with a face.
 
     Frames without the face's joints, with a face under min_side_px, and those where the network is not sure (a face turned away
     or hidden) have none, which is said. A skeleton without a face, and network: none, give a table of nothing.
     """
+    frames, track = inputs.frames, inputs.track
     require_same_length(track, frames)
     region = next((r.name for r in track.skeleton.regions if r.kind == "face"), None)
     if params.network == "none" or region is None:
@@ -41,7 +52,7 @@ def measure_faces(frames: Frames, track: Track, weights: Path, params: FaceMeshP
         write_meshes(out, Meshes(*nothing, frames.size_hw, ("no face is measured here",)))
         return 0
     boxes, skipped = drop_unusable(region_boxes(track.points, track.skeleton, regions), track.size_hw, params.min_side_px)
-    meshes = _measure(frames, track, boxes[region], FaceMesh(weights, params.threads), params.min_presence)
+    meshes = _measure(frames, track, boxes[region], FaceMesh(inputs.weights, params.threads), params.min_presence)
     reasons = list(skipped[region])
     unsure = int((np.isfinite(boxes[region]).all(axis=1) & ~meshes.seen).sum())
     if unsure:

@@ -15,7 +15,7 @@ from pipeline.artifacts.residuals import open_residuals
 from pipeline.errors import InputError
 from pipeline.face import heads, measure
 from pipeline.face.enhance import FaceInputs, MeshInputs, enhance_faces
-from pipeline.face.measure import FaceMeshParams, first_looks, measure_faces
+from pipeline.face.measure import FaceMeshParams, MeasureInputs, first_looks, measure_faces
 from pipeline.networks.face_mesh import EXPRESSIONS, POINTS, Face, Square, square_about
 
 SHAPE = np.random.default_rng(5).normal(0, 1, (POINTS, 3)) * np.array([9.0, 11.0, 4.0])
@@ -61,7 +61,7 @@ def inputs(clip: dict[str, Path], meshes: MeshInputs | None) -> FaceInputs:
 
 def measured(clip: dict[str, Path], weights: Path, params: FaceMeshParams) -> int:
     track = read_keypoints(clip["keypoints"]).track()
-    return measure_faces(open_frames(clip["frames"]), track, weights, params, REGIONS, clip["meshes"])
+    return measure_faces(MeasureInputs(open_frames(clip["frames"]), track, weights), params, REGIONS, clip["meshes"])
 
 
 def place(clip: dict[str, Path], **changes: object):
