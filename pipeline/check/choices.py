@@ -10,6 +10,7 @@ PIPELINE = Path(__file__).resolve().parent.parent
 HANDS = ("mediapipe", "none")  # what pipeline/pose knows besides its backends
 FUSE_STAGES = ("generated", "warped", "enhanced", "refined")  # dvc.yaml names a store of foregrounds after each
 EDGES = ("modnet", "none")  # each has an asset of its name
+FACE_MESHES = ("face_mesh", "none")  # likewise
 
 
 @functools.cache
@@ -27,6 +28,7 @@ def choices() -> dict[str, list[str]]:
         "footage.matte": _packages("matting/backends", assets),
         "pairs.redetect": [name for name in seers if name != "imported"],
         "matting.edges": list(EDGES),
+        "face_mesh.network": list(FACE_MESHES),
         "background.fill": _packages("background/backends", assets),
         "appearance.features": assets,
         "fuse.stage": list(FUSE_STAGES),
@@ -36,7 +38,7 @@ def choices() -> dict[str, list[str]]:
 def choice_faults(tree: Mapping[Any, Any]) -> list[str]:
     """Complaints about the values that sections (not clips, targets, pairs) choose by, one line each, in the order of choices()."""
     legal, faults = choices(), []
-    for key in ("matting.edges", "background.fill", "appearance.features", "fuse.stage"):
+    for key in ("matting.edges", "face_mesh.network", "background.fill", "appearance.features", "fuse.stage"):
         section, name = key.split(".")
         values = tree.get(section)
         found = values.get(name) if isinstance(values, Mapping) else None

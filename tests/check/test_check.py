@@ -17,6 +17,7 @@ from pipeline.errors import InputError
 
 CHOSEN = {
     "matting": {"edges": "none"},
+    "face_mesh": {"network": "none"},
     "background": {"fill": "exemplar"},
     "appearance": {"features": "st_vgg16"},
     "fuse": {"stage": "refined"},
@@ -111,7 +112,7 @@ def test_paths_are_text(key, found, tmp_path):
     "key",
     [
         *("clips.ben.skeleton", "clips.ben.pose", "clips.ben.refiner", "targets.ann.matte", "pairs.ben-to-ann.redetect"),
-        *("matting.edges", "background.fill", "appearance.features", "fuse.stage"),
+        *("matting.edges", "face_mesh.network", "background.fill", "appearance.features", "fuse.stage"),
     ],
 )
 def test_what_picks_a_file_must_be_there(key, found, tmp_path):
