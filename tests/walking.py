@@ -42,6 +42,7 @@ SMALL = {  # what makes a training take seconds; everything else stays as users 
     "regions.min_side_px": 6,
     "face_index.size_px": 32,
     "face_mesh.network": "none",
+    "face.align": "joints",  # drawn faces have no mesh
     "face.alpha": 0.6,
     "refine.enabled": True,
     "refine.steps": 4,
