@@ -134,9 +134,9 @@ def assets_of_evaluation(metrics: Any, flow: Any) -> list[str]:
 
 
 def asset_of_hands(entry: Any) -> str:
-    """The asset that the entry of a clip needs for its hands: that of its `hands`; left out, they are looked for with blazepose alone."""
+    """The asset that the entry of a clip needs for its hands: that of its `hands`; left out, nobody looks for them."""
     clip = entry if isinstance(entry, Mapping) else {}
-    hands = clip.get("hands", "mediapipe" if clip.get("pose") == "blazepose" else "none")
+    hands = clip.get("hands", "none")
     if hands not in HANDS:
         raise InputError(f"hands of a clip must be one of {', '.join(HANDS)}, found {hands!r}: correct it in params.yaml.")
     return HANDS[hands]

@@ -40,12 +40,12 @@ def read_naming(params: str | os.PathLike[str], clip: str) -> Naming:
 
 
 def read_hands(params: str | os.PathLike[str], clip: str, weights: Path | None) -> Path | None:
-    """Return the folder of the hands' networks where clips.<clip>.hands wants them, else None; left out, blazepose alone does.
+    """Return the folder of the hands' networks where clips.<clip>.hands wants them, else None, also where it is left out.
 
     InputError for another value than mediapipe or none, and where they are wanted and no folder is named.
     """
     entry = _entry(params, clip)
-    hands = entry.get("hands", "mediapipe" if entry.get("pose") == "blazepose" else "none")
+    hands = entry.get("hands", "none")
     if hands not in HANDS:
         raise InputError(f"{params}: clips.{clip}.hands is {hands!r}; legal: {', '.join(HANDS)}.")
     if hands == "none":

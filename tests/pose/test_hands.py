@@ -285,7 +285,8 @@ def test_missing_networks_name_their_stage(tmp_path):
     ("entry", "asset"),
     [
         ({"pose": "imported", "hands": "mediapipe"}, "hands_mediapipe"),
-        ({"pose": "blazepose"}, "hands_mediapipe"),
+        ({"pose": "blazepose", "hands": "mediapipe"}, "hands_mediapipe"),
+        ({"pose": "blazepose"}, "none"),
         ({"pose": "blazepose", "hands": "none"}, "none"),
         ({"pose": "imported"}, "none"),
         ({"pose": "openpose"}, "none"),
