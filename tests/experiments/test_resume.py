@@ -70,7 +70,7 @@ def test_a_killed_experiment_goes_on_and_ends_alike(project, undisturbed):
     assert until(lambda: not processes(project))
 
     lock = YAML(typ="safe").load(git(project, "show", f"{finished(project)}:dvc.lock"))["stages"]["train_appearance@ann"]
-    digest = next(out["md5"] for out in lock["outs"] if out["path"].endswith(".safetensors"))
+    digest = next(out["md5"] for out in lock["outs"] if out["path"].endswith("-appearance.safetensors"))
     assert (project.folder / ".dvc/cache/files/md5" / digest[:2] / digest[2:]).read_bytes() == undisturbed
     assert steps_after_the_kill(project) < STEPS
     assert not list(checkpoints.glob("*"))
