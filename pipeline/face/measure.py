@@ -12,7 +12,8 @@ from pipeline.artifacts.frames import Frames
 from pipeline.artifacts.keypoints import Track
 from pipeline.artifacts.meshes import Meshes, write_meshes
 from pipeline.body.regions import RegionParams, drop_unusable, region_boxes
-from pipeline.networks.face_mesh import EXPRESSIONS, POINTS, Face, FaceMesh, Square, square_about
+from pipeline.networks.face_mesh import EXPRESSIONS, POINTS, Face, FaceMesh, square_about
+from pipeline.networks.mediapipe import Roi
 from pipeline.params import Section
 from pipeline.progress import Progress
 
@@ -63,7 +64,7 @@ def measure_faces(inputs: MeasureInputs, params: FaceMeshParams, regions: Region
     return int(meshes.seen.sum())
 
 
-def first_looks(points: np.ndarray, track: Track, box: np.ndarray, before: np.ndarray | None) -> list[Square]:
+def first_looks(points: np.ndarray, track: Track, box: np.ndarray, before: np.ndarray | None) -> list[Roi]:
     """Where to look for a face in box (4): with its eyes level, where it was a frame before (mesh (478 3) or None), and upright.
 
     points (j 2): the frame's joints, full px, NaN = missing.
@@ -71,12 +72,12 @@ def first_looks(points: np.ndarray, track: Track, box: np.ndarray, before: np.nd
     right, left = (points[track.skeleton.index(name)] for name in ("right_eye", "left_eye"))
     tilt = float(np.arctan2(left[1] - right[1], left[0] - right[0]))
     x, y = (box[:2] + box[2:]) / 2 - 0.5
-    upright = Square((float(x), float(y)), float(box[2] - box[0]))
-    level = [] if not np.isfinite(tilt) else [Square(upright.centre_xy, upright.side_px, tilt)]
+    upright = Roi((float(x), float(y)), float(box[2] - box[0]))
+    level = [] if not np.isfinite(tilt) else [Roi(upright.centre_xy, upright.size_px, tilt)]
     return [*level, *([] if before is None else [square_about(before)]), upright]
 
 
-def look_at_face(network: FaceMesh, image: np.ndarray, squares: list[Square]) -> Face:
+def look_at_face(network: FaceMesh, image: np.ndarray, squares: list[Roi]) -> Face:
     """The surest face of image (h w 3) uint8 through the squares, tried in turn until one is sure enough."""
     best = network(image, squares[0])
     for square in squares[1:]:

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from pipeline.errors import InputError
+from pipeline.networks.mediapipe import Roi, open_network, run_by_shape
 
 DETECTOR_FILE = "pose_detection.tflite"
 LANDMARK_FILE = "pose_landmark_full.tflite"
@@ -25,23 +26,6 @@ BODY_RADIUS = 1.72  # trunks from the hips to the circle around a whole body, as
 MIN_PRESENCE = 0.5  # mediapipe's own threshold for "there is a person in this crop"
 REFINE_KERNEL = 7
 REFINE_MIN_CONFIDENCE = 0.5
-
-
-@dataclass(frozen=True)
-class Roi:
-    """A rotated square in full pixels: centre, side and the angle (radians, clockwise as y is down) of its x axis."""
-
-    centre_xy: tuple[float, float]
-    size_px: float
-    rotation: float = 0.0
-
-    def matrix(self, crop_px: int) -> np.ndarray:
-        """Return the (2 3) float64 map from full pixels to a crop of crop_px²: the square's first corner falls on (0, 0)."""
-        scale = crop_px / self.size_px
-        cos, sin = np.cos(self.rotation) * scale, np.sin(self.rotation) * scale
-        turn = np.array([[cos, sin], [-sin, cos]])
-        shift = crop_px / 2 - turn @ np.asarray(self.centre_xy, dtype=np.float64)
-        return np.concatenate([turn, shift[:, None]], axis=1)
 
 
 @dataclass(frozen=True)
@@ -72,7 +56,7 @@ class DetectorNet:
     """Finds people in a whole image scaled to 224²; a person should fill at least a sixth of its longer side."""
 
     def __init__(self, weights_folder: Path, threads: int, min_score: float = 0.5, overlap: float = 0.3) -> None:
-        self._net = _open_network(Path(weights_folder) / DETECTOR_FILE, threads)
+        self._net = _open(Path(weights_folder) / DETECTOR_FILE, threads)
         self._min_score, self._overlap = min_score, overlap
 
     def __call__(self, image: np.ndarray) -> Detections:
@@ -80,7 +64,7 @@ class DetectorNet:
         height, width = image.shape[:2]
         roi = Roi((width / 2, height / 2), float(max(height, width)))
         crop = cv2.warpAffine(image, roi.matrix(DETECTOR_PX), (DETECTOR_PX, DETECTOR_PX), flags=cv2.INTER_LINEAR)
-        outputs = _run_network(self._net, crop.astype(np.float32) * (2 / 255) - 1)
+        outputs = run_by_shape(self._net, crop.astype(np.float32) * (2 / 255) - 1)
         codes, logits = outputs[(1, 2254, 12)][0], outputs[(1, 2254, 1)][0, :, 0]
         scores = _sigmoid(np.clip(logits, -100, 100))
         keep = np.flatnonzero(scores >= self._min_score)
@@ -94,14 +78,12 @@ class LandmarkNet:
     """Finds 39 landmarks and the segmentation of the person whose whole body lies in a rotated square."""
 
     def __init__(self, weights_folder: Path, threads: int) -> None:
-        self._net = _open_network(Path(weights_folder) / LANDMARK_FILE, threads)
+        self._net = _open(Path(weights_folder) / LANDMARK_FILE, threads)
 
     def __call__(self, image: np.ndarray, roi: Roi) -> LandmarkResult:
         """Return what is seen of image (h w 3) uint8 inside roi."""
         matrix = roi.matrix(LANDMARK_PX)
-        size = (LANDMARK_PX, LANDMARK_PX)
-        crop = cv2.warpAffine(image, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        outputs = _run_network(self._net, crop.astype(np.float32) * (1 / 255))
+        outputs = run_by_shape(self._net, roi.crop(image, LANDMARK_PX).astype(np.float32) * (1 / 255))
         table = outputs[(1, 195)][0].reshape(LANDMARKS, 5)
         points = refine_by_heatmap(table[:, :2] / LANDMARK_PX, outputs[(1, 64, 64, 39)][0]) * LANDMARK_PX
         return LandmarkResult(
@@ -211,26 +193,8 @@ def refine_by_heatmap(points: np.ndarray, logits: np.ndarray) -> np.ndarray:
     return refined
 
 
-def _open_network(path: Path, threads: int) -> Any:
-    """Return an interpreter of a .tflite file; raise InputError when it is missing or no network."""
-    from ai_edge_litert.interpreter import Interpreter
-
-    if not path.is_file():
-        stages = "fetch_pose_weights fetch_matte_weights"
-        raise InputError(f"BlazePose needs the network {path}, which is not there; run: dvc repro {stages}, or put it there")
-    try:
-        network = Interpreter(model_path=str(path), num_threads=threads)
-    except ValueError as error:
-        raise InputError(f"{path} must be a TensorFlow Lite network, found something else ({error}); fetch it again") from error
-    network.allocate_tensors()
-    return network
-
-
-def _run_network(network: Any, image: np.ndarray) -> dict[tuple[int, ...], np.ndarray]:
-    """Return the outputs by shape for one image (h w 3) float32: all shapes differ, and the files' names say nothing."""
-    network.set_tensor(network.get_input_details()[0]["index"], np.ascontiguousarray(image[None], dtype=np.float32))
-    network.invoke()
-    return {tuple(d["shape"].tolist()): network.get_tensor(d["index"]) for d in network.get_output_details()}
+def _open(path: Path, threads: int) -> Any:
+    return open_network(path, threads, "BlazePose needs", "fetch_pose_weights fetch_matte_weights")
 
 
 def _sigmoid(values: np.ndarray) -> np.ndarray:

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from pipeline.errors import InputError
+from pipeline.networks.mediapipe import Roi, interpreter, run_by_shape
 
 TASK_FILE = "face_landmarker.task"  # a zip of networks
 MESH_MEMBER, EXPRESSION_MEMBER = "face_landmarks_detector.tflite", "face_blendshapes.tflite"
@@ -42,22 +43,6 @@ EXPRESSION_POINTS = (
 
 
 @dataclass(frozen=True)
-class Square:
-    """A rotated square in full pixels: centre, side and the angle (radians, clockwise as y is down) of its x axis."""
-
-    centre_xy: tuple[float, float]
-    side_px: float
-    rotation: float = 0.0
-
-    def matrix(self) -> np.ndarray:
-        """The (2 3) float64 map from full pixels to what the network sees: the square's first corner falls on (0, 0)."""
-        scale = INPUT_PX / self.side_px
-        cos, sin = np.cos(self.rotation) * scale, np.sin(self.rotation) * scale
-        turn = np.array([[cos, sin], [-sin, cos]])
-        return np.concatenate([turn, (INPUT_PX / 2 - turn @ np.asarray(self.centre_xy, np.float64))[:, None]], axis=1)
-
-
-@dataclass(frozen=True)
 class Face:
     """points (478 3) float64 full px, expression (52) float32 in 0..1 in the order of EXPRESSIONS, presence of a face in 0..1."""
 
@@ -76,27 +61,26 @@ class FaceMesh:
             raise InputError(f"The face mesh needs the networks {path}, which are not there; {cure}")
         self._mesh, self._expression = _open_networks(path, threads)
 
-    def __call__(self, image: np.ndarray, square: Square) -> Face:
+    def __call__(self, image: np.ndarray, square: Roi) -> Face:
         """The face in image (h w 3) uint8 that lies upright in the square, filling about two thirds of it."""
         points, _ = self._look(image, square)
         points, presence = self._look(image, square_about(points))
         return Face(points, self._express(points), presence)
 
-    def _look(self, image: np.ndarray, square: Square) -> tuple[np.ndarray, float]:
-        matrix = square.matrix()
-        seen = cv2.warpAffine(image, matrix, (INPUT_PX, INPUT_PX), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        outputs = _run_network(self._mesh, seen[None].astype(np.float32) / 255)
+    def _look(self, image: np.ndarray, square: Roi) -> tuple[np.ndarray, float]:
+        matrix = square.matrix(INPUT_PX)
+        outputs = run_by_shape(self._mesh, square.crop(image, INPUT_PX).astype(np.float32) / 255)
         points = outputs[(1, 1, 1, 3 * POINTS)].reshape(POINTS, 3).astype(np.float64)
         full = points[:, :2] @ np.linalg.inv(matrix[:, :2]).T + cv2.invertAffineTransform(matrix)[:, 2]
-        depth = points[:, 2:] * (square.side_px / INPUT_PX)
+        depth = points[:, 2:] * (square.size_px / INPUT_PX)
         return np.concatenate([full, depth], axis=1), float(1 / (1 + np.exp(-outputs[(1, 1, 1, 1)].item())))
 
     def _express(self, points: np.ndarray) -> np.ndarray:
         seen = points[list(EXPRESSION_POINTS), :2].astype(np.float32)
-        return _run_network(self._expression, seen[None])[(len(EXPRESSIONS),)]
+        return run_by_shape(self._expression, seen)[(len(EXPRESSIONS),)]
 
 
-def square_about(points: np.ndarray) -> Square:
+def square_about(points: np.ndarray) -> Roi:
     """The square that the network sees a face through, about its points (478 2 or more) of a first look."""
     right, left = points[EYE_CORNERS[0], :2], points[EYE_CORNERS[1], :2]
     rotation = float(np.arctan2(left[1] - right[1], left[0] - right[0]))
@@ -106,26 +90,12 @@ def square_about(points: np.ndarray) -> Square:
     turned = (points[:, :2] - middle) @ np.array([[cos, -sin], [sin, cos]])
     low, high = turned.min(axis=0), turned.max(axis=0)
     centre = middle + np.array([[cos, -sin], [sin, cos]]) @ ((low + high) / 2)
-    return Square((float(centre[0]), float(centre[1])), max(float((high - low).max()) * ROI_SCALE, 1.0), rotation)
+    return Roi((float(centre[0]), float(centre[1])), max(float((high - low).max()) * ROI_SCALE, 1.0), rotation)
 
 
 def _open_networks(path: Path, threads: int) -> list[Any]:
-    from ai_edge_litert.interpreter import Interpreter
-
-    networks = []
     try:
         with zipfile.ZipFile(path) as task:
-            for member in (MESH_MEMBER, EXPRESSION_MEMBER):
-                networks.append(Interpreter(model_content=task.read(member), num_threads=threads))
+            return [interpreter(threads, model_content=task.read(member)) for member in (MESH_MEMBER, EXPRESSION_MEMBER)]
     except (zipfile.BadZipFile, KeyError, ValueError) as error:
         raise InputError(f"{path} must be a face landmarker's bundle, found something else ({error}); fetch it again") from error
-    for network in networks:
-        network.allocate_tensors()
-    return networks
-
-
-def _run_network(network: Any, values: np.ndarray) -> dict[tuple[int, ...], np.ndarray]:
-    """Outputs by shape: all shapes differ, and the files' names say nothing."""
-    network.set_tensor(network.get_input_details()[0]["index"], np.ascontiguousarray(values, dtype=np.float32))
-    network.invoke()
-    return {tuple(d["shape"].tolist()): network.get_tensor(d["index"]) for d in network.get_output_details()}

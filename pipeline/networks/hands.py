@@ -9,11 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
-from pipeline.errors import InputError
-from pipeline.networks.blazepose import Roi
+from pipeline.networks.mediapipe import Roi, open_network, run_network
 
 RECROP_FILE = "hand_recrop.tflite"
 LANDMARK_FILE = "hand_landmark_full.tflite"
@@ -64,11 +62,11 @@ class HandNet:
 
     def _square(self, image: np.ndarray, roi: Roi) -> np.ndarray:
         """The hand's centre and the middle of its square's lower side (2 2), as the first network says."""
-        values = _run(self._recrop, _cut(image, roi, RECROP_PX))[0].reshape(2, 2)
+        values = run_network(self._recrop, _cut(image, roi, RECROP_PX))[0].reshape(2, 2)
         return _to_full(values.astype(np.float64), roi, RECROP_PX)
 
     def _points(self, image: np.ndarray, roi: Roi) -> SeenHand:
-        points, presence = _run(self._landmarks, _cut(image, roi, LANDMARK_PX))[:2]
+        points, presence = run_network(self._landmarks, _cut(image, roi, LANDMARK_PX))[:2]
         flat = points.reshape(POINTS, 3)[:, :2].astype(np.float64)
         return SeenHand(_to_full(flat, roi, LANDMARK_PX), float(presence.reshape(-1)[0]), roi.size_px)
 
@@ -114,8 +112,7 @@ def _touches(roi: Roi, size_hw: tuple[int, ...]) -> bool:
 
 
 def _cut(image: np.ndarray, roi: Roi, crop_px: int) -> np.ndarray:
-    crop = cv2.warpAffine(image, roi.matrix(crop_px), (crop_px, crop_px), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return crop.astype(np.float32) * np.float32(1 / 255)
+    return roi.crop(image, crop_px).astype(np.float32) * np.float32(1 / 255)
 
 
 def _to_full(points: np.ndarray, roi: Roi, crop_px: int) -> np.ndarray:
@@ -125,21 +122,4 @@ def _to_full(points: np.ndarray, roi: Roi, crop_px: int) -> np.ndarray:
 
 
 def _open(path: Path, threads: int) -> Any:
-    """Return an interpreter of a .tflite file; raise InputError when it is missing or no network."""
-    from ai_edge_litert.interpreter import Interpreter
-
-    if not path.is_file():
-        raise InputError(f"Hands need the network {path}, which is not there; run: dvc repro fetch_hand_weights, or put it there")
-    try:
-        network = Interpreter(model_path=str(path), num_threads=threads)
-    except ValueError as error:
-        raise InputError(f"{path} must be a TensorFlow Lite network, found something else ({error}); fetch it again") from error
-    network.allocate_tensors()
-    return network
-
-
-def _run(network: Any, crop: np.ndarray) -> list[np.ndarray]:
-    """Return the outputs for one crop (h w 3) float32 in 0..1, in the order of the file."""
-    network.set_tensor(network.get_input_details()[0]["index"], crop[None])
-    network.invoke()
-    return [network.get_tensor(output["index"]).copy() for output in network.get_output_details()]
+    return open_network(path, threads, "Hands need", "fetch_hand_weights")

@@ -16,7 +16,8 @@ from pipeline.errors import InputError
 from pipeline.face import heads, measure
 from pipeline.face.enhance import FaceInputs, MeshInputs, enhance_faces
 from pipeline.face.measure import FaceMeshParams, MeasureInputs, first_looks, measure_faces
-from pipeline.networks.face_mesh import EXPRESSIONS, POINTS, Face, Square, square_about
+from pipeline.networks.face_mesh import EXPRESSIONS, POINTS, Face, square_about
+from pipeline.networks.mediapipe import Roi
 
 SHAPE = np.random.default_rng(5).normal(0, 1, (POINTS, 3)) * np.array([9.0, 11.0, 4.0])
 SHAPE[10], SHAPE[152] = (0, -13, 0), (0, 13, 0)
@@ -32,7 +33,7 @@ class StandIn:
     def __init__(self, folder: Path, threads: int) -> None:
         del folder, threads
 
-    def __call__(self, image: np.ndarray, square: Square) -> Face:
+    def __call__(self, image: np.ndarray, square: Roi) -> Face:
         type(self).looks += 1
         points = SHAPE + np.array([*square.centre_xy, 0.0])
         return Face(points, np.full(len(EXPRESSIONS), 0.5, np.float32), self.presence)
@@ -92,7 +93,7 @@ def test_looks_are_level_then_where_it_was_then_upright() -> None:
     looks = first_looks(points, track, np.array([0.0, 0, 40, 40]), SHAPE)  # type: ignore[arg-type]
     assert [round(look.rotation, 3) for look in looks] == [round(np.pi / 4, 3), 0.0, 0.0]
     assert looks[1] == square_about(SHAPE)
-    assert looks[2] == Square((19.5, 19.5), 40.0)
+    assert looks[2] == Roi((19.5, 19.5), 40.0)
     assert len(first_looks(points * np.nan, track, np.array([0.0, 0, 40, 40]), None)) == 1  # type: ignore[arg-type]
 
 

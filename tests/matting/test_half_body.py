@@ -12,7 +12,8 @@ from pipeline.artifacts.keypoints import read_keypoints, write_keypoints
 from pipeline.artifacts.mattes import open_mattes
 from pipeline.matting.backends import blazepose
 from pipeline.matting.segment import MattingParams, SegmentInputs, segment_person
-from pipeline.networks.blazepose import LANDMARK_PX, LandmarkResult, Roi, roi_from_joints
+from pipeline.networks.blazepose import LANDMARK_PX, LandmarkResult, roi_from_joints
+from pipeline.networks.mediapipe import Roi
 from pipeline.timeline.split import SplitParams
 from pipeline.video.clock import Clock
 

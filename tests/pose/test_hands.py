@@ -247,7 +247,7 @@ def net(monkeypatch: pytest.MonkeyPatch) -> HandNet:
         return [upright.reshape(1, 63).astype(np.float32), np.array([[0.8]], np.float32)]
 
     monkeypatch.setattr(networks, "_open", lambda path, threads: path.name)
-    monkeypatch.setattr(networks, "_run", run)
+    monkeypatch.setattr(networks, "run_network", run)
     return HandNet(Path("weights"), 1)
 
 

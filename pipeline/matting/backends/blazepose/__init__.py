@@ -11,11 +11,11 @@ from pipeline.networks.blazepose import (
     DetectorNet,
     LandmarkNet,
     LandmarkResult,
-    Roi,
     roi_from_alignment,
     roi_from_box,
     roi_from_joints,
 )
+from pipeline.networks.mediapipe import Roi
 
 BOX_BEYOND_JOINTS = 0.06
 

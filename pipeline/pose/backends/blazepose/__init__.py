@@ -12,9 +12,9 @@ from pipeline.networks.blazepose import (
     DetectorNet,
     LandmarkNet,
     LandmarkResult,
-    Roi,
     roi_from_alignment,
 )
+from pipeline.networks.mediapipe import Roi
 from pipeline.pose.people import Backend, People, nobody
 
 SAME_PERSON = 0.15  # two results nearer than this share of the body's radius, joint by joint, are one person
