@@ -19,7 +19,7 @@ from pipeline.video.layouts import is_tiff, png_frames, tiff_pages, webp_duratio
 from pipeline.video.opening import PICTURES, first_frame, open_media, video_stream
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
-IMAGE_FORMATS = ("image2", "apng")  # of FFmpeg, besides those of PICTURES
+IMAGE_FORMATS = (*PICTURES, "apng")  # how FFmpeg's names of formats end
 BLOCK_PAGES = 16
 FORMATS = {("uint8", 1): "gray", ("uint8", 3): "rgb24", ("uint8", 4): "rgba"}
 FORMATS |= {("uint16", 1): "gray16le", ("uint16", 3): "rgb48le", ("uint16", 4): "rgba64le"}
@@ -139,7 +139,7 @@ def read_image(path: Path) -> tuple[av.VideoFrame, str]:
         return next(Stack(path, tiff_pages(path), None).frames(0, 0)), "tiff"
     with open_media(path) as container:
         kind = container.format.name
-        if not (kind.endswith(PICTURES) or kind in IMAGE_FORMATS):
+        if not kind.endswith(IMAGE_FORMATS):
             raise InputError(f"{path} is named as an image, found the format {kind}: rename it, and make it the clip if it is a video.")
         codec = video_stream(container, path).codec_context.codec.canonical_name
         return first_frame(container, path), codec
