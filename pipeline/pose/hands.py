@@ -67,13 +67,10 @@ def add_hands(
     for hand, own, sure in zip(hands, seen, presence, strict=True):
         shares[hand.name] = round(float(np.isfinite(own[:, 0, 0]).sum() / max(1, track.present.sum())), 4)
         steady = _steady(own, sure, track, hand, (may_fill, border), params)
-        there = np.isfinite(steady.points[..., 0])
         # one source a hand and frame: a knuckle of the pose's among the net's fingers would bend them
-        whole = there.any(axis=1, keepdims=True) | np.zeros_like(there)
+        rows = np.flatnonzero(np.isfinite(steady.points[..., 0]).any(axis=1))
         for array, found in ((points, steady.points), (score, steady.score), (origin, steady.origin)):
-            rows = array[:, hand.points]
-            rows[whole] = found[whole]
-            array[:, hand.points] = rows
+            array[np.ix_(rows, hand.points)] = found[rows]
     return replace(track, points=points, score=score, origin=origin), shares
 
 

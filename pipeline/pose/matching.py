@@ -186,8 +186,8 @@ def _plausible(matrix: np.ndarray, size_hw: tuple[int, int]) -> bool:
     if not np.isfinite(matrix).all() or depth.min() <= 0.2 * depth.max():
         return False
     moved = apply_homography(matrix, corners).astype(np.float32)
-    turned = cv2.contourArea(moved, oriented=True) * cv2.contourArea(corners.astype(np.float32), oriented=True)
-    return turned > 0 and bool(cv2.isContourConvex(moved)) and SCALES[0] < scale_at_middle(matrix, size_hw) < SCALES[1]
+    alike = cv2.contourArea(moved, oriented=True) * cv2.contourArea(corners.astype(np.float32), oriented=True)
+    return alike > 0 and bool(cv2.isContourConvex(moved)) and SCALES[0] < scale_at_middle(matrix, size_hw) < SCALES[1]
 
 
 def _lies_on(points: np.ndarray, mask: np.ndarray) -> np.ndarray:
