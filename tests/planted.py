@@ -44,7 +44,7 @@ FAULTS = [
         ("a small picture is enlarged half a pixel aside", M + "views.py", "(x0 + 0.5) * sx - 0.5", "x0 * sx"),
     ),
     *_of("tests/matting/test_fine.py",
-        ("edges are steadied across a cut", M + "steady_edges.py", "(linked[current[0].t], linked[after[0].t])", "(True, True)"),
+        ("edges are steadied across a cut", M + "steady.py", "after is not None and linked[frame_of(after)]", "after is not None"),
         ("a still thing is looked for in the wrong place", M + "unchanged.py", "return enlarged(same, box, self._scale)",
          "return enlarged(same, (0, 0, box[2] - box[0], box[3] - box[1]), self._scale)"),
     ),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.artifacts.frames import Frames
-from pipeline.picture.geometry import sample_crop
+from pipeline.picture.geometry import mask_box, sample_crop
 
 MARGIN = 1.25  # the view's sides over those of the person's largest box
 OPAQUE = 127  # a matte above it is the person
@@ -47,10 +47,7 @@ def person_boxes(mattes: Frames, present: np.ndarray) -> np.ndarray:
 
 def box_of_mask(mask: np.ndarray) -> np.ndarray:
     """Half-open box xyxy (4) float64 of what is True in (h w) bool; NaN where nothing is."""
-    columns, rows = np.flatnonzero(mask.any(axis=0)), np.flatnonzero(mask.any(axis=1))
-    if not len(columns):
-        return np.full(4, np.nan)
-    return np.array([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1], np.float64)
+    return np.array(mask_box(mask) or [np.nan] * 4, np.float64)
 
 
 def follow_person(boxes: np.ndarray, size_hw: tuple[int, int], watch_px: int) -> View | None:

@@ -8,13 +8,12 @@ import numpy as np
 from pipeline.matting.agreement import agreed, limbs_of
 from pipeline.matting.subject import Subject
 from pipeline.matting.unchanged import Unchanged
-from pipeline.matting.views import See, View, look, part_of
+from pipeline.matting.views import See, View, look, part_of, shown_box
 
 BODY_SQUARES = 110  # of the usual body's crop: 352 × 320 pixels of the network, or as many of another shape
 MOST_SQUARES = 170  # of one frame's crop, where the person stretches out
 FINEST_PX = 16  # full pixels of a square: a picture enlarged further shows nothing new
 PAD_SHARE = 0.08
-FAINT = 5  # of 255
 
 
 class EdgePass:
@@ -34,11 +33,11 @@ class EdgePass:
 
     def sharpened(self, t: int, image: np.ndarray, matte: np.ndarray) -> np.ndarray:
         """Return the matte (h w) uint8 of frame t's image (h w 3) uint8 with the network's edges; an empty one stays empty."""
-        rows, columns = (np.flatnonzero((matte > FAINT).any(axis=axis)) for axis in (1, 0))
-        if not len(rows):
+        shown = shown_box(matte)
+        if shown is None:
             return matte
-        box = np.array([columns[0] - self._pad, rows[0] - self._pad, columns[-1] + 1 + self._pad, rows[-1] + 1 + self._pad])
-        box = np.clip(box, 0, np.tile(matte.shape[::-1], 2))
+        pad = self._pad
+        box = np.clip(np.array(shown) + np.array([-pad, -pad, pad, pad]), 0, np.tile(matte.shape[::-1], 2))
         stretched = float(np.sqrt((box[2:] - box[:2]).prod() / MOST_SQUARES))
         view = look(self._see, image, box, max(self._square, int(np.ceil(stretched))))
         full = matte.astype(np.float32) / 255

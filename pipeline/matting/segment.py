@@ -33,6 +33,7 @@ from pipeline.matting.unchanged import Unchanged
 from pipeline.networks.modnet import load_modnet
 from pipeline.params import Section
 from pipeline.picture.framing import body_boxes
+from pipeline.picture.geometry import mask_box
 from pipeline.picture.stillness import hidden_by, samples_that_fit
 from pipeline.progress import Progress
 from pipeline.timeline.sampling import spread_evenly
@@ -279,13 +280,14 @@ def _at_full_size(moment: Moment, radius_px: int, epsilon: float) -> np.ndarray:
     """The moment's small matte at the image's size, refined around the person only."""
     h, w = moment.image.shape[:2]
     full = np.zeros((h, w), np.uint8)
-    rows, columns = (np.flatnonzero((moment.matte > 0.02).any(axis=axis)) for axis in (1, 0))
-    if not len(rows):
+    box = mask_box(moment.matte > 0.02)
+    if box is None:
         return full
+    left, top, right, bottom = box
     sy, sx = h / moment.matte.shape[0], w / moment.matte.shape[1]
     pad = 2 * radius_px + int(np.ceil(2 * sy))
-    y0, y1 = max(0, int(rows[0] * sy) - pad), min(h, int(np.ceil((rows[-1] + 1) * sy)) + pad)
-    x0, x1 = max(0, int(columns[0] * sx) - pad), min(w, int(np.ceil((columns[-1] + 1) * sx)) + pad)
+    y0, y1 = max(0, int(top * sy) - pad), min(h, int(np.ceil(bottom * sy)) + pad)
+    x0, x1 = max(0, int(left * sx) - pad), min(w, int(np.ceil(right * sx)) + pad)
     to_small = np.array([[1 / sx, 0, (x0 + 0.5) / sx - 0.5], [0, 1 / sy, (y0 + 0.5) / sy - 0.5]])
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     matte = cv2.warpAffine(moment.matte, to_small, (x1 - x0, y1 - y0), flags=flags, borderMode=cv2.BORDER_REPLICATE)

@@ -3,8 +3,9 @@
 Not in the paper.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import TypeVar
 
 import cv2
@@ -32,20 +33,19 @@ def steady(moments: Iterable[Moment], weight: float, linked: np.ndarray) -> Iter
     frames t - 1 and t may see each other: never across absence or the border to held-out frames. Holds three frames.
     """
     flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
-    before: Moment | None = None
-    current: Moment | None = None
-    for after in moments:
+    for moment, neighbours in with_neighbours(moments, linked, lambda moment: moment.t):
+        yield _mixed(moment, neighbours, weight, flow)
+
+
+def with_neighbours(items: Iterable[Item], linked: np.ndarray, frame_of: Callable[[Item], int]) -> Iterator[tuple[Item, list[Item]]]:
+    """Yield each item with the ones before and after it that it may see: linked (t) bool as in `steady`. Holds three items."""
+    before: Item | None = None
+    current: Item | None = None
+    for after in chain(items, [None]):
         if current is not None:
-            yield _mixed(current, beside(before, after, (linked[current.t], linked[after.t])), weight, flow)
+            earlier = [before] if before is not None and linked[frame_of(current)] else []
+            yield current, [*earlier, after] if after is not None and linked[frame_of(after)] else earlier
         before, current = current, after
-    if current is not None:
-        yield _mixed(current, beside(before, None, (linked[current.t], False)), weight, flow)
-
-
-def beside(before: Item | None, after: Item | None, joined: tuple[bool, bool]) -> list[Item]:
-    """The neighbours that may be seen: joined says whether the one before and the one after are."""
-    pairs = ((before, joined[0]), (after, joined[1]))
-    return [item for item, seen in pairs if item is not None and seen]
 
 
 def _mixed(current: Moment, neighbours: list[Moment], weight: float, flow: cv2.DISOpticalFlow) -> Moment:

@@ -6,7 +6,10 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from pipeline.picture.geometry import mask_box
+
 STEP_PX = 32  # the network's pixels come in squares of this side
+FAINT = 5  # of 255: no more than this of a matte is nothing
 
 Box = tuple[int, int, int, int]
 See = Callable[[np.ndarray], np.ndarray]
@@ -41,10 +44,14 @@ def within(box: Box, size_hw: tuple[int, ...]) -> Box:
     return max(0, box[0]), max(0, box[1]), min(size_hw[1], box[2]), min(size_hw[0], box[3])
 
 
-def part_of(box: Box, origin: tuple[int, int] = (0, 0)) -> tuple[slice, slice]:
-    """The rows and columns of a box in a picture whose first pixel is origin (x, y)."""
-    x, y = origin
-    return slice(box[1] - y, box[3] - y), slice(box[0] - x, box[2] - x)
+def part_of(box: Box) -> tuple[slice, slice]:
+    """The rows and columns of a box."""
+    return slice(box[1], box[3]), slice(box[0], box[2])
+
+
+def shown_box(matte: np.ndarray) -> Box | None:
+    """The box of what a matte (h w) uint8 shows; None when it is empty."""
+    return mask_box(matte > FAINT)
 
 
 def enlarged(small: np.ndarray, box: Box, scale_xy: np.ndarray) -> np.ndarray:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 import cv2
 import numpy as np
 
-from pipeline.picture.geometry import compose_affine, crop_to_box
+from pipeline.picture.geometry import compose_affine, crop_to_box, mask_box
 from pipeline.picture.mixing import composite, paste_residual
 
 # A cubic kernel reaches two crop pixels beyond the last one that is not transparent.
@@ -49,14 +49,14 @@ def compose_full(
 
 def opaque_box(matte: np.ndarray, crop: np.ndarray, size_hw: tuple[int, int]) -> tuple[int, int, int, int] | None:
     """Half-open box of whole full pixels outside which the matte (ch cw) is 0 in the frame; None when that is everywhere."""
-    columns, rows = np.flatnonzero(matte.any(axis=0)), np.flatnonzero(matte.any(axis=1))
-    if not len(columns):
+    opaque = mask_box(matte)
+    if opaque is None:
         return None
     x0, y0, x1, _ = crop_to_box(crop, (len(matte), matte.shape[1]))
     step = (x1 - x0) / matte.shape[1]
     reach = 0 if is_cut(crop) else CUBIC_REACH_PX
-    left, right = x0 + (columns[0] - reach) * step, x0 + (columns[-1] + 1 + reach) * step
-    top, bottom = y0 + (rows[0] - reach) * step, y0 + (rows[-1] + 1 + reach) * step
+    left, right = x0 + (opaque[0] - reach) * step, x0 + (opaque[2] + reach) * step
+    top, bottom = y0 + (opaque[1] - reach) * step, y0 + (opaque[3] + reach) * step
     box = (
         max(0, int(np.floor(left))),
         max(0, int(np.floor(top))),

@@ -62,6 +62,12 @@ def box_of_points(points: Array, margin: float) -> Array:
     return np.concatenate([centre - half, centre + half])
 
 
+def mask_box(mask: Array) -> tuple[int, int, int, int] | None:
+    """Half-open box in whole pixels of what is not 0 in (h w); None when nothing is."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    return (int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1) if len(rows) else None
+
+
 def sample_crop(image: Array, matrix: Array, crop_hw: tuple[int, int], border: str = "replicate") -> Array:
     """See image (h w c) or (h w) uint8 or float32 through a crop map (2, 3): (*crop_hw[, c]), same dtype.
 

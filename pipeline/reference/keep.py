@@ -17,7 +17,7 @@ from pipeline.artifacts.references import create_references
 from pipeline.artifacts.store import require_free_bytes
 from pipeline.body.size import size_ratio
 from pipeline.params import Section
-from pipeline.picture.geometry import sample_crop
+from pipeline.picture.geometry import mask_box, sample_crop
 from pipeline.picture.unmixing import unmixed
 from pipeline.progress import Progress
 from pipeline.timeline.sampling import spread_evenly
@@ -55,7 +55,7 @@ def keep_references(inputs: KeepInputs, params: KeepParams, split: SplitParams, 
     # Which frames, and one size of picture that holds the subject in all of them.
     training = split_frames(track.present, split).training if enabled else np.zeros(0, np.int64)
     kept = [int(t) for t in spread_evenly(training, params.most)]
-    boxes = [_opaque_box(mattes[t]) for t in kept]
+    boxes = [mask_box(mattes[t] > OPAQUE) for t in kept]
     kept, boxes = [t for t, b in zip(kept, boxes) if b is not None], [b for b in boxes if b is not None]
     height, width = _picture_hw(boxes)
     corners = [_corner(box, (height, width), frames.size_hw) for box in boxes]
@@ -119,13 +119,6 @@ class _Scaled:
         shift = (corner + 0.5) * self.ratio - 0.5 - np.floor(corner * self.ratio)
         row = np.array([[self.ratio, 0.0, shift[0]], [0.0, self.ratio, shift[1]]])
         return sample_crop(picture, row, self.picture_hw, border="zero")
-
-
-def _opaque_box(matte: np.ndarray) -> tuple[int, int, int, int] | None:
-    """Half-open box of what is opaque of a matte (h w); None when nothing is."""
-    opaque = matte > OPAQUE
-    columns, rows = np.flatnonzero(opaque.any(axis=0)), np.flatnonzero(opaque.any(axis=1))
-    return (int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1) if len(columns) else None
 
 
 def _picture_hw(boxes: Sequence[tuple[int, int, int, int]]) -> tuple[int, int]:

@@ -23,7 +23,7 @@ from pipeline.artifacts.references import NONE, References
 from pipeline.artifacts.store import require_free_bytes
 from pipeline.body.skeleton import Skeleton
 from pipeline.errors import InputError
-from pipeline.picture.geometry import apply_affine, compose_affine, crop_to_box
+from pipeline.picture.geometry import apply_affine, compose_affine, crop_to_box, mask_box
 from pipeline.progress import Progress
 from pipeline.reference.where import CarriedWhere
 from pipeline.timeline.sampling import spread_evenly
@@ -253,12 +253,12 @@ def _pass_on(generated: Foregrounds, out: Path) -> None:
 
 def _part(matte: np.ndarray, to_working: np.ndarray, canvas_hw: tuple[int, int]) -> Part | None:
     """The part of a canvas where the matte (h w) at working size, or a rim around it, is not 0; None when that is nowhere."""
-    columns, rows = np.flatnonzero(matte.any(axis=0)), np.flatnonzero(matte.any(axis=1))
-    if not len(columns):
+    opaque = mask_box(matte)
+    if opaque is None:
         return None
     scale, offset = to_working[0, 0], to_working[:, 2]
-    low = (np.array([columns[0], rows[0]]) - RIM_PX - offset) / scale
-    high = (np.array([columns[-1], rows[-1]]) + RIM_PX - offset) / scale
+    low = (np.array(opaque[:2]) - RIM_PX - offset) / scale
+    high = (np.array(opaque[2:]) - 1 + RIM_PX - offset) / scale
     x0, y0 = np.maximum(np.floor(low), 0).astype(int)
     x1, y1 = np.minimum(np.ceil(high).astype(int) + 1, canvas_hw[::-1])
     if x1 <= x0 or y1 <= y0:

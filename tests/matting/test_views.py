@@ -50,5 +50,5 @@ def test_a_small_picture_is_enlarged_to_where_it_was():
     assert enlarged(np.stack([x, -x], axis=-1), box, np.array([0.5, 0.5])).shape == (20, 40, 2)
 
 
-def test_parts_are_counted_from_the_picture_s_own_corner():
-    assert part_of((5, 7, 9, 20), (4, 6)) == np.s_[1:14, 1:5]
+def test_parts_are_rows_and_columns():
+    assert part_of((5, 7, 9, 20)) == np.s_[7:20, 5:9]
