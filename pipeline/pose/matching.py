@@ -6,12 +6,10 @@ import cv2
 import numpy as np
 
 from pipeline.picture.camera import apply_homography, corners_of, scale_at_middle
+from pipeline.picture.features import WINDOW_PX, find_features, follow, lies_on, small_grey
 from pipeline.pose.turning import doubt_px, near, turned, turning
 
 WORK_PX = 960  # longer side of the pictures that features are followed in
-WINDOW_PX = 21  # side of what is looked for around a feature
-SMOOTHING_PX = 1.5  # takes noise away before features are looked for
-LEAST_SLOPE = 0.5  # grey levels a pixel, root mean square of a window in its flatter direction; noise of 4 levels stays below
 CANDIDATES, CELLS, MOST_IN_CELL = 2000, 8, 8  # features sought, cells along each side, features kept in each: they tell of all corners
 BACK_PX = 0.4  # a feature followed there and back ends no farther from where it began
 FITS_PX = (1.2, 4.0)  # of features that follow one homography; the second where near and far things part, as for a camera that is carried
@@ -59,17 +57,15 @@ class Match:
 def small(image: np.ndarray, boxes: np.ndarray) -> Small:
     """Prepare a frame (h w 3) uint8, looking past boxes (n 4) xyxy of people in its pixels; NaN boxes hide nothing."""
     scale = min(1.0, WORK_PX / max(image.shape[:2]))
-    size = (max(8, round(image.shape[1] * scale)), max(8, round(image.shape[0] * scale)))
-    grey = cv2.cvtColor(cv2.resize(image, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
+    grey = small_grey(image, scale)
     free = np.ones(grey.shape, bool)
     half = WINDOW_PX // 2
-    across, down = size[0] / image.shape[1], size[1] / image.shape[0]
+    across, down = grey.shape[1] / image.shape[1], grey.shape[0] / image.shape[0]
     shrink = np.array([[across, 0.0, (across - 1) / 2], [0.0, down, (down - 1) / 2], [0.0, 0.0, 1.0]])
     for x0, y0, x1, y1 in np.asarray(boxes, np.float64)[np.isfinite(boxes).all(axis=1)] * scale:
         rows = slice(max(0, int(y0) - half), max(0, int(np.ceil(y1)) + half))
         free[rows, max(0, int(x0) - half) : max(0, int(np.ceil(x1)) + half)] = False
-    smooth = cv2.GaussianBlur(grey, (0, 0), SMOOTHING_PX)
-    return Small(smooth, free, _features(smooth, free), shrink)
+    return Small(grey, free, _features(grey, free), shrink)
 
 
 def match(
@@ -86,11 +82,11 @@ def match(
         return None
     moved = cv2.warpPerspective(frame.grey, guessed, key.size_hw[::-1], flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     free = cv2.warpPerspective(frame.free.astype(np.uint8), guessed, key.size_hw[::-1], flags=cv2.INTER_NEAREST) > 0
-    there = key.features[_lies_on(key.features, free)] if guess is not None else key.features
+    there = key.features[lies_on(key.features, free)] if guess is not None else key.features
     if len(there) < LEAST_INLIERS:
         return None
-    found, kept = _followed(key.grey, moved, there, levels)
-    kept &= _lies_on(found, free)
+    found, kept = follow(key.grey, moved, there, levels, BACK_PX)
+    kept &= lies_on(found, free)
     if kept.sum() < LEAST_INLIERS:
         return None
     return _fitted(there[kept], apply_homography(np.linalg.inv(guessed), found[kept]), key.size_hw, frame.size_hw, fits_px)
@@ -110,27 +106,13 @@ def verdict(found: Match | None, limit_px: float) -> bool | None:
 
 
 def _features(grey: np.ndarray, free: np.ndarray) -> np.ndarray:
-    """Points (n 2) float64 of the background whose windows stand out from noise in both directions."""
-    textured = cv2.cornerMinEigenVal(grey.astype(np.float32), WINDOW_PX) > 4 * LEAST_SLOPE**2  # as OpenCV scales it
-    mask = (free & textured).astype(np.uint8) * 255
-    found = cv2.goodFeaturesToTrack(grey, CANDIDATES, 0.001, WINDOW_PX // 2, mask=mask, blockSize=WINDOW_PX // 3)  # the best first
-    if found is None:
-        return np.zeros((0, 2))
-    column, row = (found[:, 0] * CELLS / grey.shape[::-1]).astype(int).T
+    """Points (n 2) float64 of the background, the best ones of every cell."""
+    found = find_features(grey, free, CANDIDATES, WINDOW_PX // 3)
+    column, row = (found * CELLS / grey.shape[::-1]).astype(int).T
     cell = row * CELLS + column
     order = np.argsort(cell, kind="stable")
     rank = np.arange(len(order)) - np.searchsorted(cell[order], cell[order])  # of each among those of its cell
-    return found[np.sort(order[rank < MOST_IN_CELL]), 0].astype(np.float64)
-
-
-def _followed(before: np.ndarray, after: np.ndarray, points: np.ndarray, levels: int) -> tuple[np.ndarray, np.ndarray]:
-    """Where points (n 2) of one picture are in another (n 2), and whether the way back ends where it began (n) bool."""
-    start = points.astype(np.float32)[:, None]
-    window = {"winSize": (WINDOW_PX, WINDOW_PX), "maxLevel": levels}
-    there, ok, _ = cv2.calcOpticalFlowPyrLK(before, after, start, None, **window)  # type: ignore[call-overload]
-    back, ok_back, _ = cv2.calcOpticalFlowPyrLK(after, before, there, None, **window)  # type: ignore[call-overload]
-    kept = (ok[:, 0] > 0) & (ok_back[:, 0] > 0) & (np.linalg.norm(back - start, axis=2)[:, 0] < BACK_PX)
-    return there[:, 0].astype(np.float64), kept
+    return found[np.sort(order[rank < MOST_IN_CELL])].astype(np.float64)
 
 
 def _fitted(
@@ -188,11 +170,3 @@ def _plausible(matrix: np.ndarray, size_hw: tuple[int, int]) -> bool:
     moved = apply_homography(matrix, corners).astype(np.float32)
     alike = cv2.contourArea(moved, oriented=True) * cv2.contourArea(corners.astype(np.float32), oriented=True)
     return alike > 0 and bool(cv2.isContourConvex(moved)) and SCALES[0] < scale_at_middle(matrix, size_hw) < SCALES[1]
-
-
-def _lies_on(points: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Whether points (n 2) lie inside a picture where mask (h w) is True: (n) bool."""
-    x, y = points.round().astype(int).T
-    inside = (x >= 0) & (y >= 0) & (x < mask.shape[1]) & (y < mask.shape[0])
-    inside[inside] &= mask[y[inside], x[inside]]
-    return inside
