@@ -125,8 +125,8 @@ def image_files(path: Path) -> list[Path]:
 
 def find_pictures(path: Path) -> Stack | Folder | None:
     """The pictures of a folder, of an image file or of a stack; None for a video. InputError as image_files() says."""
-    images, stack = image_files(path), find_stack(path)
-    return stack or (Folder(images) if images else None)
+    images = image_files(path)
+    return Folder(images) if images else find_stack(path)
 
 
 def read_image(path: Path) -> tuple[av.VideoFrame, str]:
