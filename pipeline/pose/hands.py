@@ -3,7 +3,6 @@
 Not in the paper, whose hands are OpenPose's. The body is never changed by what is seen here, nor is it absent where its hands are.
 """
 
-import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -14,7 +13,7 @@ from pipeline.artifacts.keypoints import Track
 from pipeline.body.skeleton import Skeleton
 from pipeline.networks.hands import INDEX, PINKY, POINTS, WRIST, SeenHand
 from pipeline.pose.params import PoseParams
-from pipeline.pose.repair import find_jumps, find_long_limbs, find_outside, usual_lengths
+from pipeline.pose.repair import fill_gaps, find_jumps, find_long_limbs, find_outside, usual_lengths
 from pipeline.pose.repair_track import DROPPED, INTERPOLATED, MEASURED, SMOOTHED, frame_step_s
 from pipeline.pose.smooth import MATERIAL_HEIGHTS, smooth_points
 from pipeline.progress import Progress
@@ -185,7 +184,7 @@ def _steady(
             moved = np.linalg.norm(smooth - about[part], axis=2) > MATERIAL_HEIGHTS * size
             origin[part][moved] = SMOOTHED
             most = min(params.repair.max_gap_frames, round(GAP_S / frame_step_s(track.clock)))
-            about[part] = _bridged(smooth, free[part], most)
+            about[part] = fill_gaps(smooth, free[part], most, straight=True)  # a curve would overshoot
             filled = np.isfinite(about[part][..., 0]) & ~np.isfinite(smooth[..., 0])
             origin[part][filled], score[part][filled] = INTERPOLATED, params.hand_presence
     points = about + wrist
@@ -193,19 +192,6 @@ def _steady(
     points[outside] = np.nan
     missing = ~np.isfinite(points[..., 0])
     return _Points(points, np.where(missing, 0.0, score), np.where(missing, DROPPED, origin))
-
-
-def _bridged(about: np.ndarray, free: np.ndarray, most: int) -> np.ndarray:
-    """Points (t 20 2) with gaps of at most `most` frames, all of them free (t), filled by straight lines: a curve would overshoot."""
-    out = about.copy()
-    for joint in range(about.shape[1]):
-        seen = np.flatnonzero(np.isfinite(about[:, joint, 0]))
-        for last, following in itertools.pairwise(seen.tolist()):
-            gap = np.arange(last + 1, following)
-            if 0 < len(gap) <= most and free[gap].all():
-                share = ((gap - last) / (following - last))[:, None]
-                out[gap, joint] = (1 - share) * about[last, joint] + share * about[following, joint]
-    return out
 
 
 def _size(about: np.ndarray) -> float:

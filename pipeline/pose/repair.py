@@ -183,10 +183,11 @@ def _stray(points: np.ndarray) -> np.ndarray:
     return np.nan_to_num(np.linalg.norm(points - medians, axis=2))
 
 
-def fill_gaps(points: np.ndarray, may_fill: np.ndarray, max_gap_frames: int) -> np.ndarray:
+def fill_gaps(points: np.ndarray, may_fill: np.ndarray, max_gap_frames: int, straight: bool = False) -> np.ndarray:
     """Return points (t j 2) with gaps of at most max_gap_frames filled by a cubic through both ends; (t) may_fill allows frames.
 
-    The cubic's directions at its ends come from the points before and after. Gaps at the start and the end stay.
+    The cubic's directions at its ends come from the points before and after. straight: by a line instead. Gaps at the start and
+    the end stay.
     """
     filled = points.copy()
     for joint in range(points.shape[1]):
@@ -194,8 +195,15 @@ def fill_gaps(points: np.ndarray, may_fill: np.ndarray, max_gap_frames: int) -> 
         for last, following in itertools.pairwise(seen.tolist()):
             gap = np.arange(last + 1, following)
             if 0 < len(gap) <= max_gap_frames and may_fill[gap].all():
-                filled[gap, joint] = _bridge(points[:, joint], seen, last, following, gap)
+                path = points[:, joint]
+                filled[gap, joint] = _line(path, last, following, gap) if straight else _bridge(path, seen, last, following, gap)
     return filled
+
+
+def _line(path: np.ndarray, last: int, following: int, gap: np.ndarray) -> np.ndarray:
+    """Return the points (n 2) of a straight line over the frames of a gap."""
+    share = ((gap - last) / (following - last))[:, None]
+    return (1 - share) * path[last] + share * path[following]
 
 
 def _bridge(path: np.ndarray, seen: np.ndarray, last: int, following: int, gap: np.ndarray) -> np.ndarray:
