@@ -137,6 +137,6 @@ def asset_of_hands(entry: Any) -> str:
     """The asset that the entry of a clip needs for its hands: that of its `hands`; left out, nobody looks for them."""
     clip = entry if isinstance(entry, Mapping) else {}
     hands = clip.get("hands", "none")
-    if hands not in HANDS:
+    if hands not in list(HANDS):  # what has no hash, a list, is no key
         raise InputError(f"hands of a clip must be one of {', '.join(HANDS)}, found {hands!r}: correct it in params.yaml.")
     return HANDS[hands]

@@ -308,6 +308,8 @@ def test_another_value_and_a_missing_folder_are_named(tmp_path):
         read_hands(params, "a", None)
     with pytest.raises(InputError, match="hands of a clip must be one of mediapipe, none, found 3"):
         asset_of_hands({"hands": 3})
+    with pytest.raises(InputError, match=r"hands of a clip must be one of mediapipe, none, found \['mediapipe'\]"):
+        asset_of_hands({"hands": ["mediapipe"]})
 
 
 def test_the_asset_has_both_networks():
