@@ -1,7 +1,6 @@
 """Face index: what the target's training faces look like and where they look (Parquet), and the faces themselves (Zarr)."""
 
 import contextlib
-import json
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -10,21 +9,19 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from pipeline.artifacts.further import JoinedArray, Pictures, read_clips
 from pipeline.artifacts.store import (
     PICTURES,
-    VERSION,
     ArrayReader,
     ArrayWriter,
     create_group,
     open_group,
-    publish,
     read_array,
     readable,
     require_array,
 )
+from pipeline.artifacts.tables import read_table, write_table
 from pipeline.errors import InputError
 
 REMEDY = "Run: dvc repro index_faces"
@@ -115,13 +112,7 @@ def create_faces(
 
 def open_faces(table: str | os.PathLike[str], crops: str | os.PathLike[str]) -> FaceIndex:
     """Open a face index; InputError when a part is missing, damaged, or the two do not belong together."""
-    if not Path(table).is_file():
-        raise InputError(f"{table} does not exist. {REMEDY}")
-    with readable(table, "face index", REMEDY):
-        rows = pq.read_table(table, page_checksum_verification=True)
-        attributes = dict(json.loads((rows.schema.metadata or {})[b"motion_copy"]))
-    if attributes.get("kind") != "faces" or attributes.get("version") != VERSION:
-        raise InputError(f"{table} must be faces version {VERSION}, found {attributes.get('kind')}. {REMEDY}")
+    rows, attributes = read_table(table, "faces", "face index", REMEDY)
     group, _ = open_group(crops, ("faces",), REMEDY)
     pictures, mattes = (read_array(group, name, crops, REMEDY) for name in ("crops", "mattes"))
     if not len(pictures) == len(mattes) == rows.num_rows:
@@ -201,10 +192,7 @@ def _write_table(
         for k, axis in enumerate("xy"):
             columns[f"{joint}_{axis}"] = pa.array([float(row.landmarks[i, k]) for row in rows], pa.float64())
     columns["sharpness"] = pa.array([float(row.sharpness) for row in rows], pa.float64())
-    described = json.dumps({"kind": "faces", "version": VERSION, **attributes}, sort_keys=True)
-    table = pa.table(columns).replace_schema_metadata({"motion_copy": described})
-    with publish(path, "faces") as temporary:
-        pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
+    write_table(path, "faces", pa.table(columns), attributes)
 
 
 def _columns(table: pa.Table, names: Sequence[str], dtype: type) -> np.ndarray:
