@@ -73,12 +73,13 @@ def enhance_faces(inputs: FaceInputs, params: FaceParams, regions: RegionParams,
     require_same_length(track, generated)
     require_motion(str(generated.source), generated.attributes, track)
     # Without faces to search there are no residuals, and the artifact says why.
-    region = next((r.name for r in track.skeleton.regions if r.kind == "face"), None)
     extra = {"alpha": params.alpha, "beta": params.beta_value, **passed_on(generated.attributes)}
     empty = out, {}, {}, regions.region_px, generated.clock, track.size_hw, len(generated)
-    if region is None or not track.skeleton.face_vectors or not len(faces):
+    face = track.skeleton.face
+    if face is None or not track.skeleton.face_vectors or not len(faces):
         reason = "the face index is empty" if track.skeleton.face_vectors else f"skeleton {track.skeleton.name} has no face vectors"
         return _publish_nothing(empty, extra, reason)
+    region = face.name
     if params.align == "mesh" and params.alpha:
         if inputs.meshes is None:
             needed = "--driver-meshes, --meshes, --driver-keypoints and --weights"
