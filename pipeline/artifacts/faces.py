@@ -4,13 +4,12 @@ import contextlib
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from pipeline.artifacts.further import JoinedArray, Pictures, read_clips
+from pipeline.artifacts.further import JoinedArray, Pictures, clip_paths
 from pipeline.artifacts.store import (
     PICTURES,
     ArrayReader,
@@ -126,9 +125,7 @@ def open_faces(table: str | os.PathLike[str], crops: str | os.PathLike[str]) -> 
 
 def open_all_faces(table: str | os.PathLike[str], crops: str | os.PathLike[str], folder: str | os.PathLike[str] | None) -> FaceIndex:
     """The faces of a target's own clip and, behind them, those of its further clips, which lie in a folder with their list."""
-    clips = [] if folder is None else read_clips(folder)
-    further = [Path(folder or "") / clip for clip in clips]
-    return join_faces([open_faces(table, crops), *(open_faces(f"{path}.parquet", f"{path}.zarr") for path in further)])
+    return join_faces([open_faces(table, crops), *(open_faces(f"{path}.parquet", f"{path}.zarr") for path in clip_paths(folder))])
 
 
 def join_faces(parts: Sequence[FaceIndex]) -> FaceIndex:
