@@ -6,7 +6,8 @@ from pipeline.artifacts.keypoints import read_keypoints
 from pipeline.artifacts.meshes import read_meshes
 from pipeline.body.regions import RegionParams
 from pipeline.door import door_parser, run_door, stage_clock
-from pipeline.face.enhance import FaceInputs, FaceParams, MeshInputs, enhance_faces
+from pipeline.face.enhance import FaceInputs, MeshInputs, enhance_faces
+from pipeline.face.params import FaceParams
 from pipeline.names import named
 from pipeline.params import read_section, read_value
 from pipeline.timeline.split import self_split

@@ -1,17 +1,14 @@
 """Tables of experiments: one line per row and metric, as Parquet; what they answer stands in the attributes."""
 
-import json
 import math
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from pipeline.artifacts.store import VERSION, publish, readable
-from pipeline.errors import InputError
+from pipeline.artifacts.store import readable
+from pipeline.artifacts.tables import read_table, write_table
 
 REMEDY = "Run: python -m pipeline.experiments table"
 SCHEMA = pa.schema(
@@ -34,23 +31,15 @@ SCHEMA = pa.schema(
 
 def write_experiments(path: str | os.PathLike[str], records: Sequence[Mapping[str, Any]], about: Mapping[str, Any]) -> None:
     """Publish records with the keys of SCHEMA, and JSON-like attributes."""
-    attributes = {**about, "kind": "experiments", "version": VERSION}
     table = pa.Table.from_pylist([dict(record) for record in records], schema=SCHEMA)
-    table = table.replace_schema_metadata({b"motion_copy": json.dumps(attributes, sort_keys=True).encode()})
-    with publish(path, "experiments") as temporary:
-        pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
+    write_table(path, "experiments", table, about)
 
 
 def read_experiments(path: str | os.PathLike[str]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Records and attributes; InputError when missing, of another kind or damaged."""
-    if not Path(path).is_file():
-        raise InputError(f"{path} does not exist. {REMEDY}")
+    table, attributes = read_table(path, "experiments", "table of experiments", REMEDY)
     with readable(path, "table of experiments", REMEDY):
-        table = pq.read_table(path, page_checksum_verification=True)
-        attributes = json.loads((table.schema.metadata or {})[b"motion_copy"])
-        if (attributes.pop("kind"), attributes.pop("version")) != ("experiments", VERSION):
-            raise InputError(f"{path} must be experiments version {VERSION}. {REMEDY}")
-        return table.to_pylist(), attributes
+        return table.to_pylist(), {name: value for name, value in attributes.items() if name not in ("kind", "version")}
 
 
 def by_row(records: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Mapping[str, Any]]]:

@@ -1,30 +1,26 @@
 """Face index: what the target's training faces look like and where they look (Parquet), and the faces themselves (Zarr)."""
 
 import contextlib
-import json
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from pipeline.artifacts.further import JoinedArray, Pictures, read_clips
+from pipeline.artifacts.further import JoinedArray, Pictures, clip_paths
 from pipeline.artifacts.store import (
     PICTURES,
-    VERSION,
     ArrayReader,
     ArrayWriter,
     create_group,
     open_group,
-    publish,
     read_array,
     readable,
     require_array,
 )
+from pipeline.artifacts.tables import read_table, write_table
 from pipeline.errors import InputError
 
 REMEDY = "Run: dvc repro index_faces"
@@ -115,13 +111,7 @@ def create_faces(
 
 def open_faces(table: str | os.PathLike[str], crops: str | os.PathLike[str]) -> FaceIndex:
     """Open a face index; InputError when a part is missing, damaged, or the two do not belong together."""
-    if not Path(table).is_file():
-        raise InputError(f"{table} does not exist. {REMEDY}")
-    with readable(table, "face index", REMEDY):
-        rows = pq.read_table(table, page_checksum_verification=True)
-        attributes = dict(json.loads((rows.schema.metadata or {})[b"motion_copy"]))
-    if attributes.get("kind") != "faces" or attributes.get("version") != VERSION:
-        raise InputError(f"{table} must be faces version {VERSION}, found {attributes.get('kind')}. {REMEDY}")
+    rows, attributes = read_table(table, "faces", "face index", REMEDY)
     group, _ = open_group(crops, ("faces",), REMEDY)
     pictures, mattes = (read_array(group, name, crops, REMEDY) for name in ("crops", "mattes"))
     if not len(pictures) == len(mattes) == rows.num_rows:
@@ -135,9 +125,7 @@ def open_faces(table: str | os.PathLike[str], crops: str | os.PathLike[str]) -> 
 
 def open_all_faces(table: str | os.PathLike[str], crops: str | os.PathLike[str], folder: str | os.PathLike[str] | None) -> FaceIndex:
     """The faces of a target's own clip and, behind them, those of its further clips, which lie in a folder with their list."""
-    clips = [] if folder is None else read_clips(folder)
-    further = [Path(folder or "") / clip for clip in clips]
-    return join_faces([open_faces(table, crops), *(open_faces(f"{path}.parquet", f"{path}.zarr") for path in further)])
+    return join_faces([open_faces(table, crops), *(open_faces(f"{path}.parquet", f"{path}.zarr") for path in clip_paths(folder))])
 
 
 def join_faces(parts: Sequence[FaceIndex]) -> FaceIndex:
@@ -201,10 +189,7 @@ def _write_table(
         for k, axis in enumerate("xy"):
             columns[f"{joint}_{axis}"] = pa.array([float(row.landmarks[i, k]) for row in rows], pa.float64())
     columns["sharpness"] = pa.array([float(row.sharpness) for row in rows], pa.float64())
-    described = json.dumps({"kind": "faces", "version": VERSION, **attributes}, sort_keys=True)
-    table = pa.table(columns).replace_schema_metadata({"motion_copy": described})
-    with publish(path, "faces") as temporary:
-        pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
+    write_table(path, "faces", pa.table(columns), attributes)
 
 
 def _columns(table: pa.Table, names: Sequence[str], dtype: type) -> np.ndarray:

@@ -36,7 +36,8 @@ class Frames:
 
     def blocks(self, n: int = 16) -> Iterator[tuple[int, np.ndarray]]:
         """Yield (start, frames) in order, n frames at a time."""
-        return self.array.blocks(n)
+        for start in range(0, len(self), n):
+            yield start, self[start : start + n]
 
     def shown(self, t: int) -> np.ndarray:
         """Where frame t shows anything (h w) bool: everywhere, but for frames seen in a still view that their camera moves behind."""
@@ -70,11 +71,6 @@ class SteadyFrames(Frames):
             seen = [self._seen(t, image) for t, image in zip(at, images, strict=True)]
             return np.stack(seen) if seen else np.zeros((0, *self.shape[1:]), np.uint8)
         return self._seen(int(key), images)
-
-    def blocks(self, n: int = 16) -> Iterator[tuple[int, np.ndarray]]:
-        """Yield (start, frames) in order, n frames at a time."""
-        for start, block in self.filmed.blocks(n):
-            yield start, np.stack([self._seen(t, image) for t, image in enumerate(block, start)])
 
     def shown(self, t: int) -> np.ndarray:
         """Where the view shows something of frame t (h w) bool."""

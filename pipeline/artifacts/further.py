@@ -33,6 +33,11 @@ def read_clips(folder: str | os.PathLike[str]) -> list[str]:
         return [str(name) for name in described["clips"]]
 
 
+def clip_paths(folder: str | os.PathLike[str] | None) -> list[Path]:
+    """What the names of a target's further clips' artifacts in a folder begin with, in order; [] without a folder."""
+    return [] if folder is None else [Path(folder) / clip for clip in read_clips(folder)]
+
+
 def read_last_model(weights: Path, description: Path, folder: Path | None) -> tuple[Path, Path]:
     """Weights and description of the model that a target's last further clip led to; those given where it has none."""
     last = read_descriptions(folder)[-1:]
@@ -41,7 +46,7 @@ def read_last_model(weights: Path, description: Path, folder: Path | None) -> tu
 
 def read_descriptions(folder: Path | None) -> list[Path]:
     """The description of each model that a target's further clips led to, in order."""
-    return [] if folder is None else [folder / f"{clip}-appearance.json" for clip in read_clips(folder)]
+    return [Path(f"{path}-appearance.json") for path in clip_paths(folder)]
 
 
 class JoinedArray:

@@ -3,15 +3,14 @@
 import json
 import os
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from pipeline.artifacts.source import IN_MEMORY, Source
-from pipeline.artifacts.store import VERSION, publish, read_size, readable
+from pipeline.artifacts.store import read_size, readable
+from pipeline.artifacts.tables import read_table, write_table
 from pipeline.body.skeleton import Skeleton
 from pipeline.errors import InputError
 from pipeline.picture.camera import Camera
@@ -122,38 +121,26 @@ def write_keypoints(path: str | os.PathLike[str], keypoints: Keypoints, kind: st
     attributes = {
         **kp.attributes,
         **kp.clock.to_attributes(),
-        "kind": kind,
-        "version": VERSION,
         "shape": [t, p, j],
         "size_hw": list(kp.size_hw),
         "selected": kp.selected,
         "skeleton": json.loads(kp.skeleton.to_json()),
         **({} if kp.camera is None else {"camera": kp.camera.to_attributes()}),
     }
-    metadata = {"motion_copy": json.dumps(attributes, sort_keys=True)}
-    table = table.replace_schema_metadata({**(table.schema.metadata or {}), **{k: v.encode() for k, v in metadata.items()}})
-    with publish(path, kind) as temporary:
-        pq.write_table(
-            table,
-            temporary,
-            compression="zstd",
-            use_dictionary=["frame", "person", "joint", "origin"],  # type: ignore[arg-type]
-            use_byte_stream_split=["x", "y", "score"],  # type: ignore[arg-type]
-            row_group_size=ROWS_PER_GROUP,
-            write_page_checksum=True,
-        )
+    write_table(
+        path,
+        kind,
+        table,
+        attributes,
+        use_dictionary=["frame", "person", "joint", "origin"],
+        use_byte_stream_split=["x", "y", "score"],
+        row_group_size=ROWS_PER_GROUP,
+    )
 
 
 def read_keypoints(path: str | os.PathLike[str], kind: str = "keypoints") -> Keypoints:
     """Read a table of kind `keypoints` or `motions`; InputError when missing, of another kind or damaged."""
-    if not Path(path).is_file():
-        raise InputError(f"{path} does not exist. {REMEDY[kind]}")
-    with readable(path, f"{kind} table", REMEDY[kind]):
-        table = pq.read_table(path, page_checksum_verification=True)
-        attributes = dict(json.loads((table.schema.metadata or {})[b"motion_copy"]))
-    if attributes.get("kind") != kind or attributes.get("version") != VERSION:
-        found = f"{attributes.get('kind')} version {attributes.get('version')}"
-        raise InputError(f"{path} must be {kind} version {VERSION}, found {found}. {REMEDY[kind]}")
+    table, attributes = read_table(path, kind, f"{kind} table", REMEDY[kind])
     with readable(path, f"{kind} table", REMEDY[kind]):
         return replace(_from_table(table, attributes, path, REMEDY[kind]), source=Source.of(path, kind, MADE_BY[kind]))
 

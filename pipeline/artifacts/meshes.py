@@ -1,17 +1,14 @@
 """Face meshes: in each frame of a clip the points of the subject's face and the scores of its expression (Parquet)."""
 
-import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from pipeline.artifacts.store import VERSION, publish, read_size, readable
-from pipeline.errors import InputError
+from pipeline.artifacts.store import read_size, readable
+from pipeline.artifacts.tables import read_table, write_table
 
 REMEDY = "Run: dvc repro measure_faces"
 
@@ -40,7 +37,7 @@ class Meshes:
         return np.asarray(np.isfinite(self.points).all(axis=(1, 2))) if self.points.size else np.zeros(len(self), bool)
 
 
-def write_meshes(path: str | os.PathLike[str], meshes: Meshes, extra: dict[str, Any] | None = None) -> None:
+def write_meshes(path: str | os.PathLike[str], meshes: Meshes) -> None:
     """Publish meshes; one row per frame."""
     t = len(meshes)
     columns = {"presence": pa.array(meshes.presence.astype(np.float32), pa.float32())}
@@ -48,27 +45,16 @@ def write_meshes(path: str | os.PathLike[str], meshes: Meshes, extra: dict[str, 
         flat = np.ascontiguousarray(values.reshape(t, -1), np.float32)
         columns[name] = pa.FixedSizeListArray.from_arrays(pa.array(flat.reshape(-1)), flat.shape[1]) if flat.size else pa.nulls(t)
     attributes = {
-        **(extra or {}),
-        "kind": "meshes",
-        "version": VERSION,
         "size_hw": list(meshes.size_hw),
         "skipped": list(meshes.skipped),
         "shape": [list(meshes.points.shape), list(meshes.expression.shape)],
     }
-    table = pa.table(columns).replace_schema_metadata({"motion_copy": json.dumps(attributes, sort_keys=True)})
-    with publish(path, "meshes") as temporary:
-        pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
+    write_table(path, "meshes", pa.table(columns), attributes)
 
 
 def read_meshes(path: str | os.PathLike[str]) -> Meshes:
     """Read meshes; InputError when missing, of another kind or damaged."""
-    if not Path(path).is_file():
-        raise InputError(f"{path} does not exist. {REMEDY}")
-    with readable(path, "table of face meshes", REMEDY):
-        table = pq.read_table(path, page_checksum_verification=True)
-        attributes = dict(json.loads((table.schema.metadata or {})[b"motion_copy"]))
-    if attributes.get("kind") != "meshes" or attributes.get("version") != VERSION:
-        raise InputError(f"{path} must be meshes version {VERSION}, found {attributes.get('kind')}. {REMEDY}")
+    table, attributes = read_table(path, "meshes", "table of face meshes", REMEDY)
     with readable(path, "table of face meshes", REMEDY):
         points, expression = (_array(table, name, shape) for name, shape in zip(("points", "expression"), attributes["shape"], strict=True))
         presence = table.column("presence").to_numpy()

@@ -5,14 +5,13 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.artifacts.further import JoinedArray, Pictures, read_clips
+from pipeline.artifacts.further import JoinedArray, Pictures, clip_paths
 from pipeline.artifacts.store import (
     PICTURES,
     VERSION,
@@ -124,8 +123,7 @@ def open_references(path: str | os.PathLike[str]) -> References:
 
 def open_all_references(path: str | os.PathLike[str], folder: str | os.PathLike[str] | None) -> References:
     """The references of a target's own clip and, behind them, those of its further clips, which lie in a folder with their list."""
-    clips = [] if folder is None else read_clips(folder)
-    return join_references([open_references(path), *(open_references(Path(folder or "") / f"{clip}.zarr") for clip in clips)])
+    return join_references([open_references(path), *(open_references(f"{further}.zarr") for further in clip_paths(folder))])
 
 
 def join_references(parts: Sequence[References]) -> References:

@@ -76,6 +76,11 @@ class Skeleton:
         pairs = [(self.index(left), self.index(right)) for left, right in self.mirror]
         return [pair for pair in pairs if set(pair) <= set(near)]
 
+    @property
+    def face(self) -> Region | None:
+        """The face's region; None where the skeleton has none."""
+        return next((region for region in self.regions if region.kind == "face"), None)
+
     def hands(self) -> list[list[int]]:
         """By hand the positions of its joints beyond the wrist: palm, thumb and fingers."""
         found = [region for region in self.regions if region.kind == "hand"]

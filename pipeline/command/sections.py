@@ -6,9 +6,9 @@ from pipeline.background.inpaint import BackgroundParams
 from pipeline.body.regions import RegionParams
 from pipeline.crop.crop import CropParams
 from pipeline.evaluation.settings import EvaluationParams
-from pipeline.face.enhance import FaceParams
 from pipeline.face.index import FaceIndexParams
 from pipeline.face.measure import FaceMeshParams
+from pipeline.face.params import FaceParams
 from pipeline.frames.extract import FramesParams
 from pipeline.fuse.fuse import FuseParams
 from pipeline.matting.segment import MattingParams

@@ -37,8 +37,8 @@ def enhancement(
     blended, cover = np.zeros((size, size, 3)), np.zeros((size, size))
     for face, weight in zip(chosen, weights, strict=True):
         matrix = alignment(query, faces, int(face), anchors)
-        matte = _warp(faces.mattes[int(face)], matrix, size, "zero").astype(np.float64) / 255 * weight
-        blended += matte[..., None] * _warp(faces.crops[int(face)], matrix, size, "replicate")
+        matte = warped(faces.mattes[int(face)], matrix, size, "zero").astype(np.float64) / 255 * weight
+        blended += matte[..., None] * warped(faces.crops[int(face)], matrix, size, "replicate")
         cover += matte
     blended /= np.maximum(cover, 1e-6)[..., None]
     mask = soft_disc(size) * (query.matte.astype(np.float64) / 255) * np.minimum(cover, 1)
@@ -71,7 +71,8 @@ def soft_disc(size: int) -> np.ndarray:
     return ramp * ramp * (3 - 2 * ramp)
 
 
-def _warp(image: np.ndarray, matrix: np.ndarray, size: int, border: str) -> np.ndarray:
+def warped(image: np.ndarray, matrix: np.ndarray, size: int, border: str) -> np.ndarray:
+    """A real face's picture or matte (s s[ c]) uint8 through a map (2 3) to a patch (p p[ c]): cubic, averaged where it shrinks."""
     if np.hypot(matrix[0, 0], matrix[1, 0]) < 1:
         return sample_crop(image, matrix, (size, size), border)
     mode = cv2.BORDER_REPLICATE if border == "replicate" else cv2.BORDER_CONSTANT

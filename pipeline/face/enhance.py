@@ -2,10 +2,9 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-from pydantic import Field
 
 from pipeline.artifacts.agree import passed_on, require_motion, require_same_length
 from pipeline.artifacts.faces import FaceIndex, own_faces
@@ -15,35 +14,13 @@ from pipeline.artifacts.residuals import ResidualWriter, create_residuals
 from pipeline.body.regions import RegionParams, cut_from_crop, drop_unusable, region_boxes
 from pipeline.errors import InputError
 from pipeline.face.blend import Query, enhancement
-from pipeline.face.heads import HeadParams, Heads, MeshInputs
+from pipeline.face.heads import Heads, MeshInputs
+from pipeline.face.params import FaceParams
 from pipeline.face.similarity import CandidateChooser, allowed_faces, choose_vectors, orientation_distances, vector_field
-from pipeline.params import Section
 from pipeline.progress import Progress
 from pipeline.timeline.split import SplitParams, split_frames
 
 BLOCK = 16
-
-
-class FaceParams(Section):
-    """Section `face` of params.yaml."""
-
-    align: Literal["mesh", "joints"]
-    alpha: float = Field(ge=0, le=1)
-    beta: float | Literal["1 - alpha"]
-    candidates: int = Field(ge=1, le=16)
-    similarity: Literal["vectors", "image_features"]
-    vectors: int = Field(ge=2, le=6)
-    expression: float = Field(ge=0, le=100)
-    max_misfit: float = Field(gt=0)
-    normalise: bool
-    exclude_neighbours: int = Field(ge=0)
-    hysteresis: float = Field(ge=0, lt=1)
-    min_sharpness: float = Field(ge=0)
-
-    @property
-    def beta_value(self) -> float:
-        """β of Eq. 7."""
-        return 1 - self.alpha if isinstance(self.beta, str) else self.beta
 
 
 @dataclass(frozen=True)
@@ -73,17 +50,18 @@ def enhance_faces(inputs: FaceInputs, params: FaceParams, regions: RegionParams,
     require_same_length(track, generated)
     require_motion(str(generated.source), generated.attributes, track)
     # Without faces to search there are no residuals, and the artifact says why.
-    region = next((r.name for r in track.skeleton.regions if r.kind == "face"), None)
     extra = {"alpha": params.alpha, "beta": params.beta_value, **passed_on(generated.attributes)}
     empty = out, {}, {}, regions.region_px, generated.clock, track.size_hw, len(generated)
-    if region is None or not track.skeleton.face_vectors or not len(faces):
+    face = track.skeleton.face
+    if face is None or not track.skeleton.face_vectors or not len(faces):
         reason = "the face index is empty" if track.skeleton.face_vectors else f"skeleton {track.skeleton.name} has no face vectors"
         return _publish_nothing(empty, extra, reason)
+    region = face.name
     if params.align == "mesh" and params.alpha:
         if inputs.meshes is None:
             needed = "--driver-meshes, --meshes, --driver-keypoints and --weights"
             raise InputError(f"face.align: mesh needs {needed}, found not all of them; name them or set face.align: joints")
-        heads = Heads(generated, own_faces(faces), track, inputs.meshes, _head_params(params), is_self=split is not None)
+        heads = Heads(generated, own_faces(faces), track, inputs.meshes, params, is_self=split is not None)
         if not np.isfinite(heads.boxes).any():
             return _publish_nothing(empty, extra, "; ".join(heads.skipped))
         return _place_heads(out, region, heads, generated, track, regions.region_px, extra)
@@ -149,10 +127,6 @@ def _publish_nothing(arguments: tuple[Any, ...], extra: dict[str, Any], reason: 
     print(f"enhance_faces: {reason}; faces stay as generated.")
     with create_residuals(*arguments, extra={**extra, "reason": reason}):
         return 0
-
-
-def _head_params(params: FaceParams) -> HeadParams:
-    return HeadParams(**{name: getattr(params, name) for name in HeadParams.__dataclass_fields__})
 
 
 def _place_heads(

@@ -14,6 +14,7 @@ from pipeline.body.regions import cut_from_crop
 from pipeline.errors import InputError
 from pipeline.face.measure import look_at_face
 from pipeline.face.mesh import driven_meshes, mean_shape, mesh_distances, misfit, point_weights
+from pipeline.face.params import FaceParams
 from pipeline.face.place import LEAST_PX, Head, head_boxes, placed
 from pipeline.face.similarity import CandidateChooser, allowed_faces, face_landmarks
 from pipeline.networks.face_mesh import FaceMesh, square_about
@@ -35,24 +36,11 @@ class MeshInputs:
     weights: Path
 
 
-@dataclass(frozen=True)
-class HeadParams:
-    """alpha of Eq. 7, m candidates, how much mouth and eyes weigh, the largest misfit, and as in section `face` the rest."""
-
-    alpha: float
-    candidates: int
-    expression: float
-    max_misfit: float
-    exclude_neighbours: int
-    hysteresis: float
-    min_sharpness: float
-
-
 class Heads:
     """boxes (t 4) of the heads, NaN where no head may be placed; px, their patches' side; why frames have none."""
 
     def __init__(
-        self, generated: Foregrounds, faces: FaceIndex, motion: Track, inputs: MeshInputs, params: HeadParams, is_self: bool
+        self, generated: Foregrounds, faces: FaceIndex, motion: Track, inputs: MeshInputs, params: FaceParams, is_self: bool
     ) -> None:
         driver, target, joints = inputs.driver, inputs.target, inputs.joints
         _check(generated, driver, target, faces, joints)

@@ -116,11 +116,11 @@ def _append_faces(
 
 def _face_boxes(track: Track, regions: RegionParams, border: int) -> np.ndarray:
     """Boxes (t 4) of the face region, all NaN for a skeleton without face vectors."""
-    faces = [region.name for region in track.skeleton.regions if region.kind == "face"]
-    if not faces or not track.skeleton.face_vectors:
+    face = track.skeleton.face
+    if face is None or not track.skeleton.face_vectors:
         return np.full((len(track.points), 4), np.nan)
-    boxes = {faces[0]: region_boxes(track.points, track.skeleton, regions, border)[faces[0]]}
-    return drop_unusable(boxes, track.size_hw, regions.min_side_px)[0][faces[0]]
+    boxes = {face.name: region_boxes(track.points, track.skeleton, regions, border)[face.name]}
+    return drop_unusable(boxes, track.size_hw, regions.min_side_px)[0][face.name]
 
 
 def _is_usable(box: np.ndarray, points: np.ndarray, skeleton: Skeleton, names: tuple[str, ...], size_hw: tuple[int, int]) -> bool:

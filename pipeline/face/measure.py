@@ -47,15 +47,15 @@ def measure_faces(inputs: MeasureInputs, params: FaceMeshParams, regions: Region
     """
     frames, track = inputs.frames, inputs.track
     require_same_length(track, frames)
-    region = next((r.name for r in track.skeleton.regions if r.kind == "face"), None)
-    if params.network == "none" or region is None:
+    face = track.skeleton.face
+    if params.network == "none" or face is None:
         nothing = np.empty((len(frames), 0, 3), np.float32), np.empty((len(frames), 0), np.float32), np.zeros(len(frames), np.float32)
         write_meshes(out, Meshes(*nothing, frames.size_hw, ("no face is measured here",)))
         return 0
     boxes, skipped = drop_unusable(region_boxes(track.points, track.skeleton, regions), track.size_hw, params.min_side_px)
-    meshes = _measure(frames, track, boxes[region], FaceMesh(inputs.weights, params.threads), params.min_presence)
-    reasons = list(skipped[region])
-    unsure = int((np.isfinite(boxes[region]).all(axis=1) & ~meshes.seen).sum())
+    meshes = _measure(frames, track, boxes[face.name], FaceMesh(inputs.weights, params.threads), params.min_presence)
+    reasons = list(skipped[face.name])
+    unsure = int((np.isfinite(boxes[face.name]).all(axis=1) & ~meshes.seen).sum())
     if unsure:
         reasons.append(f"{unsure} of {len(frames)} frames: the face is turned away or hidden")
     for reason in reasons:

@@ -10,8 +10,9 @@ import cv2
 import numpy as np
 
 from pipeline.artifacts.faces import FaceIndex
+from pipeline.face.blend import warped
 from pipeline.face.mesh import CHIN, FOREHEAD
-from pipeline.picture.geometry import apply_affine, box_to_crop, compose_affine, invert_affine, sample_crop, similarity_from_points
+from pipeline.picture.geometry import apply_affine, box_to_crop, compose_affine, invert_affine, similarity_from_points
 
 WIDER = 1.8  # the head's outline over that of the mesh, which ends at brow, cheeks and chin
 HAIR = 0.7  # and how much further it reaches beyond the brow, in faces' heights
@@ -60,10 +61,10 @@ def placed(head: Head, faces: FaceIndex, chosen: np.ndarray, meshes: np.ndarray,
     for face, mesh, weight in zip(chosen, meshes, weights, strict=True):
         to_full = invert_affine(box_to_crop(faces.seen[int(face)], (faces.crop_px, faces.crop_px)))
         matrix = compose_affine(to_patch, compose_affine(similarity_from_points(mesh, head.mesh), to_full))
-        matte = _warp(faces.mattes[int(face)], matrix, size, "zero").astype(np.float32) / 255 * np.float32(weight)
-        real += matte[..., None] * _warp(faces.crops[int(face)], matrix, size, "replicate")
+        matte = warped(faces.mattes[int(face)], matrix, size, "zero").astype(np.float32) / 255 * np.float32(weight)
+        real += matte[..., None] * warped(faces.crops[int(face)], matrix, size, "replicate")
         cover += matte
-        known = np.minimum(known, _warp(whole, matrix, size, "zero").astype(np.float32) / 255)  # beyond a picture nothing is known
+        known = np.minimum(known, warped(whole, matrix, size, "zero").astype(np.float32) / 255)  # beyond a picture nothing is known
     share = np.float32(alpha) * known * outline_mask(apply_affine(to_patch, head.mesh), size)
     own, opacity = head.rgb.astype(np.float32), head.matte.astype(np.float32) / 255
     mixed = (1 - share) * opacity + share * cover
@@ -90,10 +91,3 @@ def _outline(mesh: np.ndarray) -> np.ndarray:
 
 def _radius(mesh: np.ndarray) -> float:
     return float(np.sqrt(((mesh - mesh.mean(axis=0)) ** 2).sum(axis=1).mean()))
-
-
-def _warp(image: np.ndarray, matrix: np.ndarray, size: int, border: str) -> np.ndarray:
-    if np.hypot(matrix[0, 0], matrix[1, 0]) < 1:
-        return sample_crop(image, matrix, (size, size), border)
-    mode = cv2.BORDER_REPLICATE if border == "replicate" else cv2.BORDER_CONSTANT
-    return cv2.warpAffine(image, matrix, (size, size), flags=cv2.INTER_CUBIC, borderMode=mode)

@@ -12,8 +12,7 @@ SAME = 1e-9  # a smaller distance is no distance: Eq. 6 divides by it
 
 def face_landmarks(skeleton: Skeleton) -> tuple[str, ...]:
     """Joints of the skeleton's face region; empty when it has none or no face vectors."""
-    faces = [region for region in skeleton.regions if region.kind == "face"]
-    return faces[0].joints if faces and skeleton.face_vectors else ()
+    return skeleton.face.joints if skeleton.face and skeleton.face_vectors else ()
 
 
 def choose_vectors(
