@@ -57,7 +57,7 @@ class Blend:
         What a network predicts of a matte is the chance that a pixel is the subject's, flat where the pose leaves it open;
         contrast about one half makes an edge of it again. Where real pixels are carried the mixed matte has had it already.
         """
-        rgb = {name: _rgb(image / self.weight) for name, image in self.colours.items()}
+        rgb = {name: rgb_of(image / self.weight) for name, image in self.colours.items()}
         means = {name: image / self.count for name, image in self.maps.items()}
         if "flow" not in means:
             return Frame(rgb["rgb"], _share((means["matte"] - 0.5) * contrast + 0.5), {})
@@ -73,7 +73,8 @@ def nothing(crop_hw: tuple[int, int], carries: bool) -> Frame:
     return Frame(rgb, matte, fields if carries else {})
 
 
-def _rgb(image: torch.Tensor) -> np.ndarray:
+def rgb_of(image: torch.Tensor) -> np.ndarray:
+    """A colour (3 h w) in [-1, 1] as (h w 3) uint8."""
     return ((image + 1) * 127.5).clamp(0, 255).round().byte().permute(1, 2, 0).cpu().numpy()
 
 

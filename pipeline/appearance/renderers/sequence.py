@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pipeline.appearance.blending import Frame, nothing
+from pipeline.appearance.blending import Frame, nothing, rgb_of
 from pipeline.appearance.renderers.base import GenerateParams, Renderer, Seen
 from pipeline.artifacts.keypoints import Track
 from pipeline.training.device import autocast, choose_dtype
@@ -35,5 +35,4 @@ class InSequence(Renderer):
             with torch.inference_mode(), autocast(poses.device, choose_dtype(params.precision, poses.device)):
                 made, after = self.follow(poses, before)
             before = after if motion.clock.has_time else None
-            colours = ((made[0] + 1) * 127.5).clamp(0, 255).round().byte()
-            yield Frame(colours.permute(1, 2, 0).cpu().numpy(), np.full(self.crop_hw, 255, np.uint8), {})
+            yield Frame(rgb_of(made[0]), np.full(self.crop_hw, 255, np.uint8), {})
