@@ -72,7 +72,8 @@ class TrainingClip:
         self.windows = rows if self.has_time else np.stack([training, np.zeros_like(training)], 1)
         self.shown = footage.shown(self.windows[:, 0])
         self.budget = plan_budget(params, len(self.shown))
-        self.digest = digest_arrays(self._all_blocks(footage))
+        self.parts = [clip.training for clip in footage.clips]
+        self.digest = digest_arrays(self._blocks([clip.crops for clip in footage.clips]))
         looked_at = spread_evenly(np.arange(len(training)), LOOKED_AT)
         self.grey = are_grey(footage.frame(row) for row in looked_at)
         self.drawer: ReferenceDrawer | None = None
@@ -89,25 +90,23 @@ class TrainingClip:
         """Windows of an epoch in the order of training, (steps_per_epoch, windows_a_step)."""
         return self.shown[self.budget.order(epoch)]
 
-    def expand(self, crops: Crops, store: Path, further: Sequence[Footage] = ()) -> None:
+    def expand(self, crops: Crops, store: Path, *further: Crops) -> None:
         """Copy foregrounds and mattes of the training frames to one file (n h w 4) uint8: a shard is slow to read at random.
 
-        crops and further are those that the clip was made of. InputError before anything is written when the disk is too full; the
-        file of an interrupted run makes room.
+        crops, and those of the further clips, are what this was made of. InputError before anything is written when the disk is too
+        full; the file of an interrupted run makes room.
         """
         height, width = self.crop_hw
         store.unlink(missing_ok=True)
         require_free_bytes(store, len(self.frames) * height * width * 4)
-        count = len(self.frames) - sum(len(clip.training) for clip in further)
         with open(store, "wb") as file:
-            for some, frames in [(crops, self.frames[:count]), *((clip.crops, clip.training) for clip in further)]:
-                for block in _blocks(some, frames, self.whole_frames):
-                    file.write(block.tobytes())
+            for block in self._blocks([crops, *further]):
+                file.write(block.tobytes())
         self._store = store
 
-    def _all_blocks(self, footage: Joined) -> Iterator[np.ndarray]:
-        for clip in footage.clips:
-            yield from _blocks(clip.crops, clip.training, self.whole_frames)
+    def _blocks(self, clips: Sequence[Crops]) -> Iterator[np.ndarray]:
+        for crops, training in zip(clips, self.parts, strict=True):
+            yield from _blocks(crops, training, self.whole_frames)
 
     def pixels(self, rows: np.ndarray) -> np.ndarray:
         """M x F and mattes (… h w 4) uint8 of training rows (…), read from the file: pages of a map would count as memory, and stay."""

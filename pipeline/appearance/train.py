@@ -116,7 +116,7 @@ def train_appearance(
         print(f"train_appearance: {line}.", flush=True)
     # Alg. 2, in one process or one a GPU; the pixels are laid out once for reading at random.
     with Scratch("train_appearance", fingerprint({**description, "code": digest_code(__file__)}), scratch_root) as scratch:
-        clip.expand(crops, scratch.folder / "pixels.u8", footage)
+        clip.expand(crops, scratch.folder / "pixels.u8", *(some.crops for some in footage))
         work = (clip, weights, params, learn, scratch, description, out, None if further is None else further.earlier)
         launch(_train, work, processes or count_processes(params.batch_windows))
         scratch.delete()

@@ -76,7 +76,7 @@ def test_pixels_and_points_are_those_of_each_clip_in_turn(tmp_path, stick):
     both = joined(clips)
     for some, c in zip(alone, clips, strict=True):
         some.expand(c.crops, tmp_path / "one")
-    both.expand(clips[0].crops, tmp_path / "both", clips[1:])
+    both.expand(clips[0].crops, tmp_path / "both", clips[1].crops)
     pixels = [np.fromfile(tmp_path / "both", np.uint8).reshape(-1, *CROP_HW, 4)]
     alone[0].expand(clips[0].crops, tmp_path / "a")
     alone[1].expand(clips[1].crops, tmp_path / "b")
