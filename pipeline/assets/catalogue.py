@@ -1,6 +1,5 @@
 """What may be downloaded: one YAML file per asset beside this module, with origin, sha256 and licence."""
 
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 import pydantic
 from ruamel.yaml import YAML
 
+from pipeline.disk import replace_text
 from pipeline.errors import InputError
 
 FOLDER = Path(__file__).parent
@@ -116,9 +116,7 @@ def pin_digests(name: str, digests: dict[str, str], folder: Path = FOLDER) -> li
         text, found = re.subn(line, rf"\g<1>{digests[file]}  # as first fetched", text)
         if found != 1:
             raise InputError(f"{path} must have the line `sha256: null` right below `name: {file}`: write sha256: {digests[file]} there")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
+    replace_text(path, text)
     return pinned
 
 
