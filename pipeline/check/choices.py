@@ -2,11 +2,12 @@
 
 import difflib
 import functools
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 PIPELINE = Path(__file__).resolve().parent.parent
+OF_ENTRIES = ("clips", "targets", "footage", "pairs")  # sections of named entries, each of which chooses for itself
 HANDS = ("mediapipe", "none")  # what pipeline/pose knows besides its backends
 FUSE_STAGES = ("generated", "warped", "enhanced", "refined")  # dvc.yaml names a store of foregrounds after each
 EDGES = ("modnet", "none")  # each has an asset of its name
@@ -36,29 +37,35 @@ def choices() -> dict[str, list[str]]:
 
 
 def choice_faults(tree: Mapping[Any, Any]) -> list[str]:
-    """Complaints about the values that sections (not clips, targets, pairs) choose by, one line each, in the order of choices()."""
-    legal, faults = choices(), []
-    for key in ("matting.edges", "face_mesh.network", "background.fill", "appearance.features", "fuse.stage"):
-        section, name = key.split(".")
+    """Complaints about the values that sections (not entries of clips, targets, …) choose by, one line each, in the order of choices()."""
+    faults = []
+    for key, legal in choices().items():
+        section, _, name = key.partition(".")
+        if not name or section in OF_ENTRIES:
+            continue
         values = tree.get(section)
         found = values.get(name) if isinstance(values, Mapping) else None
-        faults += value_faults(key, found, legal[key])
+        faults += value_faults(key, found, legal)
     demo = tree.get("demo")
     if not isinstance(demo, list):
         return [*faults, f"demo must be a list of assets, [] for none, found {demo!r}"]
-    return faults + [fault for i, name in enumerate(demo) for fault in value_faults(f"demo.{i}", name, legal["demo"])]
+    return faults + [fault for i, name in enumerate(demo) for fault in value_faults(f"demo.{i}", name, choices()["demo"])]
 
 
-def value_faults(key: str, found: Any, legal: Iterable[str]) -> list[str]:
+def value_faults(key: str, found: Any, legal: Collection[str]) -> list[str]:
     """A complaint in a list when a value is not among the legal ones, else []."""
-    legal = list(legal)
-    return [] if found in legal else [f"{key} is {found!r}; legal: {', '.join(legal)}{meant(found, legal)}"]
+    return [] if found in legal else [f"{key} is {found!r}; legal: {there_are(legal, found)}"]
 
 
 def meant(found: Any, legal: Iterable[str]) -> str:
     """`; did you mean x?` for a near miss, else nothing."""
     near = difflib.get_close_matches(str(found), list(legal), 1)
     return f"; did you mean {near[0]}?" if near else ""
+
+
+def there_are(legal: Collection[str], found: Any) -> str:
+    """The legal names, or `none`, and which of them may be meant."""
+    return f"{', '.join(legal) or 'none'}{meant(found, legal)}"
 
 
 def _packages(folder: str, assets: list[str]) -> list[str]:

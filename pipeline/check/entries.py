@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline.check.choices import choices, meant, value_faults
-from pipeline.check.footage import footage_faults
+from pipeline.check.choices import choices, there_are, value_faults
+from pipeline.check.footage import Entries, footage_faults
 from pipeline.names import LONGEST_BYTES, LONGEST_PAIR, name_fault, pair_name
 
 KEYS = {  # every key that dvc.yaml reads of an entry, by itself or as part of `params`
@@ -23,7 +23,6 @@ OPTIONAL = {
 }
 PATHS = {"clips": ("video", "labels"), "external": ("video",)}
 DICTS = {"targets": KEYS["targets"][2:], "footage": ("matting",), "pairs": ("motion",)}
-Entries = dict[str, Mapping[str, Any]]
 
 
 def entry_faults(tree: Mapping[Any, Any], written: Mapping[Any, str]) -> list[str]:
@@ -62,7 +61,7 @@ def _names(kind: str, section: Mapping[Any, Any], written: Mapping[Any, str]) ->
 def _values(place: str, kind: str, entry: Mapping[str, Any]) -> list[str]:
     """Complaints about an entry's own keys and values."""
     known = (*KEYS[kind], *OPTIONAL[kind])
-    faults = [f"{place}.{key} is not a known key; legal: {', '.join(known)}{meant(key, known)}" for key in entry if key not in known]
+    faults = [f"{place}.{key} is not a known key; legal: {there_are(known, key)}" for key in entry if key not in known]
     faults += [f"{place}.{key} is missing; needed: {', '.join(KEYS[kind])}" for key in KEYS[kind] if key not in entry]
     for key in (key for key in PATHS.get(kind, ()) if key in entry):
         if not isinstance(entry[key], str) or not entry[key]:
@@ -82,7 +81,7 @@ def _target_faults(clips: Entries, targets: Entries, pairs: Entries) -> list[str
     for name, entry in targets.items():
         own = pair_name(name, name)
         if name not in clips:
-            faults.append(f"targets.{name} has no clip: a target is named after its clip, clips has {_list(clips)}{meant(name, clips)}")
+            faults.append(f"targets.{name} has no clip: a target is named after its clip, clips has {there_are(clips, name)}")
         elif "clip" in entry and entry["clip"] != name:
             faults.append(f"targets.{name}.clip must be {name}, since a target is named after its clip, found {entry['clip']!r}")
         if own not in pairs:
@@ -97,9 +96,9 @@ def _pair_faults(clips: Entries, targets: Entries, pairs: Entries) -> list[str]:
         if "driver" not in entry or "target" not in entry:
             continue
         driver, target = str(entry["driver"]), str(entry["target"])
-        wrong = [f"pairs.{name}.driver is {driver!r}, not a clip; clips has {_list(clips)}{meant(driver, clips)}"] * (driver not in clips)
+        wrong = [f"pairs.{name}.driver is {driver!r}, not a clip; clips has {there_are(clips, driver)}"] * (driver not in clips)
         if target not in targets:
-            wrong.append(f"pairs.{name}.target is {target!r}, not a target; targets has {_list(targets)}{meant(target, targets)}")
+            wrong.append(f"pairs.{name}.target is {target!r}, not a target; targets has {there_are(targets, target)}")
         if not wrong and name != pair_name(driver, target):
             wrong.append(f"pairs.{name} must be named {pair_name(driver, target)}, after its driver and target")
         faults += wrong
@@ -113,9 +112,5 @@ def _external_faults(pairs: Entries, external: Entries) -> list[str]:
     faults = []
     for name, entry in external.items():
         if "driver" in entry and "target" in entry and (pair := pair_name(entry["driver"], entry["target"])) not in pairs:
-            faults.append(f"external.{name} is of the pair {pair}, which pairs has not; pairs has {_list(pairs)}{meant(pair, pairs)}")
+            faults.append(f"external.{name} is of the pair {pair}, which pairs has not; pairs has {there_are(pairs, pair)}")
     return faults
-
-
-def _list(entries: Entries) -> str:
-    return ", ".join(entries) or "none"

@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.check.check import faults_of
-from pipeline.check.choices import meant
-from pipeline.command.sections import CAST, OF_FOOTAGE, OF_PAIRS, OF_TARGETS, REFERENCE, SECTIONS
+from pipeline.check.choices import there_are
+from pipeline.check.entries import DICTS
+from pipeline.command.sections import CAST, REFERENCE, SECTIONS
 from pipeline.errors import InputError
 from pipeline.evaluation.external import ExternalParams
 from pipeline.frames.extract import read_span
@@ -41,13 +42,13 @@ def _sections(tree: Mapping[str, Any]) -> Iterator[str]:
     known = (*CAST, *dict.fromkeys(key.split(".")[0] for key in SECTIONS))
     for key in tree:
         if key not in known:
-            yield f"{key} is not a known section; legal: {', '.join(known)}{meant(key, known)}"
+            yield f"{key} is not a known section; legal: {there_are(known, key)}"
     places = {"reference": tree.get("reference")}
     places |= {f"targets.{name}.reference": entry.get("reference") for name, entry in _entries(tree, "targets")}
     for place, values in places.items():
         for key, value in values.items() if isinstance(values, Mapping) else ():
             if key not in REFERENCE:
-                yield f"{place}.{key} is not a known key; legal here: {', '.join(REFERENCE)}{meant(key, REFERENCE)}"
+                yield f"{place}.{key} is not a known key; legal here: {there_are(REFERENCE, key)}"
             elif key == "enabled" and not isinstance(value, bool):
                 yield f"{place}.enabled is {value!r}: input should be true or false"
 
@@ -55,12 +56,10 @@ def _sections(tree: Mapping[str, Any]) -> Iterator[str]:
 def _values(params: Path, tree: Mapping[str, Any]) -> Iterator[str]:
     """What the models of the sections say, with and without each override."""
     asked: list[tuple[str, str | None]] = [(key, None) for key in SECTIONS]
-    for name, entry in _entries(tree, "targets"):
-        over = [part for part in OF_TARGETS if isinstance(entry.get(part), Mapping)]  # what else is there, names say
-        asked += [(key, f"targets.{name}.{key}") for key in SECTIONS if key.split(".")[0] in over]
-    for kind, keys in (("footage", OF_FOOTAGE), ("pairs", OF_PAIRS)):
+    for kind, parts in DICTS.items():
         for name, entry in _entries(tree, kind):
-            asked += [(key, f"{kind}.{name}.{key}") for key in keys if isinstance(entry.get(key), Mapping)]
+            over = [part for part in parts if isinstance(entry.get(part), Mapping)]  # what else is there, names say
+            asked += [(key, f"{kind}.{name}.{key}") for key in SECTIONS if key.split(".")[0] in over]
     for key, override in asked:
         try:
             read_section(params, key, SECTIONS[key], override)

@@ -1,4 +1,4 @@
-"""Which room reads which section of params.yaml, and which overrides of a target or pair it takes."""
+"""Which room reads which section of params.yaml."""
 
 from pipeline.appearance.params import AppearanceParams, LearnParams
 from pipeline.appearance.renderers.base import GenerateParams
@@ -45,8 +45,5 @@ SECTIONS: dict[str, type[Section]] = {
     "evaluation": EvaluationParams,
     "report": ReportParams,
 }
-OF_TARGETS = ("matting", "crop", "reference", "appearance", "face", "refine")
-OF_PAIRS = ("motion",)
 REFERENCE = ("enabled", "keep", "find", "learn")  # parts of `reference`, which has no model of its own
 CAST = ("demo", "clips", "targets", "footage", "pairs", "external")
-OF_FOOTAGE = ("matting",)
