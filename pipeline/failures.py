@@ -9,11 +9,10 @@ import traceback
 from pathlib import Path
 
 from pipeline.errors import InputError
-from pipeline.interrupts import INTERRUPTED, TOLD
+from pipeline.interrupts import INTERRUPTED, NOTHING_KEPT, TOLD
 
 ERRORS = Path(".scratch/errors")
 LONGEST = 2000  # characters of a line; what is cut out lies in the middle, since the remedy stands at the end
-NOTHING_KEPT = "Nothing half-written was kept."
 SHRINK = "give it more memory, or lower frames.max_height_px, crop.size_px or the batch in params.yaml"
 
 

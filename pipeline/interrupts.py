@@ -5,7 +5,8 @@ import signal
 import sys
 
 INTERRUPTED = 130  # what shells give for Ctrl+C
-TOLD = "interrupted. Nothing half-written was kept. Run it again"
+NOTHING_KEPT = "Nothing half-written was kept."
+TOLD = f"interrupted. {NOTHING_KEPT} Run it again"
 
 
 def hold() -> None:
