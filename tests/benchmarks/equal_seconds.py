@@ -8,17 +8,16 @@ its steps. The seconds that a table's rows then took stand in the table.
 import argparse
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+from side_by_side import ROOT, commands, furnish
 from walking import edit_params
 
 from pipeline.experiments.lists import Experiment, changed, experiments, read_list
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 STEPS = 4, 12
 
 
@@ -41,25 +40,19 @@ def main() -> None:
 
 def seconds_a_step(row: Experiment, target: str, data: Path, params: Path, folder: Path) -> float:
     """Seconds that one more step of a row's training takes, by its own clock."""
+    furnish(folder, data, params, {**row.set, **row.added})
+    for stage in ("crop_person", "keep_references"):
+        _run(folder, stage, target)
     taken = []
     for steps in STEPS:
-        shutil.copy(params, folder / "params.yaml")
-        edit_params(folder / "params.yaml", {**row.set, **row.added, "appearance.steps": steps})
-        frames = ["--frames", data / f"frames/{target}.zarr", "--mattes", data / f"mattes/{target}.zarr"]
-        frames += ["--keypoints", data / f"keypoints/{target}.parquet", "--plate", data / f"plates/{target}.zarr"]
-        for stage, out in (("crop_person", "crops.zarr"), ("keep_references", "references.zarr")):
-            if not (folder / out).exists():
-                _run(folder, stage, "--target", target, *frames, "--out", out)
-        inputs = ["--crops", "crops.zarr", "--keypoints", data / f"keypoints/{target}.parquet", "--references", "references.zarr"]
-        outs = ["--model", "m.safetensors", "--description", "m.json", "--curve", "m.tsv", "--time", "time.json"]
-        outs += ["--discriminators", "m.discriminators.safetensors"]
-        _run(folder, "train_appearance", "--target", target, *inputs, "--features", data / "weights/features", *outs)
-        taken.append(json.loads((folder / "time.json").read_text())["seconds"])
+        edit_params(folder / "params.yaml", {"appearance.steps": steps})
+        _run(folder, "train_appearance", target)
+        taken.append(json.loads((folder / f"data/metrics/time/train_appearance@{target}.json").read_text())["seconds"])
     return (taken[1] - taken[0]) / (STEPS[1] - STEPS[0])
 
 
-def _run(folder: Path, stage: str, *words: object) -> None:
-    command = [sys.executable, "-m", f"stages.{stage}", *map(str, words)]
+def _run(folder: Path, stage: str, target: str) -> None:
+    command = [sys.executable, *commands(stage, target, folder)[1:]]
     subprocess.run(command, cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True, capture_output=True)
 
 

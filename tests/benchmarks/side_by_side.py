@@ -10,7 +10,6 @@ import argparse
 import json
 import multiprocessing
 import os
-import re
 import runpy
 import shutil
 import sys
@@ -21,13 +20,13 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
 from walking import edit_params
 
 from pipeline.artifacts.scores import read_curve, read_scores
 from pipeline.experiments.lists import Experiment, changed, experiments, read_list
 from pipeline.experiments.results import Result
 from pipeline.experiments.table import write_table
+from pipeline.plan import PLACEHOLDER, parsed, value_at
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 STAGES = (
@@ -71,12 +70,7 @@ def run(experiment: Experiment, target: str, data: Path, params: Path, out: Path
     with tempfile.TemporaryDirectory() as folder, open(out / f"{experiment.name}.log", "w") as log:
         os.chdir(folder)
         sys.stdout = sys.stderr = log
-        shutil.copy(params, "params.yaml")
-        edit_params(Path("params.yaml"), {**experiment.set, **experiment.added})
-        Path("data").mkdir()
-        for name in SHARED:
-            Path("data", name).symlink_to(data / name)
-        Path("pipeline").symlink_to(ROOT / "pipeline")
+        furnish(Path(), data, params, {**experiment.set, **experiment.added})
         for stage in STAGES:
             run_stage(stage, commands(stage, target))
         kept = out / experiment.name
@@ -86,21 +80,24 @@ def run(experiment: Experiment, target: str, data: Path, params: Path, out: Path
     return time.perf_counter() - start
 
 
-def commands(stage: str, target: str) -> list[str]:
-    """Words of a stage's command for a target, for the clip of its name, or for its pair with itself."""
-    tree = YAML(typ="safe", pure=True).load(Path("params.yaml"))
-    entry = YAML(typ="safe", pure=True).load(ROOT / "dvc.yaml")["stages"][stage]
+def furnish(folder: Path, data: Path, params: Path, values: dict[str, Any]) -> None:
+    """Put into a folder what stages run on: params.yaml with these values, the project's code, links to what came before."""
+    shutil.copy(params, folder / "params.yaml")
+    edit_params(folder / "params.yaml", values)
+    (folder / "data").mkdir()
+    for name in SHARED:
+        (folder / "data" / name).symlink_to(data / name)
+    (folder / "pipeline").symlink_to(ROOT / "pipeline")
+
+
+def commands(stage: str, target: str, folder: Path = Path()) -> list[str]:
+    """Words of a stage's command in a furnished folder: for a target, for the clip of its name, or for its pair with itself."""
+    tree, plan = (parsed(path.read_text(encoding="utf-8")) for path in (folder / "params.yaml", ROOT / "dvc.yaml"))
+    entry = plan["stages"][stage]
     section = entry["foreach"].strip("${}")
     key = f"{target}-to-{target}" if section == "pairs" else target
-    known = {"key": key, "item": tree[section][key], **tree}
-
-    def value(match: re.Match[str]) -> str:
-        node: Any = known
-        for part in match[1].split("."):
-            node = node[part]
-        return str(node)
-
-    return re.sub(r"\$\{([\w.]+)\}", value, entry["do"]["cmd"]).split()
+    known = {**tree, "key": key, "item": tree[section][key]}
+    return PLACEHOLDER.sub(lambda match: str(value_at(known, match[1])), entry["do"]["cmd"]).split()
 
 
 def run_stage(stage: str, words: Sequence[str]) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 import torch
-from side_by_side import ROOT, SHARED, commands, run_stage
+from side_by_side import ROOT, commands, furnish, run_stage
 from walking import edit_params
 
 STEPS = 4, 20
@@ -44,12 +44,7 @@ def main() -> None:
 
 
 def _prepare(target: str, size: int, data: Path, params: Path) -> None:
-    shutil.copy(params, "params.yaml")
-    edit_params(Path("params.yaml"), {"crop.size_px": size})
-    Path("data").mkdir()
-    for name in SHARED:
-        Path("data", name).symlink_to(data / name)
-    Path("pipeline").symlink_to(ROOT / "pipeline")
+    furnish(Path(), data, params, {"crop.size_px": size})
     for stage in ("crop_person", "keep_references", "retarget_motion", "find_references"):
         run_stage(stage, commands(stage, target))
 
