@@ -1,4 +1,4 @@
-"""Do the fast tests notice a fault? Each of planted.py is put into a copy of the sources, one at a time, and its tests are run there.
+"""Do the fast tests notice a fault? Each of planted/ is put into a copy of the sources, one at a time, and its tests are run there.
 
 By hand, from the project's root: python tests/mutants.py [--only WORD] [--limit-s 300]. The sources themselves are never edited. Says of
 each fault whether it was noticed, and ends with 1 when more than --allowed went unnoticed.
@@ -47,7 +47,7 @@ def plant(fault: Fault, folder: Path) -> None:
     text = path.read_text(encoding="utf-8")
     if text.count(fault.old) != 1:
         found = text.count(fault.old)
-        raise ValueError(f"{fault.name}: {fault.old!r} must occur once in {fault.file}, found {found} times: see planted.py")
+        raise ValueError(f"{fault.name}: {fault.old!r} must occur once in {fault.file}, found {found} times: see tests/planted")
     path.unlink()
     path.write_text(text.replace(fault.old, fault.new), encoding="utf-8")
 
