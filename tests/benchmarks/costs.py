@@ -116,24 +116,28 @@ def _prepare(folder: Path, frames: int, args: argparse.Namespace) -> None:
     """Write clip.mp4, params.yaml, and commands.json: what each stage of dvc.yaml runs, in its order."""
     from walking import edit_params
 
-    from pipeline.plan import PLACEHOLDER, parsed, value_at
-
     _repeat(args.video, folder / "clip.mp4", frames, args.height)
     (folder / "params.yaml").write_text((ROOT / "params.yaml").read_text())
     edit_params(folder / "params.yaml", PARAMS | {key: json.loads(value) for key, value in (entry.split("=", 1) for entry in args.set)})
-    params = parsed((folder / "params.yaml").read_text())
-    commands = {}
-    for stage, entry in parsed((ROOT / "dvc.yaml").read_text())["stages"].items():
-        if stage.startswith(("fetch_", "check_", "report", "sign")) or entry.get("foreach") == "${external}":
-            continue
-        key, item = next(iter(params[entry["foreach"].strip("${}")].items()))
-        known = {**params, "key": key, "item": item}
-        command = PLACEHOLDER.sub(lambda match, known=known: str(value_at(known, match[1])), entry["do"]["cmd"]).split()[2:]
-        commands[stage] = [_path(word) for word in command]
-        if stage == args.until:
-            break
-    (folder / "commands.json").write_text(json.dumps(commands))
+    (folder / "commands.json").write_text(json.dumps(commands((folder / "params.yaml").read_text(), args.until)))
     (folder / "data").mkdir()
+
+
+def commands(params: str, until: str) -> dict[str, list[str]]:
+    """What each stage of dvc.yaml runs for the first of its entries in a params file's text; those without entries are left out."""
+    from pipeline.plan import PLACEHOLDER, parsed, value_at
+
+    tree, found = parsed(params), {}
+    for stage, entry in parsed((ROOT / "dvc.yaml").read_text())["stages"].items():
+        if stage.startswith(("fetch_", "check_", "report", "sign")) or not (entries := tree[entry["foreach"].strip("${}")]):
+            continue
+        key, item = next(iter(entries.items()))
+        known = {**tree, "key": key, "item": item}
+        command = PLACEHOLDER.sub(lambda match, known=known: str(value_at(known, match[1])), entry["do"]["cmd"]).split()[2:]
+        found[stage] = [_path(word) for word in command]
+        if stage == until:
+            break
+    return found
 
 
 def _path(word: str) -> str:

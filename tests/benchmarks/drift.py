@@ -5,6 +5,7 @@ exits with 1 if one differs from 0 (t test at 1 %). The network that judges trai
 """
 
 import argparse
+import json
 import sys
 import tempfile
 from pathlib import Path
@@ -30,8 +31,6 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=10_000, metavar="N")
     parser.add_argument("--steps", type=int, default=40, metavar="N", help="of training")
     args = parser.parse_args()
-    import json
-
     torch.manual_seed(0)
     time = np.arange(args.frames)
     # two turns that never meet again, so that no two frames are alike

@@ -13,12 +13,13 @@ import sys
 import tempfile
 from pathlib import Path
 
-from side_by_side import ROOT, commands, furnish
+from benchmarks.side_by_side import ROOT, commands, furnish
 from walking import edit_params
 
 from pipeline.experiments.lists import Experiment, changed, experiments, read_list
 
 STEPS = 4, 12
+PREPARING = ("crop_person", "keep_references")
 
 
 def main() -> None:
@@ -41,7 +42,7 @@ def main() -> None:
 def seconds_a_step(row: Experiment, target: str, data: Path, params: Path, folder: Path) -> float:
     """Seconds that one more step of a row's training takes, by its own clock."""
     furnish(folder, data, params, {**row.set, **row.added})
-    for stage in ("crop_person", "keep_references"):
+    for stage in PREPARING:
         _run(folder, stage, target)
     taken = []
     for steps in STEPS:

@@ -1,6 +1,6 @@
 """A list of experiments run side by side, without DVC, for a machine of many cores or a GPU: the table of pipeline.experiments.
 
-Run by hand where frames, keypoints, mattes, plates and weights of the target lie under data/:
+Run by hand where frames, keypoints, meshes, mattes, plates and weights of the target lie under data/:
 PYTHONPATH=tests python tests/benchmarks/side_by_side.py baselines --target man --workers 12 --out data/experiments
 Every experiment runs its stages from crop_person to evaluate_reconstruction, as dvc.yaml names them, in a folder of its own that is
 deleted afterwards; what came before it is shared by links. On one machine with time `python -m pipeline.experiments queue` gives the same.
@@ -30,10 +30,10 @@ from pipeline.plan import PLACEHOLDER, parsed, value_at
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 STAGES = (
-    *("crop_person", "keep_references", "train_appearance", "retarget_motion", "find_references", "generate_foreground"),
-    *("warp_references", "enhance_faces", "train_refiner", "refine_regions", "fuse", "evaluate_reconstruction"),
+    *("crop_person", "index_faces", "keep_references", "train_appearance", "list_footage", "retarget_motion", "find_references"),
+    *("generate_foreground", "warp_references", "enhance_faces", "train_refiner", "refine_regions", "fuse", "evaluate_reconstruction"),
 )
-SHARED = ("frames", "keypoints", "mattes", "plates", "faces", "weights")
+SHARED = ("frames", "keypoints", "meshes", "mattes", "plates", "weights")
 
 
 def main() -> None:

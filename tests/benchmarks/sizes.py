@@ -1,23 +1,23 @@
 """Seconds of a training step, frames/s of rendering, and memory of the device, by crop.size_px and precision.
 
-Run by hand where frames, keypoints, mattes, plates, faces and weights of the target lie under data/:
-PYTHONPATH=tests:tests/benchmarks python tests/benchmarks/sizes.py man --sizes 128 256 512. A step's seconds are those of training
+Run by hand where frames, keypoints, meshes, mattes, plates and weights of the target lie under data/:
+PYTHONPATH=tests python tests/benchmarks/sizes.py man --sizes 128 256 512. A step's seconds are those of training
 longer, divided by the steps more; each size works in a folder of its own.
 """
 
 import argparse
 import json
 import os
-import shutil
 import tempfile
 from pathlib import Path
 
 import psutil
 import torch
-from side_by_side import ROOT, commands, furnish, run_stage
+from benchmarks.side_by_side import ROOT, commands, furnish, run_stage
 from walking import edit_params
 
 STEPS = 4, 20
+PREPARING = ("crop_person", "index_faces", "keep_references", "list_footage", "retarget_motion", "find_references")
 RENDERING = ("generate_foreground", "warp_references", "enhance_faces", "train_refiner", "refine_regions", "fuse")
 HEAD = "| size, precision | s a step | training, GiB | generating, frames/s | GiB | carrying, frames/s | fusing, frames/s |"
 
@@ -45,7 +45,7 @@ def main() -> None:
 
 def _prepare(target: str, size: int, data: Path, params: Path) -> None:
     furnish(Path(), data, params, {"crop.size_px": size})
-    for stage in ("crop_person", "keep_references", "retarget_motion", "find_references"):
+    for stage in PREPARING:
         run_stage(stage, commands(stage, target))
 
 
@@ -55,7 +55,6 @@ def _line(target: str, size: int, precision: str) -> str:
     for steps in (STEPS[0], *STEPS):
         values = {"appearance.steps": steps, "appearance.precision": precision, "generate.precision": precision}
         edit_params(Path("params.yaml"), values)
-        shutil.rmtree("data/models", ignore_errors=True)
         training_gib = _run("train_appearance", target)
         seconds.append(_figures(f"train_appearance@{target}")["seconds"])
     step_s = (seconds[2] - seconds[1]) / (STEPS[1] - STEPS[0])

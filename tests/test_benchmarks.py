@@ -1,0 +1,47 @@
+"""Benchmarks that run stages by themselves give them what they read; they are run by hand, so that nothing else would tell."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from benchmarks import costs, equal_seconds, side_by_side, sizes
+
+from pipeline.plan import MISSING, parsed, resolve_stage
+
+ROOT = Path(__file__).resolve().parent.parent
+PLAN, PARAMS = ((ROOT / name).read_text(encoding="utf-8") for name in ("dvc.yaml", "params.yaml"))
+RUN = {
+    "side_by_side": side_by_side.STAGES,
+    "sizes": (*sizes.PREPARING, "train_appearance", *sizes.RENDERING),
+    "equal_seconds": (*equal_seconds.PREPARING, "train_appearance"),
+}
+
+
+@pytest.mark.parametrize("stages", RUN.values(), ids=RUN)
+def test_what_a_stage_reads_is_shared_or_made_before(stages: Sequence[str], tmp_path):
+    (tmp_path / "before").mkdir()
+    side_by_side.furnish(tmp_path, tmp_path / "before", ROOT / "params.yaml", {})
+    shared, made = {path.name for path in (tmp_path / "data").iterdir()}, {"data/names.ok"}
+    for stage in stages:
+        key = "man-to-man" if parsed(PLAN)["stages"][stage]["foreach"] == "${pairs}" else "man"
+        reads = {path for path in resolve_stage(f"{stage}@{key}", PLAN, PARAMS).deps if path.startswith("data/")}
+        assert not {path for path in reads - made if path.split("/")[1] not in shared}, stage
+        made |= {word for word in side_by_side.commands(stage, "man", tmp_path) if word.startswith("data/")} - reads
+        assert not {path for path in made if path.split("/")[1] in shared}, stage  # what is shared is only read
+
+
+def test_a_command_has_the_values_of_its_own_folder(tmp_path):
+    side_by_side.furnish(tmp_path, tmp_path, ROOT / "params.yaml", {"fuse.stage": "enhanced"})
+    words = side_by_side.commands("fuse", "man", tmp_path)
+    assert words[:3] == ["python", "-m", "stages.fuse"]
+    assert words[words.index("--residuals") + 1] == "data/foregrounds/man-to-man-enhanced.zarr"
+    assert not [word for word in words if "$" in word or MISSING in word]
+
+
+def test_costs_are_of_all_stages_that_have_entries():
+    found = costs.commands(PARAMS, "evaluate_reconstruction")
+    assert {"measure_faces", *side_by_side.STAGES} <= set(found)
+    assert "continue_appearance" not in found
+    assert list(found)[-1] == "evaluate_reconstruction"
+    assert not [word for words in found.values() for word in words if "$" in word or MISSING in word]
+    assert list(costs.commands(PARAMS, "crop_person"))[-1] == "crop_person"
