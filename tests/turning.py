@@ -4,18 +4,17 @@ from pathlib import Path
 
 import figure
 import numpy as np
+from stored import store_clip
 
-from pipeline.artifacts.foregrounds import create_foregrounds
-from pipeline.artifacts.frames import create_frames, open_frames
-from pipeline.artifacts.keypoints import Keypoints, read_keypoints, write_keypoints
-from pipeline.artifacts.mattes import create_mattes, open_mattes
+from pipeline.artifacts.frames import open_frames
+from pipeline.artifacts.keypoints import read_keypoints
+from pipeline.artifacts.mattes import open_mattes
 from pipeline.body.regions import RegionParams
 from pipeline.body.skeleton import load_skeleton
 from pipeline.face.enhance import FaceParams
 from pipeline.face.index import FaceIndexParams, IndexInputs, index_faces
-from pipeline.picture.geometry import box_to_crop, sample_crop
+from pipeline.picture.geometry import box_to_crop
 from pipeline.timeline.split import SplitParams
-from pipeline.video.clock import Clock
 
 HUMAN = load_skeleton(Path("pipeline/skeletons/human.yaml"))
 REGIONS = RegionParams(region_px=32, face_side=2.0, hand_side=1.1, foot_side=0.9, smooth_frames=5, min_side_px=8)
@@ -35,33 +34,17 @@ def face_params(**changes: object) -> FaceParams:
 
 def write_clip(folder: Path, held_out_seed: int | None = None, blank: bool = False) -> dict[str, Path]:
     """A figure of 160 px that turns its head from right to left; generated = its frames seen at 64 px."""
-    names = {"frames": "zarr", "mattes": "zarr", "generated": "zarr", "keypoints": "parquet", "motion": "parquet"}
-    paths = {name: folder / f"{name}.{suffix}" for name, suffix in names.items()}
     person = figure.Figure(height_px=160)
     posed = person.points(T, (100, 185), TURNING)
     frames, mattes = person.render(posed, figure.static_background((SIZE, SIZE)))
-    points = np.full((T, 1, len(HUMAN.joints), 2), np.nan, np.float32)
-    points[:, 0, [HUMAN.index(joint) for joint in person.joints]] = posed
     if blank:
-        points[..., [HUMAN.index(name) for name in ("nose", "right_eye", "left_eye", "right_ear", "left_ear")], :] = np.nan
+        posed[:, [person.joints.index(name) for name in ("nose", "right_eye", "left_eye", "right_ear", "left_ear")]] = np.nan
+    table = figure.truth(posed, person.joints, HUMAN, (SIZE, SIZE))
     if held_out_seed is not None:
         rng = np.random.default_rng(held_out_seed)
         frames[18:] = rng.integers(0, 256, frames[18:].shape)
-        points[18:] += rng.normal(0, 2, points[18:].shape).astype(np.float32)
-    clock = Clock.regular("25", T)
-    with create_frames(paths["frames"], clock, (SIZE, SIZE)) as writer:
-        writer.append(frames)
-    with create_mattes(paths["mattes"], clock, (SIZE, SIZE)) as writer:
-        writer.append(mattes)
-    small = [np.stack([sample_crop(image, MATRIX, (64, 64)) for image in stack]) for stack in (frames, mattes)]
-    crop = np.repeat(MATRIX[None], T, 0)
-    with create_foregrounds(paths["generated"], (64, 64), clock, crop, np.ones(T, bool), (SIZE, SIZE)) as writer:
-        writer.append(*small)
-    score = np.isfinite(points[..., 0]).astype(np.float32)
-    table = Keypoints(points, score, score.astype(np.uint8), HUMAN, clock, (SIZE, SIZE), 0)
-    write_keypoints(paths["keypoints"], table)
-    write_keypoints(paths["motion"], table, kind="motions")
-    return paths
+        table.points[18:] += rng.normal(0, 2, table.points[18:].shape).astype(np.float32)
+    return store_clip(folder, frames, mattes, table, MATRIX, (64, 64))
 
 
 def index(clip: dict[str, Path], folder: Path, split: SplitParams = SPLIT) -> tuple[Path, Path]:

@@ -8,17 +8,18 @@ import numpy as np
 import pytest
 import torch
 import zarr
+from stored import store_clip
 
-from pipeline.artifacts.foregrounds import create_foregrounds, open_foregrounds
+from pipeline.artifacts.foregrounds import open_foregrounds
 from pipeline.artifacts.frames import create_frames, open_frames
-from pipeline.artifacts.keypoints import Keypoints, read_keypoints, write_keypoints
-from pipeline.artifacts.mattes import create_mattes, open_mattes
+from pipeline.artifacts.keypoints import read_keypoints
+from pipeline.artifacts.mattes import open_mattes
 from pipeline.artifacts.models import load_model
 from pipeline.artifacts.residuals import create_residuals, open_residuals
 from pipeline.body.regions import RegionParams, cut_from_crop, cut_region, region_boxes
 from pipeline.body.skeleton import load_skeleton
 from pipeline.errors import InputError
-from pipeline.picture.geometry import box_to_crop, sample_crop
+from pipeline.picture.geometry import box_to_crop
 from pipeline.refine import train
 from pipeline.refine.apply import RefineInputs, load_generators, refine_regions
 from pipeline.refine.params import RefineParams
@@ -52,32 +53,17 @@ def clip(tmp_path: Path) -> dict[str, Path]:
 
 def write_clip(folder: Path, held_out_seed: int | None) -> dict[str, Path]:
     """A figure, generated as a crop at 64 px (so its details are gone); other pixels and poses after frame 9 on demand."""
-    names = ("generated", "enhanced", "frames", "mattes", "keypoints", "motion")
-    paths = {name: folder / f"{name}.{'parquet' if name in ('keypoints', 'motion') else 'zarr'}" for name in names}
     person = figure.Figure(height_px=130)
     posed = person.points(T, (80, 150))
     frames, mattes = person.render(posed, figure.static_background((SIZE, SIZE)))
-    points = np.full((T, 1, len(HUMAN.joints), 2), np.nan, np.float32)
-    points[:, 0, [HUMAN.index(joint) for joint in person.joints]] = posed
+    table = figure.truth(posed, person.joints, HUMAN, (SIZE, SIZE))
     if held_out_seed is not None:
         rng = np.random.default_rng(held_out_seed)
         frames[9:] = rng.integers(0, 256, frames[9:].shape)
-        points[9:] += rng.normal(0, 3, points[9:].shape).astype(np.float32)
-    clock = Clock.regular("25", T)
-    with create_frames(paths["frames"], clock, (SIZE, SIZE)) as writer:
-        writer.append(frames)
-    with create_mattes(paths["mattes"], clock, (SIZE, SIZE)) as writer:
-        writer.append(mattes)
-    score = np.isfinite(points[..., 0]).astype(np.float32)
-    table = Keypoints(points, score, score.astype(np.uint8), HUMAN, clock, (SIZE, SIZE), 0)
-    write_keypoints(paths["keypoints"], table)
-    write_keypoints(paths["motion"], table, kind="motions")
-    with create_foregrounds(
-        paths["generated"], (64, 64), clock, np.repeat(MATRIX[None], T, 0), np.ones(T, bool), (SIZE, SIZE)
-    ) as writer:
-        writer.append(*(np.stack([sample_crop(image, MATRIX, (64, 64)) for image in stack]) for stack in (frames, mattes)))
-    face = region_boxes(points[:, 0], HUMAN, REGIONS, 9)["face"]
-    with create_residuals(paths["enhanced"], {"face": face}, {}, 32, clock, (SIZE, SIZE), T) as writer:
+        table.points[9:] += rng.normal(0, 3, table.points[9:].shape).astype(np.float32)
+    paths = {**store_clip(folder, frames, mattes, table, MATRIX, (64, 64)), "enhanced": folder / "enhanced.zarr"}
+    face = region_boxes(table.points[:, 0], HUMAN, REGIONS, 9)["face"]
+    with create_residuals(paths["enhanced"], {"face": face}, {}, 32, table.clock, (SIZE, SIZE), T) as writer:
         writer.append("face", np.full((T, 32, 32, 3), 5, np.int16))
     return paths
 
