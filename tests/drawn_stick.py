@@ -26,10 +26,15 @@ STICK = {
 
 
 def make_track(skeleton: Skeleton, t: int, absent: tuple[int, ...] = (), has_time: bool = True) -> Track:
-    """A stick that turns about the crop's centre, in full pixels."""
-    angle = np.linspace(0, np.pi, t)
+    """A stick that makes half a turn in t frames."""
+    return track_at(skeleton, np.linspace(0, np.pi, t), absent, has_time)
+
+
+def track_at(skeleton: Skeleton, angles: np.ndarray, absent: tuple[int, ...] = (), has_time: bool = True) -> Track:
+    """A stick that stands at angles (t), rad, about the crop's centre, in full pixels."""
+    t = len(angles)
     base = np.full((t, 2), (24.0, 16.0))
-    tip = base + 10 * np.stack([np.cos(angle), np.sin(angle)], -1)
+    tip = base + 10 * np.stack([np.cos(angles), np.sin(angles)], -1)
     points = apply_affine(invert_affine(ROW), np.stack([base, tip], 1)).astype(np.float32)
     score = np.ones((t, 2), np.float32)
     points[list(absent)], score[list(absent)] = np.nan, 0

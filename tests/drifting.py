@@ -4,28 +4,17 @@ from pathlib import Path
 
 import numpy as np
 from appearance.test_references import GENERATE, filmed, textured, train
-from drawn_stick import FULL_HW, ROW, small
+from drawn_stick import small, track_at
 
 from pipeline.appearance.generate import GenerateInputs, generate_foreground, load_generator, prepare_generator
 from pipeline.artifacts.foregrounds import Foregrounds, open_foregrounds
 from pipeline.artifacts.keypoints import Track
 from pipeline.body.skeleton import Skeleton
-from pipeline.picture.geometry import apply_affine, invert_affine
 from pipeline.reference.find import FindInputs, FindParams, find_references
 from pipeline.reference.warp import WarpInputs, warp_references
-from pipeline.video.clock import Clock
 
 FIND = FindParams(count=2, switch_cost=0.003)
 BLOCK = 256  # frames whose truth is drawn at once
-
-
-def turning(skeleton: Skeleton, angles: np.ndarray) -> Track:
-    """A stick that stands at angles (t), rad, about the crop's centre, in full pixels."""
-    base = np.full((len(angles), 2), (24.0, 16.0))
-    tip = base + 10 * np.stack([np.cos(angles), np.sin(angles)], -1)
-    points = apply_affine(invert_affine(ROW), np.stack([base, tip], 1)).astype(np.float32)
-    ones = np.ones((len(angles), 2))
-    return Track(points, ones.astype(np.float32), ones.astype(np.uint8), skeleton, Clock.regular("25", len(angles)), FULL_HW, {})
 
 
 def imitated(folder: Path, skeleton: Skeleton, features: Path, angles: np.ndarray, steps: int) -> tuple[Track, Foregrounds]:
@@ -34,7 +23,7 @@ def imitated(folder: Path, skeleton: Skeleton, features: Path, angles: np.ndarra
     target, crops, references, frames, mattes = filmed(folder, skeleton, 24)
     train(folder, "m", (target, crops, references, frames, mattes), features, small(steps=steps))
     model = prepare_generator(load_generator(folder / "m.safetensors", folder / "m.json"), GENERATE)
-    motion = turning(skeleton, angles)
+    motion = track_at(skeleton, angles)
     chosen = find_references(FindInputs(motion, target, references), FIND, None)
     inputs = GenerateInputs(model, motion, crops, references, chosen)
     generate_foreground(inputs, GENERATE.model_copy(update={"fade_s": 0.07}), folder / "g.zarr")

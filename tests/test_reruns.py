@@ -281,13 +281,7 @@ def test_code_of_a_backend_that_is_not_chosen_is_nobodys_concern(unchanged):
 
 @pytest.mark.parametrize(("key", "name"), [("pose", "openpose"), ("refiner", "dcpose")])
 def test_the_targets_own_clip_seen_otherwise_is_segmented_and_learnt_anew(key, name, folder, unchanged):
-    params = folder / "params.yaml"
-    text = params.read_text()
-    try:
-        edit_params(params, {f"clips.ann.{key}": name})
-        after = resolve(folder)
-    finally:
-        params.write_text(text)
+    after = edited(folder, {f"clips.ann.{key}": name})
     kinds = {"pose": "backends", "refiner": "refiners"}
     assert f"pipeline/pose/{kinds[key]}/{name}" in _paths(after["estimate_poses@ann"], "deps")
     own = {f"fetch_{key}_weights@ann", "fetch_hand_weights@ann"}
@@ -297,13 +291,7 @@ def test_the_targets_own_clip_seen_otherwise_is_segmented_and_learnt_anew(key, n
 
 
 def test_another_systems_video_is_read_by_its_own_scoring_only(folder):
-    params = folder / "params.yaml"
-    text = params.read_text()
-    try:
-        edit_params(params, EDITS["`external.<system>`"])
-        stages = resolve(folder)
-    finally:
-        params.write_text(text)
+    stages = edited(folder, EDITS["`external.<system>`"])
     readers = {name for name, stage in stages.items() if "data/source/fsv2v.mp4" in _paths(stage, "deps")}
     assert readers == {"evaluate_external@fsv2v"}
     assert not [name for name, stage in stages.items() if "data/source/fsv2v.mp4" in _paths(stage, "outs", "metrics", "plots")]

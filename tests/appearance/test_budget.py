@@ -18,8 +18,6 @@ from pipeline.timeline.windows import training_windows
 
 DEFAULT = read_section(Path(__file__).resolve().parents[2] / "params.yaml", "appearance", AppearanceParams)
 NO_TIME_LIMIT = {"least_steps": 1, "most_steps": 10**6, "steps": None}
-
-
 NONE_HELD_OUT = SplitParams(hold_out_fraction=0.0)
 
 

@@ -4,14 +4,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from background.test_inpaint import opened
 from figure import static_background
 from filled import write_deepfill
 
 from pipeline.artifacts.frames import create_frames, open_frames
-from pipeline.artifacts.keypoints import Keypoints, read_keypoints, write_keypoints
-from pipeline.artifacts.mattes import create_mattes, open_mattes
+from pipeline.artifacts.keypoints import Keypoints, write_keypoints
+from pipeline.artifacts.mattes import create_mattes
 from pipeline.background.backends.deepfill import load
-from pipeline.background.inpaint import BackgroundInputs, BackgroundParams, inpaint_background
+from pipeline.background.inpaint import BackgroundParams, inpaint_background
 from pipeline.body.skeleton import Limb, Skeleton
 from pipeline.errors import InputError
 from pipeline.timeline.split import SplitParams
@@ -38,10 +39,6 @@ def clip(tmp_path: Path) -> tuple[Path, Path, Path]:
     ones = np.ones((6, 1, 2))
     write_keypoints(paths[2], Keypoints(points, ones.astype(np.float32), ones.astype(np.uint8), STICK, clock, (48, 64), 0))
     return paths
-
-
-def opened(clip, weights):
-    return BackgroundInputs(open_frames(clip[0]), open_mattes(clip[1]), read_keypoints(clip[2]), weights)
 
 
 def test_the_network_paints_the_hole_of_the_plate(clip, tmp_path):

@@ -1,5 +1,6 @@
 """Laws of what is made of a clip whose camera moves: plate, mattes and crops are those of a still camera, and nothing unseen counts."""
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -7,12 +8,12 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 import pytest
-from figure import JOINTS, Motion, human
+from figure import JOINTS, Motion, human, truth
 from filmed import SIZE_HW, Filmed, film, path, scene
 
 from pipeline.artifacts.crops import open_crops
 from pipeline.artifacts.frames import Frames, create_frames, open_frames
-from pipeline.artifacts.keypoints import Keypoints, read_keypoints, write_keypoints
+from pipeline.artifacts.keypoints import read_keypoints, write_keypoints
 from pipeline.artifacts.mattes import create_mattes, open_mattes
 from pipeline.background.inpaint import BackgroundInputs, BackgroundParams, inpaint_background
 from pipeline.crop.crop import CropInputs, CropParams, crop_person
@@ -54,15 +55,10 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Stored:
     opaque = np.stack([camera.picture(t, matte) for t, matte in enumerate(filmed.mattes)])
     with create_mattes(tmp_path / "m.zarr", clock, SIZE_HW) as writer:
         writer.append(opaque)
-    skeleton = human()
-    points, drawn = np.full((LENGTH, 1, len(skeleton.joints), 2), np.nan, np.float32), [skeleton.index(joint) for joint in JOINTS]
-    for t in range(LENGTH):
-        points[t, 0, drawn] = camera.points(t, filmed.points[t])
-    seen = np.isfinite(points[..., 0])
-    table = Keypoints(points, seen.astype(np.float32), seen.astype(np.uint8), skeleton, clock, SIZE_HW, 0, {}, camera=camera)
-    write_keypoints(tmp_path / "ana.parquet", table)
-    truth = cv2.warpPerspective(scene(), filmed.maps[REFERENCE], SIZE_HW[::-1], flags=cv2.INTER_CUBIC)
-    return Stored(tmp_path / "ana.zarr", tmp_path / "ana.parquet", tmp_path / "m.zarr", camera, truth, opaque)
+    points = np.stack([camera.points(t, pose) for t, pose in enumerate(filmed.points)])
+    write_keypoints(tmp_path / "ana.parquet", replace(truth(points, JOINTS, human(), SIZE_HW), camera=camera))
+    there = cv2.warpPerspective(scene(), filmed.maps[REFERENCE], SIZE_HW[::-1], flags=cv2.INTER_CUBIC)
+    return Stored(tmp_path / "ana.zarr", tmp_path / "ana.parquet", tmp_path / "m.zarr", camera, there, opaque)
 
 
 def steady(stored: Stored) -> Frames:

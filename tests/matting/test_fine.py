@@ -6,7 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from figure import Figure, Motion, human, static_background, truth
+from figure import JOINTS, Figure, Motion, human, static_background, truth
 from tiny_onnx import write_pointwise
 
 from pipeline.artifacts.frames import create_frames, open_frames
@@ -33,20 +33,16 @@ PARAMS = MattingParams(
 SPLIT = SplitParams(hold_out_fraction=0.2)
 
 
-def drawn(height_px: int = 170, foot: tuple[int, int] = (70, 185)) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def drawn() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Frames on plain blue, true mattes and joints of a figure that waves."""
-    figure = Figure(height_px)
-    points = figure.points(FRAMES, foot, Motion(wave=0.3))
+    figure = Figure(170)
+    points = figure.points(FRAMES, (70, 185), Motion(wave=0.3))
     frames, true = figure.render(points, np.full((*SIZE_HW, 3), (20, 30, 250), np.uint8))
     return frames, true, points
 
 
-def keypoints_of(points: np.ndarray, height_px: int = 170):
-    return truth(points, Figure(height_px).joints, human(), SIZE_HW)
-
-
-def subject(points: np.ndarray, height_px: int = 170) -> Subject:
-    table = keypoints_of(points, height_px)
+def subject(points: np.ndarray, size_hw: tuple[int, int] = SIZE_HW) -> Subject:
+    table = truth(points, JOINTS, human(), size_hw)
     return subject_of(table, split_frames(table.track().present, SPLIT))
 
 
@@ -89,8 +85,7 @@ def test_a_crop_of_any_size_costs_the_network_about_the_same():
     for factor in (1, 4, 8):
         _, true, points = drawn()
         size_hw = (SIZE_HW[0] * factor, SIZE_HW[1] * factor)
-        table = truth(points * factor, Figure().joints, human(), size_hw)
-        one, areas = subject_of(table, split_frames(table.track().present, SPLIT)), []
+        one, areas = subject(points * factor, size_hw), []
 
         def see(image: np.ndarray, areas: list[int] = areas) -> np.ndarray:
             areas.append(image.shape[0] * image.shape[1])
@@ -110,8 +105,7 @@ def test_a_box_beside_the_person_that_never_moved_is_taken_out():
     frames, true, points = drawn()
     away = SIZE_HW[1], SIZE_HW[0]
     size_hw = (2 * SIZE_HW[0], 2 * SIZE_HW[1])
-    table = truth(points + np.array(away), Figure(170).joints, human(), size_hw)
-    one = subject_of(table, split_frames(table.track().present, SPLIT))
+    one = subject(points + np.array(away), size_hw)
     box = np.s_[320:350, 285:310]
     still = np.full((*size_hw, 3), (20, 30, 250), np.float32)
     still[box] = (20, 200, 250)
@@ -122,6 +116,7 @@ def test_a_box_beside_the_person_that_never_moved_is_taken_out():
     frame[away[1] :, away[0] :][true[0] > 127] = frames[0][true[0] > 127]
     coarse[box] = np.maximum(coarse[box], 250)
     inside, untouched = np.s_[324:346, 290:306], (whole > 250) & (coarse > 240)
+
     def passed(unchanged: Unchanged | None) -> EdgePass:
         return EdgePass(not_blue, one, size_hw, np.arange(FRAMES), unchanged)
 
@@ -177,7 +172,7 @@ def stage(
     frames, true = frames[:, :rows], true[:, :rows]
     with create_frames(folder / "ana.zarr", Clock.regular("25", FRAMES), frames.shape[1:3]) as writer:
         writer.append(frames)
-    write_keypoints(folder / "ana.parquet", truth(points, Figure(170).joints, human(), frames.shape[1:3]))
+    write_keypoints(folder / "ana.parquet", truth(points, JOINTS, human(), frames.shape[1:3]))
     soft = {frame.tobytes(): coarse for frame, coarse in zip(frames, blurred(true), strict=True)}
     monkeypatch.setattr(blazepose, "load", lambda *_: lambda images, boxes, points: np.stack([soft[image.tobytes()] for image in images]))
     write_pointwise(folder / FILE, [0.0, 0.0, -12.0], 8.0)

@@ -25,7 +25,7 @@ def test_discriminators_are_alike_and_see_halved_images():
     assert [scale[0].shape[-1] for scale in found] == [17, 9]
 
 
-def test_a_judge_of_a_coarser_scale_sees_the_mean():
+def test_a_discriminator_of_a_coarser_scale_sees_the_mean():
     network = MultiscaleDiscriminator(1, 4, 1, 2)
     seen: list[torch.Tensor] = []
     network.scales[1].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))

@@ -5,7 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from figure import JOINTS, Motion, human
+from figure import JOINTS, Motion, human, truth
 from filmed import SIZE_HW, Filmed, film, path
 
 from pipeline.artifacts.frames import create_frames, open_frames
@@ -21,6 +21,8 @@ from pipeline.video.clock import Clock
 
 ROOT, LENGTH = Path(__file__).parents[2], 14
 MOVING = path(LENGTH, pan=30, zoom=0.1, shake=3, turn=0.03)
+HUMAN = human()
+DRAWN = [HUMAN.index(joint) for joint in JOINTS]
 
 
 def estimated(folder: Path, clip: Filmed, wish: Wish) -> Keypoints:
@@ -28,25 +30,20 @@ def estimated(folder: Path, clip: Filmed, wish: Wish) -> Keypoints:
     folder.mkdir(exist_ok=True)
     with create_frames(folder / "ana.zarr", Clock.regular("25", len(clip.frames)), SIZE_HW, {}) as writer:
         writer.append(clip.frames)
-    skeleton = human()
-    table = np.full((len(clip.frames), len(skeleton.joints), 2), np.nan)
-    for i, joint in enumerate(skeleton.joints):
-        if joint in JOINTS:
-            table[:, i] = clip.points[:, JOINTS.index(joint)]
-    handed = iter(People(points[None], np.isfinite(points[None, :, 0]).astype(float), np.array([0])) for points in table)
+    drawn = truth(clip.points, JOINTS, HUMAN, SIZE_HW)
+    handed = iter(People(points.astype(float), score, np.array([0])) for points, score in zip(drawn.points, drawn.score, strict=True))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(estimate, "load_backend", lambda *_: lambda block: [next(handed) for _ in block])
         params = read_section(ROOT / "params.yaml", "pose", PoseParams)
         subject = estimate.Subject("ana", "auto", None, None, redetect=False, camera=wish)
         sources = estimate.Sources("imported", "none", None, None, None, UNNAMED)
-        return estimate.estimate_poses(open_frames(folder / "ana.zarr"), skeleton, sources, subject, params)
+        return estimate.estimate_poses(open_frames(folder / "ana.zarr"), HUMAN, sources, subject, params)
 
 
 def test_a_figure_that_stands_still_stands_still_though_its_camera_moves(tmp_path):
     clip = film(MOVING, motion=Motion(stance=0.08, lift=0.0, sway=0.0, wave=0.0, turn_degrees=0.0))
     as_filmed, found = (estimated(tmp_path / wish, clip, wish) for wish in ("still", "auto"))
-    drawn = [found.joints.index(joint) for joint in JOINTS if joint in found.joints]
-    spread = [float(k.points[:, 0, drawn].std(axis=0).max()) for k in (as_filmed, found)]
+    spread = [float(k.points[:, 0, DRAWN].std(axis=0).max()) for k in (as_filmed, found)]
     assert spread[0] > 10
     assert spread[1] < 0.5
 
@@ -60,12 +57,10 @@ def test_keypoints_lie_in_the_view_where_the_reference_saw_them(tmp_path):
     shift = camera.maps[camera.reference][:2, 2]
     for t in range(LENGTH):
         there = apply_homography(clip.between(t, camera.reference), clip.points[t]) + shift
-        shared = [joint for joint in found.joints if joint in JOINTS]
-        seen = np.stack([found.points[t, 0, found.joints.index(joint)] for joint in shared])
-        expected = np.stack([there[JOINTS.index(joint)] for joint in shared])
+        seen = found.points[t, 0, DRAWN]
         shown = np.isfinite(seen[:, 0])
         assert shown.mean() > 0.8
-        assert np.linalg.norm(seen - expected, axis=1)[shown].max() < 1
+        assert np.linalg.norm(seen - there, axis=1)[shown].max() < 1
 
 
 def test_frames_that_were_not_followed_have_nobody(tmp_path):
@@ -75,8 +70,7 @@ def test_frames_that_were_not_followed_have_nobody(tmp_path):
     assert found.camera is not None
     assert found.camera.trusted.tolist() == [False] * 2 + [True] * (LENGTH - 2)
     assert found.track().present.tolist() == found.camera.trusted.tolist()
-    drawn = [found.joints.index(joint) for joint in JOINTS if joint in found.joints]
-    assert {ORIGINS[code] for code in found.origin[0, 0, drawn]} == {"dropped"}
+    assert {ORIGINS[code] for code in found.origin[0, 0, DRAWN]} == {"dropped"}
 
 
 def test_a_still_clip_is_as_it_was_to_the_byte(tmp_path):
