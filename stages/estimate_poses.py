@@ -9,7 +9,7 @@ from pipeline.door import door_parser, run_door, stage_clock
 from pipeline.names import named
 from pipeline.params import read_as, read_path, read_section, read_value
 from pipeline.pose.camera import read_camera
-from pipeline.pose.estimate import Sources, Subject, estimate_poses
+from pipeline.pose.estimate import PoseInputs, Sources, Subject, estimate_poses
 from pipeline.pose.naming import UNNAMED, read_hands, read_naming
 from pipeline.pose.params import PoseParams
 from pipeline.pose.select import read_select
@@ -17,7 +17,7 @@ from pipeline.timeline.split import SplitParams
 
 
 def main() -> None:
-    """Parse paths and params, see and follow people, publish."""
+    """Parse paths and params, open the inputs, see and follow people, publish."""
     parser = door_parser(
         "Find people's keypoints in every frame, follow them, select one and repair its joints.",
         reads={"frames": "frames (Zarr)", "skeleton": "skeleton (YAML)"},
@@ -48,9 +48,9 @@ def main() -> None:
     split = None if args.redetect else read_section(args.params, "split", SplitParams)
     camera = "still" if args.redetect else read_camera(args.params, args.clip)
     subject = Subject(name, select, args.sheet or Path(f".scratch/tracks/{name}.png"), split, bool(args.redetect), camera)
-    frames = open_frames(args.frames, "fused" if args.redetect else "frames")
-    with stage_clock(args.time, len(frames)):
-        write_keypoints(args.out, estimate_poses(frames, load_skeleton(args.skeleton), sources, subject, params))
+    inputs = PoseInputs(open_frames(args.frames, "fused" if args.redetect else "frames"), load_skeleton(args.skeleton), sources)
+    with stage_clock(args.time, len(inputs.frames)):
+        write_keypoints(args.out, estimate_poses(inputs, params, subject))
 
 
 if __name__ == "__main__":

@@ -1,18 +1,16 @@
 """Door: another system's video of a pair → its scores by the protocol that ours are scored by."""
 
-from pathlib import Path
-
 from pipeline.artifacts.crops import open_crops
 from pipeline.artifacts.foregrounds import open_foregrounds
 from pipeline.artifacts.frames import open_frames
 from pipeline.artifacts.keypoints import read_keypoints
 from pipeline.artifacts.scores import write_scores
 from pipeline.door import door_parser, run_door, stage_clock
-from pipeline.evaluation.external import External, ExternalParams
-from pipeline.evaluation.imitation import PairInputs, evaluate_external_imitation
+from pipeline.evaluation.external import ExternalParams
+from pipeline.evaluation.imitation import PairInputs
 from pipeline.evaluation.inception import load_inception_metrics
+from pipeline.evaluation.others import score_external
 from pipeline.evaluation.perceptual import load_distances
-from pipeline.evaluation.reconstruction import evaluate_external_reconstruction
 from pipeline.evaluation.settings import EvaluationParams
 from pipeline.evaluation.temporal import load_flow
 from pipeline.names import named
@@ -38,22 +36,19 @@ def main() -> None:
     args = parser.parse_args()
     params = read_section(args.params, "evaluation", EvaluationParams)
     shown = read_section(args.params, f"external.{args.external}", ExternalParams)
-    generated, crops = open_foregrounds(args.generated), open_crops(args.crops)
-    driver, flow = read_keypoints(args.driver_keypoints).track(), load_flow(params.flow, args.weights)
-    itself = shown.driver == shown.target
-    rows = crops.crop if itself else generated.crop
-    with stage_clock(args.time, frames=len(generated)):
-        external = External(args.external, Path(shown.video), shown, generated.clock, rows, generated.crop_hw, generated.size_hw)
-        inception = load_inception_metrics(params.metrics, args.weights)
-        if itself:
-            split = read_section(args.params, "split", SplitParams)
-            distances = load_distances(params.metrics, args.weights)
-            scores = evaluate_external_reconstruction(external, generated, crops, driver, params, split, distances, flow, inception)
-        else:
-            motion = read_keypoints(args.motion, "motions").track()
-            inputs = PairInputs(generated, open_frames(args.driver_frames).steady(driver.camera), driver, motion, crops)
-            scores = evaluate_external_imitation(external, inputs, params, flow, inception)
-        write_scores(args.out, scores)
+    split = read_section(args.params, "split", SplitParams)
+    driver = read_keypoints(args.driver_keypoints).track()
+    inputs = PairInputs(
+        generated=open_foregrounds(args.generated),
+        driver_frames=open_frames(args.driver_frames).steady(driver.camera),
+        driver=driver,
+        motion=read_keypoints(args.motion, "motions").track(),
+        crops=open_crops(args.crops),
+    )
+    with stage_clock(args.time, frames=len(inputs.generated)):
+        flow, inception = load_flow(params.flow, args.weights), load_inception_metrics(params.metrics, args.weights)
+        distances = load_distances(params.metrics, args.weights) if shown.is_own else {}
+        write_scores(args.out, score_external(inputs, params, split, args.external, shown, distances, flow, inception))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from pipeline.artifacts.store import publish
 from pipeline.body.pose_maps import PoseMapParams
 from pipeline.door import door_parser, run_door, stage_clock
 from pipeline.params import read_entries, read_section
-from pipeline.report.build import build_report
+from pipeline.report.build import ReportInputs, build_report
 from pipeline.report.params import ReportParams
 from pipeline.timeline.split import SplitParams
 
@@ -26,9 +26,9 @@ def main() -> None:
     split = read_section(args.params, "split", SplitParams)
     targets = {name: (target["clip"], split) for name, target in read_entries(args.params, "targets", ("clip",)).items()}
     external = {name: (other["driver"], other["target"]) for name, other in read_entries(args.params, "external", people).items()}
+    inputs = ReportInputs(args.data, pairs, targets, Path(args.params).read_text(encoding="utf-8"), external)
     with stage_clock(args.time):
-        text = Path(args.params).read_text(encoding="utf-8")
-        page = build_report(args.data, pairs, targets, params, pose_map, text, external)
+        page = build_report(inputs, params, pose_map)
         with publish(args.out, "page") as temporary:
             temporary.write_text(page, encoding="utf-8")
 

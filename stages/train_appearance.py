@@ -47,15 +47,18 @@ def main() -> None:
     enabled = read_as(args.params, "reference.enabled", bool, f"{over}.enabled")
     learn = read_section(args.params, "reference.learn", LearnParams, f"{over}.learn") if enabled else None
     count = read_as(args.params, "reference.find.count", int, f"{over}.find.count")
-    further = None
-    if args.footage:
-        steps = read_value(args.params, f"footage.{args.footage}.steps")
-        params = params if steps is None else params.model_copy(update={"steps": steps})
-        further = _further(args)
-    inputs = Inputs(open_crops(args.crops), read_keypoints(args.keypoints).track(), args.features, open_references(args.references))
+    steps = read_value(args.params, f"footage.{args.footage}.steps") if args.footage else None
+    params = params if steps is None else params.model_copy(update={"steps": steps})
+    inputs = Inputs(
+        crops=open_crops(args.crops),
+        track=read_keypoints(args.keypoints).track(),
+        features=args.features,
+        references=open_references(args.references),
+        further=_further(args) if args.footage else None,
+    )
     out = Outputs(args.model, args.description, args.curve, args.discriminators)
     with stage_clock(args.time) as figures:
-        budget = train_appearance(inputs, params, split, out, scratch_root(), learn=learn, count=count, further=further)
+        budget = train_appearance(inputs, params, split, out, scratch_root(), learn=learn, count=count)
         figures["steps"], figures["images_seen"] = budget.steps, budget.images_seen
 
 

@@ -121,6 +121,26 @@ def test_a_door_opens_what_it_reads(path):
     assert unopened((ROOT / path).read_text()) == []
 
 
+READS_NO_ARTIFACT = {"check_names", "extract_frames", "fetch_assets", "list_footage", "sign"}
+
+
+def gathered(source: str) -> list[str]:
+    """What a door calls its inputs: the kinds of which it makes one and gives it the name `inputs`."""
+    assigned = [n for n in ast.walk(ast.parse(source)) if isinstance(n, ast.Assign) and ast.unparse(n.targets[0]) == "inputs"]
+    return [ast.unparse(n.value.func) for n in assigned if isinstance(n.value, ast.Call)]
+
+
+@pytest.mark.parametrize("path", [p for p in SOURCES if _kind(p) == "door" and p != FIRST and Path(p).stem not in READS_NO_ARTIFACT])
+def test_a_door_has_one_inputs(path):
+    found = gathered((ROOT / path).read_text())
+    assert len(found) == 1
+    assert found[0].endswith("Inputs")
+
+
+def test_inputs_by_another_name_are_noticed():
+    assert gathered("inputs = Inputs(1)\nif a:\n    inputs = MoreInputs(2)\nothers = Inputs(3)") == ["Inputs", "MoreInputs"]
+
+
 def test_a_path_handed_on_is_noticed():
     door = 'door_parser("x", reads={"frames": "", "face-crops": ""}, writes={})\nopen_frames(args.frames)\ncrop(args.face_crops, args.out)'
     assert unopened(door) == ["crop(args.face_crops)"]

@@ -58,12 +58,13 @@ class Further:
 
 @dataclass(frozen=True)
 class Inputs:
-    """What is read of a target, and the folder with the feature network's weights."""
+    """What is read of a target, the folder with the feature network's weights; its further clips where training goes on with one."""
 
     crops: Crops
     track: Track
     features: Path
     references: References | None = None
+    further: Further | None = None
 
 
 def train_appearance(
@@ -75,7 +76,6 @@ def train_appearance(
     processes: int | None = None,
     learn: LearnParams | None = None,
     count: int = 1,
-    further: Further | None = None,
 ) -> Budget:
     """Learn the look of a target from its training frames; returns how long that took in steps and images.
 
@@ -85,7 +85,7 @@ def train_appearance(
     says how to use them: the generator sees `count` real frames warped to its poses; without either, or for another system, it
     sees poses alone.
     """
-    crops, track, references = inputs.crops, inputs.track, inputs.references
+    crops, track, references, further = inputs.crops, inputs.track, inputs.references, inputs.further
     weights = features_file(params.features, inputs.features)
     if not weights.is_file():
         raise InputError(f"{weights} must hold the weights of appearance.features, it does not exist. Run: dvc repro fetch_features")

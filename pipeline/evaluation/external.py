@@ -31,6 +31,11 @@ class ExternalParams(Section):
     shows: Literal["full", "crop"]
     first_frame: int = Field(ge=0)
 
+    @property
+    def is_own(self) -> bool:
+        """Whether the pair is the target's with itself, whose true frames are known."""
+        return self.driver == self.target
+
 
 class External:
     """Frames of another system's result, each brought to crop_hw as the truth was."""

@@ -53,6 +53,15 @@ class Sources:
 
 
 @dataclass(frozen=True)
+class PoseInputs:
+    """A clip's frames, the skeleton whose joints are wanted, and what sees them."""
+
+    frames: Frames
+    skeleton: Skeleton
+    sources: Sources
+
+
+@dataclass(frozen=True)
 class Subject:
     """Whose keypoints are wanted: the clip's name, the selection, the sheet for a user who must choose, the split of a target.
 
@@ -68,12 +77,13 @@ class Subject:
     camera: Wish = "still"
 
 
-def estimate_poses(frames: Frames, skeleton: Skeleton, sources: Sources, subject: Subject, params: PoseParams) -> Keypoints:
+def estimate_poses(inputs: PoseInputs, params: PoseParams, subject: Subject) -> Keypoints:
     """Return the keypoints of all people of a clip, with the selected one repaired and smoothed; the others are as seen.
 
     Where the camera moves they are in the pixels of one still view, and `camera` says how each frame lies in it.
     Raises InputError: see select_person, camera_of and the backends.
     """
+    frames, skeleton, sources = inputs.frames, inputs.skeleton, inputs.sources
     limbs = skeleton.limb_indices(drawn_only=True) or skeleton.limb_indices()
     refiner = load_refiner(sources, skeleton, params)  # what is missing is said before the backend's long work
     finder = _load_hands(sources, skeleton, params)

@@ -1,6 +1,7 @@
 """One self-contained page about a whole run: what was made, how good it is, what was repaired, skipped and fetched."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.body.pose_maps import PoseMapParams
@@ -16,23 +17,27 @@ from pipeline.timeline.split import SplitParams
 TITLE = "Motion copy: report"
 
 
-def build_report(
-    data: Path,
-    pairs: Mapping[str, tuple[str, str]],
-    targets: Mapping[str, tuple[str, SplitParams]],
-    params: ReportParams,
-    pose_map: PoseMapParams,
-    params_text: str,
-    external: Mapping[str, tuple[str, str]] | None = None,
-) -> str:
-    """Build the page from what lies under `data`: HTML that opens from disk, with pictures and videos inside.
+@dataclass(frozen=True)
+class ReportInputs:
+    """The folder of a run, driver clip and target by pair, clip and split by target, the text of params.yaml; driver and target by
+    other system."""
 
-    pairs: driver clip and target by pair; targets: clip and split by target; external: driver and target by other system.
+    data: Path
+    pairs: Mapping[str, tuple[str, str]]
+    targets: Mapping[str, tuple[str, SplitParams]]
+    params_text: str
+    external: Mapping[str, tuple[str, str]]
+
+
+def build_report(inputs: ReportInputs, params: ReportParams, pose_map: PoseMapParams) -> str:
+    """Build the page from what lies in the folder: HTML that opens from disk, with pictures and videos inside.
+
     Artifacts that are missing are listed at the end; damaged ones raise InputError.
     """
+    data, pairs, targets = inputs.data, inputs.pairs, inputs.targets
     if not data.is_dir():
         raise InputError(f"{data} must be the folder that a run leaves its artifacts in, found no folder there: name it with --data.")
-    run = Run(data, params, pose_map, [], external or {})
+    run = Run(data, params, pose_map, [], inputs.external)
     clips = list(dict.fromkeys([*(clip for clip, _ in targets.values()), *(driver for driver, _ in pairs.values())]))
     # A pair of two people is what one came for; the pairs with oneself come after.
     ordered = sorted(pairs.items(), key=lambda item: item[1][0] == targets.get(item[1][1], (item[1][1], None))[0])
@@ -50,7 +55,7 @@ def build_report(
         links(anchors),
     ]
     compared = [heading(2, "Experiments", "experiments"), *tables] if tables else []
-    return document(TITLE, [*head, *body, *compared, *_ending(run, params_text)])
+    return document(TITLE, [*head, *body, *compared, *_ending(run, inputs.params_text)])
 
 
 def _ending(run: Run, params_text: str) -> list[str]:

@@ -147,7 +147,7 @@ def go_on(folder: Path, name: str, own: Footage, clips: list[Footage], earlier: 
     names = tuple(f"c{i}" for i in range(len(clips)))
     further = Further(names, tuple((c.crops, c.track, none) for c in clips), load_earlier(earlier.weights))
     out = outputs(folder, name)
-    train_appearance(Inputs(own.crops, own.track, features), small(**changes), SPLIT, out, folder / ".scratch", 1, further=further)
+    train_appearance(Inputs(own.crops, own.track, features, further=further), small(**changes), SPLIT, out, folder / ".scratch", 1)
     return out
 
 

@@ -37,7 +37,7 @@ def estimated(folder: Path, clip: Filmed, wish: Wish) -> Keypoints:
         params = read_section(ROOT / "params.yaml", "pose", PoseParams)
         subject = estimate.Subject("ana", "auto", None, None, redetect=False, camera=wish)
         sources = estimate.Sources("imported", "none", None, None, None, UNNAMED)
-        return estimate.estimate_poses(open_frames(folder / "ana.zarr"), HUMAN, sources, subject, params)
+        return estimate.estimate_poses(estimate.PoseInputs(open_frames(folder / "ana.zarr"), HUMAN, sources), params, subject)
 
 
 def test_a_figure_that_stands_still_stands_still_though_its_camera_moves(tmp_path):

@@ -28,7 +28,7 @@ def estimated(tmp_path, monkeypatch, points: np.ndarray) -> Keypoints:
     monkeypatch.setattr(estimate, "load_backend", lambda *_: lambda block: [next(seen) for _ in block])
     sources = estimate.Sources("blazepose", "none", None, None, None, UNNAMED)
     subject = estimate.Subject("a", "auto", None, None, redetect=False)
-    return estimate.estimate_poses(open_frames(tmp_path / "a.zarr"), HUMAN, sources, subject, PARAMS)
+    return estimate.estimate_poses(estimate.PoseInputs(open_frames(tmp_path / "a.zarr"), HUMAN, sources), PARAMS, subject)
 
 
 def cut_above_the_hips(t: int) -> np.ndarray:

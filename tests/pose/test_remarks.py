@@ -42,7 +42,7 @@ def estimated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shots: list[Figur
     params = read_section(ROOT / "params.yaml", "pose", PoseParams)
     subject = estimate.Subject("ana", "auto", None, None, redetect=False)
     sources = estimate.Sources(backend, "none", None, None, None, UNNAMED)
-    return estimate.estimate_poses(open_frames(tmp_path / "a.zarr"), human(), sources, subject, params)
+    return estimate.estimate_poses(estimate.PoseInputs(open_frames(tmp_path / "a.zarr"), human(), sources), params, subject)
 
 
 def said(capsys: pytest.CaptureFixture[str]) -> list[str]:

@@ -18,7 +18,7 @@ from pipeline.artifacts.scores import write_curve, write_scores
 from pipeline.artifacts.watched import write_watched
 from pipeline.body.pose_maps import PoseMapParams
 from pipeline.body.skeleton import load_skeleton
-from pipeline.report.build import build_report
+from pipeline.report.build import ReportInputs, build_report
 from pipeline.report.params import ReportParams
 from pipeline.timeline.split import SplitParams
 from pipeline.video.clock import Clock
@@ -147,6 +147,6 @@ def build() -> Callable[[Path], str]:
     def built(data: Path) -> str:
         pairs = {"ann-to-ann": ("ann", "ann"), "bob-to-ann": ("bob", "ann")}
         targets = {"ann": ("ann", SplitParams(hold_out_fraction=0.2))}
-        return build_report(data, pairs, targets, PARAMS, POSE_MAP, "report: {}\n")
+        return build_report(ReportInputs(data, pairs, targets, "report: {}\n", {}), PARAMS, POSE_MAP)
 
     return built
