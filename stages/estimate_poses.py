@@ -10,7 +10,7 @@ from pipeline.names import named
 from pipeline.params import read_as, read_path, read_section, read_value
 from pipeline.pose.camera import read_camera
 from pipeline.pose.estimate import PoseInputs, Sources, Subject, estimate_poses
-from pipeline.pose.naming import UNNAMED, read_hands, read_naming
+from pipeline.pose.naming import UNNAMED, read_hand_weights, read_naming
 from pipeline.pose.params import PoseParams
 from pipeline.pose.select import read_select
 from pipeline.timeline.split import SplitParams
@@ -38,7 +38,7 @@ def main() -> None:
     key = f"pairs.{args.redetect}.redetect" if args.redetect else f"clips.{args.clip}.pose"
     refiner = "none" if args.redetect else read_as(args.params, f"clips.{args.clip}.refiner", str)
     naming = UNNAMED if args.redetect else read_naming(args.params, args.clip)
-    hands = None if args.redetect else read_hands(args.params, args.clip, args.hand_weights)
+    hands = None if args.redetect else read_hand_weights(args.params, args.clip, args.hand_weights)
     labels = None if args.redetect else read_path(args.params, f"clips.{args.clip}.labels")
     sources = Sources(read_as(args.params, key, str), refiner, args.weights, args.refiner_weights, labels, naming, hands)
     name = args.redetect or args.clip

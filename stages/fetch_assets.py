@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from pipeline.assets.catalogue import asset_names, asset_of_hands, assets_of_evaluation
+from pipeline.assets.catalogue import OF_HANDS, asset_names, assets_of_evaluation
 from pipeline.assets.fetch import fetch_by_name
+from pipeline.clips import read_hands
 from pipeline.door import door_parser, run_door, stage_clock
 from pipeline.params import read_value
 
@@ -26,8 +27,7 @@ def main() -> None:
         if args.asset:
             fetch_by_name(args.asset, args.out, args.incoming, args.cache)
         elif args.hands_of:
-            asset = asset_of_hands(read_value(args.params, f"clips.{args.hands_of}"))
-            fetch_by_name(asset, args.out, args.incoming, args.cache)
+            fetch_by_name(OF_HANDS[read_hands(args.params, args.hands_of)], args.out, args.incoming, args.cache)
         else:
             metrics, flow = (read_value(args.params, f"evaluation.{key}") for key in ("metrics", "flow"))
             for name in assets_of_evaluation(metrics, flow):

@@ -1,7 +1,6 @@
 """What may be downloaded: one YAML file per asset beside this module, with origin, sha256 and licence."""
 
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from pipeline.disk import replace_text
 from pipeline.errors import InputError
 
 FOLDER = Path(__file__).parent
-HANDS = {"mediapipe": "hands_mediapipe", "none": "none"}
+OF_HANDS = {"mediapipe": "hands_mediapipe", "none": "none"}  # the asset that `hands` of a clip needs
 SHA256_HEX = r"^[0-9a-f]{64}$"
 
 
@@ -129,12 +128,3 @@ def assets_of_evaluation(metrics: Any, flow: Any) -> list[str]:
     assets = {"alex": "st_alex", "fid": "fid_inception", "is": "fid_inception"}
     assets |= {name: name for name in ("lpips_alex", "lpips_vgg", "raft")}
     return sorted({"st_vgg16"} | {assets[name] for name in (*metrics, flow) if name in assets})
-
-
-def asset_of_hands(entry: Any) -> str:
-    """The asset that the entry of a clip needs for its hands: that of its `hands`; left out, nobody looks for them."""
-    clip = entry if isinstance(entry, Mapping) else {}
-    hands = clip.get("hands", "none")
-    if hands not in list(HANDS):  # what has no hash, a list, is no key
-        raise InputError(f"hands of a clip must be one of {', '.join(HANDS)}, found {hands!r}: correct it in params.yaml.")
-    return HANDS[hands]

@@ -6,9 +6,10 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from pipeline.clips import HANDS
+
 PIPELINE = Path(__file__).resolve().parent.parent
 OF_ENTRIES = ("clips", "targets", "footage", "pairs")  # sections of named entries, each of which chooses for itself
-HANDS = ("mediapipe", "none")  # what pipeline/pose knows besides its backends
 FUSE_STAGES = ("generated", "warped", "enhanced", "refined")  # dvc.yaml names a store of foregrounds after each
 EDGES = ("modnet", "none")  # each has an asset of its name
 FACE_MESHES = ("face_mesh", "none")  # likewise

@@ -5,17 +5,18 @@ from typing import Any
 
 from pipeline.check.choices import choices, there_are, value_faults
 from pipeline.check.footage import Entries, footage_faults
+from pipeline.clips import NEEDED_KEYS, OPTIONAL_KEYS
 from pipeline.names import LONGEST_BYTES, LONGEST_PAIR, name_fault, pair_name
 
 KEYS = {  # every key that dvc.yaml reads of an entry, by itself or as part of `params`
-    "clips": ("video", "labels", "skeleton", "pose", "refiner", "select"),
+    "clips": NEEDED_KEYS,
     "targets": ("clip", "matte", "matting", "crop", "reference", "appearance", "face", "refine"),
     "footage": ("target", "after", "matte", "matting", "steps"),
     "pairs": ("driver", "target", "redetect", "motion"),
     "external": ("driver", "target", "video", "shows", "first_frame"),
 }
 OPTIONAL = {
-    "clips": ("span", "camera", "joint_map", "joint_names", "hands"),
+    "clips": OPTIONAL_KEYS,
     "targets": ("consent",),
     "footage": (),
     "pairs": (),

@@ -8,14 +8,15 @@ import numpy as np
 import pytest
 
 from pipeline.artifacts.keypoints import ORIGINS, Track
-from pipeline.assets.catalogue import asset_of_hands, read_asset
+from pipeline.assets.catalogue import OF_HANDS, read_asset
 from pipeline.body.skeleton import load_skeleton
+from pipeline.clips import HANDS, read_hands
 from pipeline.errors import InputError
 from pipeline.networks import hands as networks
 from pipeline.networks.hands import INDEX, PINKY, WRIST, HandNet, SeenHand, roi_from_hand, roi_from_palm
 from pipeline.params import read_section
 from pipeline.pose.hands import add_hands, hands_of
-from pipeline.pose.naming import read_hands
+from pipeline.pose.naming import read_hand_weights
 from pipeline.pose.params import PoseParams
 from pipeline.video.clock import NO_TIME, Clock
 
@@ -295,21 +296,22 @@ def test_missing_networks_name_their_stage(tmp_path):
 def test_what_a_clip_says_of_its_hands_is_fetched_and_read_alike(tmp_path, entry, asset):
     params = tmp_path / "params.yaml"
     params.write_text(json.dumps({"clips": {"a": entry}}))
-    assert asset_of_hands(entry) == asset
-    assert read_hands(params, "a", tmp_path) == (None if asset == "none" else tmp_path)
+    assert OF_HANDS[read_hands(params, "a")] == asset
+    assert read_hand_weights(params, "a", tmp_path) == (None if asset == "none" else tmp_path)
 
 
 def test_another_value_and_a_missing_folder_are_named(tmp_path):
     params = tmp_path / "params.yaml"
-    params.write_text("clips: {a: {hands: mediapipe}, d: {hands: openpose}}\n")
-    with pytest.raises(InputError, match=r"clips\.d\.hands is 'openpose'; legal: mediapipe, none"):
-        read_hands(params, "d", tmp_path)
+    params.write_text("clips: {a: {hands: mediapipe}, d: {hands: openpose}, e: {hands: 3}, f: {hands: [mediapipe]}}\n")
+    for clip, found in (("d", "'openpose'"), ("e", "3"), ("f", r"\['mediapipe'\]")):
+        with pytest.raises(InputError, match=rf"clips\.{clip}\.hands is {found}; legal: mediapipe, none"):
+            read_hand_weights(params, clip, tmp_path)
     with pytest.raises(InputError, match="--hand-weights"):
-        read_hands(params, "a", None)
-    with pytest.raises(InputError, match="hands of a clip must be one of mediapipe, none, found 3"):
-        asset_of_hands({"hands": 3})
-    with pytest.raises(InputError, match=r"hands of a clip must be one of mediapipe, none, found \['mediapipe'\]"):
-        asset_of_hands({"hands": ["mediapipe"]})
+        read_hand_weights(params, "a", None)
+
+
+def test_every_choice_of_hands_has_its_asset():
+    assert tuple(OF_HANDS) == HANDS
 
 
 def test_the_asset_has_both_networks():
