@@ -1,6 +1,7 @@
 """Benchmarks that run stages by themselves give them what they read; they are run by hand, so that nothing else would tell."""
 
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,11 @@ RUN = {
     "sizes": (*sizes.PREPARING, "train_appearance", *sizes.RENDERING),
     "equal_seconds": (*equal_seconds.PREPARING, "train_appearance"),
 }
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in (ROOT / "tests/benchmarks").glob("*.py")))
+def test_what_a_benchmark_imports_is_there(name):
+    assert callable(import_module(f"benchmarks.{name}").main)
 
 
 @pytest.mark.parametrize("stages", RUN.values(), ids=RUN)

@@ -2,7 +2,7 @@
 
 import difflib
 import functools
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -58,15 +58,10 @@ def value_faults(key: str, found: Any, legal: Collection[str]) -> list[str]:
     return [] if found in legal else [f"{key} is {found!r}; legal: {there_are(legal, found)}"]
 
 
-def meant(found: Any, legal: Iterable[str]) -> str:
-    """`; did you mean x?` for a near miss, else nothing."""
-    near = difflib.get_close_matches(str(found), list(legal), 1)
-    return f"; did you mean {near[0]}?" if near else ""
-
-
 def there_are(legal: Collection[str], found: Any) -> str:
-    """The legal names, or `none`, and which of them may be meant."""
-    return f"{', '.join(legal) or 'none'}{meant(found, legal)}"
+    """The legal names, or `none`, and after a near miss `; did you mean x?`."""
+    near = difflib.get_close_matches(str(found), list(legal), 1)
+    return (", ".join(legal) or "none") + (f"; did you mean {near[0]}?" if near else "")
 
 
 def _packages(folder: str, assets: list[str]) -> list[str]:

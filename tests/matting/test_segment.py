@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from figure import Figure, Motion, static_background, worm
+from figure import Figure, Motion, static_background, truth, worm
 
 from pipeline.artifacts.frames import create_frames, open_frames
 from pipeline.artifacts.keypoints import Keypoints, read_keypoints, write_keypoints
@@ -32,11 +32,7 @@ SPLIT = SplitParams(hold_out_fraction=0.2)
 
 
 def on_human(points: np.ndarray, joints: tuple[str, ...]) -> np.ndarray:
-    skeleton = load_skeleton(HUMAN)
-    full = np.full((len(points), len(skeleton.joints), 2), np.nan, np.float32)
-    for i, joint in enumerate(joints):
-        full[:, skeleton.index(joint)] = points[:, i]
-    return full
+    return truth(points, joints, load_skeleton(HUMAN), (160, 240)).points[:, 0]
 
 
 def store(folder: Path, frames: np.ndarray, people: list[np.ndarray], skeleton: Skeleton, size_hw=None) -> tuple[Path, Path]:
