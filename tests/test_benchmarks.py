@@ -32,7 +32,8 @@ def test_what_a_stage_reads_is_shared_or_made_before(stages: Sequence[str], tmp_
         key = "man-to-man" if parsed(PLAN)["stages"][stage]["foreach"] == "${pairs}" else "man"
         reads = {path for path in resolve_stage(f"{stage}@{key}", PLAN, PARAMS).deps if path.startswith("data/")}
         assert not {path for path in reads - made if path.split("/")[1] not in shared}, stage
-        made |= {word for word in side_by_side.commands(stage, "man", tmp_path) if word.startswith("data/")} - reads
+        written = (word for word in side_by_side.commands(stage, "man", tmp_path) if word.startswith("data/"))
+        made |= {word for word in written if not any(f"{word}/".startswith(f"{path}/") for path in reads)}
         assert not {path for path in made if path.split("/")[1] in shared}, stage  # what is shared is only read
 
 
