@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from pipeline.artifacts.foregrounds import FLOW_LIMIT, FLOW_STEPS
+from pipeline.artifacts.foregrounds import FLOW_LIMIT, FLOW_STEPS, FLOWS, SHARES
 
 FAINT = 1e-3  # keeps a colour where every window's matte is 0
 
@@ -61,21 +61,25 @@ class Blend:
         means = {name: image / self.count for name, image in self.maps.items()}
         if "flow" not in means:
             return Frame(rgb["rgb"], _share((means["matte"] - 0.5) * contrast + 0.5), {})
-        flow = (means["flow"] * FLOW_STEPS).round().clamp(-FLOW_LIMIT, FLOW_LIMIT).to(torch.int16).permute(1, 2, 0).cpu().numpy()
-        fields = {"base_rgb": rgb["base_rgb"], "base_matte": _share(means["base_matte"]), "detail": _share(means["detail"]), "flow": flow}
+        fields = {"base_rgb": rgb["base_rgb"]} | {name: _share(means[name]) for name in SHARES}
+        fields |= {name: _steps(means[name]) for name in FLOWS}
         return Frame(rgb["rgb"], _share(means["matte"]), fields)
 
 
 def nothing(crop_hw: tuple[int, int], carries: bool) -> Frame:
     """A frame without the subject."""
     rgb, matte = np.zeros((*crop_hw, 3), np.uint8), np.zeros(crop_hw, np.uint8)
-    fields = {"base_rgb": rgb, "base_matte": matte, "detail": matte, "flow": np.zeros((*crop_hw, 2), np.int16)}
+    fields = {"base_rgb": rgb} | dict.fromkeys(SHARES, matte) | dict.fromkeys(FLOWS, np.zeros((*crop_hw, 2), np.int16))
     return Frame(rgb, matte, fields if carries else {})
 
 
 def rgb_of(image: torch.Tensor) -> np.ndarray:
     """A colour (3 h w) in [-1, 1] as (h w 3) uint8."""
     return ((image + 1) * 127.5).clamp(0, 255).round().byte().permute(1, 2, 0).cpu().numpy()
+
+
+def _steps(flow: torch.Tensor) -> np.ndarray:
+    return (flow * FLOW_STEPS).round().clamp(-FLOW_LIMIT, FLOW_LIMIT).to(torch.int16).permute(1, 2, 0).cpu().numpy()
 
 
 def _share(image: torch.Tensor) -> np.ndarray:

@@ -4,6 +4,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from pipeline.appearance.fading import fade_frames
@@ -15,7 +16,7 @@ from pipeline.artifacts.crops import Crops
 from pipeline.artifacts.foregrounds import create_foregrounds
 from pipeline.artifacts.keypoints import Track
 from pipeline.artifacts.models import fill, load_model
-from pipeline.artifacts.references import ChosenReferences, References
+from pipeline.artifacts.references import NONE, ChosenReferences, References
 from pipeline.artifacts.store import readable, require_free_bytes
 from pipeline.body.pose_maps import PoseMapParams
 from pipeline.body.skeleton import Skeleton
@@ -90,7 +91,7 @@ def generate_foreground(inputs: GenerateInputs, params: GenerateParams, out: Pat
     seen = model.see(inputs.references, inputs.chosen, present, fade_frames(params.fade_s, motion.clock), float(rows[0, 0, 0]))
     if model.carrying is not None:
         facts["carrying"] = vars(model.carrying)
-    ranks = None if seen is None else seen.ranks[:, 0]
+    ranks = None if seen is None else first_and_second(seen.ranks)
     # Frame by frame, so that memory does not grow.
     started = time.perf_counter()
     with (
@@ -102,6 +103,11 @@ def generate_foreground(inputs: GenerateInputs, params: GenerateParams, out: Pat
             writer.append(rgb[None], frame.matte[None], **{name: array[None] for name, array in frame.fields.items()})
             progress.advance()
     return {"frames": len(present), "frames_per_s": len(present) / (time.perf_counter() - started)}
+
+
+def first_and_second(ranks: np.ndarray) -> np.ndarray:
+    """The first two (t 2) of the ranks (t r) of each frame's references, NONE where there is one alone."""
+    return np.pad(ranks[:, :2], ((0, 0), (0, max(0, 2 - ranks.shape[1]))), constant_values=NONE)
 
 
 def prepare_generator(model: Renderer, params: GenerateParams) -> Renderer:

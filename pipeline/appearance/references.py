@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from pipeline.artifacts.references import NONE, References
-from pipeline.body.pose_distance import gap_distances, pose_distances
+from pipeline.body.hidden import COST, Hidden
+from pipeline.body.pose_distance import body_size, gap_distances, pose_distances
 from pipeline.body.skeleton import Skeleton
 from pipeline.body.warping import likeness, picture_field, sample_field
 from pipeline.picture.geometry import sample_crop
@@ -26,12 +27,15 @@ class ReferenceDrawer:
         anywhere."""
         self.points, self.rows, self.absent, self.far = points, np.concatenate(kept), absent, far
         self.root, self.hands = skeleton.index(skeleton.root), skeleton.hands()
+        self.size = body_size(points[self.rows])
+        self.hidden = Hidden(points[self.rows], skeleton, self.size)
         self.wanted = np.concatenate([gap_distances(points[rows], self.root, self.hands) for rows in kept])
 
     def draw(self, window: np.ndarray, count: int, generator: np.random.Generator) -> np.ndarray:
         """Rows (count) of the references for a window of rows (k), nearest first; NONE for the share that does without.
 
-        The first one's distance to the window's middle frame is the nearest to one drawn; the others are the next farther ones.
+        The first one's distance to the window's middle frame is the nearest to one drawn; the others are the next farther ones, where
+        what all before them and they hide of it counts as distance too, as in rendering.
         """
         none = np.full(count, NONE)
         if generator.random() < self.absent or not len(self.rows):
@@ -45,8 +49,15 @@ class ReferenceDrawer:
             return none
         ordered = usable[np.argsort(distances[usable], kind="stable")]
         first = int(generator.integers(len(ordered)) if far else np.abs(distances[ordered] - wanted).argmin())
-        chosen = self.rows[ordered[first : first + count]]
-        none[: len(chosen)] = chosen
+        # Of those at least as far, one after another.
+        farther, hidden = ordered[first:], self.hidden.of(self.points[middle])
+        chosen, still_hidden = [int(farther[0])], hidden[farther[0]]
+        for _ in range(min(count, len(farther)) - 1):
+            lacking = distances[farther] / self.size + COST * np.minimum(hidden[farther], still_hidden).sum(-1)
+            lacking[np.isin(farther, chosen)] = np.inf
+            chosen.append(int(farther[lacking.argmin()]))
+            still_hidden = np.minimum(still_hidden, hidden[chosen[-1]])
+        none[: len(chosen)] = self.rows[chosen]
         return none
 
 

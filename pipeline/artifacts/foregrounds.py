@@ -32,16 +32,22 @@ class CarriedFields:
 
     base_rgb (t h w 3) and base_matte (t h w) uint8: the picture without the references' detail; detail (t h w) uint8: how far its
     detail is trusted, 255 = wholly; flow (t h w 2) int16: correction of the warp, (x, y) in 1 / FLOW_STEPS of a working px: at p is
-    seen what the warp shows at p + flow; reference (t) int64: rank in the target's references, -1 where none was seen.
+    seen what the warp shows at p + flow; reference (t) int64: rank in the target's references, -1 where none was seen. second_share
+    (t h w) uint8: how far detail is taken from a second reference, of rank second (t), with a second_flow, since the first does not show
+    that part of the body.
     """
 
     base_rgb: ArrayReader
     base_matte: ArrayReader
     detail: ArrayReader
     flow: ArrayReader
+    second_share: ArrayReader
+    second_flow: ArrayReader
     reference: np.ndarray
+    second: np.ndarray
 
 
+SHARES, FLOWS, RANKS = ("base_matte", "detail", "second_share"), ("flow", "second_flow"), ("reference", "second")
 FLOW_STEPS = 64
 FLOW_LIMIT = np.iinfo(np.int16).max
 
@@ -98,20 +104,21 @@ def create_foregrounds(
     present: np.ndarray,
     size_hw: tuple[int, int],
     extra: dict[str, Any] | None = None,
-    reference: np.ndarray | None = None,
+    references: np.ndarray | None = None,
 ) -> Iterator[ForegroundWriter]:
     """Publish foregrounds block by block; crop (t 2 3) and present (t) are known beforehand; size_hw is the full frame's.
 
-    reference (t): with it, the artifact has CarriedFields.
+    references (t 2): the first and second of each frame; with them, the artifact has CarriedFields.
     """
     attributes = {**clock.to_attributes(), "crop_hw": list(crop_hw), "size_hw": list(size_hw), **(extra or {})}
     with create_group(path, "foregrounds", attributes) as group:
         shapes: dict[str, tuple[tuple[int, ...], str]] = {"rgb": ((*crop_hw, 3), "uint8"), "matte": (crop_hw, "uint8")}
-        if reference is not None:
-            shapes |= {"base_rgb": ((*crop_hw, 3), "uint8"), "base_matte": (crop_hw, "uint8"), "detail": (crop_hw, "uint8")}
-            shapes["flow"] = (*crop_hw, 2), "int16"
-            write_array(group, "reference", np.asarray(reference, np.int64), ("time",))
-        axes = {"flow": ("time", "y", "x", "xy")}
+        if references is not None:
+            shapes["base_rgb"] = (*crop_hw, 3), "uint8"
+            shapes |= dict.fromkeys(SHARES, (crop_hw, "uint8")) | dict.fromkeys(FLOWS, ((*crop_hw, 2), "int16"))
+            for name, ranks in zip(RANKS, np.asarray(references, np.int64).T, strict=True):
+                write_array(group, name, ranks, ("time",))
+        axes = dict.fromkeys(FLOWS, ("time", "y", "x", "xy"))
         writer = ForegroundWriter({name: ArrayWriter(group, name, *shape, axes.get(name, PICTURES)) for name, shape in shapes.items()})
         yield writer
         length = writer.flush()
@@ -127,9 +134,10 @@ def open_foregrounds(path: str | os.PathLike[str]) -> Foregrounds:
     with readable(path, "foregrounds artifact", REMEDY):
         read = {name: read_array(group, name, path, REMEDY) for name in ("rgb", "matte", "crop", "present")}
         carried = None
-        if "reference" in group:
-            fields = {name: read_array(group, name, path, REMEDY) for name in ("base_rgb", "base_matte", "detail", "flow")}
-            carried = CarriedFields(**fields, reference=read_array(group, "reference", path, REMEDY)[:])
+        if RANKS[0] in group:
+            fields = {name: read_array(group, name, path, REMEDY) for name in ("base_rgb", *SHARES, *FLOWS)}
+            reference, second = (read_array(group, name, path, REMEDY)[:] for name in RANKS)
+            carried = CarriedFields(**fields, reference=reference, second=second)
         made = Foregrounds(
             rgb=read["rgb"],
             matte=read["matte"],
@@ -149,8 +157,9 @@ def open_foregrounds(path: str | os.PathLike[str]) -> Foregrounds:
         require_array("present", made.present, (t,), "bool")
         if carried is not None:
             require_array("base_rgb", carried.base_rgb, (t, *made.crop_hw, 3), "uint8")
-            for name in ("base_matte", "detail"):
+            for name in SHARES:
                 require_array(name, getattr(carried, name), (t, *made.crop_hw), "uint8")
-            require_array("flow", carried.flow, (t, *made.crop_hw, 2), "int16")
+            for name in FLOWS:
+                require_array(name, getattr(carried, name), (t, *made.crop_hw, 2), "int16")
         made.clock.require_frames(t)
         return made

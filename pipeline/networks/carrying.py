@@ -42,10 +42,11 @@ class CarryShape:
 class Carried:
     """A picture (n . h w): colours in [-1, 1] and mattes in [0, 1] as mixed, own_colours and own_logits of the network alone.
 
-    base_colours and base_mattes are the mixture without the first reference's detail; detail (n 1 h w) in [0, 1] its gate;
-    gates (n r h w) the shares of the r references in the colour; flows (n r 2 h w) px, flow (n 2 h w) that of the first.
-    colours = base_colours + detail × (what high_band() finds in the moved first reference), mattes likewise where agreed(): the same
-    at any resolution.
+    base_colours and base_mattes are the mixture without the references' detail; detail (n 1 h w) in [0, 1] its gate;
+    gates (n r h w) the shares of the r references in the colour; flows (n r 2 h w) px, flow (n 2 h w) that of the first. second
+    (n 1 h w) in [0, 1]: where the first reference is not sound and the second is, whose detail is carried there.
+    colours = base_colours + detail × (what high_band() finds in the moved first reference, or in the second), mattes likewise where
+    agreed(): the same at any resolution.
     """
 
     colours: Tensor
@@ -57,6 +58,7 @@ class Carried:
     detail: Tensor
     gates: Tensor
     flows: Tensor
+    second: Tensor
 
     @property
     def flow(self) -> Tensor:
@@ -91,19 +93,35 @@ def carry(outputs: Tensor, warped: Tensor, shape: CarryShape, contrast: float = 
     mixed_matte = (votes * matte).sum(1, keepdim=True) + (1 - votes.sum(1, keepdim=True)) * torch.sigmoid(logits)
     mixed_matte = ((mixed_matte - 0.5) * contrast + 0.5).clamp(0, 1) if contrast != 1 else mixed_matte
     mixed_matte = mixed_matte if least is None else torch.maximum(mixed_matte, least)
-    seen, matte = seen[:, 0], matte[:, :1]
     low, low_matte = low_band(mixture, mixed_matte, shape.band_px)
-    high, high_matte = high_band(seen, matte, shape.band_px)
+    opaque, high, high_matte, second = _detail(seen, matte, sound, shape.band_px)
 
     def based(trust: Tensor) -> tuple[Tensor, Tensor]:
-        return mixture - trust * matte * (mixture - low), mixed_matte - trust * (mixed_matte - low_matte)
+        return mixture - trust * opaque * (mixture - low), mixed_matte - trust * (mixed_matte - low_matte)
 
     base, base_matte = based(trust)
     given = trust.detach()
     given_base, given_matte = based(given)
-    colours = (given_base + given * matte * high).clamp(-1, 1)
+    colours = (given_base + given * high).clamp(-1, 1)
     mattes = (given_matte + given * agreed(given_matte) * high_matte).clamp(0, 1)
-    return Carried(colours, mattes, own, logits, base, base_matte, trust, shares, flow.unflatten(1, (count, 2)))
+    return Carried(colours, mattes, own, logits, base, base_matte, trust, shares, flow.unflatten(1, (count, 2)), second)
+
+
+def _detail(seen: Tensor, matte: Tensor, sound: Tensor, sigma: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """What detail moved references (n r 3 h w), their mattes and soundness (n r h w) offer: opaque (n 1 h w), how far it is the subject's;
+    what is to be added to colours (n 3 h w) and mattes (n 1 h w); and where it is the second's (n 1 h w).
+
+    The first one's where it is sound, the second's where the first shows another part of the body and the second does not.
+    """
+    opaque = matte[:, :1]
+    high, high_matte = high_band(seen[:, 0], opaque, sigma)
+    high = opaque * high
+    if matte.shape[1] == 1:
+        return opaque, high, high_matte, torch.zeros_like(opaque)
+    left = 1 - sound[:, :1]
+    further = left * matte[:, 1:2]
+    further_high, further_matte = high_band(seen[:, 1], matte[:, 1:2], sigma)
+    return opaque + further, high + further * further_high, high_matte + left * further_matte, left * sound[:, 1:2]
 
 
 def agreed(base_matte: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from pipeline.artifacts.keypoints import Track
 from pipeline.artifacts.references import NONE, ChosenReferences, References
+from pipeline.body.hidden import COST, Hidden
 from pipeline.body.pose_distance import Hands, body_size, gap_distances, pose_distances
 from pipeline.params import Section
 from pipeline.timeline.split import Split
@@ -39,7 +40,8 @@ def find_references(inputs: FindInputs, params: FindParams, split: Split | None)
     """Choose references for every frame of a motion in which the subject is present, nearest first.
 
     Distances are those of root-centred poses in sizes of the target's body. Over each run of present frames the sum of the first
-    references' distances, plus switch_cost for every change, is least; then that of the second ones among the rest, and so on.
+    references' distances, plus switch_cost for every change, is least; then that of the second ones among the rest, and so on, where
+    what all before it and it hide of the pose counts as distance too.
     split: that of the target's own pair, None for another driver. There, a training frame takes no reference of its own clip so near
     in time that its pose would be nearer than unseen poses are; and training frames choose by themselves, so that held-out poses
     change nothing of them.
@@ -50,6 +52,7 @@ def find_references(inputs: FindInputs, params: FindParams, split: Split | None)
     size, sides = body_size(references.points), target.skeleton.trunk_pairs()
     shape = len(present), params.count
     rank, distance = np.full(shape, NONE), np.full(shape, np.nan)
+    unseen = Hidden(references.points, target.skeleton, size)
     radius = exclusion_radius(references, root, hands) if split is not None else 0
     border = len(present) if split is None else split.border
     for start, stop in _runs(present, border):
@@ -58,13 +61,17 @@ def find_references(inputs: FindInputs, params: FindParams, split: Split | None)
         costs = np.stack([pose_distances(motion.points[t], references.points, root, hands) for t in frames]) / size
         turned = np.stack([exchanged_sides(motion.points[t], references.points, sides, size) for t in frames])
         costs = costs + EXCHANGED * turned
+        hidden = np.stack([unseen.of(motion.points[t]) for t in frames])
+        still_hidden = np.full(hidden[:, 0].shape, np.inf)
         if radius and start < border:
             near = np.abs(frames[:, None] - references.frames[None]) < radius
             costs = np.where(near & references.are_own, np.inf, costs)
-        # The best steady choice, then that of what it leaves.
+        # The nearest steady choice, then, of what it leaves, that which shows what those before it hide.
         for order in range(params.count):
-            chosen = steady_choice(costs, params.switch_cost)
-            found = costs[np.arange(len(frames)), chosen]
+            lacking = costs + COST * np.minimum(hidden, still_hidden[:, None]).sum(-1) if order else costs
+            chosen = steady_choice(lacking, params.switch_cost)
+            found = lacking[np.arange(len(frames)), chosen]
+            still_hidden = np.minimum(still_hidden, hidden[np.arange(len(frames)), chosen])
             rank[frames, order] = np.where(np.isfinite(found), chosen, NONE)
             distance[frames, order] = np.where(np.isfinite(found), found, np.nan)
             costs[np.arange(len(frames)), chosen] = np.inf

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 
 from pipeline.artifacts.agree import MOTION, require_motion, require_same_length
-from pipeline.artifacts.foregrounds import FLOW_STEPS, CarriedFields, Foregrounds, create_foregrounds
+from pipeline.artifacts.foregrounds import FLOW_STEPS, FLOWS, SHARES, CarriedFields, Foregrounds, create_foregrounds
 from pipeline.artifacts.keypoints import Track
 from pipeline.artifacts.references import NONE, References
 from pipeline.artifacts.store import require_free_bytes
@@ -30,6 +30,7 @@ from pipeline.timeline.sampling import spread_evenly
 
 # As in networks/carrying.py, which takes a second to import: weight of what is transparent in a mean, slope of what is agreed on.
 FAINT, AGREED = 0.02, 5.0
+LEAST_SHARE = 12  # of 255: a second reference that shows no more anywhere is not looked at
 RIM_PX = 2  # working px around the predicted matte in which a reference's edge may lie
 NODES = 128  # along the longer side of what is carried; between them the warp goes on as picture_field() has it
 THREADS = 4  # frames made at once, at most
@@ -39,22 +40,25 @@ BLOCK = 16
 
 @dataclass(frozen=True)
 class Part:
-    """A box (x y, width height) of a canvas of full px, and the map (2 3) from its px to working px."""
+    """A box (x y, width height) of a canvas of full px, the map (2 3) from its px to working px, and the px between the
+    points at which the warp is worked out."""
 
     corner_xy: tuple[int, int]
     size_hw: tuple[int, int]
     to_working: np.ndarray
+    cell: int = 1
 
 
 @dataclass(frozen=True)
 class Source:
     """A reference's picture (h' w' 4) uint8, M ⊙ F and M, and where each pixel of a part lies in it: x, y (h w) float32 px; sound (h w)
-    in [0, 1]: how sound that is."""
+    in [0, 1]: how sound that is. corner_xy: where in the whole part it lies, if it covers less."""
 
     picture: np.ndarray
     x: np.ndarray
     y: np.ndarray
     sound: np.ndarray
+    corner_xy: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True)
@@ -77,8 +81,8 @@ class _Carrier:
     rows: np.ndarray
     band_px: float
 
-    def make(self, t: int, layers: dict[str, np.ndarray], rank: int, picture: np.ndarray | None) -> _Made:
-        """Frame t, from its layers and the picture of its reference, None without one."""
+    def make(self, t: int, layers: dict[str, np.ndarray], seen: list[tuple[int, np.ndarray | None]]) -> _Made:
+        """Frame t, from its layers and the ranks and pictures of its first and second reference, None without one."""
         rgb, matte = np.zeros((*self.canvas_hw, 3), np.uint8), np.zeros(self.canvas_hw, np.uint8)
         to_working = compose_affine(self.generated.crop[t], _back(self.rows[t]))
         part = _part(layers["matte"], to_working, self.canvas_hw) if self.generated.present[t] else None
@@ -86,13 +90,20 @@ class _Carrier:
             return _Made(rgb, matte)
         (x, y), (h, w) = part.corner_xy, part.size_hw
         points = apply_affine(self.rows[t], self.motion.points[t]) - np.array([x, y])
-        source = None
-        if picture is not None:
-            own = self.references.points[rank] - self.references.corner_xy[rank]
-            source = source_of(picture, own, points, self.motion.skeleton, layers["flow"], part)
-        seen, opaque, trusted = carried(layers, source, part.to_working, (h, w), self.band_px)
-        rgb[y : y + h, x : x + w], matte[y : y + h, x : x + w] = seen, opaque
+        first = self._source(*seen[0], points, layers["flow"], Part((0, 0), (h, w), part.to_working, part.cell))
+        inner = None if seen[1][1] is None else _part_of(layers["second_share"] * (layers["detail"] > 0), part, self.band_px)
+        second = None
+        if inner is not None:
+            second = self._source(*seen[1], points - np.array(inner.corner_xy), layers["second_flow"], inner)
+        colour, opaque, trusted = carried(layers, first, part.to_working, (h, w), self.band_px, second)
+        rgb[y : y + h, x : x + w], matte[y : y + h, x : x + w] = colour, opaque
         return _Made(rgb, matte, (t, trusted, opaque, points))
+
+    def _source(self, rank: int, picture: np.ndarray | None, points: np.ndarray, flow: np.ndarray, part: Part) -> Source | None:
+        if picture is None:
+            return None
+        own = self.references.points[rank] - self.references.corner_xy[rank]
+        return source_of(picture, own, points, self.motion.skeleton, flow, part)
 
 
 @dataclass(frozen=True)
@@ -118,9 +129,10 @@ def warp_references(inputs: WarpInputs, out: Path) -> dict[str, Any]:
         return {"share": 0.0, "limbs": {}, "references": 0, "changes": 0}
     require_motion(str(generated.source), generated.attributes, motion)
     require_same_length(motion, generated)
-    if int(fields.reference.max(initial=NONE)) >= len(references):
+    most = max(int(ranks.max(initial=NONE)) for ranks in (fields.reference, fields.second))
+    if most >= len(references):
         raise InputError(
-            f"the foreground was generated from {int(fields.reference.max()) + 1} references or more, found {len(references)}. "
+            f"the foreground was generated from {most + 1} references or more, found {len(references)}. "
             "Run: dvc repro keep_references generate_foreground"
         )
     band_px = float(generated.attributes["carrying"]["band_px"])
@@ -156,30 +168,43 @@ def canvas(crop: np.ndarray, crop_hw: tuple[int, int]) -> tuple[tuple[int, int],
 
 
 def carried(
-    layers: dict[str, np.ndarray], source: Source | None, to_working: np.ndarray, size_hw: tuple[int, int], band_px: float
+    layers: dict[str, np.ndarray],
+    first: Source | None,
+    to_working: np.ndarray,
+    size_hw: tuple[int, int],
+    band_px: float,
+    second: Source | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """One part of a frame at full px: straight colour (h w 3), matte (h w), uint8, and the share (h w) of the detail that was carried.
 
-    layers: base_rgb, base_matte, detail of CarriedFields at working size; source: None without a reference; to_working (2 3): full px
-    of the part → working px; band_px: working px.
+    layers: base_rgb, base_matte, detail, second_share of CarriedFields at working size; first, second: None without a reference;
+    to_working (2 3): full px of the part → working px; band_px: working px.
     """
     # Plane by plane: numpy is slow where the last axis has three elements.
     planes = [_enlarged(plane, to_working, size_hw, cv2.INTER_CUBIC) for plane in cv2.split(layers["base_rgb"])]
     matte = _enlarged(layers["base_matte"] * np.float32(1 / 255), to_working, size_hw, cv2.INTER_CUBIC)
     trusted = np.zeros(size_hw, np.float32)
-    if source is not None:
+    agreed = np.clip(AGREED * matte, 0, 1)
+    for source in (first, second):
+        if source is None:
+            continue
+        box, there = _box_of(source), _from(to_working, source.corner_xy)
+        share = source.sound
+        if source is second:
+            share = np.minimum(share, _enlarged(layers["second_share"] * np.float32(1 / 255), there, share.shape, cv2.INTER_LINEAR))
         # The reference as it lies under this pose, its matte taken out of its colours.
-        trust = source.sound * _enlarged(layers["detail"] * np.float32(1 / 255), to_working, size_hw, cv2.INTER_LINEAR)
+        trust = share * _enlarged(layers["detail"] * np.float32(1 / 255), there, share.shape, cv2.INTER_LINEAR)
         moved = cv2.remap(source.picture, source.x, source.y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_CONSTANT)
         *premultiplied, opaque = (plane * np.float32(1 / 255) for plane in cv2.split(moved))
         straight = 1 / np.maximum(opaque, FAINT)
         seen = [(2 * plane - opaque) * straight for plane in premultiplied]
         # Its fine detail is added; the low band is the generator's, which knows the light and the pose.
         *low, low_matte = _low_band(seen, opaque, to_working[0, 0], band_px)
-        trusted = trust * opaque
+        weight = trust * opaque
         for plane, colour, blurred in zip(planes, seen, low, strict=True):
-            plane += (colour - blurred) * (trusted * np.float32(127.5))
-        matte += trust * np.clip(AGREED * matte, 0, 1) * (opaque - low_matte)
+            plane[box] += (colour - blurred) * (weight * np.float32(127.5))
+        matte[box] += trust * agreed[box] * (opaque - low_matte)
+        trusted[box] += weight
     # Back to bytes; what is transparent has no colour.
     opacity = (np.clip(matte, 0, 1) * 255 + 0.5).astype(np.uint8)
     rgb = cv2.merge([(np.clip(plane, 0, 255) + 0.5).astype(np.uint8) for plane in planes])
@@ -198,7 +223,7 @@ def source_of(
 
     query, reference = (torch.from_numpy(np.asarray(pose, np.float32))[None] for pose in (points, own))
     with torch.inference_mode():
-        field, sound = detail_field(query, reference, skeleton, part.size_hw, max(1, -(-max(part.size_hw) // NODES)))
+        field, sound = detail_field(query, reference, skeleton, part.size_hw, part.cell)
     found = np.dstack([field[0].numpy(), sound[0, 0].numpy()])
     if flow.any():
         steps = np.float32(FLOW_STEPS * part.to_working[0, 0])
@@ -206,7 +231,7 @@ def source_of(
         y, x = np.mgrid[: part.size_hw[0], : part.size_hw[1]].astype(np.float32)
         found = cv2.remap(found, x + across, y + down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     from_x, from_y, sure = (np.ascontiguousarray(layer) for layer in cv2.split(found))
-    return Source(picture, from_x, from_y, sure)
+    return Source(picture, from_x, from_y, sure, part.corner_xy)
 
 
 def _in_order(work: Callable[..., _Made], tasks: Iterable[tuple[Any, ...]]) -> Iterator[_Made]:
@@ -224,20 +249,21 @@ def _in_order(work: Callable[..., _Made], tasks: Iterable[tuple[Any, ...]]) -> I
 
 def _frames(
     generated: Foregrounds, fields: CarriedFields, references: References
-) -> Iterator[tuple[int, dict[str, np.ndarray], int, np.ndarray | None]]:
-    """Each frame, its layers, the rank and picture (h w 4) of its reference, M ⊙ F and M, None without one."""
-    seen, picture = NONE, None
-    readers = {"matte": generated.matte, "base_rgb": fields.base_rgb, "base_matte": fields.base_matte}
-    readers |= {"detail": fields.detail, "flow": fields.flow}
+) -> Iterator[tuple[int, dict[str, np.ndarray], list[tuple[int, np.ndarray | None]]]]:
+    """Each frame, its layers, the ranks and pictures (h w 4) of its two references, M ⊙ F and M, None without one."""
+    pictures: dict[int, np.ndarray | None] = {}
+    readers = {"matte": generated.matte} | {name: getattr(fields, name) for name in ("base_rgb", *SHARES, *FLOWS)}
     for start in range(0, len(generated), BLOCK):
         stop = min(start + BLOCK, len(generated))
         blocks = {name: reader[start:stop] for name, reader in readers.items()}
         for t in range(start, stop):
-            rank = int(fields.reference[t])
-            if rank != seen:
-                pixels = None if rank == NONE else (references.colours[rank], references.mattes[rank][..., None])
-                seen, picture = rank, None if pixels is None else np.concatenate(pixels, -1)
-            yield t, {name: block[t - start] for name, block in blocks.items()}, rank, picture
+            ranks = int(fields.reference[t]), int(fields.second[t])
+            pictures = {rank: pictures[rank] if rank in pictures else _picture(references, rank) for rank in ranks}
+            yield t, {name: block[t - start] for name, block in blocks.items()}, [(rank, pictures[rank]) for rank in ranks]
+
+
+def _picture(references: References, rank: int) -> np.ndarray | None:
+    return None if rank == NONE else np.concatenate([references.colours[rank], references.mattes[rank][..., None]], -1)
 
 
 def _pass_on(generated: Foregrounds, out: Path) -> None:
@@ -263,8 +289,32 @@ def _part(matte: np.ndarray, to_working: np.ndarray, canvas_hw: tuple[int, int])
     x1, y1 = np.minimum(np.ceil(high).astype(int) + 1, canvas_hw[::-1])
     if x1 <= x0 or y1 <= y0:
         return None
-    shift = np.array([[1.0, 0.0, x0], [0.0, 1.0, y0]])
-    return Part((int(x0), int(y0)), (int(y1 - y0), int(x1 - x0)), compose_affine(to_working, shift))
+    size_hw = int(y1 - y0), int(x1 - x0)
+    return Part((int(x0), int(y0)), size_hw, _from(to_working, (x0, y0)), max(1, -(-max(size_hw) // NODES)))
+
+
+def _part_of(share: np.ndarray, whole: Part, band_px: float) -> Part | None:
+    """The part of a part where a share (h w) uint8 at working size is worth it, with what its low band sees; None when that is nowhere."""
+    box = mask_box(share > LEAST_SHARE)
+    if box is None:
+        return None
+    rim, scale, offset = 1 + 3 * band_px, whole.to_working[0, 0], whole.to_working[:, 2]
+    x0, y0 = np.maximum(np.floor((np.array(box[:2]) - rim - offset) / scale), 0).astype(int)
+    x1, y1 = np.minimum(np.ceil((np.array(box[2:]) - 1 + rim - offset) / scale).astype(int) + 1, whole.size_hw[::-1])
+    if x1 <= x0 or y1 <= y0:
+        return None
+    return Part((int(x0), int(y0)), (int(y1 - y0), int(x1 - x0)), _from(whole.to_working, (x0, y0)), whole.cell)
+
+
+def _box_of(source: Source) -> tuple[slice, slice]:
+    (x, y), (height, width) = source.corner_xy, source.sound.shape
+    return slice(y, y + height), slice(x, x + width)
+
+
+def _from(to_working: np.ndarray, corner_xy: tuple[int, int]) -> np.ndarray:
+    """to_working (2 3) from px that are counted from a corner."""
+    shift = np.array([[1.0, 0.0, corner_xy[0]], [0.0, 1.0, corner_xy[1]]])
+    return compose_affine(to_working, shift)
 
 
 def _back(row: np.ndarray) -> np.ndarray:

@@ -154,3 +154,27 @@ def test_a_further_clips_references_are_neighbours_of_no_frame(swinging):
     assert (both.rank[:30] >= 30).all()
     assert both.frame[:30, 0].tolist() == list(range(30))
     assert both.attributes["exclusion_radius"] == alone.attributes["exclusion_radius"] > 1
+
+
+def test_the_second_reference_shows_what_the_first_one_hides():
+    """The nearest poses have their legs crossed; one that is farther off shows both."""
+    human = load_skeleton(Path(__file__).resolve().parents[2] / "pipeline/skeletons/human.yaml")
+    names = ("neck", "right_hip", "left_hip", "right_knee", "left_knee", "right_ankle", "left_ankle", "right_wrist", "left_wrist")
+    places = ((50, 20), (44, 60), (56, 60), (42, 85), (58, 85), (42, 110), (58, 110), (30, 50), (70, 50))
+    apart = np.full((len(human.joints), 2), np.nan)
+    for name, place in zip(names, places, strict=True):
+        apart[human.index(name)] = place
+    crossed, again, raised = apart.copy(), apart.copy(), apart.copy()
+    for pose in (crossed, again):
+        for joint in ("knee", "ankle"):
+            pose[human.index(f"right_{joint}")][0] = 51
+            pose[human.index(f"left_{joint}")][0] = 49
+    again[human.index("neck")] += 1
+    raised[[human.index("right_wrist"), human.index("left_wrist")]] -= [0, 45]
+    motion = replace(make_track(apart[None]), skeleton=human)
+    kept = _references(np.stack([crossed, again, raised]), np.arange(3))
+    chosen = find_references(FindInputs(motion, motion, kept), FindParams(count=2, switch_cost=0.0), None)
+    assert chosen.rank[0].tolist() == [0, 2]
+    together = replace(make_track(crossed[None]), skeleton=human)  # where nothing is asked for that is hidden, the nearest two
+    chosen = find_references(FindInputs(together, motion, kept), FindParams(count=2, switch_cost=0.0), None)
+    assert chosen.rank[0].tolist() == [0, 1]

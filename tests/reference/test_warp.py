@@ -5,6 +5,7 @@ from typing import cast
 
 import cv2
 import numpy as np
+import pytest
 import torch
 from line import LINE
 
@@ -77,24 +78,42 @@ def test_what_is_transparent_is_black_and_carries_nothing():
     assert not matte.any()
 
 
-def test_at_the_network_s_own_scale_it_is_the_network_s_own_picture():
-    """The two places that mix, in training and at the source's resolution, do the same."""
+def _picture(seed: int, side: int) -> np.ndarray:
+    draw = np.random.default_rng(seed)
+    matte = cv2.GaussianBlur((draw.random((side, side)) > 0.4).astype(np.float32), (0, 0), 2)
+    return np.dstack([_texture(side) * matte[..., None], matte * 255]).round().astype(np.uint8)
+
+
+def _warped(picture: np.ndarray, sound: float) -> torch.Tensor:
+    seen = torch.from_numpy(picture.astype(np.float32)).permute(2, 0, 1)[None]
+    sure = torch.ones(1, 2, *picture.shape[:2])
+    return sound * torch.cat([seen[:, :3] / 127.5 - seen[:, 3:] / 255, seen[:, 3:] / 255, sure], 1)
+
+
+@pytest.mark.parametrize("sound", [None, 1.0, 0.0])
+def test_at_the_network_s_own_scale_it_is_the_network_s_own_picture(sound):
+    """The two places that mix, in training and at the source's resolution, do the same; what the first reference does not show, the
+    second one does."""
     torch.manual_seed(2)
     side, band = 32, 1.5
-    texture, draw = _texture(side), np.random.default_rng(4)
-    matte = cv2.GaussianBlur((draw.random((side, side)) > 0.4).astype(np.float32), (0, 0), 2)
-    picture = np.dstack([texture * matte[..., None], matte * 255]).round().astype(np.uint8)
-    warped = torch.from_numpy(picture.astype(np.float32)).permute(2, 0, 1)[None]
-    warped = torch.cat([warped[:, :3] / 127.5 - warped[:, 3:] / 255, warped[:, 3:] / 255, torch.ones(1, 2, side, side)], 1)
-    outputs = torch.nn.functional.interpolate(torch.randn(1, output_channels(1), 5, 5), (side, side), mode="bilinear")
-    outputs[:, 7:] = 0
+    picture = _picture(4, side)
+    count = 1 if sound is None else 2
+    warped = _warped(picture, 1.0 if sound is None else sound)
+    if count == 2:
+        warped = torch.cat([warped, _warped(_picture(5, side), 1.0)], 1)
+    outputs = torch.nn.functional.interpolate(torch.randn(1, output_channels(count), 5, 5), (side, side), mode="bilinear")
+    outputs[:, 5 + 2 * count :] = 0
     made = carry(outputs, warped, CarryShape(band, 0.0, 1.0, 1.0))
     layers = {
         "base_rgb": ((made.base_colours[0].permute(1, 2, 0).numpy() + 1) * 127.5).clip(0, 255).round().astype(np.uint8),
         "base_matte": (made.base_mattes[0, 0].numpy() * 255).clip(0, 255).round().astype(np.uint8),
         "detail": (made.detail[0, 0].numpy() * 255).round().astype(np.uint8),
+        "second_share": (made.second[0, 0].numpy() * 255).round().astype(np.uint8),
     }
-    rgb, opacity, _ = carried(layers, _source(picture), np.eye(2, 3), (side, side), band)
+    assert (made.second == (sound == 0)).all()
+    second = _source(_picture(5, side)) if count == 2 else None
+    first = _source(picture, 1.0 if sound is None else sound)
+    rgb, opacity, _ = carried(layers, first, np.eye(2, 3), (side, side), band, second)
     expected = ((made.colours[0].permute(1, 2, 0).numpy() + 1) * 127.5).round()
     assert np.abs(opacity - made.mattes[0, 0].numpy() * 255)[8:-8, 8:-8].max() < 3
     shown = (opacity > 64)[8:-8, 8:-8]
@@ -120,6 +139,45 @@ def test_the_warp_is_as_fine_as_the_source_up_to_the_borders_of_the_body_s_parts
     sound = (own * unfolded(expected))[0, 0].numpy()
     assert (sound < 0.5).any()
     assert np.abs(found.sound - sound).mean() < 0.02
+
+
+def test_what_a_second_reference_shows_is_carried_where_it_is_asked_for_and_nowhere_else():
+    texture, other = _texture(), np.ascontiguousarray(_texture()[:, ::-1])
+    layers = _layers(other, 255)
+    layers["second_share"] = np.zeros_like(layers["detail"])
+    layers["second_share"][:, 12:] = 255
+    first = _source(texture, 1.0)
+    first.sound[:, SIDE // 2 :] = 0
+    alone, _, _ = carried(layers, first, TO_WORKING, (SIDE, SIDE), 1.0)
+    rgb, _, trusted = carried(layers, first, TO_WORKING, (SIDE, SIDE), 1.0, _source(other))
+    right = np.s_[16:-16, SIDE // 2 + 8 : -16]
+    assert np.abs(rgb[right].astype(int) - other[right]).mean() < 3
+    assert np.abs(alone[right].astype(int) - other[right]).mean() > 12
+    left = np.s_[:, : SIDE // 2 - 4]
+    assert (rgb[left] == alone[left]).all()
+    assert trusted[right].min() > 0.99
+
+
+def test_a_second_reference_looked_at_in_its_own_box_is_what_it_is_in_the_whole_part():
+    here, there = _bent()
+    whole = Part((3, 5), (SIDE, SIDE), TO_WORKING)
+    share = np.zeros((SIDE // 4, SIDE // 4), np.uint8)
+    share[9:14, 10:16] = 255
+    inner = warp._part_of(share, whole, 1.0)
+    assert inner is not None
+    assert inner.size_hw < whole.size_hw
+    picture, flow = np.zeros((SIDE, SIDE, 4), np.uint8), np.zeros((SIDE // 4, SIDE // 4, 2), np.int16)
+    found = source_of(picture, there, here - np.array(inner.corner_xy), LINE, flow, inner)
+    full = source_of(picture, there, here, LINE, flow, whole)
+    (x, y), (height, width) = inner.corner_xy, inner.size_hw
+    box = np.s_[y : y + height, x : x + width]
+    assert found.corner_xy == inner.corner_xy
+    for name in ("x", "y"):
+        assert np.allclose(getattr(found, name)[2:-2, 2:-2], getattr(full, name)[box][2:-2, 2:-2], atol=1e-2)
+    asked = np.argwhere(cv2.resize(share, (SIDE, SIDE), interpolation=cv2.INTER_NEAREST))
+    assert (asked.min(0) >= [y, x]).all()
+    assert (asked.max(0) < [y + height, x + width]).all()
+    assert warp._part_of(0 * share, whole, 1.0) is None
 
 
 def test_a_correction_flow_of_working_px_moves_full_px():

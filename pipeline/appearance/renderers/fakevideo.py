@@ -131,5 +131,6 @@ class _Carrying:
             outputs = self.renderer.network(poses, warped.unflatten(0, poses.shape[:2]))
         made = carry(outputs.flatten(0, 1), warped, self.shape, self.params.matte_contrast, least)
         colours = {"rgb": made.colours, "base_rgb": made.base_colours}
-        maps = {"matte": made.mattes, "base_matte": made.base_mattes, "detail": made.detail, "flow": made.flow}
+        maps = {"matte": made.mattes, "base_matte": made.base_mattes, "detail": made.detail, "second_share": made.second}
+        maps |= {"flow": made.flow, "second_flow": made.flows[:, -1 if made.flows.shape[1] == 1 else 1]}
         return [Blend.of({n: x[i] for n, x in colours.items()}, {n: x[i] for n, x in maps.items()}) for i in range(len(warped))]

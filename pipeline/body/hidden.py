@@ -1,0 +1,59 @@
+"""What of a body a picture of it hides: limbs that lie over one another there, and not in the pose that is asked for.
+
+Not in the paper. A leg that is crossed by the other one in a reference cannot be carried from it, however near the poses are; another
+reference may show it.
+"""
+
+import numpy as np
+
+from pipeline.body.skeleton import Skeleton
+
+ALONG = np.linspace(0.1, 0.9, 5)[:, None]  # places along a limb at which it is looked at
+OVER = (0.03, 0.06)  # a limb whose line passes a place this near, in sizes of the body, lies over it; one farther off does not
+COST = 0.5  # what a body that is hidden wholly costs, in sizes of the body: as much as joints so far away
+
+
+class Hidden:
+    """What pictures of a body hide of other poses."""
+
+    def __init__(self, points: np.ndarray, skeleton: Skeleton, size: float) -> None:
+        """points (n j 2) of the pictures, size of the body, in one px. Arms and legs count by their lengths; trunk, head and fingers
+        do not."""
+        self.limbs, self.size = _limbs(skeleton), size
+        lengths = [np.linalg.norm(points[:, a] - points[:, b], axis=-1) for a, b in self.limbs]
+        middle = np.array([np.median(found[np.isfinite(found)]) if np.isfinite(found).any() else 0.0 for found in lengths])
+        self.weights = middle / max(float(middle.sum()), 1e-9)
+        self.covered = self._covered(points)
+
+    def of(self, query: np.ndarray) -> np.ndarray:
+        """How much of each limb of a query (j 2) each picture hides, (n l), as shares of the whole body: 1 together, if nothing is seen.
+
+        Which of two limbs is in front is not known: both count. What a pose lacks hides nothing.
+        """
+        return np.maximum(0, self.covered - self._covered(query[None])) * self.weights
+
+    def _covered(self, points: np.ndarray) -> np.ndarray:
+        """Share (n l) of each limb that lies over another in poses (n j 2)."""
+        shares = np.zeros((len(points), len(self.limbs)))
+        for i, (a, b) in enumerate(self.limbs):
+            places = points[:, a, None] * (1 - ALONG) + points[:, b, None] * ALONG
+            over = np.zeros((len(points), len(ALONG)))
+            for c, d in self.limbs:
+                if not {a, b} & {c, d}:
+                    away = _away(places, points[:, c, None], points[:, d, None]) / self.size
+                    over = np.maximum(over, np.nan_to_num(np.clip((OVER[1] - away) / (OVER[1] - OVER[0]), 0, 1)))
+            shares[:, i] = over.mean(1)
+        return shares
+
+
+def _limbs(skeleton: Skeleton) -> list[tuple[int, int]]:
+    trunk = {skeleton.index(skeleton.root), *(joint for pair in skeleton.trunk_pairs() for joint in pair)}
+    apart = {*skeleton.indices("head"), *skeleton.fingers()}
+    return [limb for limb in skeleton.limb_indices() if not set(limb) <= trunk and not set(limb) & apart]
+
+
+def _away(places: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
+    """Distance (n p) of places (n p 2) to lines from start to end (n 1 2)."""
+    line = end - start
+    along = ((places - start) * line).sum(-1) / np.maximum((line * line).sum(-1), 1e-9)
+    return np.asarray(np.linalg.norm(places - start - np.clip(along, 0, 1)[..., None] * line, axis=-1))

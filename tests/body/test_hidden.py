@@ -1,0 +1,61 @@
+"""What a picture hides of other poses: crossed legs are counted, by their lengths, where they are asked for."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.body.hidden import Hidden
+from pipeline.body.skeleton import load_skeleton
+
+HUMAN = load_skeleton(Path(__file__).resolve().parents[2] / "pipeline/skeletons/human.yaml")
+PLACES = {
+    "neck": (50, 20), "right_hip": (44, 60), "left_hip": (56, 60), "right_knee": (40, 85), "left_knee": (60, 85),
+    "right_ankle": (38, 110), "left_ankle": (62, 110), "right_shoulder": (38, 20), "left_shoulder": (62, 20),
+    "right_elbow": (28, 38), "left_elbow": (72, 38), "right_wrist": (24, 55), "left_wrist": (76, 55),
+}  # fmt: skip
+SIZE = 90.0
+
+
+def _pose(**moved: tuple[float, float]) -> np.ndarray:
+    points = np.full((len(HUMAN.joints), 2), np.nan)
+    for name, place in (PLACES | moved).items():
+        points[HUMAN.index(name)] = place
+    return points
+
+
+APART = _pose()
+CROSSED = _pose(right_knee=(50, 85), left_knee=(51, 85), right_ankle=(51, 110), left_ankle=(50, 110))
+
+
+def _of_limb(hidden: Hidden, found: np.ndarray, end: str) -> float:
+    return float(found[[limb[1] for limb in hidden.limbs].index(HUMAN.index(end))])
+
+
+def test_crossed_legs_hide_legs_that_stand_apart_and_nothing_else():
+    hidden = Hidden(np.stack([CROSSED, APART]), HUMAN, SIZE)
+    crossed, apart = hidden.of(APART)
+    assert not apart.any()
+    shanks = [_of_limb(hidden, crossed, end) for end in ("right_ankle", "left_ankle")]
+    weights = [_of_limb(hidden, hidden.weights, end) for end in ("right_ankle", "left_ankle")]
+    assert np.allclose(shanks, weights)  # wholly, and by their lengths
+    assert all(_of_limb(hidden, crossed, end) == 0 for end in ("right_elbow", "left_elbow", "right_wrist", "left_wrist"))
+    assert 0 < crossed.sum() < 1
+    assert hidden.weights.sum() == pytest.approx(1)
+
+
+def test_what_lies_over_one_another_in_both_poses_is_not_missed():
+    assert not Hidden(CROSSED[None], HUMAN, SIZE).of(CROSSED).any()
+
+
+def test_the_picture_s_size_and_place_change_nothing():
+    found = Hidden(CROSSED[None] * 3 + 40, HUMAN, 3 * SIZE).of(APART * 3 + 40)
+    assert np.allclose(found, Hidden(CROSSED[None], HUMAN, SIZE).of(APART))
+
+
+def test_joints_that_were_not_seen_hide_nothing():
+    without = CROSSED.copy()
+    without[[HUMAN.index("left_knee"), HUMAN.index("left_ankle")]] = np.nan
+    found = Hidden(np.stack([without, np.full_like(without, np.nan)]), HUMAN, SIZE).of(APART)
+    assert np.isfinite(found).all()
+    assert not found.any()
