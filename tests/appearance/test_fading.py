@@ -47,6 +47,7 @@ def test_a_faded_rendering_is_the_mixture_and_keeps_its_own_detail():
 
     def blend() -> Blend:
         maps = {"matte": torch.rand(1, 4, 4), "base_matte": torch.rand(1, 4, 4), "detail": torch.rand(1, 4, 4), "flow": torch.rand(2, 4, 4)}
+        maps |= {"second_share": torch.rand(1, 4, 4), "second_flow": torch.rand(2, 4, 4)}
         return Blend.of({"rgb": torch.rand(3, 4, 4), "base_rgb": torch.rand(3, 4, 4)}, maps)
 
     mine, theirs = blend(), blend()

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from pipeline.artifacts.foregrounds import CarriedFields, Foregrounds, create_foregrounds, open_foregrounds
+from pipeline.artifacts.foregrounds import FLOWS, SHARES, CarriedFields, Foregrounds, create_foregrounds, open_foregrounds
 from pipeline.artifacts.frames import create_frames, open_frames
 from pipeline.artifacts.residuals import open_residuals
 from pipeline.errors import InputError
@@ -110,7 +110,10 @@ def test_ours_is_what_the_video_shows_and_stages_stand_beside(scene, made, liste
 def test_carried_pixels_are_a_stage_of_their_own(scene, made, listed):
     blurred = foreground(scene, np.stack([cv2.GaussianBlur(image, (0, 0), 2) for image in scene.frames]), name="blurred")
     t, (h, w) = len(blurred), blurred.crop_hw
-    fields = CarriedFields(blurred.rgb, blurred.matte, blurred.matte, np.zeros((t, h, w, 2), np.int16), np.zeros(t, np.int64))
+    fields = CarriedFields(
+        base_rgb=blurred.rgb, reference=np.zeros(t, np.int64), second=np.zeros(t, np.int64),
+        **dict.fromkeys(SHARES, blurred.matte), **dict.fromkeys(FLOWS, np.zeros((t, h, w, 2), np.int16)),
+    )  # fmt: skip
     fused = scene.open_fused()
     fused.attributes["stage"] = "warped"
     watched = score(scene, replace(made, generated=replace(blurred, carried=fields), fused=fused), listed)

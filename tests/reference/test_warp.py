@@ -16,8 +16,10 @@ from pipeline.body.warping import picture_field, unfolded
 from pipeline.networks import carrying
 from pipeline.networks.carrying import CarryShape, carry, output_channels
 from pipeline.picture.geometry import box_to_crop
+from pipeline.reference import carry as laying
 from pipeline.reference import warp
-from pipeline.reference.warp import Part, Source, WarpInputs, canvas, carried, source_of, warp_references
+from pipeline.reference.carry import Part, Source, carried, source_of
+from pipeline.reference.warp import WarpInputs, canvas, warp_references
 from pipeline.video.clock import Clock
 
 SIDE, SCALE = 96, 0.25
@@ -192,7 +194,7 @@ def test_a_correction_flow_of_working_px_moves_full_px():
 
 
 def test_both_places_that_mix_have_the_same_constants():
-    assert (warp.FAINT, warp.AGREED) == (carrying.FAINT, carrying.AGREED)
+    assert (laying.FAINT, laying.AGREED) == (carrying.FAINT, carrying.AGREED)
 
 
 def test_an_edge_of_the_reference_alone_is_not_drawn():
