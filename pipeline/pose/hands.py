@@ -69,7 +69,7 @@ def add_hands(
         # one source a hand and frame: a knuckle of the pose's among the net's fingers would bend them
         rows = np.flatnonzero(np.isfinite(steady.points[..., 0]).any(axis=1))
         for array, found in ((points, steady.points), (score, steady.score), (origin, steady.origin)):
-            array[np.ix_(rows, hand.points)] = found[rows]
+            array[rows[:, None], hand.points] = found[rows]
     return replace(track, points=points, score=score, origin=origin), shares
 
 
