@@ -172,9 +172,9 @@ def test_the_second_reference_shows_what_the_first_one_hides():
     again[human.index("neck")] += 1
     raised[[human.index("right_wrist"), human.index("left_wrist")]] -= [0, 45]
     motion = replace(make_track(apart[None]), skeleton=human)
-    kept = _references(np.stack([crossed, again, raised]), np.arange(3))
-    chosen = find_references(FindInputs(motion, motion, kept), FindParams(count=2, switch_cost=0.0), None)
-    assert chosen.rank[0].tolist() == [0, 2]
+    kept = _references(np.stack([crossed, again, raised, raised + 1]), np.arange(4))
+    chosen = find_references(FindInputs(motion, motion, kept), FindParams(count=3, switch_cost=0.0), None)
+    assert chosen.rank[0].tolist() == [0, 2, 1]  # what the second one shows the third one need not show again
     together = replace(make_track(crossed[None]), skeleton=human)  # where nothing is asked for that is hidden, the nearest two
     chosen = find_references(FindInputs(together, motion, kept), FindParams(count=2, switch_cost=0.0), None)
     assert chosen.rank[0].tolist() == [0, 1]
