@@ -5,6 +5,7 @@ from pipeline.artifacts.foregrounds import open_foregrounds
 from pipeline.artifacts.frames import open_frames
 from pipeline.artifacts.keypoints import read_keypoints
 from pipeline.artifacts.mattes import open_mattes
+from pipeline.artifacts.meshes import read_meshes
 from pipeline.artifacts.residuals import open_residuals
 from pipeline.artifacts.scores import write_curve, write_scores
 from pipeline.artifacts.watched import write_watched
@@ -34,6 +35,8 @@ def main() -> None:
             "plate": "the target's plate (Zarr)",
             "crops": "the target's crops (Zarr)",
             "keypoints": "the target's keypoints (Parquet)",
+            "meshes": "the target's face meshes (Parquet)",
+            "remeasured": "face meshes of the self pair's result (Parquet)",
             "weights": "folder with a folder per fetched asset",
         },
         writes={
@@ -58,6 +61,8 @@ def main() -> None:
         plate=plate,
         crops=open_crops(args.crops),
         track=track,
+        meshes=read_meshes(args.meshes),
+        remeasured=read_meshes(args.remeasured),
     )
     with stage_clock(args.time, frames=len(inputs.generated)):
         distances = load_distances(params.metrics, args.weights)

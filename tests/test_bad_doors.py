@@ -21,8 +21,10 @@ from pipeline.artifacts.crops import write_crops
 from pipeline.artifacts.faces import create_faces
 from pipeline.artifacts.foregrounds import create_foregrounds
 from pipeline.artifacts.frames import create_frames
+from pipeline.artifacts.identities import Described, Identities, write_identities
 from pipeline.artifacts.keypoints import Keypoints, write_keypoints
 from pipeline.artifacts.mattes import create_mattes
+from pipeline.artifacts.meshes import Meshes, write_meshes
 from pipeline.artifacts.references import ChosenReferences, create_references, write_chosen
 from pipeline.artifacts.residuals import create_residuals
 from pipeline.door import run_door
@@ -35,17 +37,18 @@ FRAMES = {"frames": "frames.zarr", "mattes": "mattes.zarr", "keypoints": "keypoi
 MADE, WARPED = ({name: "generated.zarr", "motion": "motion.parquet"} for name in ("generated", "warped"))
 DRIVER = {"driver-frames": "frames.zarr", "driver-keypoints": "keypoints.parquet"}
 ENHANCED = {"enhanced": "enhanced.zarr"}
+FACES = {"meshes": "meshes.parquet", "remeasured": "meshes.parquet"}
 
 # What each door reads, its other options, and what it writes.
 DOORS: dict[str, tuple[dict[str, str], dict[str, str], tuple[str, ...]]] = {
     "crop_person": ({**FRAMES, "plate": "plate.zarr"}, TARGET, ("out",)),
     "enhance_faces": ({**WARPED, "faces": "faces.parquet", "face-crops": "faces.zarr"}, PAIR, ("out",)),
     "estimate_poses": ({"frames": "frames.zarr", "skeleton": "human.yaml"}, {"clip": "ann"}, ("out",)),
-    "evaluate": ({**MADE, **DRIVER, "fused": "fused.zarr", "crops": "crops.zarr", "redetected": "keypoints.parquet"},
-                 {"weights": "weights"}, ("out",)),
+    "evaluate": ({**MADE, **DRIVER, **FACES, "driver-meshes": "meshes.parquet", "identities": "identities.parquet", "fused": "fused.zarr",
+                  "crops": "crops.zarr", "redetected": "keypoints.parquet"}, {"weights": "weights"}, ("out",)),
     "evaluate_external": ({**MADE, **DRIVER, "crops": "crops.zarr"}, {"weights": "weights", "external": "other"}, ("out",)),
-    "evaluate_reconstruction": ({**FRAMES, **ENHANCED, "fused": "fused.zarr", "generated": "generated.zarr", "warped": "generated.zarr",
-                                 "refined": "enhanced.zarr", "plate": "plate.zarr", "crops": "crops.zarr"},
+    "evaluate_reconstruction": ({**FRAMES, **ENHANCED, **FACES, "fused": "fused.zarr", "generated": "generated.zarr",
+                                 "warped": "generated.zarr", "refined": "enhanced.zarr", "plate": "plate.zarr", "crops": "crops.zarr"},
                                 {"weights": "weights"}, ("out", "frame-scores", "watched")),
     "find_references": ({"motion": "motion.parquet", "keypoints": "keypoints.parquet", "references": "references.zarr"}, PAIR, ("out",)),
     "fuse": ({"foreground": "generated.zarr", "generated": "generated.zarr", "plate": "plate.zarr", "driver-frames": "frames.zarr",
@@ -57,6 +60,9 @@ DOORS: dict[str, tuple[dict[str, str], dict[str, str], tuple[str, ...]]] = {
     "keep_references": ({**FRAMES, "plate": "plate.zarr"}, TARGET, ("out",)),
     "measure_faces": ({"frames": "frames.zarr", "keypoints": "keypoints.parquet"}, {"weights": "weights"}, ("out",)),
     "refine_regions": ({**WARPED, **ENHANCED, "model": "model.safetensors", "description": "model.json"}, PAIR, ("out",)),
+    "remeasure_faces": ({**MADE, **ENHANCED, "warped": "generated.zarr", "refined": "enhanced.zarr", "plate": "plate.zarr",
+                         "fused": "fused.zarr", "frames": "frames.zarr", "keypoints": "keypoints.parquet", "meshes": "meshes.parquet"},
+                        {"weights": "weights"}, ("out", "identities")),
     "retarget_motion": ({**DRIVER, "frames": "frames.zarr", "keypoints": "keypoints.parquet"}, PAIR, ("out", "sheet")),
     "segment_person": ({"frames": "frames.zarr", "keypoints": "keypoints.parquet"}, TARGET, ("out",)),
     "train_appearance": ({"crops": "crops.zarr", "keypoints": "keypoints.parquet", "references": "references.zarr"},
@@ -95,6 +101,8 @@ def made(tmp_path_factory):
         out.append(*small)
     with create_residuals(folder / "enhanced.zarr", {}, {}, 32, CLOCK, (H, W), T):
         pass
+    write_meshes(folder / "meshes.parquet", Meshes(np.zeros((T, 0, 3)), np.zeros((T, 0)), np.zeros(T), (H, W), ("nobody looked",)))
+    write_identities(folder / "identities.parquet", Identities(Described.nothing(), Described.nothing()))
     with create_references(folder / "references.zarr", (8, 8), np.arange(2), np.zeros((2, 2)), points[:2, 0], (H, W)) as out:
         for _ in range(2):
             out.append(images[0, :8, :8], mattes[0, :8, :8])
@@ -319,6 +327,7 @@ WRONG = [
     ("segment_person", "targets.ann.matting", "x"),
     ("enhance_faces", "pairs.ben-to-ann.target", None), ("enhance_faces", "pairs.ben-to-ann", []),
     ("refine_regions", "targets.ann", None),
+    ("remeasure_faces", "evaluation.metrics", "face_identity"), ("remeasure_faces", "face_mesh.network", "other"),
     ("evaluate", "evaluation.metrics", "psnr"), ("evaluate", "evaluation.metrics", ["psnr", 1]), ("evaluate", "evaluation.flow", None),
     ("evaluate_external", "external.other.video", None), ("evaluate_external", "external.other.first_frame", -1),
     ("fetch_assets", "evaluation.metrics", "psnr"), ("fetch_assets", "evaluation.flow", []), ("fuse", "fuse.mark", "ä"),

@@ -19,7 +19,7 @@ LOOSE |= {"closure", "imports", "plan", "record", "leash"}
 FIRST = "stages/__init__.py"  # runs before a door imports anything: the one place where an import does something
 COMMAND = "command"  # asks every room for its params
 ROOMS = sorted({s.split("/")[1] for s in SOURCES if s.count("/") > 1 and s.startswith("pipeline/")} - NOT_ROOMS)
-MODEL_PACKAGES = {"ai_edge_litert", "detectron2", "torchvision", "lpips", "mediapipe", "torch_fidelity"}
+MODEL_PACKAGES = {"ai_edge_litert", "detectron2", "torchvision", "lpips", "mediapipe", "torch_fidelity", "dlib"}
 
 
 def _kind(path: str) -> str:

@@ -25,9 +25,9 @@ EXAMPLE["<footage>"] = EXAMPLE["<new>"]
 RERUNS = {
     "`report`": "report",
     "`evaluation`": "evaluate, evaluate_reconstruction, evaluate_external, `report`",
-    "`evaluation.metrics`, `evaluation.flow`": "fetch_metric_weights, `evaluation`",
+    "`evaluation.metrics`, `evaluation.flow`": "fetch_metric_weights, remeasure_faces, `evaluation`",
     "`sign`": "sign, `report`",
-    "`fuse`": "fuse, redetect_poses, evaluate, evaluate_reconstruction, sign, `report`",
+    "`fuse`": "fuse, redetect_poses, remeasure_faces, evaluate, evaluate_reconstruction, sign, `report`",
     "`refine`": "train_refiner, refine_regions, `fuse`",
     "`face`": "enhance_faces, `refine`",
     "`face_index`": "index_faces, index_footage_faces, `face`",
@@ -46,7 +46,7 @@ RERUNS = {
     "`pose`": "estimate_poses, retarget_motion, measure_faces, `matting`",
     "`frames`": "extract_frames, `pose`",
     "`motion`": "retarget_motion, find_references, generate_foreground, warp_references, enhance_faces, refine_regions, fuse, "
-    "redetect_poses, sign, `evaluation`",
+    "redetect_poses, remeasure_faces, sign, `evaluation`",
     "`targets.<target>.matte`": "fetch_matte_weights@<target>, `matting`",
     "`targets.<target>.matting`": "`matting`",
     "`targets.<target>.crop`": "`crop`",
@@ -62,7 +62,7 @@ RERUNS = {
     "index_footage_faces@<footage>, keep_footage_references@<footage>, continue_appearance@<footage>, find_references, `generate`, `sign`",
     "`pairs.<pair>.motion`": "retarget_motion@<pair>, find_references@<pair>, generate_foreground@<pair>, warp_references@<pair>, "
     "enhance_faces@<pair>, refine_regions@<pair>, "
-    "fuse@<pair>, redetect_poses@<pair>, evaluate@<pair>, sign@<pair>, report",
+    "fuse@<pair>, redetect_poses@<pair>, remeasure_faces@<pair>, evaluate@<pair>, sign@<pair>, report",
     "`pairs.<pair>.redetect`": "fetch_redetection_weights@<pair>, redetect_poses@<pair>, evaluate@<pair>, report",
     "`clips.<clip>.video` of a driver": "fetch_hand_weights@<clip>, extract_frames@<clip>, estimate_poses@<clip>, measure_faces@<clip>, "
     "`pairs.<pair>.motion`",

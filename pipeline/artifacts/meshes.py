@@ -1,12 +1,12 @@
-"""Face meshes: in each frame of a clip the points of the subject's face and the scores of its expression (Parquet)."""
+"""Face meshes: in each frame of a clip or a result the points of the subject's face and the scores of its expression (Parquet)."""
 
 import os
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
+from pipeline.artifacts.source import IN_MEMORY, Source
 from pipeline.artifacts.store import read_size, readable
 from pipeline.artifacts.tables import read_table, write_table
 
@@ -26,7 +26,7 @@ class Meshes:
     presence: np.ndarray
     size_hw: tuple[int, int]
     skipped: tuple[str, ...]
-    source: Path = Path()
+    source: Source = IN_MEMORY["meshes"]
 
     def __len__(self) -> int:
         return len(self.presence)
@@ -58,7 +58,8 @@ def read_meshes(path: str | os.PathLike[str]) -> Meshes:
     with readable(path, "table of face meshes", REMEDY):
         points, expression = (_array(table, name, shape) for name, shape in zip(("points", "expression"), attributes["shape"], strict=True))
         presence = table.column("presence").to_numpy()
-        return Meshes(points, expression, presence, read_size(attributes, "size_hw"), tuple(attributes["skipped"]), Path(path))
+        source = Source.of(path, "face meshes", "measure_faces")
+        return Meshes(points, expression, presence, read_size(attributes, "size_hw"), tuple(attributes["skipped"]), source)
 
 
 def _array(table: pa.Table, name: str, shape: list[int]) -> np.ndarray:

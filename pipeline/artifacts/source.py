@@ -4,11 +4,12 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-MADE_BY = {  # ends of names in data/foregrounds
+MADE_BY = {  # ends of names in data/foregrounds and data/meshes
     "generated": "generate_foreground",
     "warped": "warp_references",
     "enhanced": "enhance_faces",
     "refined": "refine_regions",
+    "remeasured": "remeasure_faces",
 }
 
 
@@ -36,4 +37,4 @@ class Source:
         return f"Run: dvc repro {self.stage}".rstrip()
 
 
-IN_MEMORY = {what: Source(what) for what in ("keypoints", "foregrounds", "residuals", "crops")}
+IN_MEMORY = {what: Source(what) for what in ("keypoints", "foregrounds", "residuals", "crops", "meshes")}

@@ -125,6 +125,6 @@ def assets_of_evaluation(metrics: Any, flow: Any) -> list[str]:
         raise InputError(f"evaluation.metrics must be a list of names, [psnr, ssim], found {metrics!r}: correct it in params.yaml.")
     if not isinstance(flow, str):
         raise InputError(f"evaluation.flow must be a name, dis or raft, found {flow!r}: correct it in params.yaml.")
-    assets = {"alex": "st_alex", "fid": "fid_inception", "is": "fid_inception"}
+    assets = {"alex": "st_alex", "fid": "fid_inception", "is": "fid_inception", "face_identity": "face_identity"}
     assets |= {name: name for name in ("lpips_alex", "lpips_vgg", "raft")}
     return sorted({"st_vgg16"} | {assets[name] for name in (*metrics, flow) if name in assets})

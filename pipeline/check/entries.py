@@ -22,6 +22,7 @@ OPTIONAL = {
     "pairs": (),
     "external": (),
 }
+MADE = ("redetected", "remeasured", "identities")  # ends of what is made of a pair beside what is made of clips
 PATHS = {"clips": ("video", "labels"), "external": ("video",)}
 DICTS = {"targets": KEYS["targets"][2:], "footage": ("matting",), "pairs": ("motion",)}
 
@@ -103,7 +104,7 @@ def _pair_faults(clips: Entries, targets: Entries, pairs: Entries) -> list[str]:
         if not wrong and name != pair_name(driver, target):
             wrong.append(f"pairs.{name} must be named {pair_name(driver, target)}, after its driver and target")
         faults += wrong
-        taken = next((clip for clip in clips if clip in (name, f"{name}-redetected")), None)
+        taken = next((clip for clip in clips if clip in {name, *(f"{name}-{made}" for made in MADE)}), None)
         if taken:
             faults.append(f"clips.{taken} has the name of what the pair {name} makes: rename the clip")
     return faults

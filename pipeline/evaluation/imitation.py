@@ -10,12 +10,24 @@ from pipeline.artifacts.agree import require_motion, require_same_length, requir
 from pipeline.artifacts.crops import Crops
 from pipeline.artifacts.foregrounds import Foregrounds
 from pipeline.artifacts.frames import Frames
+from pipeline.artifacts.identities import Identities
 from pipeline.artifacts.keypoints import ORIGINS, Track
+from pipeline.artifacts.meshes import Meshes
 from pipeline.body.skeleton import Skeleton
 from pipeline.errors import InputError
 from pipeline.evaluation.external import External
+from pipeline.evaluation.faces import compare_faces, compare_identities
 from pipeline.evaluation.inception import Gallery, Inception
-from pipeline.evaluation.settings import IMITATION, EvaluationParams, finite_mean, listed, not_computed, temporal_settings, window_of
+from pipeline.evaluation.settings import (
+    IMITATION,
+    EvaluationParams,
+    external_faces,
+    finite_mean,
+    listed,
+    not_computed,
+    temporal_settings,
+    window_of,
+)
 from pipeline.evaluation.temporal import Flow, consistency, flicker, flow_and_mask, warping_error, window_borders
 from pipeline.picture.framing import training_crop
 from pipeline.picture.geometry import apply_affine, sample_crop
@@ -26,10 +38,20 @@ BLOCK = 8
 
 
 @dataclass(frozen=True)
+class PairFaces:
+    """Meshes of the driver, of the target's own clip and of the result, and who the faces of these two are."""
+
+    driver: Meshes
+    target: Meshes
+    result: Meshes
+    identities: Identities
+
+
+@dataclass(frozen=True)
 class PairInputs:
     """What is read of a pair: what was generated, the driver, the motion; the target's true crops, which FID compares with.
 
-    fused: the result, None where another system's is scored; redetected: the poses seen in it, None where nobody looked.
+    fused: the result, None where another system's is scored; redetected: the poses seen in it, None where nobody looked; faces likewise.
     """
 
     generated: Foregrounds
@@ -39,6 +61,7 @@ class PairInputs:
     crops: Crops | None = None
     fused: Frames | None = None
     redetected: Track | None = None
+    faces: PairFaces | None = None
 
 
 def evaluate_imitation(inputs: PairInputs, params: EvaluationParams, flow: Flow, inception: Inception | None = None) -> dict[str, Any]:
@@ -55,7 +78,25 @@ def evaluate_imitation(inputs: PairInputs, params: EvaluationParams, flow: Flow,
         settings["not_computed"].setdefault("pose", "the poses of the result were not detected again: set redetect for this pair")
     elif "pose" in params.metrics:
         scores |= pose_scores(inputs.motion, inputs.generated.crop, inputs.redetected)
-    return {**({"imitation": scores} if scores else {}), "settings": settings}
+    values = {**scores, **_face_scores(inputs, params, settings)}
+    return {**({"imitation": values} if values else {}), "settings": settings}
+
+
+def _face_scores(inputs: PairInputs, params: EvaluationParams, settings: dict[str, Any]) -> dict[str, float | None]:
+    """Scores of the result's faces; how they came about, and why some have none, goes into the settings."""
+    faces = inputs.faces
+    if faces is None:
+        return {}
+    frames = np.flatnonzero(inputs.motion.present)
+    require_same_length(inputs.motion, faces.driver, faces.result)
+    compared = compare_faces(faces.driver, faces.result, ("driver", "result"), frames, params)
+    identity = compare_identities(faces.identities, faces.result, faces.target, params)
+    if said := compared.said():
+        print(f"evaluate: {said}.")
+    if found := compared.settings | identity.settings:
+        settings["faces"] = found
+    settings["not_computed"] |= compared.why | identity.why
+    return compared.values | identity.values
 
 
 def evaluate_external_imitation(
@@ -79,6 +120,7 @@ def evaluate_external_imitation(
         where = f"external.{external.name}.first_frame"
         raise InputError(f"{external.video} must show the driver's motion, found nothing within half a frame of its frames: see {where}")
     settings["not_computed"].setdefault("pose", "the poses of another system's result are not detected again")
+    settings["not_computed"] |= external_faces(params, IMITATION)
     settings["external"] = {**external.settings(), "frames_without_counterpart": missing}
     return {**({"external": {external.name: scores}} if scores else {}), "settings": settings}
 

@@ -21,6 +21,7 @@ from pipeline.evaluation.perceptual import Distance
 from pipeline.evaluation.settings import (
     RECONSTRUCTION,
     EvaluationParams,
+    external_faces,
     fidelity_settings,
     finite_mean,
     listed,
@@ -113,6 +114,7 @@ def evaluate_external_reconstruction(
     _measure(measured, predict, crops, track, split, window, params, distances, flow)
     values = _summary(measured, external.name, params)
     settings = _settings(measured, crops, split, window, params, split_params)
+    settings["not_computed"] |= external_faces(params, RECONSTRUCTION)
     return {**({"external": {external.name: values}} if values else {}), "settings": {**settings, "external": external.settings()}}
 
 

@@ -28,10 +28,14 @@ Metric = Literal[
     "flicker",
     "motion_consistency",
     "pose",
+    "face_landmarks",
+    "face_expression",
+    "face_identity",
 ]
 DISTANCES = ("st_lpips", "alex", "lpips_alex", "lpips_vgg")
-RECONSTRUCTION = ("psnr", "psnr_person", "ssim", *DISTANCES, "sharpness", "fid", "is", "tcm", "e_warp", "flicker")
-IMITATION = ("motion_consistency", "e_warp", "flicker", "fid", "is", "pose")
+FACES = ("face_landmarks", "face_expression", "face_identity")
+RECONSTRUCTION = ("psnr", "psnr_person", "ssim", *DISTANCES, "sharpness", "fid", "is", "tcm", "e_warp", "flicker", *FACES[:2])
+IMITATION = ("motion_consistency", "e_warp", "flicker", "fid", "is", "pose", *FACES)
 NEEDS = {  # file by name, or where it comes from
     "st_lpips": "vgg_shift_tolerant.pth",
     "alex": "alex_shift_tolerant.pth",
@@ -39,7 +43,15 @@ NEEDS = {  # file by name, or where it comes from
     "lpips_vgg": "vgg16-397923af.pth and the package lpips",
     "fid": "pt_inception-2015-12-05-6726825d.pth and the package torch-fidelity (extra `fid`)",
     "is": "pt_inception-2015-12-05-6726825d.pth and the package torch-fidelity (extra `fid`)",
+    "face_identity": "dlib_face_recognition_resnet_model_v1.dat and the package dlib-bin (extra `identity`)",
 }
+
+
+class FaceScoreParams(Section):
+    """Section `evaluation.faces` of params.yaml: which faces are compared."""
+
+    min_eyes_px: float = Field(ge=1)
+    max_turn_deg: float = Field(gt=0, le=180)
 
 
 class EvaluationParams(Section):
@@ -53,6 +65,7 @@ class EvaluationParams(Section):
     driver_margin: float = Field(ge=1, le=4)
     watch_px: int = Field(ge=64, le=2160)
     watch_frames: int = Field(ge=1)
+    faces: FaceScoreParams
 
 
 def window_of(generated: Foregrounds) -> int:
@@ -67,6 +80,12 @@ def not_computed(params: EvaluationParams, metrics: tuple[str, ...]) -> dict[str
     """What each unlisted metric of `metrics` needs: name → sentence."""
     needs = {name: f", needs {NEEDS[name]}" if name in NEEDS else "" for name in metrics if name not in params.metrics}
     return {name: f"add {name} to evaluation.metrics{file}" for name, file in needs.items()}
+
+
+def external_faces(params: EvaluationParams, metrics: tuple[str, ...]) -> dict[str, str]:
+    """Why those of `metrics` that are of faces have no score where another system's result is scored."""
+    asked = [name for name in FACES if name in params.metrics and name in metrics]
+    return dict.fromkeys(asked, "the faces of another system's result are not measured")
 
 
 def finite_mean(values: Sequence[float]) -> float:

@@ -5,14 +5,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.artifacts.agree import require_one_motion
+from pipeline.artifacts.agree import require_one_motion, require_same_length
+from pipeline.artifacts.composites import Composites
 from pipeline.artifacts.crops import Crops
 from pipeline.artifacts.foregrounds import Foregrounds
 from pipeline.artifacts.frames import Frames
 from pipeline.artifacts.keypoints import Track
+from pipeline.artifacts.meshes import Meshes
 from pipeline.artifacts.residuals import Residuals
 from pipeline.body.regions import RegionParams
-from pipeline.evaluation.composites import Composites
+from pipeline.evaluation.faces import compare_faces
 from pipeline.evaluation.inception import Inception
 from pipeline.evaluation.perceptual import Distance
 from pipeline.evaluation.reconstruction import evaluate_reconstruction
@@ -20,12 +22,13 @@ from pipeline.evaluation.region_scores import score_regions
 from pipeline.evaluation.settings import EvaluationParams
 from pipeline.evaluation.temporal import Flow
 from pipeline.evaluation.watch import WatchScores, score_watched
-from pipeline.timeline.split import SplitParams
+from pipeline.timeline.split import SplitParams, split_frames
 
 
 @dataclass(frozen=True)
 class TargetInputs:
-    """The artifacts of a target and its self pair; warped: the foreground with real pixels carried into it."""
+    """The artifacts of a target and its self pair; warped: the foreground with real pixels carried into it; the target's and the result's
+    face meshes."""
 
     fused: Frames
     generated: Foregrounds
@@ -37,6 +40,8 @@ class TargetInputs:
     plate: Frames
     crops: Crops
     track: Track
+    meshes: Meshes
+    remeasured: Meshes
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,7 @@ def score_target(
     scores["regions"], scores["settings"]["regions"], by_frame = score_regions(
         i.frames, i.plate, i.warped, i.enhanced, i.refined, i.track, params, split, regions, distances
     )
+    scores["settings"]["not_computed"] |= _score_faces(i, params, split, scores, by_frame)
     # The same frames at the size people watch.
     composites = Composites(i.generated, i.warped, i.enhanced, i.refined, i.plate, i.fused)
     watched = score_watched(composites, i.frames, i.mattes, i.track, params, split, distances)
@@ -82,3 +88,20 @@ def score_target(
         for row in rows:
             row[name] = values.get(int(row["frame"]), math.nan)
     return TargetScores({name: values for name, values in scores.items() if values}, rows, watched)
+
+
+def _score_faces(
+    inputs: TargetInputs, params: EvaluationParams, split: SplitParams, scores: dict[str, Any], by_frame: dict[str, dict[int, float]]
+) -> dict[str, str]:
+    """Add the scores of the faces in held-out frames to those of the reconstruction; returns why some have none."""
+    require_same_length(inputs.track, inputs.meshes, inputs.remeasured)
+    held_out = split_frames(inputs.track.present, split).held_out
+    faces = compare_faces(inputs.meshes, inputs.remeasured, ("truth", "result"), held_out, params)
+    if said := faces.said():
+        print(f"evaluate_reconstruction: {said}.")
+    if faces.values:
+        scores.setdefault("reconstruction", {}).update(faces.values)
+    if faces.settings:
+        scores["settings"]["faces"] = faces.settings
+    by_frame |= {f"reconstruction_{name}": values for name, values in faces.by_frame.items()}
+    return faces.why

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from pipeline.artifacts.agree import require_same_length
+from pipeline.artifacts.composites import Composites
 from pipeline.artifacts.frames import Frames
 from pipeline.artifacts.keypoints import Track
 from pipeline.evaluation.baselines import MOVED, NEAREST_POSE, WARPED, moved, nearest_pose, pasted, root_shift, warped
-from pipeline.evaluation.composites import Composites
 from pipeline.evaluation.fidelity import person_pixels, psnr, sharpness
 from pipeline.evaluation.perceptual import LEAST_PX, Distance
 from pipeline.evaluation.settings import EvaluationParams, finite_mean

@@ -1,5 +1,6 @@
 """The mesh of the subject's face in each frame of a clip, and its expression. Not in the paper, whose faces are five joints."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -49,19 +50,27 @@ def measure_faces(inputs: MeasureInputs, params: FaceMeshParams, regions: Region
     require_same_length(track, frames)
     face = track.skeleton.face
     if params.network == "none" or face is None:
-        nothing = np.empty((len(frames), 0, 3), np.float32), np.empty((len(frames), 0), np.float32), np.zeros(len(frames), np.float32)
-        write_meshes(out, Meshes(*nothing, frames.size_hw, ("no face is measured here",)))
+        write_meshes(out, no_meshes(len(frames), frames.size_hw, "no face is measured here"))
         return 0
     boxes, skipped = drop_unusable(region_boxes(track.points, track.skeleton, regions), track.size_hw, params.min_side_px)
-    meshes = _measure(frames, track, boxes[face.name], FaceMesh(inputs.weights, params.threads), params.min_presence)
-    reasons = list(skipped[face.name])
-    unsure = int((np.isfinite(boxes[face.name]).all(axis=1) & ~meshes.seen).sum())
-    if unsure:
-        reasons.append(f"{unsure} of {len(frames)} frames: the face is turned away or hidden")
+    images = (image for _, block in frames.blocks(BLOCK) for image in block)
+    rows, looked, seen = MeshRows(len(frames)), np.isfinite(boxes[face.name]).all(axis=1), 0
+    network = FaceMesh(inputs.weights, params.threads)
+    with Progress(len(frames), "measure_faces") as progress:
+        for n, (_, found, presence) in enumerate(follow_face(network, images, track, boxes[face.name], params.min_presence)):
+            rows.put(n, found, presence)
+            seen += found is not None
+            progress.advance()
+    reasons = [*skipped[face.name], *unsure(int(looked.sum()) - seen, len(frames))]
     for reason in reasons:
         print(f"measure_faces: {reason}.")
-    write_meshes(out, Meshes(meshes.points, meshes.expression, meshes.presence, meshes.size_hw, tuple(reasons)))
-    return int(meshes.seen.sum())
+    write_meshes(out, rows.meshes(frames.size_hw, tuple(reasons)))
+    return seen
+
+
+def unsure(frames: int, of: int) -> list[str]:
+    """Why so many frames of a clip have no face where one was looked for; nothing to say for none."""
+    return [f"{frames} of {of} frames: the face is turned away or hidden"] if frames else []
 
 
 def first_looks(points: np.ndarray, track: Track, box: np.ndarray, before: np.ndarray | None) -> list[Roi]:
@@ -88,20 +97,43 @@ def look_at_face(network: FaceMesh, image: np.ndarray, squares: list[Roi]) -> Fa
     return best
 
 
-def _measure(frames: Frames, track: Track, boxes: np.ndarray, network: FaceMesh, min_presence: float) -> Meshes:
-    t = len(frames)
-    points, expression = np.full((t, POINTS, 3), np.nan, np.float32), np.full((t, len(EXPRESSIONS)), np.nan, np.float32)
-    presence = np.zeros(t, np.float32)
+def follow_face(
+    network: FaceMesh, images: Iterable[np.ndarray], track: Track, boxes: np.ndarray, min_presence: float
+) -> Iterator[tuple[np.ndarray, Face | None, float]]:
+    """Each image (h w 3) uint8 of a clip with the face in its box (t 4), None where none is sure enough, and how sure the network was.
+
+    track: the joints, which tell how the face lies; a frame without a box has a presence of 0.
+    """
     before: np.ndarray | None = None
-    with Progress(t, "measure_faces") as progress:
-        for start, images in frames.blocks(BLOCK):
-            for n, image in enumerate(images, start):
-                found = None
-                if np.isfinite(boxes[n]).all():
-                    found = look_at_face(network, image, first_looks(track.points[n].astype(np.float64), track, boxes[n], before))
-                    presence[n] = found.presence
-                before = found.points if found is not None and found.presence >= min_presence else None
-                if found is not None and before is not None:
-                    points[n], expression[n] = found.points, found.expression
-            progress.advance(len(images))
-    return Meshes(points, expression, presence, frames.size_hw, ())
+    for n, image in enumerate(images):
+        found = None
+        if np.isfinite(boxes[n]).all():
+            found = look_at_face(network, image, first_looks(track.points[n].astype(np.float64), track, boxes[n], before))
+        face = found if found is not None and found.presence >= min_presence else None
+        before = None if face is None else face.points
+        yield image, face, 0.0 if found is None else found.presence
+
+
+class MeshRows:
+    """Meshes of t frames that are found one by one."""
+
+    def __init__(self, t: int) -> None:
+        self._points = np.full((t, POINTS, 3), np.nan, np.float32)
+        self._expression = np.full((t, len(EXPRESSIONS)), np.nan, np.float32)
+        self._presence = np.zeros(t, np.float32)
+
+    def put(self, n: int, face: Face | None, presence: float) -> None:
+        """The n-th frame's face, None where it has none."""
+        self._presence[n] = presence
+        if face is not None:
+            self._points[n], self._expression[n] = face.points, face.expression
+
+    def meshes(self, size_hw: tuple[int, int], skipped: tuple[str, ...]) -> Meshes:
+        """All of them, and why frames have none."""
+        return Meshes(self._points, self._expression, self._presence, size_hw, skipped)
+
+
+def no_meshes(t: int, size_hw: tuple[int, int], why: str) -> Meshes:
+    """The table of a clip of t frames whose faces nobody measured."""
+    nothing = np.empty((t, 0, 3), np.float32), np.empty((t, 0), np.float32), np.zeros(t, np.float32)
+    return Meshes(*nothing, size_hw, (why,))

@@ -42,6 +42,8 @@ METHODS = {
 BETTER = {
     **dict.fromkeys(("psnr", "psnr_person", "ssim", "tcm", "motion_consistency", "pose_detected", "is"), "higher"),
     **dict.fromkeys(("st_lpips", "alex", "lpips_alex", "lpips_vgg", "e_warp", "pose_error_px", "fid"), "lower"),
+    **dict.fromkeys(("face_landmarks", "face_expression", "face_identity"), "lower"),
+    **dict.fromkeys(("face_expression_still", "face_identity_own"), "to compare with"),
     **dict.fromkeys(("sharpness", "flicker"), "near 1"),
 }
 STAGES = ("warped", "enhanced", "refined")
@@ -89,6 +91,16 @@ def regions_table(scores: Mapping[str, Any]) -> str:
         for metric in sorted({m for values in stages.values() if isinstance(values, Mapping) for m in values}):
             rows.append([region, metric, BETTER.get(metric, ""), *(stages.get(stage, {}).get(metric) for stage in STAGES)])
     return table(["region", "metric", "better", *STAGES], rows) if rows else ""
+
+
+def faces_line(scores: Mapping[str, Any]) -> str:
+    """One line on the faces that could not be compared, and why; empty when all were, or when nobody compared them."""
+    faces = scores.get("settings", {}).get("faces", {})
+    left_out = faces.get("left_out")
+    if not left_out:
+        return ""
+    reasons = ", ".join(f"{count} {reason}" for reason, count in left_out.items())
+    return paragraph(f"Faces compared in {faces['compared']} of {faces['frames']} frames; left out: {reasons}.")
 
 
 def settings_lines(scores: Mapping[str, Any]) -> str:

@@ -72,7 +72,7 @@ def pair_section(run: Run, name: str, driver: str, target: str) -> list[str]:
     others = run.others(driver, target) if driver != target else {}
     if scores is not None or others:
         parts += [heading(3, "Imitation"), metrics.imitation_table(scores or {}, metrics.scores_of(others))]
-        parts += [metrics.settings_lines(scores or {}), metrics.settings_of(others)]
+        parts += [metrics.faces_line(scores or {}), metrics.settings_lines(scores or {}), metrics.settings_of(others)]
     parts += _retargeting(run, name, track)
     if generated is not None and track is not None:
         at = pictures.chosen(track.present, run.params.sheet_frames)
@@ -106,7 +106,8 @@ def target_section(run: Run, name: str, clip: str, split: SplitParams) -> list[s
     others = run.others(clip, name)
     if scores is not None or others:
         parts += [heading(3, "Reconstruction of held-out frames"), metrics.reconstruction_table(scores or {}, metrics.scores_of(others))]
-        parts += [metrics.regions_table(scores or {}), metrics.settings_lines(scores or {}), metrics.settings_of(others)]
+        parts += [metrics.faces_line(scores or {}), metrics.regions_table(scores or {})]
+        parts += [metrics.settings_lines(scores or {}), metrics.settings_of(others)]
     columns = run.open(f"metrics/frames/{name}.tsv", read_curve) or {}
     if crops is not None and fused is not None:
         parts += _worst(run, columns, crops, fused)

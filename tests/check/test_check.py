@@ -169,7 +169,7 @@ def test_a_pair_is_named_after_its_two(tmp_path):
     assert fault == "pairs.ben2ann must be named ben-to-ann, after its driver and target"
 
 
-@pytest.mark.parametrize("name", ["ben-to-ann", "ben-to-ann-redetected"])
+@pytest.mark.parametrize("name", ["ben-to-ann", *(f"ben-to-ann-{made}" for made in ("redetected", "remeasured", "identities"))])
 def test_no_clip_writes_where_a_pair_does(name, tmp_path):
     fault = only(write(tmp_path, **{f"clips__{name.replace('-to-', '_to_')}": cast()["clips"]["ben"]}))
     assert fault == f"clips.{name} has the name of what the pair ben-to-ann makes: rename the clip"

@@ -58,7 +58,8 @@ def test_constraints_are_names_and_versions():
 def test_constraints_fit_what_the_project_asks_for():
     pinned = {canonicalize_name(name): version for name, version in PINNED.items()}
     extras = PROJECT["optional-dependencies"]
-    asked = [Requirement(line) for lines in (PROJECT["dependencies"], *(extras[e] for e in ("test", "labels", "fid"))) for line in lines]
+    lists = (PROJECT["dependencies"], *(extras[e] for e in ("test", "labels", "fid", "identity")))
+    asked = [Requirement(line) for lines in lists for line in lines]
     assert len(asked) > 20
     for requirement in asked:
         version = pinned[canonicalize_name(requirement.name)]

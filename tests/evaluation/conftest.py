@@ -15,7 +15,7 @@ from pipeline.artifacts.keypoints import ORIGINS, Keypoints, Track, write_keypoi
 from pipeline.artifacts.residuals import create_residuals
 from pipeline.body.regions import RegionParams, drop_unusable, region_boxes
 from pipeline.body.skeleton import load_skeleton
-from pipeline.evaluation.settings import EvaluationParams
+from pipeline.evaluation.settings import EvaluationParams, FaceScoreParams
 from pipeline.evaluation.temporal import MaskParams
 from pipeline.picture.framing import training_crop
 from pipeline.picture.geometry import sample_crop
@@ -120,7 +120,7 @@ def scene(tmp_path, drawn) -> Scene:
 @pytest.fixture
 def params() -> EvaluationParams:
     mask = MaskParams(consistency=0.01, consistency_px2=0.5, boundary=0.01, boundary_px2=0.002)
-    watched = {"watch_px": 96, "watch_frames": 40}
+    watched = {"watch_px": 96, "watch_frames": 40, "faces": FaceScoreParams(min_eyes_px=8.0, max_turn_deg=60.0)}
     return EvaluationParams(metrics=METRICS, flow="dis", mask=mask, static_below=1e-6, dilate_px=4, driver_margin=1.25, **watched)
 
 

@@ -204,6 +204,7 @@ evaluation:
   static_below: 1.0e-6
   dilate_px: 4
   driver_margin: 1.25
+  faces: {min_eyes_px: 8, max_turn_deg: 60}
   watch_px: 96
   watch_frames: 40
 """

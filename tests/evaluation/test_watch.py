@@ -6,11 +6,11 @@ import cv2
 import numpy as np
 import pytest
 
+from pipeline.artifacts.composites import Composites
 from pipeline.artifacts.foregrounds import FLOWS, SHARES, CarriedFields, Foregrounds, create_foregrounds, open_foregrounds
 from pipeline.artifacts.frames import create_frames, open_frames
 from pipeline.artifacts.residuals import open_residuals
 from pipeline.errors import InputError
-from pipeline.evaluation.composites import Composites
 from pipeline.evaluation.fidelity import IDENTICAL_DB
 from pipeline.evaluation.watch import KEPT, METHODS, score_watched
 from pipeline.timeline.split import SplitParams

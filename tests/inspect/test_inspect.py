@@ -130,6 +130,13 @@ def test_model_shows_tensors_and_its_description(tmp_path: Path) -> None:
 
 def test_scores_and_curves(tmp_path: Path) -> None:
     write_scores(tmp_path / "s.json", {"reconstruction": {"psnr": 26.5}})
+    faces = {"frames": 9, "compared": 0, "left_out": {"no face found (result)": 9}}
+    why = {"face_landmarks": "no frame has a face"}
+    write_scores(tmp_path / "f.json", {"imitation": {"face_landmarks": None}, "settings": {"faces": faces, "not_computed": why}})
+    text = inspect(tmp_path / "f.json").text()
+    assert "imitation.face_landmarks: None" in text
+    assert "settings.faces.left_out.no face found (result): 9" in text
+    assert "settings.not_computed.face_landmarks: no frame has a face" in text
     write_curve(tmp_path / "c.tsv", [{"step": 0, "loss": 2.0}, {"step": 1, "loss": 1.0}])
     assert "reconstruction.psnr: 26.5" in inspect(tmp_path / "s.json").text()
     assert "loss: first 2, last 1" in inspect(tmp_path / "c.tsv").text()

@@ -110,6 +110,17 @@ def test_every_pair_is_shown_its_own_scores_and_every_target_its_own(run_folder:
     assert "26.50" in told["target-ann"]
 
 
+def test_a_pair_and_a_target_say_which_faces_were_left_out(run_folder: Path, build: Build) -> None:
+    for name, count in (("ann", 3), ("bob-to-ann", 5)):
+        faces = {"frames": 8, "compared": 8 - count, "left_out": {"no face found (result)": count}}
+        write_scores(run_folder / f"metrics/{name}.json", {"settings": {"faces": faces, "not_computed": {}}})
+    sections = re.split(r'(?=<h2 id=")', build(run_folder))
+    told = {re.match(r'<h2 id="([^"]+)"', part)[1]: part for part in sections if part.startswith("<h2 id=")}  # type: ignore[index]
+    for anchor, count in (("target-ann", 3), ("pair-bob-to-ann", 5)):
+        line = f"Faces compared in {8 - count} of 8 frames; left out: {count} no face found (result)."
+        assert [name for name, part in told.items() if line in part] == [anchor]
+
+
 def test_the_worst_held_out_frames_are_those_of_the_lowest_scores(run_folder: Path, build: Build, monkeypatch) -> None:
     shown = []
     monkeypatch.setattr(pictures, "worst", lambda _crops, _fused, rows, unit: shown.append((rows, unit)) or b"")

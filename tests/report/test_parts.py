@@ -9,6 +9,7 @@ from pipeline.report.curves import POINTS, charts
 from pipeline.report.experiments import experiment_sections
 from pipeline.report.facts import camera_warning, matte_table, ranges, skipped_regions
 from pipeline.report.metrics import (
+    faces_line,
     imitation_table,
     paper_table,
     reconstruction_table,
@@ -72,6 +73,21 @@ def test_other_systems_stand_beside_ours() -> None:
     assert row(html, "tcm")[2:4] == ["–", "0.5"]
     assert "a.mp4" in settings_of(files)
     assert settings_of({}) == ""
+
+
+def test_faces_that_were_left_out_are_said_and_scores_that_are_null_are_dashes() -> None:
+    left_out = {"no face found (result)": 3, "under 16 px between the eyes (driver)": 2}
+    scores = {
+        "imitation": {"face_landmarks": None, "face_identity": 0.31, "face_identity_own": 0.25},
+        "settings": {"faces": {"frames": 9, "compared": 4, "left_out": left_out}, "not_computed": {"face_landmarks": "no frame"}},
+    }
+    line = "Faces compared in 4 of 9 frames; left out: 3 no face found (result), 2 under 16 px between the eyes (driver)."
+    assert line in faces_line(scores)
+    assert faces_line({}) == faces_line({"settings": {"faces": {"frames": 9, "compared": 9, "left_out": {}}}}) == ""
+    html = imitation_table(scores)
+    assert row(html, "face_landmarks")[:3] == ["face_landmarks", "lower", "–"]
+    assert row(html, "face_identity_own")[1:3] == ["to compare with", "0.25"]
+    assert "face_landmarks: not computed: no frame" in settings_lines(scores)
 
 
 def test_regions_stand_in_the_order_of_the_stages() -> None:

@@ -1,4 +1,4 @@
-"""The self pair's frames at the source's resolution, as fusion composes them (Eq. 8 and 9), after each stage that made them."""
+"""A result's frames at the source's resolution, as fusion composes them (Eq. 8 and 9), after each stage that made them."""
 
 from dataclasses import dataclass
 from functools import cached_property
