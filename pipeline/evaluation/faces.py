@@ -18,7 +18,7 @@ from pipeline.networks.face_mesh import EXPRESSIONS, EYE_CORNERS
 COMPARED = ("face_landmarks", "face_expression")
 IDENTITY = "face_identity"
 FOREHEAD, CHIN = 10, 152  # of the mesh, on the middle line
-LEAST_OWN = 2  # faces of the target, so that there are two halves
+LEAST_OWN = 5  # faces of the target that tell who it is: a lone one may be none
 EXPRESSED = [i for i, name in enumerate(EXPRESSIONS) if name != "_neutral"]
 SENTENCES = {
     "face_landmarks": "mean distance of the mesh's points, laid over each other by a similarity in the picture (least squares), over the "
@@ -136,7 +136,7 @@ def compare_faces(true: Meshes, found: Meshes, whose: tuple[str, str], frames: n
 def compare_identities(identities: Identities, result: Meshes, target: Meshes, params: EvaluationParams) -> FaceScores:
     """Score whose face the result shows: face_identity, beside it what the target's own frames have among themselves.
 
-    No key when nobody asked for it; None, and `why`, when the result or the target has no face to compare.
+    No key when nobody asked for it; None, and `why`, when the result has no face to compare or the target fewer than LEAST_OWN.
     """
     scores = FaceScores()
     if IDENTITY not in params.metrics:
@@ -146,11 +146,13 @@ def compare_identities(identities: Identities, result: Meshes, target: Meshes, p
         return scores
     made, own = _usable_ones(identities.result, result, params), _usable_ones(identities.target, target, params)
     scores.settings = {"described": {"result": len(made), "target": len(own)}, IDENTITY: SENTENCES[IDENTITY]}
-    lacking = [name for name, faces in (("result", made), ("target", own)) if not len(faces)]
-    scores.values[IDENTITY] = None if lacking else identity_distance(made, own)
-    if lacking:
-        scores.why[IDENTITY] = f"no frame of the {' and none of the '.join(lacking)} has a face that can be compared"
-    if len(own) >= LEAST_OWN:
+    enough = len(own) >= LEAST_OWN
+    scores.values[IDENTITY] = identity_distance(made, own) if enough and len(made) else None
+    if not enough:
+        scores.why[IDENTITY] = f"{len(own)} of the target's own faces can be compared, at least {LEAST_OWN} tell who it is"
+    elif not len(made):
+        scores.why[IDENTITY] = "no frame of the result has a face that can be compared"
+    if enough:
         scores.values["face_identity_own"] = identity_distance(own[len(own) // 2 :], own[: len(own) // 2])
         scores.settings["face_identity_own"] = SENTENCES["face_identity_own"]
     return scores
