@@ -29,6 +29,7 @@ class ReferenceDrawer:
         self.root, self.hands = skeleton.index(skeleton.root), skeleton.hands()
         self.size = body_size(points[self.rows])
         self.hidden = Hidden(points[self.rows], skeleton, self.size)
+        self.covered = self.hidden.covered(points)
         self.wanted = np.concatenate([gap_distances(points[rows], self.root, self.hands) for rows in kept])
 
     def draw(self, window: np.ndarray, count: int, generator: np.random.Generator) -> np.ndarray:
@@ -50,13 +51,13 @@ class ReferenceDrawer:
         ordered = usable[np.argsort(distances[usable], kind="stable")]
         first = int(generator.integers(len(ordered)) if far else np.abs(distances[ordered] - wanted).argmin())
         # Of those at least as far, one after another.
-        farther, hidden = ordered[first:], self.hidden.of(self.points[middle])
-        chosen, still_hidden = [int(farther[0])], hidden[farther[0]]
+        farther, covered = ordered[first:], self.covered[middle : middle + 1]
+        chosen, still = [int(farther[0])], self.hidden.by(farther[:1], covered)
         for _ in range(min(count, len(farther)) - 1):
-            lacking = distances[farther] / self.size + COST * np.minimum(hidden[farther], still_hidden).sum(-1)
+            lacking = distances[farther] / self.size + COST * self.hidden.together(covered, still)[0, farther]
             lacking[np.isin(farther, chosen)] = np.inf
             chosen.append(int(farther[lacking.argmin()]))
-            still_hidden = np.minimum(still_hidden, hidden[chosen[-1]])
+            still = np.minimum(still, self.hidden.by(np.array(chosen[-1:]), covered))
         none[: len(chosen)] = self.rows[chosen]
         return none
 

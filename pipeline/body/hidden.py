@@ -14,7 +14,10 @@ COST = 0.5  # what a body that is hidden wholly costs, in sizes of the body: as 
 
 
 class Hidden:
-    """What pictures of a body hide of other poses."""
+    """What pictures of a body (n) hide of other poses (t), limb by limb (l); shares of the whole body: 1 together, if nothing is seen.
+
+    Which of two limbs is in front is not known: both count. What a pose lacks hides nothing.
+    """
 
     def __init__(self, points: np.ndarray, skeleton: Skeleton, size: float) -> None:
         """points (n j 2) of the pictures, size of the body, in one px. Arms and legs count by their lengths; trunk, head and fingers
@@ -23,17 +26,21 @@ class Hidden:
         lengths = [np.linalg.norm(points[:, a] - points[:, b], axis=-1) for a, b in self.limbs]
         middle = np.array([np.median(found[np.isfinite(found)]) if np.isfinite(found).any() else 0.0 for found in lengths])
         self.weights = middle / max(float(middle.sum()), 1e-9)
-        self.covered = self._covered(points)
+        self.pictures = self.covered(points)
 
-    def of(self, query: np.ndarray) -> np.ndarray:
-        """How much of each limb of a query (j 2) each picture hides, (n l), as shares of the whole body: 1 together, if nothing is seen.
+    def by(self, picture: np.ndarray, covered: np.ndarray) -> np.ndarray:
+        """What pictures (t) hide of poses with as much covered (t l): (t l)."""
+        return np.maximum(0, self.pictures[picture] - covered)
 
-        Which of two limbs is in front is not known: both count. What a pose lacks hides nothing.
-        """
-        return np.maximum(0, self.covered - self._covered(query[None])) * self.weights
+    def together(self, covered: np.ndarray, still: np.ndarray) -> np.ndarray:
+        """How much of poses with as much covered (t l), of which as much was still hidden (t l), each picture still hides: (t n)."""
+        total = np.zeros((len(covered), len(self.pictures)))
+        for shown, own, left in zip(self.pictures.T, covered.T, still.T, strict=True):
+            total += np.minimum(np.maximum(0, shown - own[:, None]), left[:, None])
+        return total
 
-    def _covered(self, points: np.ndarray) -> np.ndarray:
-        """Share (n l) of each limb that lies over another in poses (n j 2)."""
+    def covered(self, points: np.ndarray) -> np.ndarray:
+        """How much of each limb lies over another in poses (n j 2): (n l)."""
         shares = np.zeros((len(points), len(self.limbs)))
         for i, (a, b) in enumerate(self.limbs):
             places = points[:, a, None] * (1 - ALONG) + points[:, b, None] * ALONG
@@ -43,7 +50,7 @@ class Hidden:
                     away = _away(places, points[:, c, None], points[:, d, None]) / self.size
                     over = np.maximum(over, np.nan_to_num(np.clip((OVER[1] - away) / (OVER[1] - OVER[0]), 0, 1)))
             shares[:, i] = over.mean(1)
-        return shares
+        return shares * self.weights
 
 
 def _limbs(skeleton: Skeleton) -> list[tuple[int, int]]:

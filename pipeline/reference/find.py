@@ -61,17 +61,17 @@ def find_references(inputs: FindInputs, params: FindParams, split: Split | None)
         costs = np.stack([pose_distances(motion.points[t], references.points, root, hands) for t in frames]) / size
         turned = np.stack([exchanged_sides(motion.points[t], references.points, sides, size) for t in frames])
         costs = costs + EXCHANGED * turned
-        hidden = np.stack([unseen.of(motion.points[t]) for t in frames])
-        still_hidden = np.full(hidden[:, 0].shape, np.inf)
+        covered = unseen.covered(motion.points[frames])
+        still = np.full(covered.shape, np.inf)
         if radius and start < border:
             near = np.abs(frames[:, None] - references.frames[None]) < radius
             costs = np.where(near & references.are_own, np.inf, costs)
         # The nearest steady choice, then, of what it leaves, that which shows what those before it hide.
         for order in range(params.count):
-            lacking = costs + COST * np.minimum(hidden, still_hidden[:, None]).sum(-1) if order else costs
+            lacking = costs + COST * unseen.together(covered, still) if order else costs
             chosen = steady_choice(lacking, params.switch_cost)
             found = lacking[np.arange(len(frames)), chosen]
-            still_hidden = np.minimum(still_hidden, hidden[np.arange(len(frames)), chosen])
+            still = np.minimum(still, unseen.by(chosen, covered))
             rank[frames, order] = np.where(np.isfinite(found), chosen, NONE)
             distance[frames, order] = np.where(np.isfinite(found), found, np.nan)
             costs[np.arange(len(frames)), chosen] = np.inf

@@ -28,13 +28,19 @@ APART = _pose()
 CROSSED = _pose(right_knee=(50, 85), left_knee=(51, 85), right_ankle=(51, 110), left_ankle=(50, 110))
 
 
+def _hidden_of(hidden: Hidden, query: np.ndarray) -> np.ndarray:
+    """What each picture hides of each limb of a query (j 2)."""
+    pictures = np.arange(len(hidden.pictures))
+    return hidden.by(pictures, np.repeat(hidden.covered(query[None]), len(pictures), 0))
+
+
 def _of_limb(hidden: Hidden, found: np.ndarray, end: str) -> float:
     return float(found[[limb[1] for limb in hidden.limbs].index(HUMAN.index(end))])
 
 
 def test_crossed_legs_hide_legs_that_stand_apart_and_nothing_else():
     hidden = Hidden(np.stack([CROSSED, APART]), HUMAN, SIZE)
-    crossed, apart = hidden.of(APART)
+    crossed, apart = _hidden_of(hidden, APART)
     assert not apart.any()
     shanks = [_of_limb(hidden, crossed, end) for end in ("right_ankle", "left_ankle")]
     weights = [_of_limb(hidden, hidden.weights, end) for end in ("right_ankle", "left_ankle")]
@@ -45,17 +51,29 @@ def test_crossed_legs_hide_legs_that_stand_apart_and_nothing_else():
 
 
 def test_what_lies_over_one_another_in_both_poses_is_not_missed():
-    assert not Hidden(CROSSED[None], HUMAN, SIZE).of(CROSSED).any()
+    assert not _hidden_of(Hidden(CROSSED[None], HUMAN, SIZE), CROSSED).any()
 
 
 def test_the_picture_s_size_and_place_change_nothing():
-    found = Hidden(CROSSED[None] * 3 + 40, HUMAN, 3 * SIZE).of(APART * 3 + 40)
-    assert np.allclose(found, Hidden(CROSSED[None], HUMAN, SIZE).of(APART))
+    found = _hidden_of(Hidden(CROSSED[None] * 3 + 40, HUMAN, 3 * SIZE), APART * 3 + 40)
+    assert found.any()
+    assert np.allclose(found, _hidden_of(Hidden(CROSSED[None], HUMAN, SIZE), APART))
 
 
 def test_joints_that_were_not_seen_hide_nothing():
     without = CROSSED.copy()
     without[[HUMAN.index("left_knee"), HUMAN.index("left_ankle")]] = np.nan
-    found = Hidden(np.stack([without, np.full_like(without, np.nan)]), HUMAN, SIZE).of(APART)
+    found = _hidden_of(Hidden(np.stack([without, np.full_like(without, np.nan)]), HUMAN, SIZE), APART)
     assert np.isfinite(found).all()
     assert not found.any()
+
+
+def test_what_one_picture_shows_another_need_not():
+    hidden = Hidden(np.stack([CROSSED, APART, CROSSED + 1]), HUMAN, SIZE)
+    asked = hidden.covered(np.stack([APART, CROSSED]))
+    alone = hidden.together(asked, np.full_like(asked, np.inf))
+    assert np.allclose(alone[0], [_hidden_of(hidden, APART)[i].sum() for i in range(3)])
+    assert np.allclose(alone[1], 0)
+    after_first = hidden.together(asked, hidden.by(np.array([0, 0]), asked))
+    assert np.allclose(after_first[0], [alone[0, 0], 0, alone[0, 2]])
+    assert not hidden.together(asked, hidden.by(np.array([1, 1]), asked)).any()
