@@ -10,7 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from pipeline.appearance.references import ReferencePictures
-from pipeline.body.parts import body_parts, part_distances
+from pipeline.body.fields import part_distances
+from pipeline.body.parts import body_parts
 from pipeline.body.skeleton import Skeleton
 from pipeline.timeline.sampling import spread_evenly
 
@@ -34,13 +35,13 @@ class BodyCore:
     def learn(mattes: list[Tensor], points: Tensor, skeleton: Skeleton) -> "BodyCore":
         """From mattes (h w) in [0, 1] and their poses (n j 2), px."""
         parts, edges = len(body_parts(skeleton)), int(FARTHEST / STEP)
-        first = torch.arange(parts, device=points.device) * (edges + 1)  # each part's bins, the last of what lies farther
+        first = torch.arange(parts, device=points.device)[:, None] * (edges + 1)  # each part's bins, the last of what lies farther
         inside, total = (torch.zeros(parts * (edges + 1), device=points.device) for _ in range(2))
         for matte, pose in zip(mattes, points, strict=True):
             height, width = (side // CELL * CELL for side in matte.shape)
             shown = F.avg_pool2d(matte[None, None, :height, :width], CELL).flatten() > 0.5
             bins = (_distances(pose[None], skeleton, (height, width))[0].clamp(max=FARTHEST) / STEP).long() + first
-            inside += torch.bincount(bins[shown].flatten(), minlength=len(inside))
+            inside += torch.bincount(bins[:, shown].flatten(), minlength=len(inside))
             total += torch.bincount(bins.flatten(), minlength=len(total))
         inside, total = (count.view(parts, edges + 1)[:, :edges] for count in (inside, total))
         # The farthest distance that came up before the first at which too many pixels were the background's.
@@ -51,14 +52,14 @@ class BodyCore:
     def matte(self, points: Tensor, crop_hw: tuple[int, int]) -> Tensor:
         """Least matte (n 1 h w) in [0, 1] of poses (n j 2), px of the crop."""
         distances = _distances(points, self.skeleton, crop_hw)
-        sure = ((self.reach - distances) / SOFT).clamp(0, 1).amax(-1)
+        sure = ((self.reach[:, None] - distances) / SOFT).clamp(0, 1).amax(1)
         height, width = (-(-side // CELL) for side in crop_hw)
         enlarged = F.interpolate(sure.unflatten(1, (height, width))[:, None], scale_factor=CELL, mode="bilinear", align_corners=False)
         return enlarged[:, :, : crop_hw[0], : crop_hw[1]]
 
 
 def _distances(points: Tensor, skeleton: Skeleton, size_hw: tuple[int, int]) -> Tensor:
-    """Distances (n p l) of every CELL-th pixel of a picture to the body's parts, inf where a part is not seen."""
+    """Distances (n l p) of every CELL-th pixel of a picture to the body's parts, inf where a part is not seen."""
     y, x = (torch.arange(-(-side // CELL), device=points.device) * CELL + (CELL - 1) / 2 for side in size_hw)
     return part_distances(points, skeleton, x, y)
 

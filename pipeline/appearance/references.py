@@ -119,9 +119,3 @@ class ReferencePictures:
 
     def _scaled(self, layer: np.ndarray) -> np.ndarray:
         return sample_crop(layer, self._row, self.size_hw, border="zero")
-
-    def warped(self, ranks: np.ndarray, poses: Tensor, skeleton: Skeleton, crop_hw: tuple[int, int]) -> Tensor:
-        """References of rank (n) warped to poses (n j 2) crop px, (n 6 h w): as warped_references()."""
-        own = self.points[torch.from_numpy(np.maximum(ranks, 0)).to(self.device)]
-        pictures = torch.stack([self.picture(int(rank)) for rank in ranks])
-        return warped_references(pictures, own, poses, skeleton, crop_hw, ranks != NONE)

@@ -141,28 +141,12 @@ def part_maps(q: Tensor, r: Tensor, parts: list[Part], seen: Tensor, size: Tenso
     return torch.cat([stiff_maps[0], maps[0]], 1), torch.cat([stiff_maps[1], maps[1]], 1)
 
 
-def part_distances(points: Tensor, skeleton: Skeleton, x: Tensor, y: Tensor) -> Tensor:
-    """Distances (n h·w l) of pixels x (w), y (h) to the body_parts() of poses (n j 2), px, in half their breadth; inf: not seen."""
-    import torch
-
-    points = points.float()
-    seen = torch.isfinite(points).all(-1)
-    parts = body_parts(skeleton)
-    shown = [i for i, part in enumerate(parts) if (seen[:, part.joints].sum(1) >= 2).any()]
-    size, _ = body_size(points, points, skeleton)
-    pixels = torch.stack(torch.meshgrid(x.float(), y.float(), indexing="xy"), -1).reshape(-1, 2)
-    found = torch.full((len(points), len(pixels), len(parts)), torch.inf, device=points.device)
-    if shown:
-        found[..., shown] = distances(pixels[None], torch.nan_to_num(points), seen, [parts[i] for i in shown], size)
-    return found
-
-
 def distances(pixels: Tensor, points: Tensor, seen: Tensor, parts: list[Part], size: Tensor) -> Tensor:
     """Distance (n p l) of pixels (n p 2) to each part, in half its breadth: to the nearest line between two of its joints (n j 2)."""
     import torch
 
     ever = seen.any(0).tolist()
-    lines = [[line for line in _lines(part) if all(ever[joint] for joint in line)] for part in parts]
+    lines = [[line for line in lines_of(part) if all(ever[joint] for joint in line)] for part in parts]
     a, b = torch.tensor([line for part in lines for line in part], device=points.device).T
     middle = pixels.mean(1, keepdim=True)  # near the pixels squares of coordinates lose no digits
     pixels, start, span = pixels - middle, points[:, a] - middle, points[:, b] - points[:, a]
@@ -178,7 +162,7 @@ def distances(pixels: Tensor, points: Tensor, seen: Tensor, parts: list[Part], s
     return torch.stack(nearest, -1)
 
 
-def _lines(part: Part) -> list[tuple[int, int]]:
+def lines_of(part: Part) -> list[tuple[int, int]]:
     """The lines between joints about which a part lies: of what branches off a joint those to its ends, and from end to end."""
     first, *ends = part.joints
     return list(combinations(part.joints, 2)) if part.least else [*((first, end) for end in ends), *pairwise(ends)]

@@ -9,6 +9,7 @@ from pipeline.body.parts import Part, body_parts, body_size, distances, nearness
 from pipeline.body.skeleton import Skeleton
 
 if TYPE_CHECKING:  # torch takes a second to import
+    import torch
     from torch import Tensor
 
 STEEPNESS = 2.0  # power with which a part's weight falls beyond; higher = harder borders between parts
@@ -30,19 +31,33 @@ def picture_field(
     Worked out at every cell-th pixel and interpolated between, but where it leaps from part to part: there each pixel goes on as the
     nearest one that was worked out, since between an arm's place and that of what it lies over there is nothing.
     """
+    found = part_field(query, reference, skeleton, *cell_centres(size_hw, cell, query.device))
+    return enlarged(found, size_hw, cell)
+
+
+def cell_centres(size_hw: tuple[int, int], cell: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Coordinates x (w), y (h) amid each cell of a picture of size_hw, and of one row of cells around it."""
+    import torch
+
+    height, width = size_hw
+    x, y = (torch.arange(-1, -(-side // cell) + 1, device=device) * cell + (cell - 1) / 2 for side in (width, height))
+    return x, y
+
+
+def enlarged(found: Field, size_hw: tuple[int, int], cell: int) -> tuple[Tensor, Tensor]:
+    """A field at the centres of cells, at all pixels of a picture: as picture_field() has it."""
     import torch
     import torch.nn.functional as F
 
     height, width = size_hw
-    cells = [torch.arange(-1, -(-side // cell) + 1, device=query.device) * cell + (cell - 1) / 2 for side in (width, height)]
-    found = part_field(query, reference, skeleton, *cells)
+    device = found.field.device
     linear = found.linear.flatten(3).permute(0, 3, 1, 2)
     coarse = torch.cat([found.field.permute(0, 3, 1, 2), found.own[:, None]], 1)
     inside = slice(cell, cell + height), slice(cell, cell + width)
     smooth = F.interpolate(coarse, scale_factor=cell, mode="bilinear", align_corners=False)[:, :, *inside]
     near = F.interpolate(torch.cat([coarse, linear], 1), scale_factor=cell, mode="nearest")[:, :, *inside]
     # The nearest cell's own map, gone on to each pixel; it stands in where the field leaps.
-    offset = [(torch.arange(side, device=query.device) % cell - (cell - 1) / 2) for side in (height, width)]
+    offset = [(torch.arange(side, device=device) % cell - (cell - 1) / 2) for side in (height, width)]
     down, across = offset[0][:, None], offset[1][None]
     gone_on = torch.stack([near[:, c] + near[:, 3 + 2 * c] * across + near[:, 4 + 2 * c] * down for c in (0, 1)], 1)
     leaps = (smooth[:, :2] - gone_on).square().sum(1, keepdim=True) > (LEAP * found.size).square()[:, None, None, None]
@@ -81,7 +96,7 @@ def part_field(query: Tensor, reference: Tensor, skeleton: Skeleton, x: Tensor, 
     import torch
 
     query, reference = query.float(), reference.float()
-    poses = _Poses.of(query, reference, skeleton)
+    poses = Poses.of(query, reference, skeleton)
     seen, fingers = poses.seen, skeleton.fingers()
     parts = [part for part in body_parts(skeleton) if (seen[:, part.joints].sum(1) >= 2).any()]
     body = [part for part in parts if not fingers.intersection(part.joints)]
@@ -93,7 +108,7 @@ def part_field(query: Tensor, reference: Tensor, skeleton: Skeleton, x: Tensor, 
     if body:
         layers = _by_parts(pixels, layers, body, poses)
     if len(parts) > len(body):  # fingers are many, and matter only about the hands
-        index, inside = _about_hands(pixels[0], poses, skeleton)
+        index, inside = about_hands(pixels[0], poses, skeleton)
         there = index[..., None].expand(-1, -1, layers.shape[-1])
         coarse = layers.gather(1, there)
         fine = _by_parts(pixels[0][index], coarse, parts, poses)
@@ -103,7 +118,7 @@ def part_field(query: Tensor, reference: Tensor, skeleton: Skeleton, x: Tensor, 
 
 
 @dataclass(frozen=True)
-class _Poses:
+class Poses:
     """Query and reference (n j 2) px, 0 where missing; seen (n j) in both; size, scale (n) as body_size() has them."""
 
     query: Tensor
@@ -113,14 +128,14 @@ class _Poses:
     scale: Tensor
 
     @staticmethod
-    def of(query: Tensor, reference: Tensor, skeleton: Skeleton) -> _Poses:
+    def of(query: Tensor, reference: Tensor, skeleton: Skeleton) -> Poses:
         import torch
 
         seen = torch.isfinite(query).all(-1) & torch.isfinite(reference).all(-1)
-        return _Poses(torch.nan_to_num(query), torch.nan_to_num(reference), seen, *body_size(query, reference, skeleton))
+        return Poses(torch.nan_to_num(query), torch.nan_to_num(reference), seen, *body_size(query, reference, skeleton))
 
 
-def _by_parts(pixels: Tensor, layers: Tensor, parts: list[Part], poses: _Poses) -> Tensor:
+def _by_parts(pixels: Tensor, layers: Tensor, parts: list[Part], poses: Poses) -> Tensor:
     """Layers (n p 7) of pixels (n p 2), or of the same ones for all (1 p 2): source, own and slope; as they were where no part is seen."""
     import torch
 
@@ -135,7 +150,7 @@ def _by_parts(pixels: Tensor, layers: Tensor, parts: list[Part], poses: _Poses) 
     return torch.where(usable.any(-1)[..., None], torch.cat([found, own[..., None], shares @ linear.flatten(2)], -1), layers)
 
 
-def _about_hands(pixels: Tensor, poses: _Poses, skeleton: Skeleton) -> tuple[Tensor, Tensor]:
+def about_hands(pixels: Tensor, poses: Poses, skeleton: Skeleton) -> tuple[Tensor, Tensor]:
     """Pixels (p 2) about the hands of each pose: their positions (n k), as many for all, and which of these do lie there (n k)."""
     import torch
 

@@ -27,7 +27,7 @@ from pipeline.progress import Progress
 from pipeline.video.clock import Clock
 from pipeline.video.writing import write_video
 
-BLOCK_FRAMES = 16
+BLOCK_FRAMES, BLOCK_BYTES = 16, 8 * 2**20  # that are read at once, at most: more than a few MB would be new memory each time
 # Room asked for before writing: bits per pixel of an mp4 at a fine crf, bytes per value of the crops.
 VIDEO_BYTES_PER_PIXEL, CROP_SHARE = 0.2, 0.7
 
@@ -120,8 +120,9 @@ def fuse_pair(inputs: FuseInputs, params: FuseParams, outputs: FuseOutputs) -> i
 def composed(foreground: Foregrounds, residuals: Residuals | None, plate: Frames) -> Iterator[np.ndarray]:
     """Yield every frame composed, (h w 3) uint8; memory does not grow."""
     fixed = plate[0] if len(plate) == 1 else None
-    for start in range(0, len(foreground), BLOCK_FRAMES):
-        rows = slice(start, min(start + BLOCK_FRAMES, len(foreground)))
+    at_once = max(1, min(BLOCK_FRAMES, BLOCK_BYTES // (3 * foreground.crop_hw[0] * foreground.crop_hw[1])))
+    for start in range(0, len(foreground), at_once):
+        rows = slice(start, min(start + at_once, len(foreground)))
         rgb, mattes = foreground.rgb[rows], foreground.matte[rows]
         patches = {} if residuals is None else {name: residuals.patches[name][rows] for name in residuals.regions}
         for i, t in enumerate(range(rows.start, rows.stop)):

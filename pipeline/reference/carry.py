@@ -8,9 +8,11 @@ import numpy as np
 from pipeline.artifacts.foregrounds import FLOW_STEPS
 from pipeline.body.skeleton import Skeleton
 from pipeline.picture.geometry import compose_affine
+from pipeline.reference.resampling import ROWS, Enlarged, strips
 
 # As in networks/carrying.py, which takes a second to import: weight of what is transparent in a mean, slope of what is agreed on.
 FAINT, AGREED = 0.02, 5.0
+BYTE = np.float32(1 / 255)
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,38 @@ class Source:
     corner_xy: tuple[int, int] = (0, 0)
 
 
+@dataclass(frozen=True)
+class _Laid:
+    """A source's picture (h w 4) as it lies under this pose; asked: working-size layers that say how far it is; low: below the band."""
+
+    source: Source
+    moved: np.ndarray
+    asked: Enlarged
+    low: Enlarged
+
+    def into(
+        self, rows: slice, columns: slice, planes: list[np.ndarray], matte: np.ndarray, agreed: np.ndarray, carried: np.ndarray
+    ) -> None:
+        """Add what lies in these rows and columns of the part to their colours, matte, and share of what is carried."""
+        (x, y), (height, width) = self.source.corner_xy, self.source.sound.shape
+        top, bottom = max(rows.start, y), min(rows.stop, y + height)
+        left, right = max(columns.start, x), min(columns.stop, x + width)
+        if top >= bottom or left >= right:
+            return
+        here = np.s_[top - rows.start : bottom - rows.start, left - columns.start : right - columns.start]
+        own = np.s_[top - y : bottom - y, left - x : right - x]
+        detail, *shares = self.asked.part(*own)
+        trust = np.minimum.reduce([self.source.sound[own], *shares]) * detail
+        seen, opaque = _straight(self.moved[own])
+        # Its fine detail is added; the low band is the generator's, which knows the light and the pose.
+        *low, low_matte = self.low.part(*own)
+        weight = trust * opaque
+        for plane, colour, blurred in zip(planes, seen, low, strict=True):
+            plane[here] += (colour - blurred) * (weight * np.float32(127.5))
+        matte[here] += trust * agreed[here] * (opaque - low_matte)
+        carried[here] += weight
+
+
 def carried(
     layers: dict[str, np.ndarray],
     first: Source | None,
@@ -49,35 +83,27 @@ def carried(
     layers: base_rgb, base_matte, detail, second_share of CarriedFields at working size; first, second: None without a reference;
     to_working (2 3): full px of the part → working px; band_px: working px.
     """
-    # Plane by plane: numpy is slow where the last axis has three elements.
-    planes = [_enlarged(plane, to_working, size_hw, cv2.INTER_CUBIC) for plane in cv2.split(layers["base_rgb"])]
-    matte = _enlarged(layers["base_matte"] * np.float32(1 / 255), to_working, size_hw, cv2.INTER_CUBIC)
-    trusted = np.zeros(size_hw, np.float32)
-    agreed = np.clip(AGREED * matte, 0, 1)
-    for source in (first, second):
+    base = Enlarged([*cv2.split(layers["base_rgb"]), layers["base_matte"] * BYTE], to_working, size_hw, True)
+    rgb, opacity, trusted = np.zeros((*size_hw, 3), np.uint8), np.zeros(size_hw, np.uint8), np.zeros(size_hw, np.float32)
+    laid = []
+    for source, asked in ((first, ["detail"]), (second, ["detail", "second_share"])):
         if source is None:
             continue
-        box, there = _box_of(source), part_from(to_working, source.corner_xy)
-        share = source.sound
-        if source is second:
-            share = np.minimum(share, _enlarged(layers["second_share"] * np.float32(1 / 255), there, share.shape, cv2.INTER_LINEAR))
-        # The reference as it lies under this pose, its matte taken out of its colours.
-        trust = share * _enlarged(layers["detail"] * np.float32(1 / 255), there, share.shape, cv2.INTER_LINEAR)
         moved = cv2.remap(source.picture, source.x, source.y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_CONSTANT)
-        *premultiplied, opaque = (plane * np.float32(1 / 255) for plane in cv2.split(moved))
-        straight = 1 / np.maximum(opaque, FAINT)
-        seen = [(2 * plane - opaque) * straight for plane in premultiplied]
-        # Its fine detail is added; the low band is the generator's, which knows the light and the pose.
-        *low, low_matte = _low_band(seen, opaque, to_working[0, 0], band_px)
-        weight = trust * opaque
-        for plane, colour, blurred in zip(planes, seen, low, strict=True):
-            plane[box] += (colour - blurred) * (weight * np.float32(127.5))
-        matte[box] += trust * agreed[box] * (opaque - low_matte)
-        trusted[box] += weight
-    # Back to bytes; what is transparent has no colour.
-    opacity = (np.clip(matte, 0, 1) * 255 + 0.5).astype(np.uint8)
-    rgb = cv2.merge([(np.clip(plane, 0, 255) + 0.5).astype(np.uint8) for plane in planes])
-    rgb[opacity == 0] = 0
+        shares = [layers[name] * BYTE for name in asked]
+        enlarged = Enlarged(shares, part_from(to_working, source.corner_xy), source.sound.shape, False)
+        laid.append(_Laid(source, moved, enlarged, _low_band(moved, to_working[0, 0], band_px)))
+    # A few rows at once, which a core's cache holds, and of them what may show something.
+    for rows, columns in strips(layers["base_matte"], to_working, size_hw):
+        at = rows, columns
+        *planes, matte = base.part(*at)
+        agreed = np.clip(AGREED * matte, 0, 1)
+        for picture in laid:
+            picture.into(rows, columns, planes, matte, agreed, trusted[at])
+        # Back to bytes; what is transparent has no colour.
+        opacity[at] = np.clip(matte, 0, 1) * 255 + 0.5
+        there = (opacity[at] > 0).astype(np.uint8)
+        rgb[at] = cv2.merge([(np.clip(plane, 0, 255) + 0.5).astype(np.uint8) * there for plane in planes])
     return rgb, opacity, trusted
 
 
@@ -88,24 +114,26 @@ def source_of(
     part's px, corrected by a working-size flow (h w 2)."""
     import torch
 
-    from pipeline.body.warping import detail_field
+    from pipeline.body.fields import part_field
+    from pipeline.body.warping import cell_centres
+    from pipeline.reference.field import full_field
 
     query, reference = (torch.from_numpy(np.asarray(pose, np.float32))[None] for pose in (points, own))
     with torch.inference_mode():
-        field, sound = detail_field(query, reference, skeleton, part.size_hw, part.cell)
-    found = np.dstack([field[0].numpy(), sound[0, 0].numpy()])
+        coarse = part_field(query, reference, skeleton, *cell_centres(part.size_hw, part.cell, query.device))
+    found = full_field(coarse, part.size_hw, part.cell)
     if flow.any():
         steps = np.float32(FLOW_STEPS * part.to_working[0, 0])
-        across, down = cv2.split(_enlarged(flow, part.to_working, part.size_hw, cv2.INTER_LINEAR) / steps)
-        y, x = np.mgrid[: part.size_hw[0], : part.size_hw[1]].astype(np.float32)
-        found = cv2.remap(found, x + across, y + down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    from_x, from_y, sure = (np.ascontiguousarray(layer) for layer in cv2.split(found))
-    return Source(picture, from_x, from_y, sure, part.corner_xy)
-
-
-def _box_of(source: Source) -> tuple[slice, slice]:
-    (x, y), (height, width) = source.corner_xy, source.sound.shape
-    return slice(y, y + height), slice(x, x + width)
+        moved = cv2.warpAffine(
+            flow.astype(np.float32), part.to_working, part.size_hw[::-1],
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE,
+        )  # fmt: skip
+        moved /= steps
+        moved[..., 0] += np.arange(part.size_hw[1], dtype=np.float32)
+        moved[..., 1] += np.arange(part.size_hw[0], dtype=np.float32)[:, None]
+        found = cv2.remap(found, moved, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    x, y, sound = cv2.split(found)
+    return Source(picture, x, y, sound, part.corner_xy)
 
 
 def part_from(to_working: np.ndarray, corner_xy: tuple[int, int]) -> np.ndarray:
@@ -114,22 +142,29 @@ def part_from(to_working: np.ndarray, corner_xy: tuple[int, int]) -> np.ndarray:
     return compose_affine(to_working, shift)
 
 
-def _enlarged(image: np.ndarray, to_working: np.ndarray, size_hw: tuple[int, int], flags: int) -> np.ndarray:
-    """A working-size layer at full px, float32."""
-    height, width = size_hw
-    return cv2.warpAffine(
-        image.astype(np.float32), to_working, (width, height), flags=flags | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE
-    )
+def _straight(moved: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
+    """Straight colours in [-1, 1], plane by plane (numpy is slow where the last axis has three elements), and the matte (h w) in [0, 1]
+    of M ⊙ F and M (h w 4) uint8."""
+    *premultiplied, opaque = (plane * np.float32(1 / 255) for plane in cv2.split(moved))
+    straight = 1 / np.maximum(opaque, FAINT)
+    return [(2 * plane - opaque) * straight for plane in premultiplied], opaque
 
 
-def _low_band(colours: list[np.ndarray], matte: np.ndarray, scale: float, band_px: float) -> list[np.ndarray]:
-    """networks/carrying.low_band at full px, of planes (h w): averaged to about the working size, blurred there, enlarged again."""
-    height, width = matte.shape
-    small = max(1, round(width * scale)), max(1, round(height * scale))
-    weight = matte + FAINT
-    planes = [*(plane * weight for plane in colours), matte]
-    reduced = cv2.merge([cv2.resize(plane, small, interpolation=cv2.INTER_AREA) for plane in planes] if scale < 1 else planes)
+def _low_band(moved: np.ndarray, scale: float, band_px: float) -> Enlarged:
+    """networks/carrying.low_band at full px, of M ⊙ F and M (h w 4): averaged to about the working size, blurred there, enlarged again."""
+    height, width = moved.shape[:2]
+    planes = np.empty((4, height, width), np.float32)
+    for start in range(0, height, ROWS):
+        rows = slice(start, start + ROWS)
+        colours, planes[3, rows] = _straight(moved[rows])
+        weight = planes[3, rows] + FAINT
+        for plane, colour in zip(planes, colours, strict=False):
+            np.multiply(colour, weight, out=plane[rows])
+    small = (max(1, round(width * scale)), max(1, round(height * scale))) if scale < 1 else (width, height)
+    reduced = cv2.merge([cv2.resize(plane, small, interpolation=cv2.INTER_AREA) for plane in planes])
     sigma = band_px * reduced.shape[1] / (width * scale)
     blurred = cv2.GaussianBlur(reduced, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
     blurred[..., :3] /= blurred[..., 3:] + FAINT
-    return [cv2.resize(plane, (width, height), interpolation=cv2.INTER_LINEAR) for plane in cv2.split(blurred)]
+    across, down = small[0] / width, small[1] / height
+    back = np.array([[across, 0.0, across / 2 - 0.5], [0.0, down, down / 2 - 0.5]])
+    return Enlarged(list(cv2.split(blurred)), back, (height, width), False)

@@ -5,6 +5,7 @@ be trusted; here the warp is worked out anew as fine as the picture was filmed, 
 borders between the body's parts.
 """
 
+import contextlib
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -117,6 +118,7 @@ def warp_references(inputs: WarpInputs, out: Path) -> dict[str, Any]:
     carrier = _Carrier(generated, references, motion, canvas_hw, rows, band_px)
     where = CarriedWhere(motion.skeleton, {int(t) for t in spread_evenly(np.flatnonzero(generated.present), LOOKED_AT)})
     with (
+        _whole_frames_side_by_side(),
         create_foregrounds(out, canvas_hw, generated.clock, rows, generated.present, generated.size_hw, facts) as writer,
         Progress(len(generated), "warp_references") as progress,
     ):
@@ -139,6 +141,22 @@ def canvas(crop: np.ndarray, crop_hw: tuple[int, int]) -> tuple[tuple[int, int],
     rows = np.tile(np.eye(2, 3), (len(crop), 1, 1))
     rows[:, :, 2] = -corners
     return (height, width), rows
+
+
+@contextlib.contextmanager
+def _whole_frames_side_by_side() -> Iterator[None]:
+    """No pass over a frame is shared among threads, which would wait for each other while another frame could go on."""
+    import cv2
+    import torch
+
+    before = torch.get_num_threads(), cv2.getNumThreads()
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before[0])
+        cv2.setNumThreads(before[1])
 
 
 def _in_order(work: Callable[..., _Made], tasks: Iterable[tuple[Any, ...]]) -> Iterator[_Made]:

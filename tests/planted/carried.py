@@ -2,7 +2,7 @@
 
 from planted.fault import of
 
-N, B, W = "pipeline/networks/", "pipeline/body/", "pipeline/reference/"
+N, B, W, D = "pipeline/networks/", "pipeline/body/", "pipeline/reference/", "pipeline/appearance/renderers/"
 
 FAULTS = [
     *of("tests/networks/test_carrying.py",
@@ -66,17 +66,32 @@ FAULTS = [
          "part = np.s_[:height, :width]"),
     ),
     *of("tests/reference/test_warp.py",
-        ("carried detail is not gated", W + "carry.py", 'trust = share * _enlarged(layers["detail"]',
-         'trust = share + 0 * _enlarged(layers["detail"]'),
-        ("a second reference is carried wherever it is sound", W + "carry.py", "share = np.minimum(share, _enlarged(",
-         "share = np.maximum(share, _enlarged("),
+        ("carried detail is not gated", W + "carry.py", "*shares]) * detail", "*shares]) + 0 * detail"),
+        ("a second reference is carried wherever it is sound", W + "carry.py", "trust = np.minimum.reduce(",
+         "trust = np.maximum.reduce("),
         ("the second reference takes the place of the first", N + "carrying.py", "left = 1 - sound[:, :1]",
          "left = torch.ones_like(opaque)"),
         ("the correction flow is read in full px", W + "carry.py", "steps = np.float32(FLOW_STEPS * part.to_working[0, 0])",
          "steps = np.float32(FLOW_STEPS)"),
         ("the canvas does not move with the crop", W + "warp.py", "rows[:, :, 2] = -corners", "rows[:, :, 2] = -corners[:1]"),
-        ("a reference's edge is drawn where nothing is", W + "carry.py", "matte[box] += trust * agreed[box] *",
-         "matte[box] += trust *"),
+        ("a reference's edge is drawn where nothing is", W + "carry.py", "matte[here] += trust * agreed[here] *",
+         "matte[here] += trust *"),
+    ),
+    *of("tests/reference/test_resampling.py",
+        ("strips: a cubic kernel is forgotten", W + "resampling.py", "REACH = 2", "REACH = 0"),
+        ("full px: what lies far from its cell is averaged", W + "field.py", "farthest * SURELY > leap_px**2", "farthest < 0"),
+        ("full px: one side of a leap counts as sound", W + "field.py", "np.ones((2, 2), np.uint8)", "np.ones((1, 1), np.uint8)"),
+    ),
+    *of("tests/body/test_fields.py",
+        ("drawn: beyond a bent joint rounding chooses", B + "fields.py", "near.amax(1, keepdim=True) * EVEN", "near.amax(1, keepdim=True)"),
+        ("drawn: a line that is not seen is near", B + "fields.py", "axes[1] = torch.where(", "axes[1] = axes[1] + 0 * torch.where("),
+        ("drawn: fingers are followed by nobody", B + "fields.py", "torch.where(inside[:, None], fine, coarse)", "coarse"),
+    ),
+    *of("tests/appearance/test_carrying.py",
+        ("what fades does not look at its window", D + "carrying.py", "deepest[i] = maps[-1]", "deepest[i] = deepest[i]"),
+        ("what fades is drawn from its own references", D + "carrying.py", "_drawn(network, maps, others_bottom[i]) for",
+         "_drawn(network, encoded[i], others_bottom[i]) for"),
+        ("a warped reference is given to another frame", D + "carrying.py", "points[frame])[place]", "points[frame])[place.flip(0)]"),
     ),
     *of("tests/body/test_pose_distance.py",
         ("hands outweigh the body", B + "pose_distance.py", "min(1.0, PALM / max(1, int(seen[list(hand)].sum())))", "1.0"),

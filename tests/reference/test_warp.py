@@ -209,6 +209,8 @@ def test_an_edge_of_the_reference_alone_is_not_drawn():
     assert np.abs(np.diff(taken[row])).max() > 2 * np.abs(np.diff(own[row])).max()
     layers["base_matte"] = np.zeros_like(layers["base_matte"])
     assert not carried(layers, source, TO_WORKING, (SIDE, SIDE), 1.0)[1].any()
+    layers["base_matte"][:, [0, -1]] = 255  # nor between what is there on either side
+    assert not carried(layers, source, TO_WORKING, (SIDE, SIDE), 1.0)[1][:, SIDE // 4 : -SIDE // 4].any()
 
 
 def test_a_canvas_moves_in_whole_pixels_and_holds_the_working_crop():

@@ -1,7 +1,6 @@
 """The paper's system at work: frames in windows, blended where windows overlap, real pixels carried where the model carries them."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,10 +11,10 @@ from pipeline.appearance.core import learn_core
 from pipeline.appearance.fading import fades
 from pipeline.appearance.references import ReferencePictures
 from pipeline.appearance.renderers.base import GenerateParams, Renderer, Seen
+from pipeline.appearance.renderers.carrying import Carrying
 from pipeline.artifacts.keypoints import Track
-from pipeline.artifacts.references import NONE, ChosenReferences, References
+from pipeline.artifacts.references import ChosenReferences, References
 from pipeline.errors import InputError
-from pipeline.networks.carrying import CarryShape, carry
 from pipeline.networks.generator import Generator, GeneratorShape, own_picture
 from pipeline.timeline.windows import rendering_windows, still_windows
 from pipeline.training.device import autocast, choose_dtype
@@ -84,53 +83,8 @@ class FakeVideoRenderer(Renderer):
                 images, maps = colours.flatten(0, 1), torch.sigmoid(logits).flatten(0, 1)
                 blends = [Blend.of({"rgb": image}, {"matte": matte}) for image, matte in zip(images, maps, strict=True)]
             else:
-                blends = _Carrying(self, self.carrying, params, seen).frames(poses, points_, windows)
+                carrying = Carrying(self.network, self.skeleton, self.crop_hw, self.carrying, params, seen)
+                blends = carrying.frames(poses, points_, windows)
         for i, (frame, before) in enumerate((frame, row[:j]) for row in windows.tolist() for j, frame in enumerate(row)):
             if frame not in before:
                 yield frame, blends[i]
-
-
-@dataclass(frozen=True)
-class _Carrying:
-    """Makes the frames of windows from references."""
-
-    renderer: FakeVideoRenderer
-    shape: CarryShape
-    params: GenerateParams
-    seen: Seen
-
-    def frames(self, poses: torch.Tensor, points: torch.Tensor, windows: np.ndarray) -> list[Blend]:
-        """Every frame of windows (b k), for pose maps (b k c h w) and points (b k j 2); one that fades is made from either side's."""
-        k, other, device = windows.shape[1], self.seen.fading.other[windows], poses.device
-        points = points.flatten(0, 1)
-        least = self.seen.core.matte(points, self.renderer.crop_hw)
-        warped = self._warped(self.seen.ranks[windows.flatten()], points)
-        blends = self._made(poses, warped, least)
-        fading = np.flatnonzero(other != NONE)
-        if not len(fading):
-            return blends
-        rows = np.unique(fading // k)
-        frames = (rows[:, None] * k + np.arange(k)).flatten()
-        within, again = (torch.from_numpy(index).to(device) for index in (fading, frames))
-        warped[within] = self._warped(self.seen.ranks[other.flat[fading]], points[within])
-        others = dict(zip(frames.tolist(), self._made(poses[torch.from_numpy(rows).to(device)], warped[again], least[again]), strict=True))
-        for i in fading.tolist():
-            blends[i] = blends[i].faded(others[i], float(self.seen.fading.share[windows.flat[i]]))
-        return blends
-
-    def _warped(self, ranks: np.ndarray, points: torch.Tensor) -> torch.Tensor:
-        """References of rank (n r) warped to points (n j 2), (n 6r h w)."""
-        count = ranks.shape[1]
-        poses = points.repeat_interleave(count, 0)
-        warped = self.seen.pictures.warped(ranks.ravel(), poses, self.renderer.skeleton, self.renderer.crop_hw)
-        return warped.unflatten(0, (-1, count)).flatten(1, 2)
-
-    def _made(self, poses: torch.Tensor, warped: torch.Tensor, least: torch.Tensor) -> list[Blend]:
-        """Frames of windows, for pose maps (b k c h w), warped references (n 6r h w) and least mattes (n 1 h w), n = b k."""
-        with autocast(poses.device, choose_dtype(self.params.precision, poses.device)):
-            outputs = self.renderer.network(poses, warped.unflatten(0, poses.shape[:2]))
-        made = carry(outputs.flatten(0, 1), warped, self.shape, self.params.matte_contrast, least)
-        colours = {"rgb": made.colours, "base_rgb": made.base_colours}
-        maps = {"matte": made.mattes, "base_matte": made.base_mattes, "detail": made.detail, "second_share": made.second}
-        maps |= {"flow": made.flow, "second_flow": made.flows[:, -1 if made.flows.shape[1] == 1 else 1]}
-        return [Blend.of({n: x[i] for n, x in colours.items()}, {n: x[i] for n, x in maps.items()}) for i in range(len(warped))]

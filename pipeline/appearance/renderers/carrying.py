@@ -1,0 +1,114 @@
+"""Frames made from references: no reference is warped twice for a pose, and where references fade only what they change is drawn again."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pipeline.appearance.blending import Blend
+from pipeline.appearance.references import ReferencePictures, signed_by_field
+from pipeline.appearance.renderers.base import GenerateParams, Seen
+from pipeline.artifacts.references import NONE
+from pipeline.body.fields import drawn_field
+from pipeline.body.skeleton import Skeleton
+from pipeline.networks.carrying import CarryShape, carry
+from pipeline.networks.generator import Generator
+from pipeline.training.device import autocast, choose_dtype
+
+
+@dataclass(frozen=True)
+class Carrying:
+    """Makes the frames of windows from references."""
+
+    network: Generator
+    skeleton: Skeleton
+    crop_hw: tuple[int, int]
+    shape: CarryShape
+    params: GenerateParams
+    seen: Seen
+
+    def frames(self, poses: Tensor, points: Tensor, windows: np.ndarray) -> list[Blend]:
+        """Every frame of windows (b k), for pose maps (b k c h w) and points (b k j 2); one that fades is made from either side's."""
+        flat, other = windows.flatten(), self.seen.fading.other[windows].flatten()
+        points, fading = points.flatten(0, 1), np.flatnonzero(other != NONE)
+        least = self.seen.core.matte(points, self.crop_hw)
+        ranks = np.concatenate([self.seen.ranks[flat], self.seen.ranks[other[fading]]])
+        warp = partial(warped_as_learnt, self.seen.pictures, skeleton=self.skeleton, crop_hw=self.crop_hw)
+        warped = warp_pairs(warp, ranks, points, np.concatenate([np.arange(len(flat)), fading]))
+        warped, theirs = warped.split([len(flat), len(fading)])
+        with autocast(poses.device, choose_dtype(self.params.precision, poses.device)):
+            if not len(fading):
+                outputs, again = self.network(poses, warped.unflatten(0, poses.shape[:2])).flatten(0, 1), None
+            else:
+                outputs, again = draw_again(self.network, poses.flatten(0, 1), warped, theirs, fading)
+        blends = self._mixed(outputs, warped, least)
+        if again is not None:
+            within = torch.from_numpy(fading).to(poses.device)
+            for i, made in zip(fading.tolist(), self._mixed(again, theirs, least[within]), strict=True):
+                blends[i] = blends[i].faded(made, float(self.seen.fading.share[flat[i]]))
+        return blends
+
+    def _mixed(self, outputs: Tensor, warped: Tensor, least: Tensor) -> list[Blend]:
+        """Frames of the network's outputs (n . h w), warped references (n 6r h w) and least mattes (n 1 h w)."""
+        made = carry(outputs, warped, self.shape, self.params.matte_contrast, least)
+        colours = {"rgb": made.colours, "base_rgb": made.base_colours}
+        maps = {"matte": made.mattes, "base_matte": made.base_mattes, "detail": made.detail, "second_share": made.second}
+        maps |= {"flow": made.flow, "second_flow": made.flows[:, -1 if made.flows.shape[1] == 1 else 1]}
+        return [Blend.of({n: x[i] for n, x in colours.items()}, {n: x[i] for n, x in maps.items()}) for i in range(len(warped))]
+
+
+def warped_as_learnt(
+    pictures: ReferencePictures, ranks: np.ndarray, points: Tensor, skeleton: Skeleton, crop_hw: tuple[int, int]
+) -> Tensor:
+    """References of rank (n) warped to poses (n j 2) crop px, (n 6 h w): references.warped_references(), by which training sees them."""
+    there = ranks != NONE
+    own = pictures.points[torch.from_numpy(np.where(there, ranks, 0)).to(points.device)]
+    field, sound = drawn_field(points, own, skeleton, crop_hw)
+    sound = sound * torch.from_numpy(there).to(sound)[:, None, None, None]
+    return signed_by_field(torch.stack([pictures.picture(int(rank)) for rank in ranks]), field, sound)
+
+
+def warp_pairs(warp: Callable[[np.ndarray, Tensor], Tensor], ranks: np.ndarray, points: Tensor, which: np.ndarray) -> Tensor:
+    """References of rank (m r) warped to those of the points (n j 2) that `which` (m) says, (m 6r h w), each pair once.
+
+    warp: ranks (p) and points (p j 2) → (p 6 h w).
+    """
+    count = ranks.shape[1]
+    pairs, where = np.unique(np.stack([which.repeat(count), ranks.ravel()], 1), axis=0, return_inverse=True)
+    frame, place = (torch.from_numpy(index).to(points.device) for index in (pairs[:, 0], where.ravel()))
+    return warp(pairs[:, 1], points[frame])[place].unflatten(0, (-1, count)).flatten(1, 2)
+
+
+def draw_again(network: Generator, poses: Tensor, warped: Tensor, others: Tensor, fading: np.ndarray) -> tuple[Tensor, Tensor]:
+    """A generator's outputs (n . h w) for poses (n c h w) of whole windows with warped references (n 6r h w), and those (m . h w) of
+    the frames `fading` (m) of them as if they had others (m 6r h w).
+
+    What another reference does not change is worked out once: the layers before the frames of a window look at each other, and of the
+    frames that do not fade those behind too.
+    """
+    index = torch.from_numpy(fading).to(poses.device)
+    encoded, again = (_encoded(network, *part) for part in ((poses, warped), (poses[index], others)))
+    deepest = [maps[-1] for maps in encoded]
+    bottom = network.bottom(torch.cat(deepest)).split(1)
+    for i, maps in zip(fading.tolist(), again, strict=True):
+        deepest[i] = maps[-1]
+    others_bottom = network.bottom(torch.cat(deepest)).split(1)
+    made = [_drawn(network, maps, x) for maps, x in zip(encoded, bottom, strict=True)]
+    made_again = [_drawn(network, maps, others_bottom[i]) for i, maps in zip(fading.tolist(), again, strict=True)]
+    return torch.cat(made), torch.cat(made_again)
+
+
+def _encoded(network: Generator, poses: Tensor, warped: Tensor) -> list[list[Tensor]]:
+    """The encoder's maps of each frame."""
+    return [network.encode(frame) for frame in torch.cat([poses, warped.to(poses.dtype)], 1).split(1)]
+
+
+def _drawn(network: Generator, encoded: list[Tensor], bottom: Tensor) -> Tensor:
+    """The head's output (1 . h w) for a frame's encoder maps, and what the bottom made of the deepest."""
+    maps, x = [*encoded[:-1], bottom], None
+    for layer in range(len(maps), 0, -1):
+        x = network.decode(layer, x, maps)
+    return network.head(x).float()

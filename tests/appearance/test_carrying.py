@@ -1,0 +1,68 @@
+"""Frames made from references: what is spared, no reference twice and no frame that does not fade, is not missed."""
+
+from typing import cast
+
+import numpy as np
+import pytest
+import torch
+from line import LINE
+
+from pipeline.appearance.references import ReferencePictures, warped_references
+from pipeline.appearance.renderers.carrying import draw_again, warp_pairs, warped_as_learnt
+from pipeline.artifacts.references import NONE
+from pipeline.networks.generator import Exchange, Generator, GeneratorShape
+
+
+@pytest.mark.parametrize("fading", [[0], [1, 2, 3], [5], range(6)])
+@torch.inference_mode()
+def test_what_is_drawn_again_is_what_whole_windows_would_be(fading):
+    torch.manual_seed(1)
+    network = Generator(GeneratorShape(2, 3, 8, 3, 1, True, references=2)).eval()
+    for part in network.modules():
+        if isinstance(part, Exchange):  # as after training: what a frame looks like depends on those beside it
+            torch.nn.init.normal_(part.mix.weight, std=0.3)
+    torch.nn.init.normal_(network.head.weight, std=0.1)
+    poses, warped, fading = torch.rand(6, 2, 16, 24), torch.rand(6, 12, 16, 24), np.array(fading)
+    others = torch.rand(len(fading), 12, 16, 24)
+    made, again = draw_again(network, poses, warped, others, fading)
+    exchanged = warped.clone()
+    exchanged[fading] = others
+    windows = (2, 3)
+    for found, seen in ((made, warped), (again, exchanged)):
+        expected = network(poses.unflatten(0, windows), seen.unflatten(0, windows)).flatten(0, 1)
+        torch.testing.assert_close(found, expected if seen is warped else expected[fading], atol=1e-6, rtol=0)
+    assert (again - made[fading]).abs().amax((1, 2, 3)).min() > 1e-3
+
+
+def test_drawing_warps_references_as_training_does():
+    class Pictures:
+        points = torch.tensor([[[8.0, 9], [20, 9], [26, 14]], [[8.0, 6], [12, 16], [24, 18]]])
+        textures = torch.rand(2, 4, 24, 32, generator=torch.Generator().manual_seed(2)) * 255
+
+        def picture(self, rank: int) -> torch.Tensor:
+            return self.textures[rank] if rank != NONE else torch.zeros(4, 24, 32)
+
+    pictures, ranks = Pictures(), np.array([1, 0, NONE])
+    points = torch.tensor([[[6.0, 8], [14, 14], [22, 12]]]).repeat(3, 1, 1)
+    found = warped_as_learnt(cast(ReferencePictures, pictures), ranks, points, LINE, (24, 32))
+    seen = torch.stack([pictures.picture(int(rank)) for rank in ranks])
+    expected = warped_references(seen, pictures.points[[1, 0, 0]], points, LINE, (24, 32), ranks != NONE)
+    torch.testing.assert_close(found, expected, atol=2e-3, rtol=0)
+    assert found[:2, 3].amax((1, 2)).min() > 0.5
+    assert not found[2].any()
+
+
+def test_each_reference_is_warped_once_to_a_pose_and_lies_where_it_is_asked_for():
+    asked = []
+
+    def warp(ranks: np.ndarray, points: torch.Tensor) -> torch.Tensor:
+        asked.extend(zip(ranks.tolist(), points[:, 0, 0].tolist(), strict=True))
+        return (10 * points[:, 0, 0] + torch.from_numpy(ranks))[:, None, None, None].expand(-1, 6, 2, 2)
+
+    points = torch.arange(3.0)[:, None, None].expand(-1, 1, 2)
+    ranks, which = np.array([[4, 7], [7, 4], [5, NONE], [4, 5]]), np.array([0, 1, 2, 0])  # the last: frame 0 as it fades
+    found = warp_pairs(warp, ranks, points, which)
+    assert found.shape == (4, 12, 2, 2)
+    expected = 10 * which[:, None] + ranks
+    assert (found.unflatten(1, (2, 6)) == torch.from_numpy(expected)[..., None, None, None]).all()
+    assert sorted(asked) == [(NONE, 2), (4, 0), (4, 1), (5, 0), (5, 2), (7, 0), (7, 1)]

@@ -1,0 +1,63 @@
+"""The field as it is drawn is the field as it is learnt: every law of warping.py holds for it."""
+
+import numpy as np
+import pytest
+import torch
+from line import LINE
+
+from pipeline.body import fields, warping
+from pipeline.body.skeleton import load_skeleton
+
+HUMAN = load_skeleton("pipeline/skeletons/human.yaml")
+X, Y = torch.arange(0.0, 90, 2), torch.arange(0.0, 120, 2)
+
+
+def _people(count: int, seed: int) -> torch.Tensor:
+    """Poses (n j 2) of joints thrown about where limbs let them, some of them missing."""
+    draw = np.random.default_rng(seed)
+    poses = np.zeros((count, len(HUMAN.joints), 2))
+    fingers = HUMAN.fingers()
+    poses[:, HUMAN.index(HUMAN.root)] = 45, 50
+    for parent, child in HUMAN.limb_indices():
+        poses[:, child] = poses[:, parent] + draw.normal(0, 2.0 if child in fingers else 14.0, (count, 2))
+    poses[draw.random(poses.shape[:2]) < 0.15] = np.nan
+    return torch.from_numpy(poses.astype(np.float32))
+
+
+@pytest.mark.parametrize("at_once", [100, 10**6])
+def test_people_thrown_about_with_hands_and_missing_joints_are_followed_alike(at_once, monkeypatch):
+    monkeypatch.setattr(fields, "AT_ONCE", at_once)
+    query, reference = _people(3, 1), _people(3, 2)
+    expected = warping.part_field(query, reference, HUMAN, X, Y)
+    found = fields.part_field(query, reference, HUMAN, X, Y)
+    off = (found.field - expected.field).norm(dim=-1)
+    assert (off < 0.01).float().mean() > 0.98  # but where two parts are equally near: rounding chose
+    for name in ("own", "linear"):
+        assert ((getattr(found, name) - getattr(expected, name)).abs() < 1e-3).float().mean() > 0.98, name
+    torch.testing.assert_close(found.size, expected.size)
+    assert found.field.shape == expected.field.shape
+    assert found.linear.shape == expected.linear.shape
+
+
+def test_what_no_common_part_shows_is_shifted_or_stays():
+    lone = torch.full((2, 3, 2), torch.nan)
+    lone[0, 1] = torch.tensor([20.0, 30.0])
+    for name in ("field", "own", "linear"):
+        expected, found = (getattr(room.part_field(lone, lone + 3, LINE, X, Y), name) for room in (warping, fields))
+        torch.testing.assert_close(found, expected, atol=1e-4, rtol=0)
+
+
+def test_a_limb_without_length_is_a_point():
+    pose = torch.tensor([[[20.0, 20.0], [20.0, 20.0], [60.0, 60.0]]])
+    expected, found = (room.part_field(pose, pose + 2, LINE, X, Y).field for room in (warping, fields))
+    torch.testing.assert_close(found, expected, atol=1e-2, rtol=0)
+
+
+def test_beyond_a_bent_joint_the_first_of_both_limbs_is_followed_everywhere():
+    """There both are equally near; which one is followed is no matter of rounding, or it would differ from pixel to pixel."""
+    here = torch.tensor([[[20.0, 60.0], [60.3, 60.1], [20.7, 90.2]]])
+    there = torch.tensor([[[20.0, 60.0], [60.3, 60.1], [90.7, 20.2]]])
+    x, y = torch.arange(70.0, 88), torch.arange(64.0, 72)
+    field = fields.part_field(here, there, LINE, x, y).field[0]
+    still = torch.stack(torch.meshgrid(x, y, indexing="xy"), -1)  # the first limb does not move, the second turns
+    assert (field - still).norm(dim=-1).max() < 0.5
