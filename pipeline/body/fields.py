@@ -1,38 +1,50 @@
-"""The field of warping.py worked out for drawing: the same to a hundredth of a px, several times as fast.
+"""Where each pixel of a picture is taken from in another one, as its body's parts move. Not in the paper.
 
-Training keeps to warping.py, on whose last bits its models depend. Here pixels lie last in memory, a cache's worth goes through at
-once, and distances are taken along and across each line by one product of matrices.
+Pixels lie last in memory, a cache's worth goes through at once, and distances are taken along and across each line by one product of
+matrices: several times as fast as part by part.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pipeline.body.parts import BREADTH, SOFTNESS, Part, body_parts, lines_of, part_maps
+from pipeline.body.parts import BREADTH, Part, body_parts, body_size, lines_of, part_maps
 from pipeline.body.skeleton import Skeleton
-from pipeline.body.warping import AGREE, CELL, SHARED, STEEPNESS, STRANGE, Field, Poses, about_hands, cell_centres, enlarged
 
 if TYPE_CHECKING:  # torch takes a second to import
     from torch import Tensor
 
+STEEPNESS = 2.0  # power with which a part's weight falls beyond; higher = harder borders between parts
+AGREE = 0.07  # sources this far apart, in body sizes, are not averaged: between an arm and what it lies over there is nothing
+SHARED = 2.0  # as STEEPNESS, where it is asked whose pixel a source is
+STRANGE = (0.4, 0.7)  # how far a source must be of the parts that ask for it: nothing is taken below, all above
+HAND_REACH = 0.04  # in body sizes: pixels so near to a hand's points may follow its fingers
+SOFTNESS = 0.7  # distance below which parts share a pixel evenly
 EVEN = 1 - 1e-4  # parts are equally near where the ratio of their nearness is no less
 AT_ONCE = 4096  # pixels of a pose that go through at once on a CPU: more would not stay in its cache
 
 
-def drawn_field(
-    query: Tensor, reference: Tensor, skeleton: Skeleton, size_hw: tuple[int, int], cell: int = CELL
-) -> tuple[Tensor, Tensor]:
-    """As warping.picture_field(): (n h w 2), (n 1 h w)."""
-    return enlarged(coarse_field(query, reference, skeleton, size_hw, cell), size_hw, cell)
+@dataclass(frozen=True)
+class Field:
+    """Sources (n h w 2) px; own (n h w) in [0, 1]; linear (n h w 2 2), the source's slope if parts kept their shares; size (n): of a
+    body in the reference, px."""
 
-
-def coarse_field(query: Tensor, reference: Tensor, skeleton: Skeleton, size_hw: tuple[int, int], cell: int) -> Field:
-    """warping.part_field() amid each cell of a picture of size_hw and of one row of cells around it, pose by pose."""
-    return part_field(query, reference, skeleton, *cell_centres(size_hw, cell, query.device))
+    field: Tensor
+    own: Tensor
+    linear: Tensor
+    size: Tensor
 
 
 def part_field(query: Tensor, reference: Tensor, skeleton: Skeleton, x: Tensor, y: Tensor) -> Field:
-    """As warping.part_field(), for pixels x (w), y (h)."""
+    """Where each pixel of the query's picture is taken from in the reference's: field (n h w 2) float32 as (x, y) px.
+
+    query, reference (n j 2) px in their own pictures, NaN where missing; x (w), y (h): the query's pixel coordinates at
+    which the field is wanted. Each limb that both poses show turns and stretches along its axis, trunk and head as one; a pixel
+    follows the nearest part, and the others as far as they agree. Parts that one pose lacks do not count; without a common one the
+    whole picture is shifted by the mean of the common joints, or stays where it is. The identity for equal poses.
+    own: how far the pixel there is of the part that asks for it, low where another lies over it.
+    """
     import torch
 
     query, reference = query.float(), reference.float()
@@ -47,7 +59,7 @@ def part_field(query: Tensor, reference: Tensor, skeleton: Skeleton, x: Tensor, 
         followed = Follow(body, poses)
         layers = torch.cat([followed(part, start) for part, start in zip(pixels.split(step, 1), layers.split(step, 2), strict=True)], 2)
     if len(parts) > len(body):  # fingers are many, and matter only about the hands
-        index, inside = about_hands(pixels[:2].T, poses, skeleton)
+        index, inside = _about_hands(pixels[:2].T, poses, skeleton)
         there = index[:, None].expand(-1, layers.shape[1], -1)
         coarse = layers.gather(2, there)
         fine = Follow(parts, poses)(pixels[:, index].transpose(0, 1), coarse)
@@ -57,11 +69,45 @@ def part_field(query: Tensor, reference: Tensor, skeleton: Skeleton, x: Tensor, 
     return Field(field, shaped[:, 2], linear, poses.size * poses.scale)
 
 
+@dataclass(frozen=True)
+class Poses:
+    """Query and reference (n j 2) px, 0 where missing; seen (n j) in both; size, scale (n) as body_size() has them."""
+
+    query: Tensor
+    reference: Tensor
+    seen: Tensor
+    size: Tensor
+    scale: Tensor
+
+    @staticmethod
+    def of(query: Tensor, reference: Tensor, skeleton: Skeleton) -> Poses:
+        import torch
+
+        seen = torch.isfinite(query).all(-1) & torch.isfinite(reference).all(-1)
+        return Poses(torch.nan_to_num(query), torch.nan_to_num(reference), seen, *body_size(query, reference, skeleton))
+
+
 def part_distances(points: Tensor, skeleton: Skeleton, x: Tensor, y: Tensor) -> Tensor:
     """Distances (n l h·w) of pixels x (w), y (h) to the body_parts() of poses (n j 2), px, in half their breadth; inf: not seen."""
 
     poses = Poses.of(points.float(), points.float(), skeleton)
     return Near(body_parts(skeleton), poses.query, poses.seen, poses.size).squares(_pixels(x, y)).sqrt_()
+
+
+def _about_hands(pixels: Tensor, poses: Poses, skeleton: Skeleton) -> tuple[Tensor, Tensor]:
+    """Pixels (p 2) about the hands of each pose: their positions (n k), as many for all, and which of these do lie there (n k)."""
+    import torch
+
+    near = torch.zeros((len(poses.query), len(pixels)), dtype=torch.bool, device=pixels.device)
+    for hand in skeleton.hands():
+        points, seen = poses.query[:, hand], poses.seen[:, hand][..., None]
+        reach = (HAND_REACH * poses.size)[:, None]
+        low = torch.where(seen, points, torch.inf).amin(1) - reach
+        high = torch.where(seen, points, -torch.inf).amax(1) + reach
+        near |= ((pixels >= low[:, None]) & (pixels <= high[:, None])).all(-1)
+    most = int(near.sum(1).max())
+    index = near.to(torch.uint8).argsort(dim=1, descending=True, stable=True)[:, :most]
+    return index, near.gather(1, index)
 
 
 def _pixels(x: Tensor, y: Tensor) -> Tensor:
@@ -83,7 +129,10 @@ def _shifted(pixels: Tensor, poses: Poses) -> Tensor:
 
 
 class Follow:
-    """What parts make of pixels: warping._by_parts() with all that does not depend on the pixels worked out beforehand."""
+    """What parts make of pixels: the nearest part is followed, and the others as far as their sources agree with its.
+
+    All that does not depend on the pixels is worked out beforehand.
+    """
 
     def __init__(self, parts: list[Part], poses: Poses) -> None:
         import torch
@@ -126,7 +175,10 @@ def _nearest(near: Tensor) -> Tensor:
 
 
 class Near:
-    """parts.distances() and nearness() of pixels to the parts (l) of poses: two rows for each of their lines, in its own axes."""
+    """How near pixels are to the parts (l) of poses, to the nearest line between two joints of each: two rows for each line, in its axes.
+
+    Nearness falls with the square of a distance, and is 0 for what is not seen.
+    """
 
     def __init__(self, parts: list[Part], points: Tensor, seen: Tensor, size: Tensor) -> None:
         """points (n j 2), seen (n j), size (n)."""

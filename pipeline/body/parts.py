@@ -17,7 +17,6 @@ if TYPE_CHECKING:  # torch takes a second to import
 BREADTH = 0.03  # half the width of an arm, in body sizes: distances to a part count in half its width
 STOUT = 1.2  # how much broader than an arm trunk and head are about the lines between their joints
 BEHIND = 0.7  # least distance to trunk and head: an arm within it lies in front
-SOFTNESS = 0.7  # distance below which parts share a pixel evenly
 SHORT = 0.05  # a limb this short, in body sizes, is seen end on: its direction counts half
 STRETCH = (0.5, 2.0)  # limits of a limb's change of length, and of a stiff part's along any direction
 STIFF = 0.07  # spread of a stiff part's joints, in body sizes, below which it only shifts, turns and grows
@@ -141,35 +140,7 @@ def part_maps(q: Tensor, r: Tensor, parts: list[Part], seen: Tensor, size: Tenso
     return torch.cat([stiff_maps[0], maps[0]], 1), torch.cat([stiff_maps[1], maps[1]], 1)
 
 
-def distances(pixels: Tensor, points: Tensor, seen: Tensor, parts: list[Part], size: Tensor) -> Tensor:
-    """Distance (n p l) of pixels (n p 2) to each part, in half its breadth: to the nearest line between two of its joints (n j 2)."""
-    import torch
-
-    ever = seen.any(0).tolist()
-    lines = [[line for line in lines_of(part) if all(ever[joint] for joint in line)] for part in parts]
-    a, b = torch.tensor([line for part in lines for line in part], device=points.device).T
-    middle = pixels.mean(1, keepdim=True)  # near the pixels squares of coordinates lose no digits
-    pixels, start, span = pixels - middle, points[:, a] - middle, points[:, b] - points[:, a]
-    length = span.square().sum(-1)[:, None]
-    across = (pixels @ span.transpose(1, 2)).sub_((start * span).sum(-1)[:, None])  # (n p lines): from start to pixel, times span
-    along = (across / length.clamp_min(1e-6)).clamp_(0, 1)
-    away = (pixels @ start.transpose(1, 2)).mul_(-2).add_(pixels.square().sum(-1, keepdim=True)).add_(start.square().sum(-1)[:, None])
-    found = away.add_(along.mul(length).sub_(across, alpha=2).mul_(along)).clamp_min_(0)
-    found.masked_fill_(~(seen[:, a] & seen[:, b])[:, None], torch.inf)
-    nearest = []
-    for part, group in zip(parts, found.split([len(part) for part in lines], -1), strict=True):
-        nearest.append((group.amin(-1).sqrt() / (BREADTH * size * part.breadth)[:, None]).clamp_min(part.least))
-    return torch.stack(nearest, -1)
-
-
 def lines_of(part: Part) -> list[tuple[int, int]]:
     """The lines between joints about which a part lies: of what branches off a joint those to its ends, and from end to end."""
     first, *ends = part.joints
     return list(combinations(part.joints, 2)) if part.least else [*((first, end) for end in ends), *pairwise(ends)]
-
-
-def nearness(distances: Tensor, usable: Tensor) -> Tensor:
-    """Weights (n p l) that fall with the square of a distance, 0 for parts that are not usable (n 1 l)."""
-    import torch
-
-    return torch.where(usable, 1 / (distances.square() + SOFTNESS**2), torch.zeros_like(distances))

@@ -7,7 +7,8 @@ import cv2
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from pipeline.body.warping import FOLDED, LEAP, LONGEST, Field
+from pipeline.body.fields import Field
+from pipeline.body.warping import FOLDED, LEAP, LONGEST
 from pipeline.reference.resampling import ROWS
 
 SURELY = 0.57  # a pixel is off its cell's map by three quarters of what a neighbour of the cell is, at most: squared, and rounding

@@ -1,11 +1,12 @@
-"""The field as it is drawn is the field as it is learnt: every law of warping.py holds for it."""
+"""The field in few passes is the field as its formulas are written."""
 
 import numpy as np
 import pytest
 import torch
+from body import plain_field
 from line import LINE
 
-from pipeline.body import fields, warping
+from pipeline.body import fields
 from pipeline.body.skeleton import load_skeleton
 
 HUMAN = load_skeleton("pipeline/skeletons/human.yaml")
@@ -28,7 +29,7 @@ def _people(count: int, seed: int) -> torch.Tensor:
 def test_people_thrown_about_with_hands_and_missing_joints_are_followed_alike(at_once, monkeypatch):
     monkeypatch.setattr(fields, "AT_ONCE", at_once)
     query, reference = _people(3, 1), _people(3, 2)
-    expected = warping.part_field(query, reference, HUMAN, X, Y)
+    expected = plain_field.part_field(query, reference, HUMAN, X, Y)
     found = fields.part_field(query, reference, HUMAN, X, Y)
     off = (found.field - expected.field).norm(dim=-1)
     assert (off < 0.01).float().mean() > 0.98  # but where two parts are equally near: rounding chose
@@ -43,13 +44,13 @@ def test_what_no_common_part_shows_is_shifted_or_stays():
     lone = torch.full((2, 3, 2), torch.nan)
     lone[0, 1] = torch.tensor([20.0, 30.0])
     for name in ("field", "own", "linear"):
-        expected, found = (getattr(room.part_field(lone, lone + 3, LINE, X, Y), name) for room in (warping, fields))
+        expected, found = (getattr(room.part_field(lone, lone + 3, LINE, X, Y), name) for room in (plain_field, fields))
         torch.testing.assert_close(found, expected, atol=1e-4, rtol=0)
 
 
 def test_a_limb_without_length_is_a_point():
     pose = torch.tensor([[[20.0, 20.0], [20.0, 20.0], [60.0, 60.0]]])
-    expected, found = (room.part_field(pose, pose + 2, LINE, X, Y).field for room in (warping, fields))
+    expected, found = (room.part_field(pose, pose + 2, LINE, X, Y).field for room in (plain_field, fields))
     torch.testing.assert_close(found, expected, atol=1e-2, rtol=0)
 
 

@@ -6,7 +6,8 @@ import pytest
 import torch
 from line import LINE
 
-from pipeline.body.warping import cell_centres, detail_field, part_field
+from pipeline.body.fields import part_field
+from pipeline.body.warping import cell_centres, detail_field
 from pipeline.reference.field import full_field
 from pipeline.reference.resampling import ROWS, Enlarged, strips
 

@@ -9,10 +9,9 @@ import torch
 from torch import Tensor
 
 from pipeline.appearance.blending import Blend
-from pipeline.appearance.references import ReferencePictures, signed_by_field
+from pipeline.appearance.references import ReferencePictures, warped_references
 from pipeline.appearance.renderers.base import GenerateParams, Seen
 from pipeline.artifacts.references import NONE
-from pipeline.body.fields import drawn_field
 from pipeline.body.skeleton import Skeleton
 from pipeline.networks.carrying import CarryShape, carry
 from pipeline.networks.generator import Generator
@@ -63,12 +62,10 @@ class Carrying:
 def warped_as_learnt(
     pictures: ReferencePictures, ranks: np.ndarray, points: Tensor, skeleton: Skeleton, crop_hw: tuple[int, int]
 ) -> Tensor:
-    """References of rank (n) warped to poses (n j 2) crop px, (n 6 h w): references.warped_references(), by which training sees them."""
+    """References of rank (n) warped to poses (n j 2) crop px, (n 6 h w): by references.warped_references(), as training sees them."""
     there = ranks != NONE
     own = pictures.points[torch.from_numpy(np.where(there, ranks, 0)).to(points.device)]
-    field, sound = drawn_field(points, own, skeleton, crop_hw)
-    sound = sound * torch.from_numpy(there).to(sound)[:, None, None, None]
-    return signed_by_field(torch.stack([pictures.picture(int(rank)) for rank in ranks]), field, sound)
+    return warped_references(torch.stack([pictures.picture(int(rank)) for rank in ranks]), own, points, skeleton, crop_hw, there)
 
 
 def warp_pairs(warp: Callable[[np.ndarray, Tensor], Tensor], ranks: np.ndarray, points: Tensor, which: np.ndarray) -> Tensor:
