@@ -128,10 +128,10 @@ def source_of(
             flow.astype(np.float32), part.to_working, part.size_hw[::-1],
             flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE,
         )  # fmt: skip
-        moved /= steps
-        moved[..., 0] += np.arange(part.size_hw[1], dtype=np.float32)
-        moved[..., 1] += np.arange(part.size_hw[0], dtype=np.float32)[:, None]
-        found = cv2.remap(found, moved, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        across, down = cv2.split(moved / steps)
+        across += np.arange(part.size_hw[1], dtype=np.float32)
+        down += np.arange(part.size_hw[0], dtype=np.float32)[:, None]
+        found = cv2.remap(found, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     x, y, sound = cv2.split(found)
     return Source(picture, x, y, sound, part.corner_xy)
 
