@@ -81,7 +81,8 @@ def _processes(workers: int, folder: Path) -> Any:
             options["env"] = {**options["env"], "CUDA_VISIBLE_DEVICES": ""}
         specs[number] = {"cls": Nanny, "options": options}
     scheduler = {"cls": Scheduler, "options": {"host": "127.0.0.1", "port": 0, "dashboard": False}}
-    return SpecCluster(workers=specs, scheduler=scheduler, silence_logs=CRITICAL)
+    make: Any = SpecCluster  # whose signature calls a level of logging a bool
+    return make(workers=specs, scheduler=scheduler, silence_logs=CRITICAL)
 
 
 def _slurm() -> Any:

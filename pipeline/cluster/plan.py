@@ -81,8 +81,8 @@ def read_plan(repo: Any, targets: Iterable[str] = ()) -> Plan:
     stages = [stage for stage in plan_repro(graph, wanted or None) if isinstance(stage, PipelineStage)]
     tasks = []
     for stage in stages:
-        needs = sorted(needed.addressing for needed in graph.successors(stage))
-        tasks.append(task_of(stage.addressing, str(stage.cmd), needs))
+        needs = sorted(str(needed.addressing) for needed in graph.successors(stage))
+        tasks.append(task_of(str(stage.addressing), str(stage.cmd), needs))
     return Plan(tasks)
 
 

@@ -119,11 +119,11 @@ class DaskWorkers:
         if not self._futures:
             return []
         try:
-            ended = wait(list(self._futures), timeout=seconds, return_when="FIRST_COMPLETED").done
+            waited: Any = wait(list(self._futures), timeout=seconds, return_when="FIRST_COMPLETED")
         except TimeoutError:
             return []
         found: list[tuple[str, Done | Exception]] = []
-        for future in ended:
+        for future in waited.done:
             try:
                 result: Done | Exception = future.result()
             except Exception as error:  # whatever a worker ends in, the other stages go on

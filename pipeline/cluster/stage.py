@@ -129,6 +129,7 @@ def _configure(clone: Path, remote: dict[str, str]) -> None:
     """The clone's own settings: which remote, and DVC's private state inside the clone, so that nothing stays behind."""
     from dvc.config import Config
 
+    settings: Any
     with Config(os.fspath(clone / ".dvc")).edit("local") as settings:
         settings["core"] = {"remote": remote["name"], "site_cache_dir": os.fspath(clone / ".dvc" / "tmp" / "site")}
         if remote["url"]:

@@ -1,15 +1,14 @@
-"""Two drawn targets by `motion-copy spread --slurm` on a real Slurm of one node, a job's worker killed while it trains; as root, on Debian.
+"""A spread over a real Slurm of one node, a job's worker killed while it trains; as root, on Debian.
 
     apt-get install -y slurmd slurmctld munge
-    PYTHONPATH=.:tests python tests/by_hand/slurm.py FOLDER
+    PYTHONPATH=.:tests:tests/cluster python tests/by_hand/slurm.py FOLDER
 
-starts munged, slurmctld and slurmd of its own (settings and state in FOLDER), makes the drawn project with two targets, trains both
-serially and over Slurm, kills one worker with -9 in the middle of a training, says what came out, and stops what it started.
+starts munged, slurmctld and slurmd of its own (settings and state in FOLDER), spreads the small project of tests/cluster/test_shelf.py
+over two jobs, kills with -9 the worker that trains, says what came out, and stops what it started.
 """
 
 import contextlib
 import os
-import re
 import shutil
 import socket
 import subprocess
@@ -17,12 +16,9 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import psutil
-from walking import Project, cast, edit_params, environment, make_project
-
-from pipeline.cluster.entries import read_entries
+from test_shelf import SPREAD, Spread, dvc, make_shelf
 
 CONF = """\
 ClusterName=one
@@ -66,7 +62,6 @@ jobqueue:
 distributed:
   deploy: {{lost-worker-timeout: 5s}}
 """
-TARGETS = ("train_appearance@ann", "train_appearance@ben")
 PATIENCE_S = 3600.0
 
 
@@ -99,83 +94,45 @@ def slurm(folder: Path) -> Iterator[None]:
             daemon.wait()
 
 
-def two_targets(folder: Path) -> Project:
-    """The drawn project with its driver as a second target, committed, with a remote."""
-    project = make_project(folder / "p")
-    people = cast()
-    people["targets"]["ben"] = {**people["targets"]["ann"], "clip": "ben"}
-    people["pairs"]["ben-to-ben"] = {**people["pairs"]["ann-to-ann"], "driver": "ben", "target": "ben"}
-    edit_params(project.folder / "params.yaml", people)
-    project.dvc("remote", "add", "-d", "store", str(folder / "store"))
-    for command in (["add", "-A"], ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "1"]):
-        subprocess.run(["git", *command], cwd=project.folder, check=True, env=environment())
-    return project
-
-
 def main() -> None:
     """Do all of it and print a line for each finding; exit code 1 when one is not as it must be."""
     folder = Path(sys.argv[1]).resolve()
-    folder.mkdir(parents=True)
-    project = two_targets(folder)
-    serial = project.copy(folder / "serial")
-    begun = time.monotonic()
-    serial.repro(*TARGETS)
-    print(f"serial: {time.monotonic() - begun:.0f} s")
+    project = make_shelf(folder, SPREAD.replace("Choice(None, False, 2)", "Choice(None, True, 2)"), broken="nobody")
     (folder / "config").mkdir()
     (folder / "config" / "jobqueue.yaml").write_text(JOBS.format(folder=folder))
+    os.environ["DASK_CONFIG"] = str(folder / "config")
+    (project / ".scratch/hold-train").touch()
     with slurm(folder):
-        sound = spread(project, folder, serial)
-    sys.exit(0 if sound else 1)
+        begun = time.monotonic()
+        spread = Spread(project)
+        spread.until((project / ".scratch/train").exists)
+        stage, worker = training(folder)
+        print(f"jobs at the kill: {shell('squeue', '-ho', '%i %T').split()}")
+        for victim in (worker, worker.parent()):  # the nanny too: as when a node is lost
+            assert victim is not None
+            victim.kill()
+        spread.until(lambda: not stage.is_running())
+        (project / ".scratch/hold-train").unlink()
+        code = spread.ends()
+        left = shell("squeue", "-h").strip()
+        print(f"spread: exit code {code}, {time.monotonic() - begun:.0f} s; jobs left: {left or 'none'}")
+    model, status, said = (project / "data/model.txt").read_text(), dvc(project, "status").strip(), spread.said()
+    print(f"model: {model.split()}; dvc status: {status}\n{said}")
+    whole = model == "names 3\nframes-a 3\ntrain 3\n" and "up to date" in status
+    sys.exit(0 if whole and code == 0 and not left and "train: begun again" in said and "train: from 1" in said else 1)
 
 
-def spread(project: Project, folder: Path, serial: Project) -> bool:
-    """Two jobs at a time; the worker of the first training is killed once it has a checkpoint."""
-    begun = time.monotonic()
-    with open(folder / "spread.log", "wb") as log:
-        command = subprocess.Popen(
-            [sys.executable, "-m", "pipeline.command", "spread", "--slurm", "--workers", "2", *TARGETS],
-            cwd=project.folder, env={**environment(), "DASK_CONFIG": str(folder / "config")}, stdout=log, stderr=subprocess.STDOUT,
-        )  # fmt: skip
-    until(lambda: list(project.folder.glob(".scratch/train_appearance/*/checkpoint.pt")), "a checkpoint", command)
-    victim = worker_that_trains(folder)
-    print(f"killed: worker {victim.pid} of Slurm's jobs {shell('squeue', '-h', '-o', '%i %T').split(chr(10))}")
-    job = victim.parent()
-    victim.kill()
-    if job is not None:
-        job.kill()  # the nanny too: as when a node is lost
-    code = command.wait(PATIENCE_S)
-    said = (folder / "spread.log").read_text(errors="replace")
-    print(f"spread: exit code {code}, {time.monotonic() - begun:.0f} s")
-    again = sorted(set(re.findall(r"(\S+): begun again", said)))
-    theirs, ours = (comparable(read_entries(folder)) for folder in (serial.folder, project.folder))
-    different = sorted(name for name in theirs.keys() | ours.keys() if theirs.get(name) != ours.get(name))
-    status, ran = project.dvc("status", "--with-deps", *TARGETS).stdout.strip(), project.repro(*TARGETS)
-    left = shell("squeue", "-h").strip()
-    steps = sorted(set(re.findall(r"train_appearance: ([0-9]+)/\1 steps", said)))
-    print(f"begun again: {', '.join(again)}; steps of the trainings' last processes: {', '.join(steps)}")
-    print(f"outs compared: {len(theirs)}, different: {different}")
-    print(f"dvc status: {status}; dvc repro ran: {ran}; jobs left: {left or 'none'}")
-    return code == 0 and not different and not ran and not left and any(name.startswith("train_appearance@") for name in again)
-
-
-def comparable(entries: dict[str, Any]) -> dict[str, str]:
-    """Digests of outs by path, without the times."""
-    outs = [out for entry in entries.values() for out in entry["outs"]]
-    return {out["path"]: out["md5"] for out in outs if not out["path"].startswith("data/metrics/time/")}
-
-
-def worker_that_trains(folder: Path) -> psutil.Process:
-    """The Dask worker whose stage trains, in a clone under the folder of the nodes."""
+def training(folder: Path) -> tuple[psutil.Process, psutil.Process]:
+    """The stage that trains in a clone on the nodes, and the Dask worker that has it."""
     for process in psutil.process_iter():
         try:
-            if process.cmdline()[1:3] == ["-m", "stages.train_appearance"] and Path(process.cwd()).is_relative_to(folder / "nodes"):
-                stage = next(p for p in process.parents() if "pipeline.cluster.stage" in p.cmdline())
-                worker = stage.parent()
+            if "stages.train_appearance" in process.cmdline() and Path(process.cwd()).is_relative_to(folder / "nodes"):
+                worker = next(p for p in process.parents() if "pipeline.cluster.stage" in p.cmdline()).parent()
                 if worker is not None:
-                    return worker
-        except (psutil.Error, IndexError):
+                    return process, worker
+        except psutil.Error:
             continue
-    raise SystemExit("no training was found on a worker: more steps")
+    raise SystemExit("no training was found on a worker")
 
 
 def until(look: Callable[[], object], what: str, command: subprocess.Popen[bytes] | None = None) -> None:

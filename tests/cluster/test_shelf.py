@@ -77,14 +77,20 @@ if __name__ == "__main__":
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory) -> Path:
-    """A committed project with a remote; its stages count."""
-    folder = tmp_path_factory.mktemp("shelf") / "p"
+    """A project whose training fails."""
+    return make_shelf(tmp_path_factory.mktemp("shelf"), SPREAD, broken="train")
+
+
+def make_shelf(base: Path, script: str, broken: str) -> Path:
+    """A committed project with a remote, whose stages count; broken: the one that fails."""
+    folder = base / "p"
     shutil.copytree(ROOT / "pipeline", folder / "pipeline", ignore=shutil.ignore_patterns("__pycache__"))
     (folder / "stages").mkdir()
     (folder / "stages/__init__.py").write_text("from pipeline import leash\n\nleash.hold()\n")
     for door in ("check_names", "extract_frames", "train_appearance", "evaluate", "report"):
         (folder / f"stages/{door}.py").write_text(STAGE)
-    for name, text in (("dvc.yaml", PLAN), ("broken.txt", "train\n"), ("spread.py", SPREAD), (".gitignore", "/data/\n.scratch/\n*.pyc\n")):
+    texts = {"dvc.yaml": PLAN, "broken.txt": f"{broken}\n", "spread.py": script, ".gitignore": "/data/\n.scratch/\n*.pyc\n"}
+    for name, text in texts.items():
         (folder / name).write_text(text)
     (folder / ".dvcignore").write_text((ROOT / ".dvcignore").read_text())
     (folder / ".scratch").mkdir()
