@@ -1,6 +1,6 @@
 """The command motion-copy: `check` says what is wrong before anything runs, `init` writes videos into params.yaml.
 
-`verify` says whether a video is as it was signed; that is asked of any file, in no project.
+`spread` runs the stages on several machines. `verify` says whether a video is as it was signed; that is asked of any file, in no project.
 """
 
 import argparse
@@ -26,11 +26,18 @@ def main() -> None:
 
 def _run() -> None:
     parser = argparse.ArgumentParser(prog="motion-copy", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True, metavar="check | init | verify")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="check | init | spread | verify")
     commands.add_parser("check", help="say what is wrong in params.yaml, a line each; exit code 1 if anything is")
     init = commands.add_parser("init", help="write clips, a target and its pairs into params.yaml; copies nothing, asks nothing")
     init.add_argument("target", metavar="TARGET", type=Path, help="video, or folder of images, of the person whose looks are learnt")
     init.add_argument("drivers", metavar="DRIVER", type=Path, nargs="+", help="videos whose motion the target takes on")
+    spread = commands.add_parser("spread", help="bring stages up to date by workers: processes here, Slurm's jobs, a Dask cluster")
+    spread.add_argument("targets", metavar="TARGET", nargs="*", help="stages or outs, as of dvc repro; none: everything")
+    where = spread.add_mutually_exclusive_group()
+    where.add_argument("--scheduler", metavar="ADDRESS", help="of a Dask cluster that runs already, for instance tcp://node:8786")
+    where.add_argument("--slurm", action="store_true", help="jobs as jobqueue.slurm in ~/.config/dask/jobqueue.yaml describes them")
+    spread.add_argument("--workers", metavar="N", type=int, default=2, help="how many processes here, or jobs at a time (default: 2)")
+    spread.add_argument("--scratch", metavar="FOLDER", type=Path, help="a folder that all workers see (default: the project's .scratch)")
     commands.add_parser("verify", help="say whether a video is as it was signed, and who signed it; verify --help says more")
     args = parser.parse_args()
     project = find_project(Path.cwd())
@@ -45,6 +52,15 @@ def _run() -> None:
         print("\n".join(f"{PARAMS}: {fault}" for fault in faults))
         sys.exit(1)
     print(f"{PARAMS}: nothing is wrong; {summary(Path(PARAMS))}")
+    if args.command == "spread":
+        from pipeline.cluster.clusters import Choice
+        from pipeline.cluster.run import spread_project
+
+        if args.workers < 1:
+            raise InputError(f"--workers must be 1 or more, found {args.workers}.")
+        choice = Choice(args.scheduler, args.slurm, args.workers)
+        scratch = (project / ".scratch" if args.scratch is None else args.scratch).absolute()
+        sys.exit(0 if spread_project(project, args.targets, choice, scratch) else 1)
 
 
 def find_project(here: Path) -> Path:
