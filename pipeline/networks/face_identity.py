@@ -4,6 +4,7 @@ King 2017: a ResNet of 29 layers, taught on faces of 150 px that lie alike. Here
 detector of five landmarks would: outer and inner corners of the eyes and the base of the nose onto the means that it was taught with.
 """
 
+import importlib
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ class FaceIdentity:
     def __init__(self, folder: Path) -> None:
         path = Path(folder) / FILE
         try:
-            import dlib  # pyright: ignore[reportMissingImports]
+            dlib = importlib.import_module("dlib")  # an extra, whose wheel says nothing of its types
         except ImportError:
             cure = "pip install -e '.[identity]', or unlist it"
             raise InputError(f"evaluation.metrics lists face_identity, which needs the package dlib-bin: {cure}") from None
