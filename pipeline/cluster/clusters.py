@@ -87,10 +87,10 @@ def _processes(workers: int, folder: Path) -> Any:
 
 def _slurm() -> Any:
     """Slurm's jobs as jobqueue.slurm of Dask's configuration describes them: one worker a job, one stage at a time each."""
-    import dask
-    from dask_jobqueue import SLURMCluster
+    from dask import config
+    from dask_jobqueue.slurm import SLURMCluster
 
-    settings = dask.config.get("jobqueue.slurm")
+    settings = config.get("jobqueue.slurm")
     given = {
         "processes": 1,
         "worker_extra_args": [*settings["worker-extra-args"], "--nthreads", "1"],

@@ -25,7 +25,7 @@ def made(gate: float, flow: tuple[float, float] = (0.0, 0.0)) -> Carried:
     """Two frames of flat colour, wholly opaque."""
     full, grey = torch.ones(2, 1, 20, 20), torch.zeros(2, 3, 20, 20)
     moved = torch.tensor(flow).view(1, 2, 1, 1).expand(2, 2, 20, 20)
-    return Carried(grey, full, grey, full, grey, full, gate * full, full, moved[:, None], )
+    return Carried(grey, full, grey, full, grey, full, gate * full, full, moved[:, None], 0 * full)
 
 
 def detail(colours: Tensor) -> Tensor:

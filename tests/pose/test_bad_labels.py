@@ -350,9 +350,12 @@ def test_four_times_as_many_tracks_take_about_four_times_as_long(tmp_path):
     taken = []
     for tracks in (6_000, 24_000):
         path = many_tracks(tmp_path / f"{tracks}.json", tracks, 3)
-        start = time.process_time()  # other programs do not count
-        seen = load(path, JOINTS, {}, None, 3, None, "v.mp4")(BLOCK)
-        taken.append(time.process_time() - start)
+        passes = []
+        for _ in range(3):  # the quickest: other programs take the cache from the others
+            start = time.process_time()  # other programs do not count
+            seen = load(path, JOINTS, {}, None, 3, None, "v.mp4")(BLOCK)
+            passes.append(time.process_time() - start)
+        taken.append(min(passes))
         assert np.isfinite(seen[0].points[:, 0, 0]).sum() == tracks // 3
     assert taken[1] < 9 * taken[0], taken
 
