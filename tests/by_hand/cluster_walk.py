@@ -1,4 +1,7 @@
-"""A drawn target by two workers, one of which is killed while it trains: the bytes of a serial run, nothing left to do."""
+"""A drawn target by two workers, one of which is killed while it trains: the bytes of a serial run, nothing left to do.
+
+Some six minutes of a core: `pytest -m slow tests/by_hand/cluster_walk.py`.
+"""
 
 import json
 import os
@@ -125,8 +128,8 @@ def test_afterwards_nothing_is_left_to_do_and_nothing_lies_about(spread):
     assert not list(spread.folder.glob(".scratch/spread"))
     assert not list(spread.folder.glob(".scratch/train_*/*"))
     store = spread.folder.parent / "store"
-    digests = [out["md5"] for entry in read_entries(spread.folder).values() for out in entry["outs"]]
-    assert len(digests) > 20
+    digests = [out["md5"] for name, entry in read_entries(spread.folder).items() if not name.startswith(HERE) for out in entry["outs"]]
+    assert len(digests) > 10
     assert all((store / "files/md5" / digest[:2] / digest[2:]).exists() for digest in digests)
     assert list(store.glob("runs/*/*")), "no run was pushed"
 
