@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from pipeline.artifacts.references import NONE, References
-from pipeline.body.hidden import COST, Hidden
+from pipeline.body.hidden import Hidden
 from pipeline.body.pose_distance import body_size, gap_distances, pose_distances
 from pipeline.body.skeleton import Skeleton
 from pipeline.body.warping import likeness, picture_field, sample_field
@@ -51,14 +51,12 @@ class ReferenceDrawer:
         ordered = usable[np.argsort(distances[usable], kind="stable")]
         first = int(generator.integers(len(ordered)) if far else np.abs(distances[ordered] - wanted).argmin())
         # Of those at least as far, one after another.
-        farther, covered = ordered[first:], self.covered[middle : middle + 1]
-        chosen, still = [int(farther[0])], self.hidden.by(farther[:1], covered)
-        for _ in range(min(count, len(farther)) - 1):
-            lacking = distances[farther] / self.size + COST * self.hidden.together(covered, still)[0, farther]
-            lacking[np.isin(farther, chosen)] = np.inf
-            chosen.append(int(farther[lacking.argmin()]))
-            still = np.minimum(still, self.hidden.by(np.array(chosen[-1:]), covered))
-        none[: len(chosen)] = self.rows[chosen]
+        left, asked = ordered[first:], self.hidden.asked(self.covered[middle : middle + 1])
+        for order in range(min(count, len(left))):
+            best = int((distances[left] / self.size + asked.cost()[0, left]).argmin())
+            asked.take(left[best : best + 1])
+            none[order] = self.rows[left[best]]
+            left = np.delete(left, best)
         return none
 
 
@@ -116,6 +114,12 @@ class ReferencePictures:
     def matte(self, rank: int) -> Tensor:
         """M (h w) in [0, 1] alone, which is read faster."""
         return torch.from_numpy(self._scaled(self.references.mattes[rank])).to(self.device) / 255
+
+    def warped(self, ranks: np.ndarray, poses: Tensor, skeleton: Skeleton, crop_hw: tuple[int, int]) -> Tensor:
+        """References of rank (n) warped to poses (n j 2) crop px, (n 6 h w): as warped_references()."""
+        own = self.points[torch.from_numpy(np.maximum(ranks, 0)).to(self.device)]
+        pictures = torch.stack([self.picture(int(rank)) for rank in ranks])
+        return warped_references(pictures, own, poses, skeleton, crop_hw, ranks != NONE)
 
     def _scaled(self, layer: np.ndarray) -> np.ndarray:
         return sample_crop(layer, self._row, self.size_hw, border="zero")

@@ -13,6 +13,9 @@ from pipeline.errors import InputError
 REMEDY = "Run: dvc repro remeasure_faces"
 LENGTH = 128
 WHOSE = ("result", "target")
+# Metrics that a result's faces are found again for; the last one needs to know who they are.
+COMPARED, IDENTITY = ("face_landmarks", "face_expression"), "face_identity"
+FACES = (*COMPARED, IDENTITY)
 
 
 @dataclass(frozen=True)

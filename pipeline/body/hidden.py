@@ -28,6 +28,10 @@ class Hidden:
         self.weights = middle / max(float(middle.sum()), 1e-9)
         self.pictures = self.covered(points)
 
+    def asked(self, covered: np.ndarray) -> "Asked":
+        """What is asked of the pictures for poses with as much covered (t l)."""
+        return Asked(self, covered)
+
     def by(self, picture: np.ndarray, covered: np.ndarray) -> np.ndarray:
         """What pictures (t) hide of poses with as much covered (t l): (t l)."""
         return np.maximum(0, self.pictures[picture] - covered)
@@ -51,6 +55,25 @@ class Hidden:
                     over = np.maximum(over, np.nan_to_num(np.clip((OVER[1] - away) / (OVER[1] - OVER[0]), 0, 1)))
             shares[:, i] = over.mean(1)
         return shares * self.weights
+
+
+class Asked:
+    """What poses (t) still ask for, as pictures are taken for them one after another."""
+
+    def __init__(self, hidden: Hidden, covered: np.ndarray) -> None:
+        self._hidden, self._covered = hidden, covered
+        self._still: np.ndarray | None = None
+
+    def cost(self) -> np.ndarray:
+        """What is lacking with each picture beside those taken, (t n) in sizes of the body; 0 before the first, which need not show all."""
+        if self._still is None:
+            return np.zeros((len(self._covered), len(self._hidden.pictures)))
+        return COST * self._hidden.together(self._covered, self._still)
+
+    def take(self, picture: np.ndarray) -> None:
+        """Take a picture (t) for each pose."""
+        hides = self._hidden.by(picture, self._covered)
+        self._still = hides if self._still is None else np.minimum(self._still, hides)
 
 
 def _limbs(skeleton: Skeleton) -> list[tuple[int, int]]:

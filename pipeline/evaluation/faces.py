@@ -10,13 +10,11 @@ from typing import Any
 import numpy as np
 
 from pipeline.artifacts.agree import require_same_length
-from pipeline.artifacts.identities import Described, Identities
+from pipeline.artifacts.identities import COMPARED, IDENTITY, Described, Identities
 from pipeline.artifacts.meshes import Meshes
 from pipeline.evaluation.settings import EvaluationParams, FaceScoreParams
 from pipeline.networks.face_mesh import EXPRESSIONS, EYE_CORNERS
 
-COMPARED = ("face_landmarks", "face_expression")
-IDENTITY = "face_identity"
 FOREHEAD, CHIN = 10, 152  # of the mesh, on the middle line
 LEAST_OWN = 5  # faces of the target that tell who it is: a lone one may be none
 EXPRESSED = [i for i, name in enumerate(EXPRESSIONS) if name != "_neutral"]

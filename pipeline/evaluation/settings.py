@@ -7,6 +7,7 @@ import numpy as np
 from pydantic import Field
 
 from pipeline.artifacts.foregrounds import Foregrounds
+from pipeline.artifacts.identities import COMPARED, FACES
 from pipeline.errors import InputError
 from pipeline.evaluation.fidelity import PSNR_CONVENTION, SSIM_CONVENTION
 from pipeline.evaluation.temporal import MaskParams
@@ -33,8 +34,7 @@ Metric = Literal[
     "face_identity",
 ]
 DISTANCES = ("st_lpips", "alex", "lpips_alex", "lpips_vgg")
-FACES = ("face_landmarks", "face_expression", "face_identity")
-RECONSTRUCTION = ("psnr", "psnr_person", "ssim", *DISTANCES, "sharpness", "fid", "is", "tcm", "e_warp", "flicker", *FACES[:2])
+RECONSTRUCTION = ("psnr", "psnr_person", "ssim", *DISTANCES, "sharpness", "fid", "is", "tcm", "e_warp", "flicker", *COMPARED)
 IMITATION = ("motion_consistency", "e_warp", "flicker", "fid", "is", "pose", *FACES)
 NEEDS = {  # file by name, or where it comes from
     "st_lpips": "vgg_shift_tolerant.pth",

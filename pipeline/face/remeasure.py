@@ -10,7 +10,7 @@ import numpy as np
 from pipeline.artifacts.agree import require_motion, require_one_motion, require_same_clip, require_same_length, require_same_size
 from pipeline.artifacts.composites import Composites
 from pipeline.artifacts.frames import Frames
-from pipeline.artifacts.identities import Described, Identities, write_identities
+from pipeline.artifacts.identities import FACES, IDENTITY, Described, Identities, write_identities
 from pipeline.artifacts.keypoints import Track
 from pipeline.artifacts.meshes import Meshes, write_meshes
 from pipeline.body.regions import RegionParams, drop_unusable, region_boxes
@@ -21,8 +21,6 @@ from pipeline.networks.face_mesh import FaceMesh
 from pipeline.progress import Progress
 from pipeline.timeline.sampling import spread_evenly
 
-IDENTITY = "face_identity"
-METRICS = ("face_landmarks", "face_expression", IDENTITY)
 MOST_DESCRIBED = 200  # frames of the result, and of the target: one takes a core 20 ms
 
 
@@ -49,7 +47,7 @@ def asked_for(metrics: Any) -> frozenset[str]:
     """Those of evaluation.metrics that need the result's faces; InputError when it is no list of names."""
     if not isinstance(metrics, list) or not all(isinstance(name, str) for name in metrics):
         raise InputError(f"evaluation.metrics must be a list of names, [psnr, ssim], found {metrics!r}: correct it in params.yaml")
-    return frozenset(metrics) & frozenset(METRICS)
+    return frozenset(metrics) & frozenset(FACES)
 
 
 def remeasure_faces(

@@ -64,6 +64,10 @@ class Carried:
     def flow(self) -> Tensor:
         return self.flows[:, 0]
 
+    @property
+    def second_flow(self) -> Tensor:
+        return self.flows[:, :2][:, -1]
+
 
 def carry(outputs: Tensor, warped: Tensor, shape: CarryShape, contrast: float = 1.0, least: Tensor | None = None) -> Carried:
     """Mix what the network made (n 5+4r h w) with r warped references (n 6r h w), nearest first, as signed_by_field() has them.

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from pipeline.artifacts.keypoints import Track
 from pipeline.artifacts.references import NONE, ChosenReferences, References
-from pipeline.body.hidden import COST, Hidden
+from pipeline.body.hidden import Hidden
 from pipeline.body.pose_distance import Hands, body_size, gap_distances, pose_distances
 from pipeline.params import Section
 from pipeline.timeline.split import Split
@@ -61,17 +61,16 @@ def find_references(inputs: FindInputs, params: FindParams, split: Split | None)
         costs = np.stack([pose_distances(motion.points[t], references.points, root, hands) for t in frames]) / size
         turned = np.stack([exchanged_sides(motion.points[t], references.points, sides, size) for t in frames])
         costs = costs + EXCHANGED * turned
-        covered = unseen.covered(motion.points[frames])
-        still = np.full(covered.shape, np.inf)
+        asked = unseen.asked(unseen.covered(motion.points[frames]))
         if radius and start < border:
             near = np.abs(frames[:, None] - references.frames[None]) < radius
             costs = np.where(near & references.are_own, np.inf, costs)
         # The nearest steady choice, then, of what it leaves, that which shows what those before it hide.
         for order in range(params.count):
-            lacking = costs + COST * unseen.together(covered, still) if order else costs
+            lacking = costs + asked.cost()
             chosen = steady_choice(lacking, params.switch_cost)
             found = lacking[np.arange(len(frames)), chosen]
-            still = np.minimum(still, unseen.by(chosen, covered))
+            asked.take(chosen)
             rank[frames, order] = np.where(np.isfinite(found), chosen, NONE)
             distance[frames, order] = np.where(np.isfinite(found), found, np.nan)
             costs[np.arange(len(frames)), chosen] = np.inf

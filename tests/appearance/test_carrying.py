@@ -1,6 +1,5 @@
 """Frames made from references: what is spared, no reference twice and no frame that does not fade, is not missed."""
 
-from typing import cast
 
 import numpy as np
 import pytest
@@ -8,7 +7,7 @@ import torch
 from line import LINE
 
 from pipeline.appearance.references import ReferencePictures, warped_references
-from pipeline.appearance.renderers.carrying import draw_again, warp_pairs, warped_as_learnt
+from pipeline.appearance.renderers.carrying import draw_again, warp_pairs
 from pipeline.artifacts.references import NONE
 from pipeline.networks.generator import Exchange, Generator, GeneratorShape
 
@@ -35,7 +34,10 @@ def test_what_is_drawn_again_is_what_whole_windows_would_be(fading):
 
 
 def test_drawing_warps_references_as_training_does():
-    class Pictures:
+    class Pictures(ReferencePictures):
+        def __init__(self) -> None:
+            self.device = torch.device("cpu")
+
         points = torch.tensor([[[8.0, 9], [20, 9], [26, 14]], [[8.0, 6], [12, 16], [24, 18]]])
         textures = torch.rand(2, 4, 24, 32, generator=torch.Generator().manual_seed(2)) * 255
 
@@ -44,7 +46,7 @@ def test_drawing_warps_references_as_training_does():
 
     pictures, ranks = Pictures(), np.array([1, 0, NONE])
     points = torch.tensor([[[6.0, 8], [14, 14], [22, 12]]]).repeat(3, 1, 1)
-    found = warped_as_learnt(cast(ReferencePictures, pictures), ranks, points, LINE, (24, 32))
+    found = pictures.warped(ranks, points, LINE, (24, 32))
     seen = torch.stack([pictures.picture(int(rank)) for rank in ranks])
     expected = warped_references(seen, pictures.points[[1, 0, 0]], points, LINE, (24, 32), ranks != NONE)
     torch.testing.assert_close(found, expected, atol=2e-3, rtol=0)

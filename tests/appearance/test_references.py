@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from appearance.test_train import ALL, CPU, outputs
+from crossed_legs import APART, CROSSED, CROSSED_TOO, HUMAN, RAISED
 from drawn_stick import CROP_HW, FULL_HW, ROW, make_track, small
 
 from pipeline.appearance.dataset import TrainingClip
@@ -19,7 +20,6 @@ from pipeline.artifacts.foregrounds import open_foregrounds
 from pipeline.artifacts.models import load_model
 from pipeline.artifacts.references import ChosenReferences, References, create_references, open_references
 from pipeline.body.pose_distance import gap_distances, pose_distances
-from pipeline.body.skeleton import load_skeleton
 from pipeline.errors import InputError
 from pipeline.networks.carrying import carry
 from pipeline.networks.vgg import load_features
@@ -98,22 +98,9 @@ def test_some_references_are_drawn_from_anywhere(stick):
 
 def test_what_the_first_reference_hides_is_learnt_from_one_that_shows_it():
     """As in rendering: of four frames the second and third have their legs crossed, the last shows both, its arms elsewhere."""
-    human = load_skeleton(Path(__file__).resolve().parents[2] / "pipeline/skeletons/human.yaml")
-    names = ("neck", "right_hip", "left_hip", "right_knee", "left_knee", "right_ankle", "left_ankle", "right_wrist", "left_wrist")
-    apart = np.full((len(human.joints), 2), np.nan)
-    places = ((50, 20), (44, 60), (56, 60), (42, 85), (58, 85), (42, 110), (58, 110), (30, 50), (70, 50))
-    for name, place in zip(names, places, strict=True):
-        apart[human.index(name)] = place
-    crossed, again, raised = apart.copy(), apart.copy(), apart.copy()
-    for pose in (crossed, again):
-        for joint in ("knee", "ankle"):
-            pose[human.index(f"right_{joint}")][0] = 51
-            pose[human.index(f"left_{joint}")][0] = 49
-    again[human.index("neck")] += 1
-    raised[[human.index("right_wrist"), human.index("left_wrist")]] -= [0, 45]
-    points = np.stack([apart, crossed, again, raised])
-    drawer = ReferenceDrawer(points, [np.arange(4)], human, absent=0.0, far=0.0)
-    drawer.wanted = pose_distances(apart, points[1:2], human.index(human.root))
+    points = np.stack([APART, CROSSED, CROSSED_TOO, RAISED])
+    drawer = ReferenceDrawer(points, [np.arange(4)], HUMAN, absent=0.0, far=0.0)
+    drawer.wanted = pose_distances(APART, points[1:2], HUMAN.index(HUMAN.root))
     draws = [drawer.draw(np.array([0]), 3, np.random.default_rng(i)).tolist() for i in range(3)]
     assert draws == [[1, 3, 2]] * 3
 

@@ -9,14 +9,7 @@ from pipeline.body.skeleton import Skeleton
 
 
 def part_field(query: Tensor, reference: Tensor, skeleton: Skeleton, x: Tensor, y: Tensor) -> Field:
-    """Where each pixel of the query's picture is taken from in the reference's: field (n h w 2) float32 as (x, y) px.
-
-    query, reference (n j 2) px in their own pictures, NaN where missing; x (w), y (h): the query's pixel coordinates at
-    which the field is wanted. Each limb that both poses show turns and stretches along its axis, trunk and head as one; a pixel
-    follows the nearest part, and the others as far as they agree. Parts that one pose lacks do not count; without a common one the
-    whole picture is shifted by the mean of the common joints, or stays where it is. The identity for equal poses.
-    own: how far the pixel there is of the part that asks for it, low where another lies over it.
-    """
+    """As fields.part_field()."""
     query, reference = query.float(), reference.float()
     poses = Poses.of(query, reference, skeleton)
     seen, fingers = poses.seen, skeleton.fingers()

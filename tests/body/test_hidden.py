@@ -1,31 +1,17 @@
 """What a picture hides of other poses: crossed legs are counted, by their lengths, where they are asked for."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
+from crossed_legs import HUMAN, LEGS, pose
 
 from pipeline.body.hidden import Hidden
-from pipeline.body.skeleton import load_skeleton
 
-HUMAN = load_skeleton(Path(__file__).resolve().parents[2] / "pipeline/skeletons/human.yaml")
-PLACES = {
-    "neck": (50, 20), "right_hip": (44, 60), "left_hip": (56, 60), "right_knee": (40, 85), "left_knee": (60, 85),
-    "right_ankle": (38, 110), "left_ankle": (62, 110), "right_shoulder": (38, 20), "left_shoulder": (62, 20),
-    "right_elbow": (28, 38), "left_elbow": (72, 38), "right_wrist": (24, 55), "left_wrist": (76, 55),
-}  # fmt: skip
 SIZE = 90.0
 
 
-def _pose(**moved: tuple[float, float]) -> np.ndarray:
-    points = np.full((len(HUMAN.joints), 2), np.nan)
-    for name, place in (PLACES | moved).items():
-        points[HUMAN.index(name)] = place
-    return points
-
-
-APART = _pose()
-CROSSED = _pose(right_knee=(50, 85), left_knee=(51, 85), right_ankle=(51, 110), left_ankle=(50, 110))
+ARMS = {"right_shoulder": (38, 20), "left_shoulder": (62, 20), "right_elbow": (28, 38), "left_elbow": (72, 38)}
+APART = pose(**ARMS)
+CROSSED = pose(**ARMS, **LEGS)
 
 
 def _hidden_of(hidden: Hidden, query: np.ndarray) -> np.ndarray:

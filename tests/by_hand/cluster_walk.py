@@ -7,22 +7,17 @@ import json
 import os
 import re
 import shutil
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
-from walking import Project, built, differing, environment
+from spreading import Spread, commit, processes
+from walking import Project, built, differing
 
 from pipeline.cluster.entries import read_entries, write_entries
 
 pytestmark = pytest.mark.slow
-PATIENCE_S = 900.0
 HERE = ("check_names", "fetch_")  # stages that run at the head: kept, since they are no worker's
 TARGET = "train_appearance@ann"
 STEPS = 6
@@ -54,8 +49,7 @@ def spread(serial, tmp_path_factory) -> Project:
     shutil.rmtree(base / "earlier")
     (project.folder / "dvc.lock").unlink()
     project.dvc("remote", "add", "-d", "store", str(base / "store"))
-    for command in (["add", "-A"], ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "1"]):
-        subprocess.run(["git", *command], cwd=project.folder, check=True, env=environment())
+    commit(project.folder)
     write_entries(project.folder, kept)
     return project
 
@@ -67,40 +61,8 @@ def objects_of(cache: Path, digest: str) -> list[Path]:
     return [path, *(cache / file["md5"][:2] / file["md5"][2:] for file in inside)]
 
 
-class Command:
-    """`motion-copy spread` of a project, running, in a process group of its own."""
-
-    def __init__(self, project: Project) -> None:
-        self.log = project.folder.parent / "spread.log"
-        with open(self.log, "wb") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "pipeline.command", "spread", "--workers", "2", TARGET],
-                cwd=project.folder, env=environment(), stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
-            )  # fmt: skip
-
-    def until(self, look: Callable[[], object]) -> object:
-        """Ask again and again until something true comes; an error when the command ends before."""
-        end = time.monotonic() + PATIENCE_S
-        while time.monotonic() < end and self.process.poll() is None:
-            if found := look():
-                return found
-            time.sleep(0.01)
-        raise AssertionError(self.said())
-
-    def said(self) -> str:
-        return self.log.read_text(errors="replace")
-
-    def ends(self) -> int:
-        """Its exit code."""
-        try:
-            return self.process.wait(PATIENCE_S)
-        finally:
-            if self.process.poll() is None:
-                os.killpg(self.process.pid, signal.SIGKILL)
-
-
 def test_a_worker_that_is_killed_in_training_costs_nothing_but_time(spread, serial):
-    command = Command(spread)
+    command = Spread(spread.folder, "-m", "pipeline.command", "spread", "--workers", "2", TARGET)
     command.until(lambda: list(spread.folder.glob(".scratch/train_appearance/*/checkpoint.pt")))
     stage = training(spread.folder)
     worker = next(p for p in stage.parents() if "pipeline.cluster.stage" in p.cmdline()).parent()
@@ -143,15 +105,3 @@ def comparable(entries: dict[str, Any]) -> dict[str, str]:
 def training(folder: Path) -> psutil.Process:
     """The stage that trains in one of the project's clones."""
     return next(p for p in processes(folder) if p.cmdline()[1:3] == ["-m", "stages.train_appearance"])
-
-
-def processes(folder: Path) -> list[psutil.Process]:
-    """Everything that works in a project, its clones included."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if process.status() != psutil.STATUS_ZOMBIE and Path(process.cwd()).is_relative_to(folder.resolve()):
-                found.append(process)
-        except psutil.Error:  # it ended while we looked, or is somebody else's
-            continue
-    return found

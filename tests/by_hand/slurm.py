@@ -18,7 +18,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
-from test_shelf import SPREAD, Spread, dvc, make_shelf
+from spreading import Spread
+from test_shelf import SPREAD, dvc, make_shelf
 
 CONF = """\
 ClusterName=one
@@ -104,7 +105,7 @@ def main() -> None:
     (project / ".scratch/hold-train").touch()
     with slurm(folder):
         begun = time.monotonic()
-        spread = Spread(project)
+        spread = Spread(project, "spread.py")
         spread.until((project / ".scratch/train").exists)
         stage, worker = training(folder)
         print(f"jobs at the kill: {shell('squeue', '-ho', '%i %T').split()}")

@@ -6,17 +6,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
-import psutil
 import pytest
+from spreading import Spread, commit, processes
 from walking import ROOT, environment
 
 from pipeline.cluster.entries import read_entries, write_entries
 
 pytestmark = pytest.mark.slow
-PATIENCE_S = 900.0
 STAGE = '''"""Counts to three, with a checkpoint of each count; waits after the first where a file says so."""
 import os, sys, time
 from pathlib import Path
@@ -102,53 +100,6 @@ def make_shelf(base: Path, script: str, broken: str) -> Path:
     return folder
 
 
-def commit(folder: Path) -> None:
-    for command in (["add", "-A"], ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "1"]):
-        subprocess.run(["git", *command], cwd=folder, check=True, env=environment())
-
-
-class Spread:
-    """A spread of the project, running, in a process group of its own."""
-
-    def __init__(self, project: Path) -> None:
-        self.log = project.parent / "spread.log"
-        with open(self.log, "wb") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "spread.py"], cwd=project, env=environment(), stdout=log, stderr=subprocess.STDOUT, start_new_session=True
-            )
-
-    def until(self, look: Callable[[], object]) -> None:
-        """Wait until something is true; an error when the spread ends before."""
-        end = time.monotonic() + PATIENCE_S
-        while not look():
-            assert time.monotonic() < end, self.said()
-            assert self.process.poll() is None, self.said()
-            time.sleep(0.02)
-
-    def ends(self) -> int:
-        """Its exit code."""
-        try:
-            return self.process.wait(PATIENCE_S)
-        finally:
-            if self.process.poll() is None:
-                os.killpg(self.process.pid, signal.SIGKILL)
-
-    def said(self) -> str:
-        return self.log.read_text(errors="replace")
-
-
-def processes(folder: Path) -> list[psutil.Process]:
-    """Everything that works in the project, its clones included."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if process.status() != psutil.STATUS_ZOMBIE and Path(process.cwd()).is_relative_to(folder.resolve()):
-                found.append(process)
-        except psutil.Error:  # it ended while we looked, or is somebody else's
-            continue
-    return found
-
-
 def nothing_is_left(folder: Path) -> bool:
     """Whether no process and no clone of a spread is there, soon."""
     end = time.monotonic() + 30
@@ -163,7 +114,7 @@ def dvc(folder: Path, *arguments: str) -> str:
 
 
 def test_a_failed_stage_stops_those_alone_that_wait_for_it(project):
-    spread = Spread(project)
+    spread = Spread(project, "spread.py")
     assert spread.ends() == 1
     assert set(read_entries(project)) == {"check_names", "frames@a", "frames@b"}
     assert "error: train: the clip must have frames, found none. Its last lines: .scratch/errors/train-" in spread.said()
@@ -176,7 +127,7 @@ def test_a_failed_stage_stops_those_alone_that_wait_for_it(project):
 
 def test_ctrl_c_leaves_nothing_behind_but_checkpoints(project):
     (project / ".scratch/hold-train").touch()
-    spread = Spread(project)
+    spread = Spread(project, "spread.py")
     spread.until((project / ".scratch/train").exists)
     os.killpg(spread.process.pid, signal.SIGINT)
     assert spread.ends() == 130, spread.said()
@@ -187,7 +138,7 @@ def test_ctrl_c_leaves_nothing_behind_but_checkpoints(project):
 
 
 def test_the_stage_of_a_killed_worker_goes_on_from_its_checkpoint_on_another(project):
-    spread = Spread(project)
+    spread = Spread(project, "spread.py")
     spread.until(lambda: "train: from 1" in spread.said() or [p for p in processes(project) if "stages.train_appearance" in p.cmdline()])
     stage = next(p for p in processes(project) if "stages.train_appearance" in p.cmdline())
     worker = next(p for p in stage.parents() if "pipeline.cluster.stage" in p.cmdline()).parent()
@@ -221,7 +172,7 @@ def test_what_ran_once_for_the_same_is_taken_from_the_remote(project):
     entries = read_entries(project)
     write_entries(project, {name: entry for name, entry in entries.items() if name != "train"}, keep=False)
     commit(project)
-    spread = Spread(project)
+    spread = Spread(project, "spread.py")
     assert spread.ends() == 0, spread.said()
     assert "train: done" in spread.said()
     assert "train: from" not in spread.said()

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from crossed_legs import APART, CROSSED, CROSSED_TOO, HUMAN, RAISED
 from reference.conftest import make_track
 
 from pipeline.artifacts.references import NONE, References, read_chosen, write_chosen
@@ -158,23 +159,10 @@ def test_a_further_clips_references_are_neighbours_of_no_frame(swinging):
 
 def test_the_second_reference_shows_what_the_first_one_hides():
     """The nearest poses have their legs crossed; one that is farther off shows both."""
-    human = load_skeleton(Path(__file__).resolve().parents[2] / "pipeline/skeletons/human.yaml")
-    names = ("neck", "right_hip", "left_hip", "right_knee", "left_knee", "right_ankle", "left_ankle", "right_wrist", "left_wrist")
-    places = ((50, 20), (44, 60), (56, 60), (42, 85), (58, 85), (42, 110), (58, 110), (30, 50), (70, 50))
-    apart = np.full((len(human.joints), 2), np.nan)
-    for name, place in zip(names, places, strict=True):
-        apart[human.index(name)] = place
-    crossed, again, raised = apart.copy(), apart.copy(), apart.copy()
-    for pose in (crossed, again):
-        for joint in ("knee", "ankle"):
-            pose[human.index(f"right_{joint}")][0] = 51
-            pose[human.index(f"left_{joint}")][0] = 49
-    again[human.index("neck")] += 1
-    raised[[human.index("right_wrist"), human.index("left_wrist")]] -= [0, 45]
-    motion = replace(make_track(apart[None]), skeleton=human)
-    kept = _references(np.stack([crossed, again, raised, raised + 1]), np.arange(4))
+    motion = replace(make_track(APART[None]), skeleton=HUMAN)
+    kept = _references(np.stack([CROSSED, CROSSED_TOO, RAISED, RAISED + 1]), np.arange(4))
     chosen = find_references(FindInputs(motion, motion, kept), FindParams(count=3, switch_cost=0.0), None)
     assert chosen.rank[0].tolist() == [0, 2, 1]  # what the second one shows the third one need not show again
-    together = replace(make_track(crossed[None]), skeleton=human)  # where nothing is asked for that is hidden, the nearest two
+    together = replace(make_track(CROSSED[None]), skeleton=HUMAN)  # where nothing is asked for that is hidden, the nearest two
     chosen = find_references(FindInputs(together, motion, kept), FindParams(count=2, switch_cost=0.0), None)
     assert chosen.rank[0].tolist() == [0, 1]

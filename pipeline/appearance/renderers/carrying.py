@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from pipeline.appearance.blending import Blend
-from pipeline.appearance.references import ReferencePictures, warped_references
 from pipeline.appearance.renderers.base import GenerateParams, Seen
 from pipeline.artifacts.references import NONE
 from pipeline.body.skeleton import Skeleton
@@ -35,7 +34,7 @@ class Carrying:
         points, fading = points.flatten(0, 1), np.flatnonzero(other != NONE)
         least = self.seen.core.matte(points, self.crop_hw)
         ranks = np.concatenate([self.seen.ranks[flat], self.seen.ranks[other[fading]]])
-        warp = partial(warped_as_learnt, self.seen.pictures, skeleton=self.skeleton, crop_hw=self.crop_hw)
+        warp = partial(self.seen.pictures.warped, skeleton=self.skeleton, crop_hw=self.crop_hw)
         warped = warp_pairs(warp, ranks, points, np.concatenate([np.arange(len(flat)), fading]))
         warped, theirs = warped.split([len(flat), len(fading)])
         with autocast(poses.device, choose_dtype(self.params.precision, poses.device)):
@@ -55,17 +54,8 @@ class Carrying:
         made = carry(outputs, warped, self.shape, self.params.matte_contrast, least)
         colours = {"rgb": made.colours, "base_rgb": made.base_colours}
         maps = {"matte": made.mattes, "base_matte": made.base_mattes, "detail": made.detail, "second_share": made.second}
-        maps |= {"flow": made.flow, "second_flow": made.flows[:, -1 if made.flows.shape[1] == 1 else 1]}
+        maps |= {"flow": made.flow, "second_flow": made.second_flow}
         return [Blend.of({n: x[i] for n, x in colours.items()}, {n: x[i] for n, x in maps.items()}) for i in range(len(warped))]
-
-
-def warped_as_learnt(
-    pictures: ReferencePictures, ranks: np.ndarray, points: Tensor, skeleton: Skeleton, crop_hw: tuple[int, int]
-) -> Tensor:
-    """References of rank (n) warped to poses (n j 2) crop px, (n 6 h w): by references.warped_references(), as training sees them."""
-    there = ranks != NONE
-    own = pictures.points[torch.from_numpy(np.where(there, ranks, 0)).to(points.device)]
-    return warped_references(torch.stack([pictures.picture(int(rank)) for rank in ranks]), own, points, skeleton, crop_hw, there)
 
 
 def warp_pairs(warp: Callable[[np.ndarray, Tensor], Tensor], ranks: np.ndarray, points: Tensor, which: np.ndarray) -> Tensor:
