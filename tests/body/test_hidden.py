@@ -63,3 +63,15 @@ def test_what_one_picture_shows_another_need_not():
     after_first = hidden.together(asked, hidden.by(np.array([0, 0]), asked))
     assert np.allclose(after_first[0], [alone[0, 0], 0, alone[0, 2]])
     assert not hidden.together(asked, hidden.by(np.array([1, 1]), asked)).any()
+
+
+def test_what_was_once_shown_stays_shown_and_the_first_picture_need_not_show_all():
+    hidden = Hidden(np.stack([CROSSED, APART]), HUMAN, SIZE)
+    asked = hidden.asked(hidden.covered(APART[None]))
+    assert asked.cost().tolist() == [[0, 0]]
+    asked.take(np.array([0]))
+    crossed, apart = asked.cost()[0]
+    assert crossed > apart == 0
+    for picture in (1, 0):
+        asked.take(np.array([picture]))
+        assert not asked.cost().any()
