@@ -50,6 +50,14 @@ def commit(folder: Path) -> None:
         subprocess.run(["git", *command], cwd=folder, check=True, env=environment())
 
 
+def works_at(process: psutil.Process, module: str) -> bool:
+    """Whether a process runs a module; one that ended while we looked does not."""
+    try:
+        return module in process.cmdline()
+    except psutil.Error:
+        return False
+
+
 def processes(folder: Path) -> list[psutil.Process]:
     """Everything that works in a project, its clones included."""
     found = []

@@ -12,7 +12,7 @@ from typing import Any
 
 import psutil
 import pytest
-from spreading import Spread, commit, processes
+from spreading import Spread, commit, processes, works_at
 from walking import Project, built, differing
 
 from pipeline.cluster.entries import read_entries, write_entries
@@ -65,7 +65,7 @@ def test_a_worker_that_is_killed_in_training_costs_nothing_but_time(spread, seri
     command = Spread(spread.folder, "-m", "pipeline.command", "spread", "--workers", "2", TARGET)
     command.until(lambda: list(spread.folder.glob(".scratch/train_appearance/*/checkpoint.pt")))
     stage = training(spread.folder)
-    worker = next(p for p in stage.parents() if "pipeline.cluster.stage" in p.cmdline()).parent()
+    worker = next(p for p in stage.parents() if works_at(p, "pipeline.cluster.stage")).parent()
     assert worker is not None
     worker.kill()
     assert list(spread.folder.glob(".scratch/train_appearance/*/checkpoint.pt")), "it ended before the blow"
@@ -104,4 +104,4 @@ def comparable(entries: dict[str, Any]) -> dict[str, str]:
 
 def training(folder: Path) -> psutil.Process:
     """The stage that trains in one of the project's clones."""
-    return next(p for p in processes(folder) if p.cmdline()[1:3] == ["-m", "stages.train_appearance"])
+    return next(p for p in processes(folder) if works_at(p, "stages.train_appearance"))

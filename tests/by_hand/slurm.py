@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
-from spreading import Spread
+from spreading import Spread, works_at
 from test_shelf import SPREAD, dvc, make_shelf
 
 CONF = """\
@@ -127,8 +127,8 @@ def training(folder: Path) -> tuple[psutil.Process, psutil.Process]:
     """The stage that trains in a clone on the nodes, and the Dask worker that has it."""
     for process in psutil.process_iter():
         try:
-            if "stages.train_appearance" in process.cmdline() and Path(process.cwd()).is_relative_to(folder / "nodes"):
-                worker = next(p for p in process.parents() if "pipeline.cluster.stage" in p.cmdline()).parent()
+            if works_at(process, "stages.train_appearance") and Path(process.cwd()).is_relative_to(folder / "nodes"):
+                worker = next(p for p in process.parents() if works_at(p, "pipeline.cluster.stage")).parent()
                 if worker is not None:
                     return process, worker
         except psutil.Error:

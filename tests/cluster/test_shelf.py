@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from spreading import Spread, commit, processes
+from spreading import Spread, commit, processes, works_at
 from walking import ROOT, environment
 
 from pipeline.cluster.entries import read_entries, write_entries
@@ -139,9 +139,9 @@ def test_ctrl_c_leaves_nothing_behind_but_checkpoints(project):
 
 def test_the_stage_of_a_killed_worker_goes_on_from_its_checkpoint_on_another(project):
     spread = Spread(project, "spread.py")
-    spread.until(lambda: "train: from 1" in spread.said() or [p for p in processes(project) if "stages.train_appearance" in p.cmdline()])
-    stage = next(p for p in processes(project) if "stages.train_appearance" in p.cmdline())
-    worker = next(p for p in stage.parents() if "pipeline.cluster.stage" in p.cmdline()).parent()
+    spread.until(lambda: "train: from 1" in spread.said() or [p for p in processes(project) if works_at(p, "stages.train_appearance")])
+    stage = next(p for p in processes(project) if works_at(p, "stages.train_appearance"))
+    worker = next(p for p in stage.parents() if works_at(p, "pipeline.cluster.stage")).parent()
     assert worker is not None
     worker.kill()
     spread.until(lambda: not stage.is_running())
