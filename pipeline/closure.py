@@ -1,86 +1,53 @@
-"""Which code each stage depends on: the import closure of its door, written into dvc.yaml and checked by a test.
+"""Which code each door stands for: all that it imports, to the end, each file with its digest.
 
-DVC does not follow imports; a module missing from `deps` would leave results silently stale.
-`python -m pipeline.closure` says whether dvc.yaml is right, `--write` sets it right.
+DVC does not follow imports, and a module that no stage names would leave results silently stale. So check_names, which comes before
+every stage, writes a listing for each door, and a stage depends on its door's. Packages of which params choose one (FAMILIES) are
+left out: dvc.yaml names the chosen one.
 """
 
-import argparse
-import re
-import sys
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
 
 from pipeline.imports import ROOT, closure
 
-WIDTH = 140
-CODE, DATA = "# code (python -m pipeline.closure --write)", "# data"
-
-# Which params value chooses among interchangeable packages; only the chosen one is a dependency.
-CHOSEN = {
-    "pipeline/pose/backends": "${item.pose}",
-    "pipeline/pose/refiners": "${item.refiner}",
-    "pipeline/matting/backends": "${item.matte}",
-    "pipeline/background/backends": "${background.fill}",
-}
-CHOSEN_IN_STAGE = {
-    ("redetect_poses", "pipeline/pose/backends"): "${item.redetect}",
-    ("redetect_poses", "pipeline/pose/refiners"): "none",
-}
+FOLDER, SUFFIX = "data/code", ".sha256"
+FAMILIES = ("pipeline/pose/backends", "pipeline/pose/refiners", "pipeline/matting/backends", "pipeline/background/backends")
 
 
-def code_dependencies(stage: str, door: str) -> list[str]:
-    """The `deps` lines of a stage for its code: interchangeable packages are replaced by the one that params choose."""
-    lines: set[str] = set()
-    for file in closure(door, ROOT):
-        family = next((folder for folder in CHOSEN if file.startswith(folder + "/") and file != f"{folder}/__init__.py"), None)
-        if family:
-            lines.add(f"{family}/{CHOSEN_IN_STAGE.get((stage, family), CHOSEN[family])}")
-        elif (ROOT / file).stat().st_size:  # an empty __init__.py says nothing
-            lines.add(file)
-    return sorted(lines)
+def listings(root: Path = ROOT) -> dict[str, str]:
+    """The text of each door's listing by the door's name, lines `<sha256>  <path from the root>` as sha256sum reads them.
+
+    check_names itself, which writes them, has none: it runs whenever any code changes.
+    """
+    doors = (path.stem for path in sorted((root / "stages").glob("*.py")) if path.stem not in ("__init__", "check_names"))
+    return {door: "".join(f"{_digest(root / file)}  {file}\n" for file in code_of(door, root)) for door in doors}
 
 
-def _packed(names: list[str], indent: str) -> list[str]:
-    """Entries of a flow list, as many to a line as fit; what params choose is quoted."""
-    lines = [indent]
-    for name in (f'"{name}",' if "{" in name else f"{name}," for name in names):
-        if len(lines[-1]) + len(name) + 1 > WIDTH:
-            lines.append(indent)
-        lines[-1] += name if lines[-1] == indent else f" {name}"
-    return lines
+def code_of(door: str, root: Path = ROOT) -> list[str]:
+    """Files that a door leads to, as paths from the root, without those of FAMILIES and empty ones, which say nothing."""
+    files = closure(f"stages/{door}.py", root)
+    return sorted(file for file in files if not family_of(file) and (root / file).stat().st_size)
 
 
-def rewritten(text: str) -> str:
-    """dvc.yaml's text with every stage's code dependencies brought up to date."""
-    out: list[str] = []
-    stage = door = ""
-    skipping = False
-    for line in text.splitlines():
-        if match := re.match(r"^  (\w+):\s*$", line):
-            stage = match[1]
-        if match := re.search(r"python -m stages\.(\w+)", line):
-            door = f"stages/{match[1]}.py"
-        if line.strip() == DATA:
-            skipping = False
-        if not skipping:
-            out.append(line)
-        if line.strip() == CODE:
-            skipping = True
-            indent = line[: len(line) - len(line.lstrip())]
-            out += _packed(code_dependencies(stage, door), indent)
-    return "\n".join(out) + "\n"
+def family_of(file: str) -> str | None:
+    """Which of FAMILIES a file belongs to; what chooses among its packages, the family's own __init__.py, is none of them."""
+    return next((folder for folder in FAMILIES if file.startswith(f"{folder}/") and file != f"{folder}/__init__.py"), None)
 
 
-def main() -> None:
-    """Check dvc.yaml, or rewrite it."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--write", action="store_true", help="bring dvc.yaml up to date")
-    path = ROOT / "dvc.yaml"
-    text = path.read_text(encoding="utf-8")
-    fresh = rewritten(text)
-    if parser.parse_args().write:
-        path.write_text(fresh, encoding="utf-8")
-    elif fresh != text:
-        sys.exit("dvc.yaml does not list all the code its stages import. Run: python -m pipeline.closure --write")
+def stale(listing: str, root: Path) -> list[str]:
+    """Files of a listing that are no longer as it says."""
+    return [path for path, digest in _parsed(listing).items() if not (root / path).is_file() or _digest(root / path) != digest]
 
 
-if __name__ == "__main__":
-    main()
+def listed(listing: str) -> list[str]:
+    """Files of a listing, as paths from the root."""
+    return list(_parsed(listing))
+
+
+def _parsed(listing: str) -> Mapping[str, str]:
+    return {path: digest for digest, _, path in (line.partition("  ") for line in listing.splitlines())}
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

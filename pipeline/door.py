@@ -14,7 +14,7 @@ from pipeline import interrupts
 from pipeline.disk import replace_text
 from pipeline.errors import InputError
 from pipeline.failures import end_of, flush_output
-from pipeline.record import require_unchanged
+from pipeline.record import require_listed, require_unchanged
 
 
 def door_parser(description: str, reads: dict[str, str], writes: dict[str, str], optional: dict[str, str] | None = None):
@@ -38,6 +38,7 @@ def run_door(main: Callable[[], None]) -> None:
 
     def whole() -> None:
         interrupts.release()
+        require_listed()
         main()
         require_unchanged()
 

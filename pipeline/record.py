@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from ruamel.yaml.error import YAMLError
 
+from pipeline.closure import FOLDER, listed, stale
 from pipeline.errors import InputError
 from pipeline.plan import resolve_stage, values_of
 
@@ -29,11 +30,17 @@ class File(NamedTuple):
 
 
 class Record:
-    """The declared values, files and folders of one stage, as they are now."""
+    """The declared values, files and folders of one stage, as they are now; of a listing of code also the files that it lists.
+
+    stale: files of the listing that were edited since it was written, and are thus not what DVC will record.
+    """
 
     def __init__(self, address: str, root: Path) -> None:
         self._root = root
         self._deps, self._values = resolve_stage(address, _text(root / PLAN), _text(root / PARAMS))
+        texts = [_text(root / dep) for dep in self._deps if dep.startswith(f"{FOLDER}/") and (root / dep).is_file()]
+        self.stale = [path for text in texts for path in stale(text, root)]
+        self._deps = [*self._deps, *(path for text in texts for path in listed(text))]
         self._files = self._look()
 
     def changed(self) -> list[str]:
@@ -60,6 +67,14 @@ def begin() -> None:
             _noted[:] = [Record(address, Path.cwd())]
         except (KeyError, FileNotFoundError, YAMLError):  # a stage of somebody else's plan, that calls a door
             _noted.clear()
+
+
+def require_listed() -> None:
+    """Raise InputError when the stage would run other code than check_names has listed for it."""
+    for record in _noted:
+        if record.stale:
+            cure = "run dvc repro, or dvc repro check_names before a single stage"
+            raise InputError(f"{record.stale[0]} is not as check_names listed it: {cure}")
 
 
 def require_unchanged() -> None:

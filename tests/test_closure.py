@@ -1,9 +1,9 @@
-"""The closure of a door's imports, on a small house of its own."""
+"""The closure of a door's imports and its listing, on a small house of its own."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
-from ruamel.yaml import YAML
 
 from pipeline import closure
 from pipeline.imports import closure as closure_of
@@ -25,31 +25,12 @@ HOUSE = {
     "stages/segment.py": "from pipeline.matting import segment\n",
     "stages/plain.py": "import pipeline.errors as errors\n",
 }
-DVC = """stages:
-  segment:
-    cmd: python -m stages.segment --out x
-    deps: [
-      # code (python -m pipeline.closure --write)
-      pipeline/gone.py,
-      # data
-      "x.yaml",
-    ]
-  plain:
-    cmd: python -m stages.plain
-    deps: [
-      # code (python -m pipeline.closure --write)
-      # data
-    ]
-"""
-
-
 @pytest.fixture
-def house(tmp_path, monkeypatch) -> Path:
+def house(tmp_path) -> Path:
     for name, text in HOUSE.items():
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    monkeypatch.setattr(closure, "ROOT", tmp_path)
     return tmp_path
 
 
@@ -67,46 +48,45 @@ def test_the_closure_follows_imports_to_their_end(house):
     assert "pipeline/unused.py" not in reached
 
 
-def test_interchangeable_packages_give_way_to_the_chosen_one(house):
-    assert closure.code_dependencies("segment", "stages/segment.py") == [
+def test_interchangeable_packages_are_left_to_dvc_yaml(house):
+    assert closure.code_of("segment", house) == [
         "pipeline/errors.py",
-        "pipeline/matting/backends/${item.matte}",
         "pipeline/matting/segment.py",
         "pipeline/picture/geometry.py",
         "stages/segment.py",
     ]
+    (house / "pipeline/matting/backends/__init__.py").write_text("# what chooses\n")
+    assert "pipeline/matting/backends/__init__.py" in closure.code_of("segment", house)
 
 
-def test_a_stage_may_choose_by_a_value_of_its_own():
-    lines = closure.code_dependencies("redetect_poses", "stages/estimate_poses.py")
-    assert {"pipeline/pose/backends/${item.redetect}", "pipeline/pose/refiners/none"} <= set(lines)
-    assert not [line for line in lines if "item.pose}" in line or "blazepose/__init__" in line]
+def test_a_listing_is_what_sha256sum_reads(house):
+    texts = closure.listings(house)
+    assert set(texts) == {"segment", "plain"}
+    sums = subprocess.run(["sha256sum", "--strict", "-c"], input=texts["segment"], cwd=house, capture_output=True, text=True, check=True)
+    assert sums.stdout.splitlines() == [f"{file}: OK" for file in closure.code_of("segment", house)]
+    assert closure.listed(texts["segment"]) == closure.code_of("segment", house)
 
 
-def test_the_lists_are_rewritten_and_the_rest_kept(house):
-    fresh = closure.rewritten(DVC)
-    read = YAML(typ="safe").load(fresh)["stages"]
-    assert read["segment"]["deps"] == [*closure.code_dependencies("segment", "stages/segment.py"), "x.yaml"]
-    assert '      # data\n      "x.yaml",\n    ]\n' in fresh
-    assert closure.rewritten(fresh) == fresh
-    assert read["plain"]["deps"] == ["pipeline/errors.py", "stages/plain.py"]
-    assert max(map(len, fresh.splitlines())) <= closure.WIDTH
+def test_an_edit_changes_the_listings_that_it_reaches_and_no_other(house):
+    before = closure.listings(house)
+    (house / "pipeline/picture/geometry.py").write_text("import numpy\n")
+    after = closure.listings(house)
+    assert [door for door in before if before[door] != after[door]] == ["segment"]
+    assert closure.stale(before["segment"], house) == ["pipeline/picture/geometry.py"]
+    assert closure.stale(before["plain"], house) == closure.stale(after["segment"], house) == []
+    (house / "pipeline/picture/geometry.py").unlink()
+    assert closure.stale(after["segment"], house) == ["pipeline/picture/geometry.py"]
 
 
 def test_a_planted_import_is_noticed(house):
-    fresh = closure.rewritten(DVC)
+    before = closure.listings(house)
     (house / "pipeline/errors.py").write_text("def late():\n    import pipeline.unused\n")
-    assert closure.rewritten(fresh) != fresh
-    assert "pipeline/unused.py," in closure.rewritten(fresh)
+    assert "pipeline/unused.py" in closure.listed(closure.listings(house)["plain"])
+    assert closure.stale(before["plain"], house) == ["pipeline/errors.py"]
 
 
-def test_the_command_says_and_sets_what_is_wrong(house, monkeypatch):
-    (house / "dvc.yaml").write_text(DVC)
-    monkeypatch.setattr("sys.argv", ["closure"])
-    with pytest.raises(SystemExit, match=r"does not list all the code .* Run: python -m pipeline\.closure --write"):
-        closure.main()
-    monkeypatch.setattr("sys.argv", ["closure", "--write"])
-    closure.main()
-    monkeypatch.setattr("sys.argv", ["closure"])
-    closure.main()
-    assert (house / "dvc.yaml").read_text() == closure.rewritten(DVC)
+def test_code_that_no_door_imports_is_nobodys(house):
+    before = closure.listings(house)
+    (house / "pipeline/unused.py").write_text("VALUE = 2\n")
+    (house / "pipeline/matting/backends/fine/decoder.py").write_text("VALUE = 2\n")
+    assert closure.listings(house) == before

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from pipeline.imports import ROOT
+from pipeline.closure import FAMILIES, family_of, listings
+from pipeline.imports import ROOT, closure
 
 PLAN = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text())["stages"]
 STAGES = {name: stage.get("do", stage) for name, stage in PLAN.items()}
@@ -72,6 +73,33 @@ def test_the_report_declares_every_folder_that_it_opens():
     text = "".join(path.read_text() for path in sorted((ROOT / "pipeline/report").glob("*.py")))
     opened = {f"data/{name}" for name in re.findall(r'(?:open\(f?"|data / "|metrics\(f?")(\w+)["/]', text)}
     assert {"data/demo", "data/weights", "data/frames", "data/fused", "data/metrics"} <= opened <= set(STAGES["report"]["deps"])
+
+
+# --- code -------------------------------------------------------------------------------------------------------------
+
+# which value of params chooses a stage's package of a family
+CHOICE = {
+    "pipeline/pose/backends": "${item.pose}", "pipeline/pose/refiners": "${item.refiner}",
+    "pipeline/matting/backends": "${item.matte}", "pipeline/background/backends": "${background.fill}",
+}  # fmt: skip
+REDETECTION = {**CHOICE, "pipeline/pose/backends": "${item.redetect}", "pipeline/pose/refiners": "none"}
+
+
+@pytest.mark.parametrize("name", [name for name in STAGES if name != "check_names"])
+def test_a_stage_depends_on_its_doors_code_and_on_the_package_that_params_choose(name):
+    door = Path(door_of(STAGES[name]))
+    met = {folder for file in closure(str(door), ROOT) if (folder := family_of(file))}
+    chosen = REDETECTION if name == "redetect_poses" else CHOICE
+    code = {dep for dep in STAGES[name]["deps"] if dep.startswith(("data/code/", "pipeline/", "stages/")) and not dep.endswith(".yaml")}
+    assert code == {f"data/code/{door.stem}.sha256", *(f"{folder}/{chosen[folder]}" for folder in met)}
+    assert f"data/code/{door.stem}.sha256" in STAGES["check_names"]["outs"]
+
+
+def test_the_listings_stand_for_all_code_and_nothing_else():
+    assert STAGES["check_names"]["deps"] == ["pipeline", "stages"]
+    listed = {out for out in STAGES["check_names"]["outs"] if out.startswith("data/code/")}
+    assert listed == {f"data/code/{door}.sha256" for door in listings()}
+    assert set(CHOICE) == set(FAMILIES)
 
 
 # --- params -----------------------------------------------------------------------------------------------------------

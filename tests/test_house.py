@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import closure
 from pipeline.imports import closure as closure_of
 from pipeline.imports import imports
 
@@ -186,17 +185,6 @@ def test_files_stay_small(path):
 def test_every_module_says_what_it_is():
     silent = [p for p in SOURCES if (ROOT / p).stat().st_size and not ast.get_docstring(ast.parse((ROOT / p).read_text()))]
     assert not silent
-
-
-def test_dvc_yaml_lists_what_the_stages_import():
-    text = (ROOT / "dvc.yaml").read_text()
-    assert closure.rewritten(text) == text, "Run: python -m pipeline.closure --write"
-
-
-def test_editing_an_unlisted_import_is_noticed():
-    text = (ROOT / "dvc.yaml").read_text()
-    assert closure.rewritten(text.replace("pipeline/picture/geometry.py, ", "")) == text
-    assert "pipeline/picture/geometry.py, " in text
 
 
 def test_drawing_is_no_part_of_training_nor_training_of_drawing():

@@ -1,5 +1,6 @@
 """What DVC records is what ran: an edit of params, code or data while a stage runs is said, and the stage runs again."""
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -29,10 +30,7 @@ PLAN = """stages:
 
         --out out/${key}.txt
       deps: [
-        # code
-        pipeline/errors.py, "pipeline/backends/${item.matte}",
-        # data
-        "data/frames/${item.clip}.zarr", data/source.mp4,
+        data/code/train.sha256, "pipeline/backends/${item.matte}", "data/frames/${item.clip}.zarr", data/source.mp4,
       ]
       params: [steps, "targets.${key}.over", "targets.${key}.absent"]
       outs: ["out/${key}.txt"]
@@ -55,6 +53,7 @@ FILES = {
     "params.yaml": PARAMS,
     "pipeline/errors.py": "A = 1\n",
     "pipeline/unused.py": "A = 1\n",
+    "data/code/train.sha256": f"{hashlib.sha256(b'A = 1' + bytes([10])).hexdigest()}  pipeline/errors.py\n",
     "pipeline/backends/plain/__init__.py": "A = 1\n",
     "pipeline/backends/plain/__pycache__/x.pyc": "compiled",
     "pipeline/backends/fine/__init__.py": "A = 1\n",
@@ -138,7 +137,7 @@ def test_an_edit_of_anything_else_is_nothing(edit, project):
 
 def test_a_stage_is_resolved_for_its_item():
     deps, params = resolve_stage("sub/dvc.yaml:train@woman", PLAN, PARAMS)
-    assert deps == ["pipeline/errors.py", "pipeline/backends/fine", "data/frames/run.zarr", "data/source.mp4"]
+    assert deps == ["data/code/train.sha256", "pipeline/backends/fine", "data/frames/run.zarr", "data/source.mp4"]
     assert params == {"steps": {"number": 3, "rate": 1e-3}, "targets.woman.over": {}, "targets.woman.absent": MISSING}
     assert resolve_stage("fetch", PLAN, PARAMS).deps == ["pipeline/assets/telea.yaml"]
     assert resolve_stage("demo@one", PLAN, PARAMS).deps == ["pipeline/assets/one.yaml"]
@@ -162,6 +161,23 @@ def test_a_door_says_what_changed_in_one_line(project, monkeypatch, capsys):
     assert ended.value.code == 1
     assert capsys.readouterr().err == (
         "error: data/source.mp4 and 1 more changed while the stage ran, so its result is not recorded: run dvc repro again\n"
+    )
+
+
+def test_code_that_was_edited_since_it_was_listed_is_not_run(project, monkeypatch, capsys):
+    """It would be recorded as the code that the listing has."""
+    monkeypatch.setenv("DVC_STAGE", "train@man")
+    touch("pipeline/errors.py")(project)
+    record.begin()
+    run_door(lambda: None)
+    replace("pipeline/errors.py", "1", "2")(project)
+    record.begin()
+    with pytest.raises(SystemExit) as ended:
+        run_door(lambda: (project / "ran").touch())
+    assert ended.value.code == 1
+    assert not (project / "ran").exists()
+    assert capsys.readouterr().err == (
+        "error: pipeline/errors.py is not as check_names listed it: run dvc repro, or dvc repro check_names before a single stage\n"
     )
 
 

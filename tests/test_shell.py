@@ -37,7 +37,7 @@ def test_every_stage_waits_for_the_check(name):
 
 
 def test_the_check_looks_at_all_that_commands_and_outs_hold():
-    assert STAGES["check_names"]["outs"] == [OK]
+    assert [out for out in STAGES["check_names"]["outs"] if not out.startswith("data/code/")] == [OK]
     read = STAGES["check_names"]["params"]
     assert {*ENTRIES, "external", "demo"} <= set(read)
     assert {key for key in choices() if key.split(".")[0] not in ENTRIES} <= set(read)

@@ -6,6 +6,7 @@ a text by the very form in which it is written here.
 
 import json
 import math
+import re
 import struct
 import zlib
 from pathlib import Path
@@ -22,6 +23,7 @@ USERS = ("data/source", "data/incoming")
 SCRATCH = ".scratch"  # what lies in there is made here
 PNG_HEAD = 8 + 25  # signature and the header's chunk
 READ_BYTES = 1 << 20
+LISTED = re.compile(r"[0-9a-f]{64}  (pipeline|stages)/[^ ]+")
 _WEBP_CHUNK = b"MADE" + struct.pack("<I", len(TAG)) + TAG.encode() + b"\0" * (len(TAG) % 2)
 
 
@@ -141,6 +143,11 @@ def _constant(path: Path) -> str | None:
     return "names" if path.read_text(encoding="utf-8").startswith("The names in params.yaml are") else None
 
 
+def _listing(path: Path) -> str | None:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return "code" if all(LISTED.fullmatch(line) for line in lines) else None
+
+
 _KINDS = {
     "/": _folder,
     ".parquet": _parquet,
@@ -153,4 +160,5 @@ _KINDS = {
     ".mp4": _video,
     ".md": _words,
     ".ok": _constant,
+    ".sha256": _listing,
 }

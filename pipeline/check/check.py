@@ -7,9 +7,12 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from pipeline.artifacts.replacing import require_replaceable
 from pipeline.artifacts.store import publish
 from pipeline.check.choices import choice_faults
 from pipeline.check.entries import KEYS, entry_faults
+from pipeline.closure import SUFFIX, listings
+from pipeline.disk import replace_text
 from pipeline.errors import InputError
 from pipeline.params import read_all
 
@@ -24,12 +27,20 @@ def faults_of(params: str | os.PathLike[str]) -> list[str]:
     return entry_faults(tree, _as_written(params)) + choice_faults(tree)
 
 
-def check_names(params: str | os.PathLike[str], out: str | os.PathLike[str]) -> None:
-    """Write the constant file `out` if a params file has no fault; else InputError with the first one and how many more there are."""
+def check_names(params: str | os.PathLike[str], out: str | os.PathLike[str], code: str | os.PathLike[str]) -> None:
+    """Write the constant file `out` if a params file has no fault; else InputError with the first one and how many more there are.
+
+    code: folder of the listings of code, a file a door, see pipeline/closure.py.
+    """
     faults = faults_of(params)
     if faults:
         more = f" ({len(faults) - 1} more: motion-copy check)" if len(faults) > 1 else ""
         raise InputError(f"{params}: {faults[0]}{more}")
+    for door, text in listings().items():
+        path = Path(code) / f"{door}{SUFFIX}"
+        require_replaceable(path, "code")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replace_text(path, text)
     with publish(out, "names") as temporary:
         temporary.write_text(CONTENT, encoding="utf-8")
 

@@ -13,6 +13,7 @@ from pipeline.artifacts.further import read_clips
 from pipeline.check.check import CONTENT, check_names, faults_of
 from pipeline.check.choices import FUSE_STAGES, choices
 from pipeline.check.footage import list_footage
+from pipeline.closure import listings
 from pipeline.errors import InputError
 
 CHOSEN = {
@@ -186,15 +187,26 @@ def test_overrides_are_mappings(name, tmp_path):
 
 
 def test_the_out_is_constant_and_absent_after_a_fault(tmp_path):
-    out = tmp_path / "data" / "names.ok"
-    check_names(write(tmp_path), out)
+    out, code = tmp_path / "data" / "names.ok", tmp_path / "data" / "code"
+    check_names(write(tmp_path), out, code)
     first = out.read_bytes()
-    check_names(ROOT / "params.yaml", out)
+    check_names(ROOT / "params.yaml", out, code)
     assert out.read_bytes() == first == CONTENT.encode()
     out.unlink()
     with pytest.raises(InputError, match=r"params\.yaml: pairs\.ben-to-ann\.driver is 'bem'.* \(2 more: motion-copy check\)$"):
-        check_names(write(tmp_path, pairs__ben_to_ann__driver="bem", fuse__stage="x", demo=["x"]), out)
+        check_names(write(tmp_path, pairs__ben_to_ann__driver="bem", fuse__stage="x", demo=["x"]), out, code)
     assert not out.exists()
+
+
+def test_code_is_listed_beside_the_names_and_a_users_file_is_left(tmp_path):
+    code = tmp_path / "code"
+    check_names(write(tmp_path), tmp_path / "names.ok", code)
+    assert {path.name: path.read_text() for path in code.iterdir()} == {f"{door}.sha256": text for door, text in listings().items()}
+    check_names(write(tmp_path), tmp_path / "names.ok", code)
+    (code / "fuse.sha256").write_text("mine\n")
+    with pytest.raises(InputError, match=r"fuse\.sha256 is a file that was not made here"):
+        check_names(write(tmp_path), tmp_path / "names.ok", code)
+    assert (code / "fuse.sha256").read_text() == "mine\n"
 
 
 def test_no_file_and_no_mapping_are_one_line(tmp_path):
