@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # torch takes a second to import
 
 STEEPNESS = 2.0  # power with which a part's weight falls beyond; higher = harder borders between parts
 AGREE = 0.07  # sources this far apart, in body sizes, are not averaged: between an arm and what it lies over there is nothing
+APART = 4.0  # squares of these distances count as often between parts that share no joint: two calves side by side are no blend of both
 SHARED = 2.0  # as STEEPNESS, where it is asked whose pixel a source is
 STRANGE = (0.4, 0.7)  # how far a source must be of the parts that ask for it: nothing is taken below, all above
 HAND_REACH = 0.04  # in body sizes: pixels so near to a hand's points may follow its fingers
@@ -143,6 +144,8 @@ class Follow:
         self.linear = linear.flatten(2).transpose(1, 2)  # (n 4 l)
         self.maps = torch.cat([linear, shift[..., None]], -1).transpose(1, 2).flatten(1, 2)  # (n 2l 3)
         self.falling = -0.5 / (AGREE * size * scale).square()[:, None, None]
+        bound = [[not set(part.joints).isdisjoint(other.joints) for other in parts] for part in parts]
+        self.apart = torch.where(torch.tensor(bound, device=q.device), 1.0, APART)  # (l l)
         self.here, self.there = Near(parts, q, seen, size), Near(parts, r, seen, size * scale)
 
     def __call__(self, pixels: Tensor, layers: Tensor) -> Tensor:
@@ -152,7 +155,7 @@ class Follow:
         near = self.here(pixels).mul_(self.usable)
         source = (self.maps @ pixels).unflatten(1, (2, -1))  # (n 2 l p)
         nearest = _nearest(near)[:, None].expand(-1, 2, -1, -1)
-        apart = (source - source.gather(2, nearest)).square_().sum(1)
+        apart = (source - source.gather(2, nearest)).square_().sum(1).mul_(self.apart[nearest[:, 0, 0]].transpose(1, 2))
         agree = apart.mul_(self.falling).exp_()
         shares = near**STEEPNESS * agree
         shares /= shares.sum(1, keepdim=True).clamp_min_(1e-12)

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from pipeline.body.fields import AGREE, SHARED, SOFTNESS, STEEPNESS, STRANGE, Field, Poses, _about_hands
+from pipeline.body.fields import AGREE, APART, SHARED, SOFTNESS, STEEPNESS, STRANGE, Field, Poses, _about_hands
 from pipeline.body.parts import BREADTH, Part, body_parts, lines_of, part_maps
 from pipeline.body.skeleton import Skeleton
 
@@ -38,22 +38,25 @@ def _by_parts(pixels: Tensor, layers: Tensor, parts: list[Part], poses: Poses) -
     usable = torch.stack([seen[:, part.joints].sum(1) >= 2 for part in parts], 1)[:, None]  # (n 1 l)
     linear, shift = part_maps(q, r, parts, seen, size, scale)
     near = nearness(distances(pixels, q, seen, parts, size), usable)
-    found, shares, asked = _followed(pixels, linear, shift, near, size * scale)
+    found, shares, asked = _followed(pixels, linear, shift, near, size * scale, parts)
     whose = nearness(distances(found, r, seen, parts, size * scale), usable) ** SHARED
     alike = (asked * whose).sqrt().sum(-1) / (asked.sum(-1) * whose.sum(-1)).sqrt().clamp_min(1e-12)
     own = ((alike - STRANGE[0]) / (STRANGE[1] - STRANGE[0])).clamp(0, 1)
     return torch.where(usable.any(-1)[..., None], torch.cat([found, own[..., None], shares @ linear.flatten(2)], -1), layers)
 
 
-def _followed(pixels: Tensor, linear: Tensor, shift: Tensor, near: Tensor, size: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _followed(
+    pixels: Tensor, linear: Tensor, shift: Tensor, near: Tensor, size: Tensor, parts: list[Part]
+) -> tuple[Tensor, Tensor, Tensor]:
     """Sources (n p 2) of pixels (n p 2) by the parts' maps and nearness (n p l), the parts' shares in each, and what is asked of each.
 
-    The nearest part is followed, and the others as far as their sources agree with its.
+    The nearest part is followed, and the others as far as their sources agree with its, those that share no joint with it less so.
     """
     source = torch.einsum("nlij,npj->npli", linear, pixels) + shift[:, None]
     best = near.argmax(-1, keepdim=True)[..., None].expand(-1, -1, 1, 2)
     apart = (source - source.gather(2, best)).square().sum(-1) / (AGREE * size).square()[:, None, None]
-    agree = torch.exp(-apart / 2)
+    strange = torch.tensor([[float(not set(part.joints) & set(other.joints)) for other in parts] for part in parts])
+    agree = torch.exp(-apart * (1 + (APART - 1) * strange[near.argmax(-1)]) / 2)
     shares = near**STEEPNESS * agree
     shares = shares / shares.sum(-1, keepdim=True).clamp_min(1e-12)
     return (shares[..., None] * source).sum(2), shares, near**SHARED * agree

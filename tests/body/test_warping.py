@@ -166,6 +166,19 @@ def test_an_arm_over_the_trunk_brings_itself_and_leaves_the_trunk_whole():
     assert own[0, 62, 52] < 0.3
 
 
+def test_legs_that_fall_on_one_another_are_no_blend_of_both():
+    """Seen from the side two calves are one; averaged over where they stand apart, a pixel would be taken from between them."""
+    query, reference = _person(), _person()
+    for k, (side, at) in enumerate((("right", 46.0), ("left", 54.0))):
+        for joint, y in (("knee", 110.0), ("ankle", 140.0)):
+            query[0, HUMAN.index(f"{side}_{joint}")] = torch.tensor([50.0, y])
+            reference[0, HUMAN.index(f"{side}_{joint}")] = torch.tensor([at, y])
+    field = warping.part_field(query, reference, HUMAN, torch.arange(120.0), torch.arange(160.0)).field
+    for x in (47, 49, 51, 53):
+        shift = _at(field, x, 125)[0] - x
+        assert min(abs(shift + 4), abs(shift - 4)) < 1.2  # of one calf or the other, never straight ahead
+
+
 def test_likeness_falls_with_turning_and_stretching_and_not_with_shifting():
     y, x = torch.meshgrid(Y, X, indexing="ij")
     assert (warping.likeness(torch.stack([x + 7, y - 3], -1)[None]) - 1).abs().max() < 1e-3

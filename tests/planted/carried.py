@@ -26,6 +26,7 @@ FAULTS = [
          "cross = u[..., 1] * v[..., 0] - u[..., 0] * v[..., 1]"),
         ("a field leaps in its middle", B + "warping.py", "field = torch.where(leaps, gone_on, smooth[:, :2])", "field = smooth[:, :2]"),
         ("what lies behind another part is taken", B + "fields.py", "own = ((alike - STRANGE[0])", "own = 1 + 0 * ((alike - STRANGE[0])"),
+        ("two calves are blended", B + "fields.py", ".mul_(self.apart[nearest[:, 0, 0]].transpose(1, 2))", ""),
         ("fingers are followed by nobody", B + "fields.py", "fine = Follow(parts, poses)(",
          "fine = Follow(body or parts, poses)("),
         ("a folded field counts as sound", B + "warping.py", "area = across[..., 0] * down[..., 1] - across[..., 1] * down[..., 0]",
