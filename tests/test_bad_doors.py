@@ -336,7 +336,8 @@ WRONG = [
     ("check_names", "demo", "x"),
 ]  # fmt: skip
 OTHERS = {
-    "report": ["--data", "."], "extract_frames": ["--clip", "ann"], "check_names": ["--code", "out/code"], "fetch_assets": ["--for-evaluation"],
+    "report": ["--data", "."], "extract_frames": ["--clip", "ann"], "check_names": ["--code", "out/code"],
+    "fetch_assets": ["--for-evaluation"],
 }  # fmt: skip
 
 

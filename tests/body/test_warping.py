@@ -169,7 +169,7 @@ def test_an_arm_over_the_trunk_brings_itself_and_leaves_the_trunk_whole():
 def test_legs_that_fall_on_one_another_are_no_blend_of_both():
     """Seen from the side two calves are one; averaged over where they stand apart, a pixel would be taken from between them."""
     query, reference = _person(), _person()
-    for k, (side, at) in enumerate((("right", 46.0), ("left", 54.0))):
+    for side, at in (("right", 46.0), ("left", 54.0)):
         for joint, y in (("knee", 110.0), ("ankle", 140.0)):
             query[0, HUMAN.index(f"{side}_{joint}")] = torch.tensor([50.0, y])
             reference[0, HUMAN.index(f"{side}_{joint}")] = torch.tensor([at, y])
