@@ -189,6 +189,8 @@ class Near:
 
         lines = [lines_of(part) for part in parts]
         self.counts = [len(part) for part in lines]
+        while self.counts and self.counts[-1] == 1:  # the last parts of one line each, limbs: no line is to be chosen there
+            self.counts.pop()
         a, b = torch.tensor([line for part in lines for line in part], device=points.device).T
         start, span = points[:, a], points[:, b] - points[:, a]
         length = span.norm(dim=-1, keepdim=True)
@@ -216,5 +218,6 @@ class Near:
         past, aside = (self.axes @ pixels).unflatten(1, (2, -1)).unbind(1)  # (n lines p): beyond the middle, beside the line
         past = past.abs_().sub_(self.half).clamp_min_(0)
         squares = aside.square_().addcmul_(past, past)
-        nearest = torch.stack([part.amin(1) for part in squares.split(self.counts, 1)], 1)
+        chosen, single = squares.split([sum(self.counts), squares.shape[1] - sum(self.counts)], 1)
+        nearest = torch.cat([*(part.amin(1, keepdim=True) for part in chosen.split(self.counts, 1)), single], 1)
         return torch.maximum(nearest.mul_(self.scale), self.least)

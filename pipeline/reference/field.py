@@ -3,24 +3,35 @@
 A field is smooth but along the borders of the body's parts: there alone cells are gone through pixel by pixel.
 """
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from pipeline.body.fields import Field
 from pipeline.body.warping import FOLDED, LEAP, LONGEST
-from pipeline.reference.resampling import ROWS
+from pipeline.reference.resampling import Strip
 
 SURELY = 0.57  # a pixel is off its cell's map by three quarters of what a neighbour of the cell is, at most: squared, and rounding
 
 
-def full_field(found: Field, size_hw: tuple[int, int], cell: int) -> np.ndarray:
-    """A field at the centres of cells (1 h' w'), at all pixels of size_hw: x and y px and how sound that is, (h w 3) float32."""
+def full_field(
+    found: Field, first_cell: tuple[int, int], size_hw: tuple[int, int], cell: int, asked: Sequence[Strip]
+) -> np.ndarray:
+    """A field at the centres of cells (1 h' w'), with one more to each side, at the pixels of a picture of size_hw that are asked for:
+    x and y px and how sound that is, (h w 3) float32. first_cell: row and column of the first cell but one."""
     coarse = np.dstack([found.field[0].numpy(), found.own[0].numpy()])
-    whole = cv2.resize(coarse, None, fx=cell, fy=cell, interpolation=cv2.INTER_LINEAR)[cell:-cell, cell:-cell]
-    _let_leap(whole, coarse, found.linear[0].numpy(), cell, LEAP * float(found.size[0]))
-    x, y, own = cv2.split(whole[: size_hw[0], : size_hw[1]])
-    return cv2.merge([x, y, np.multiply(own, _unfolded(x, y), out=own)])
+    # In its place among all cells; what lies about it stays as it comes.
+    room = np.empty((*(cell * (-(-side // cell) + 2) for side in size_hw), 3), np.float32)
+    (row, column), (rows, columns) = first_cell, coarse.shape[:2]
+    part = room[row * cell : (row + rows) * cell, column * cell : (column + columns) * cell]
+    cv2.resize(coarse, part.shape[1::-1], part, interpolation=cv2.INTER_LINEAR)
+    _let_leap(part[cell:-cell, cell:-cell], coarse, found.linear[0].numpy(), cell, LEAP * float(found.size[0]))
+    whole = room[cell : cell + size_hw[0], cell : cell + size_hw[1]]
+    for strip in asked:
+        whole[*strip, 2] *= _unfolded(whole, *strip)
+    return whole
 
 
 def _let_leap(whole: np.ndarray, coarse: np.ndarray, linear: np.ndarray, cell: int, leap_px: float) -> None:
@@ -50,27 +61,26 @@ def _let_leap(whole: np.ndarray, coarse: np.ndarray, linear: np.ndarray, cell: i
     cells[at[0], :, at[1]] = np.where(leaps, stands_in, blocks)
 
 
-def _unfolded(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """body/warping.unfolded() of a field x, y (h w), (h w) float32."""
-    height = len(x)
-    sound = np.empty_like(x)
-    for start in range(0, height, ROWS):
-        stop = min(start + ROWS, height)
-        # Differences to the next pixel, the last ones repeated.
-        first = min(start, max(height - 2, 0))
-        across = [_to_next(plane[start:stop].T).T for plane in (x, y)]
-        down = [_to_next(plane[first : stop + 1])[start - first :][: stop - start] for plane in (x, y)]
-        area = across[0] * down[1] - across[1] * down[0]
-        longest = np.sqrt(np.maximum(*(dx * dx + dy * dy for dx, dy in (across, down))))
-        np.minimum((area - FOLDED[0]) / np.float32(FOLDED[1] - FOLDED[0]), LONGEST - longest, out=sound[start:stop])
-    sound = np.clip(sound, 0, 1, out=sound)
-    return cv2.erode(sound, np.ones((2, 2), np.uint8), anchor=(1, 1), borderType=cv2.BORDER_REPLICATE)  # both sides of a leap
+def _unfolded(whole: np.ndarray, rows: slice, columns: slice) -> np.ndarray:
+    """Rows and columns of body/warping.unfolded() of a field (h w 3), whose last layer does not matter."""
+    top, left = max(rows.start - 1, 0), max(columns.start - 1, 0)
+    x, y, _ = cv2.split(whole[top : rows.stop + 1, left : columns.stop + 1])
+    height, width = rows.stop - top, columns.stop - left
+    across = [_to_next(plane[:height].T, width).T for plane in (x, y)]
+    down = [_to_next(plane[:, :width], height) for plane in (x, y)]
+    area = across[0] * down[1] - across[1] * down[0]
+    longest = np.sqrt(np.maximum(*(dx * dx + dy * dy for dx, dy in (across, down))))
+    sound = np.minimum((area - FOLDED[0]) / np.float32(FOLDED[1] - FOLDED[0]), LONGEST - longest)
+    # Both sides of a leap.
+    sound = cv2.erode(sound, np.ones((2, 2), np.uint8), anchor=(1, 1), borderType=cv2.BORDER_REPLICATE)
+    return np.clip(sound, 0, 1)[rows.start - top :, columns.start - left :]
 
 
-def _to_next(plane: np.ndarray) -> np.ndarray:
-    """Differences along the first axis to the next row, the last one repeated; a single row has none."""
-    step = np.zeros_like(plane)
-    if len(plane) > 1:
-        np.subtract(plane[1:], plane[:-1], out=step[:-1])
-        step[-1] = step[-2]
+def _to_next(plane: np.ndarray, count: int) -> np.ndarray:
+    """Differences of `count` rows to the next one; the last one's is repeated where there is none, and a single row has none."""
+    step = np.zeros((count, *plane.shape[1:]), np.float32)
+    known = min(count, len(plane) - 1)
+    np.subtract(plane[1 : known + 1], plane[:known], out=step[:known])
+    if 0 < known < count:
+        step[known:] = step[known - 1]
     return step

@@ -10,7 +10,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from pipeline.artifacts.store import require_free_bytes
 from pipeline.errors import InputError
 from pipeline.picture.geometry import apply_affine, compose_affine, crop_to_box, mask_box
 from pipeline.progress import Progress
-from pipeline.reference.carry import Part, Source, carried, part_from, source_of
+from pipeline.reference.carry import FIRST, SECOND, Asked, Part, Places, Source, carried, part_from, source_of
 from pipeline.reference.where import CarriedWhere
 from pipeline.timeline.sampling import spread_evenly
 
@@ -65,20 +65,22 @@ class _Carrier:
             return _Made(rgb, matte)
         (x, y), (h, w) = part.corner_xy, part.size_hw
         points = apply_affine(self.rows[t], self.motion.points[t]) - np.array([x, y])
-        first = self._source(*seen[0], points, layers["flow"], Part((0, 0), (h, w), part.to_working, part.cell))
-        inner = None if seen[1][1] is None else _part_of(layers["second_share"] * (layers["detail"] > 0), part, self.band_px)
-        second = None
-        if inner is not None:
-            second = self._source(*seen[1], points - np.array(inner.corner_xy), layers["second_flow"], inner)
+        whole = replace(part, corner_xy=(0, 0))
+        inner = None if seen[1][1] is None else _part_of(layers["second_share"] * (layers["detail"] > 0), whole, self.band_px)
+        first = self._source(*seen[0], points, layers, whole, whole, FIRST)
+        second = None if inner is None else self._source(*seen[1], points - np.array(inner.corner_xy), layers, whole, inner, SECOND)
         colour, opaque, trusted = carried(layers, first, part.to_working, (h, w), self.band_px, second)
         rgb[y : y + h, x : x + w], matte[y : y + h, x : x + w] = colour, opaque
         return _Made(rgb, matte, (t, trusted, opaque, points))
 
-    def _source(self, rank: int, picture: np.ndarray | None, points: np.ndarray, flow: np.ndarray, part: Part) -> Source | None:
+    def _source(
+        self, rank: int, picture: np.ndarray | None, points: np.ndarray, layers: dict[str, np.ndarray], whole: Part, own: Part, asked: Asked
+    ) -> Source | None:
         if picture is None:
             return None
-        own = self.references.points[rank] - self.references.corner_xy[rank]
-        return source_of(picture, own, points, self.motion.skeleton, flow, part)
+        places = Places.of(layers, asked, whole, own, self.band_px)
+        pose = self.references.points[rank] - self.references.corner_xy[rank]
+        return source_of(picture, pose, points, self.motion.skeleton, layers[asked.flow], own, places) if places.looked_at else None
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from line import LINE
 from pipeline.body.fields import part_field
 from pipeline.body.warping import cell_centres, detail_field
 from pipeline.reference.field import full_field
-from pipeline.reference.resampling import ROWS, Enlarged, strips
+from pipeline.reference.resampling import ROWS, Averaged, Enlarged, everywhere, moved_by, strips, widened
 
 TO_LAYER, SIZE = np.array([[0.21, 0.0, 1.37], [0.0, 0.21, -0.9]]), (170, 130)
 
@@ -41,12 +41,45 @@ def test_strips_hold_all_that_is_shown_and_little_else(shown):
     assert not list(strips(np.zeros_like(matte), TO_LAYER, SIZE))
 
 
+@pytest.mark.parametrize("small_hw", [(21, 17), (85, 65), (170, 130), (1, 1)])
+def test_layers_averaged_strip_by_strip_are_averaged_whole(small_hw):
+    layers = np.random.default_rng(3).random((2, *SIZE), np.float32)
+    averaged = Averaged(2, SIZE, small_hw)
+    for strip in everywhere(SIZE):
+        averaged.add(strip, [layer[strip] for layer in layers])
+    for layer, found in zip(layers, averaged.small(), strict=True):
+        assert np.allclose(found, cv2.resize(layer, small_hw[::-1], interpolation=cv2.INTER_AREA), atol=1e-3)
+
+
+def test_what_is_near_is_held_and_nothing_far():
+    few = [(slice(80, 90), slice(30, 40)), (slice(90, 100), slice(60, 61))]
+    near = np.zeros(SIZE, bool)
+    for rows, columns in few:
+        near[rows.start - 9 : rows.stop + 9, columns.start - 5 : columns.stop + 5] = True
+    held = np.zeros(SIZE, int)
+    for strip in widened(few, (9, 5), SIZE):
+        held[strip] += 1
+    assert (held[near] == 1).all()
+    assert held.max() == 1
+    assert not held[: 80 - 9 - ROWS].any()
+    assert not held[100 + 9 + ROWS :].any()
+    assert not held[:, : 30 - 5].any()
+    assert not held[:, 61 + 5 :].any()
+    assert not widened([], (9, 5), SIZE)
+
+
+def test_strips_are_counted_from_a_corner_and_cut_to_its_picture():
+    few = [(slice(0, 32), slice(3, 20)), (slice(32, 64), slice(0, 130)), (slice(64, 96), slice(0, 9))]
+    assert moved_by(few, (10, 20), (30, 40)) == [(slice(0, 12), slice(0, 10)), (slice(12, 30), slice(0, 40))]
+
+
 @pytest.mark.parametrize(("cell", "size_hw"), [(7, (150, 131)), (4, (64, 33)), (1, (20, 31))])
 def test_a_field_at_full_px_is_the_field_of_training_with_its_leaps_and_folds(cell, size_hw):
     """A line bent back on itself: between its limbs the field leaps, and beside them it folds."""
     query, reference = (torch.tensor([pose]) for pose in ([[16.0, 30], [60, 30], [16, 46]], [[10.0, 40], [50, 40], [90, 40]]))
     expected, sound = (layer[0].numpy() for layer in detail_field(query, reference, LINE, size_hw, cell))
-    found = full_field(part_field(query, reference, LINE, *cell_centres(size_hw, cell, query.device)), size_hw, cell)
+    centres = part_field(query, reference, LINE, *cell_centres(size_hw, cell, query.device))
+    found = full_field(centres, (0, 0), size_hw, cell, everywhere(size_hw))
     assert found.shape == (*size_hw, 3)
     off = np.abs(found[..., :2] - expected).max(-1)
     assert (off < 0.01).mean() > 0.999

@@ -18,7 +18,7 @@ from pipeline.networks.carrying import CarryShape, carry, output_channels
 from pipeline.picture.geometry import box_to_crop
 from pipeline.reference import carry as laying
 from pipeline.reference import warp
-from pipeline.reference.carry import Part, Source, carried, source_of
+from pipeline.reference.carry import FIRST, SECOND, Part, Places, Source, carried, source_of
 from pipeline.reference.warp import WarpInputs, canvas, warp_references
 from pipeline.video.clock import Clock
 
@@ -180,6 +180,39 @@ def test_a_second_reference_looked_at_in_its_own_box_is_what_it_is_in_the_whole_
     assert (asked.min(0) >= [y, x]).all()
     assert (asked.max(0) < [y + height, x + width]).all()
     assert warp._part_of(0 * share, whole, 1.0) is None
+
+
+def _blot(side: int, seed: int) -> np.ndarray:
+    """A layer with something in a fifth of its width and height."""
+    layer, draw = np.zeros((side, side), np.uint8), np.random.default_rng(seed)
+    start, size = draw.integers(2, side // 2), side // 5
+    layer[start : start + size, start : start + size] = draw.integers(1, 256, (size, size))
+    return layer
+
+
+@pytest.mark.parametrize("flow", [(0, 0), (FLOW_STEPS, -2 * FLOW_STEPS)])
+@pytest.mark.parametrize("asked", [FIRST, SECOND])
+def test_where_nothing_is_seen_nothing_is_looked_for(asked, flow):
+    """A source that was looked at in its places alone adds all that the whole one adds."""
+    here, there = _bent()
+    side = SIDE // 4
+    layers = _layers(_texture(), 0) | {"detail": _blot(side, 7), "second_share": _blot(side, 7)}
+    layers["base_matte"][:, : side // 3] = 0
+    layers[asked.flow] = np.tile(np.array(flow, np.int16), (side, side, 1))
+    whole, picture = Part((0, 0), (SIDE, SIDE), TO_WORKING, 4), _picture(3, SIDE)
+    places = Places.of(layers, asked, whole, whole, 0.5)
+    assert sum((rows.stop - rows.start) * (columns.stop - columns.start) for rows, columns in places.looked_at) < 0.8 * SIDE**2
+    made = []
+    for some in (None, places):
+        source = source_of(picture, there, here, LINE, layers[asked.flow], whole, some)
+        first, second = (source, None) if asked is FIRST else (None, source)
+        made.append(carried(layers, first, TO_WORKING, (SIDE, SIDE), 0.5, second))
+    assert made[0][2].any()
+    assert not np.array_equal(made[0][0], carried(layers, None, TO_WORKING, (SIDE, SIDE), 0.5)[0])
+    for found, expected in zip(made[1][:2], made[0][:2], strict=True):
+        assert np.abs(found.astype(int) - expected).max() <= 1
+    opaque = made[0][1] > 0
+    assert np.allclose(made[1][2][opaque], made[0][2][opaque], atol=1e-5)
 
 
 def test_a_correction_flow_of_working_px_moves_full_px():
