@@ -23,7 +23,7 @@ STRANGE = (0.4, 0.7)  # how far a source must be of the parts that ask for it: n
 HAND_REACH = 0.04  # in body sizes: pixels so near to a hand's points may follow its fingers
 SOFTNESS = 0.7  # distance below which parts share a pixel evenly
 EVEN = 1 - 1e-4  # parts are equally near where the ratio of their nearness is no less
-AT_ONCE = 4096  # pixels of a pose that go through at once on a CPU: more would not stay in its cache
+AT_ONCE = 6144  # pixels of a pose, or about as many, that go through at once on a CPU: many more would not stay in its cache
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,8 @@ def part_field(query: Tensor, reference: Tensor, skeleton: Skeleton, x: Tensor, 
     body = [part for part in parts if not fingers.intersection(part.joints)]
     pixels = _pixels(x, y)
     layers = _shifted(pixels, poses)
-    step = AT_ONCE if pixels.device.type == "cpu" else pixels.shape[1]
+    times = max(1, round(pixels.shape[1] / AT_ONCE)) if pixels.device.type == "cpu" else 1
+    step = -(-pixels.shape[1] // times)
     if body:
         followed = Follow(body, poses)
         layers = torch.cat([followed(part, start) for part, start in zip(pixels.split(step, 1), layers.split(step, 2), strict=True)], 2)

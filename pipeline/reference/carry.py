@@ -173,7 +173,7 @@ def source_of(
     places: Places | None = None,
 ) -> Source:
     """Where the pixels of a part lie in a reference's picture (h' w' 4) with its own points (j 2), in its px, for points (j 2) in the
-    part's px, corrected by a working-size flow (h w 2); what is not looked at is 0."""
+    part's px, corrected by a working-size flow (h w 2); what is not looked at is 0, how sound it is holds where it is shown alone."""
     import torch
 
     from pipeline.body.fields import part_field
@@ -186,13 +186,14 @@ def source_of(
     moves = bool(flow.any())
     reach = int(np.abs(flow).max() / steps) + 2 if moves else 0
     asked = widened(looked_at, (reach, reach), size_hw) if moves else looked_at
+    sound = asked if places is None else widened(moved_by(places.shown, part.corner_xy, size_hw), (reach, reach), size_hw)
     # Of the cells those alone among which something is asked for, and one to each side.
     box = [(min(some[axis].start for some in asked) // cell, -(-max(some[axis].stop for some in asked) // cell) + 2) for axis in (0, 1)]
     x, y = cell_centres(size_hw, cell, torch.device("cpu"))
     query, reference = (torch.from_numpy(np.asarray(pose, np.float32))[None] for pose in (points, own))
     with torch.inference_mode():
         coarse = part_field(query, reference, skeleton, x[slice(*box[1])], y[slice(*box[0])])
-    found = full_field(coarse, (box[0][0], box[1][0]), size_hw, cell, asked)
+    found = full_field(coarse, (box[0][0], box[1][0]), size_hw, cell, sound)
     layers = [np.zeros(size_hw, np.float32) for _ in range(3)]
     if moves:
         moved = cv2.warpAffine(

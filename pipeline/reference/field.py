@@ -17,10 +17,10 @@ SURELY = 0.57  # a pixel is off its cell's map by three quarters of what a neigh
 
 
 def full_field(
-    found: Field, first_cell: tuple[int, int], size_hw: tuple[int, int], cell: int, asked: Sequence[Strip]
+    found: Field, first_cell: tuple[int, int], size_hw: tuple[int, int], cell: int, sound: Sequence[Strip]
 ) -> np.ndarray:
-    """A field at the centres of cells (1 h' w'), with one more to each side, at the pixels of a picture of size_hw that are asked for:
-    x and y px and how sound that is, (h w 3) float32. first_cell: row and column of the first cell but one."""
+    """A field at the centres of cells (1 h' w'), with one more to each side, at the pixels of a picture of size_hw that lie among them:
+    x and y px and, in the rows and columns given, how sound that is, (h w 3) float32. first_cell: row and column of the first cell."""
     coarse = np.dstack([found.field[0].numpy(), found.own[0].numpy()])
     # In its place among all cells; what lies about it stays as it comes.
     room = np.empty((*(cell * (-(-side // cell) + 2) for side in size_hw), 3), np.float32)
@@ -29,7 +29,7 @@ def full_field(
     cv2.resize(coarse, part.shape[1::-1], part, interpolation=cv2.INTER_LINEAR)
     _let_leap(part[cell:-cell, cell:-cell], coarse, found.linear[0].numpy(), cell, LEAP * float(found.size[0]))
     whole = room[cell : cell + size_hw[0], cell : cell + size_hw[1]]
-    for strip in asked:
+    for strip in sound:
         whole[*strip, 2] *= _unfolded(whole, *strip)
     return whole
 
