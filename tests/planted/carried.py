@@ -73,8 +73,6 @@ FAULTS = [
          "trust = np.maximum(trust, share)"),
         ("a low band knows nothing of what is not shown", W + "carry.py", "far = [int((reach + 1.5) * side / small) + 1 for",
          "far = [int(0 * side / small) for"),
-        ("a reference is shown where a share is, but not about it", W + "carry.py", "np.ones((3, 3), np.uint8)",
-         "np.ones((1, 1), np.uint8)"),
         ("the second reference takes the place of the first", N + "carrying.py", "left = 1 - sound[:, :1]",
          "left = torch.ones_like(opaque)"),
         ("the correction flow is read in full px", W + "carry.py", "steps = np.float32(FLOW_STEPS * part.to_working[0, 0])",

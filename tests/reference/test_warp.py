@@ -200,15 +200,15 @@ def test_where_nothing_is_seen_nothing_is_looked_for(asked, flow):
     layers["base_matte"][:, : side // 3] = 0
     layers[asked.flow] = np.tile(np.array(flow, np.int16), (side, side, 1))
     whole, picture = Part((0, 0), (SIDE, SIDE), TO_WORKING, 4), _picture(3, SIDE)
-    places = Places.of(layers, asked, whole, whole, 0.5)
-    assert sum((rows.stop - rows.start) * (columns.stop - columns.start) for rows, columns in places.looked_at) < 0.8 * SIDE**2
+    places = Places.of(layers, asked, whole, whole, 1.0)
+    assert sum((rows.stop - rows.start) * (columns.stop - columns.start) for rows, columns in places.looked_at) < 0.9 * SIDE**2
     made = []
     for some in (None, places):
         source = source_of(picture, there, here, LINE, layers[asked.flow], whole, some)
         first, second = (source, None) if asked is FIRST else (None, source)
-        made.append(carried(layers, first, TO_WORKING, (SIDE, SIDE), 0.5, second))
+        made.append(carried(layers, first, TO_WORKING, (SIDE, SIDE), 1.0, second))
     assert made[0][2].any()
-    assert not np.array_equal(made[0][0], carried(layers, None, TO_WORKING, (SIDE, SIDE), 0.5)[0])
+    assert not np.array_equal(made[0][0], carried(layers, None, TO_WORKING, (SIDE, SIDE), 1.0)[0])
     for found, expected in zip(made[1][:2], made[0][:2], strict=True):
         assert np.abs(found.astype(int) - expected).max() <= 1
     opaque = made[0][1] > 0
