@@ -12,6 +12,7 @@ from pipeline.door import door_parser, run_door, stage_clock
 from pipeline.names import named
 from pipeline.params import read_as, read_section, read_value
 from pipeline.timeline.split import SplitParams
+from pipeline.training.processes import World, started_together
 from pipeline.training.scratch import scratch_root
 
 
@@ -41,6 +42,11 @@ def main() -> None:
     parser.add_argument("--target", required=True, type=named("target"), metavar="NAME", help="target of params.yaml, for its overrides")
     parser.add_argument("--footage", type=named("clip"), metavar="NAME", help="further clip that is new, an entry of footage")
     args = parser.parse_args()
+    with started_together() as world:
+        _train(args, world)
+
+
+def _train(args: argparse.Namespace, world: World | None) -> None:
     params = read_section(args.params, "appearance", AppearanceParams, f"targets.{args.target}.appearance")
     split = read_section(args.params, "split", SplitParams)
     over = f"targets.{args.target}.reference"
@@ -57,8 +63,8 @@ def main() -> None:
         further=_further(args) if args.footage else None,
     )
     out = Outputs(args.model, args.description, args.curve, args.discriminators)
-    with stage_clock(args.time) as figures:
-        budget = train_appearance(inputs, params, split, out, scratch_root(), learn=learn, count=count)
+    with stage_clock(args.time if world is None or world.leads else None) as figures:
+        budget = train_appearance(inputs, params, split, out, scratch_root(), learn=learn, count=count, world=world)
         figures["steps"], figures["images_seen"] = budget.steps, budget.images_seen
 
 
@@ -74,4 +80,4 @@ def _further(args: argparse.Namespace) -> Further:
 
 
 if __name__ == "__main__":
-    run_door(main)
+    run_door(main, several=True)
