@@ -228,12 +228,12 @@ def _batches(world: World, alone: bool, clip: TrainingClip, windows: np.ndarray,
     """What this process is shown of a step's batches of windows (n b), drawn by numbers from `first` on; alone: windows go one by one."""
     if world.size == 1:
         return [clip.batch(some, 0, 1, world.device, *keys, first + i) for i, some in enumerate(windows)]
-    found = []
-    for parts in share_out(*windows.shape, world.size, alone):
+    found, (count, size) = [], windows.shape
+    units, together = (windows.size, 1) if alone else (count, size)
+    for parts in share_out(count, size, world.size, alone):
         own = parts[world.rank]
         batch = clip.batch(windows[own.batch], own.place, own.among, world.device, *keys, first + own.batch)
-        units, size = (windows.size, 1) if alone else windows.shape
-        found.append(replace(batch, share=Share(units, size, world.rank, parts)))
+        found.append(replace(batch, share=Share(units, together, world.rank, parts)))
     return found
 
 
