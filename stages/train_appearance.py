@@ -55,13 +55,8 @@ def _train(args: argparse.Namespace, world: World | None) -> None:
     count = read_as(args.params, "reference.find.count", int, f"{over}.find.count")
     steps = read_value(args.params, f"footage.{args.footage}.steps") if args.footage else None
     params = params if steps is None else params.model_copy(update={"steps": steps})
-    inputs = Inputs(
-        crops=open_crops(args.crops),
-        track=read_keypoints(args.keypoints).track(),
-        features=args.features,
-        references=open_references(args.references),
-        further=_further(args) if args.footage else None,
-    )
+    track, references = read_keypoints(args.keypoints).track(), open_references(args.references)
+    inputs = Inputs(open_crops(args.crops), track, args.features, references, _further(args) if args.footage else None)
     out = Outputs(args.model, args.description, args.curve, args.discriminators)
     with stage_clock(args.time if world is None or world.leads else None) as figures:
         budget = train_appearance(inputs, params, split, out, scratch_root(), learn=learn, count=count, world=world)
