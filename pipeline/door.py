@@ -14,6 +14,7 @@ from pipeline import interrupts
 from pipeline.disk import replace_text
 from pipeline.errors import InputError
 from pipeline.failures import end_of, flush_output
+from pipeline.members import require_alone
 from pipeline.record import require_listed, require_unchanged
 
 
@@ -29,8 +30,10 @@ def door_parser(description: str, reads: dict[str, str], writes: dict[str, str],
     return parser
 
 
-def run_door(main: Callable[[], None]) -> None:
+def run_door(main: Callable[[], None], several: bool = False) -> None:
     """Run a door: whatever goes wrong, an edit of what it ran with too, ends in one line on stderr and an exit code.
+
+    several: whether processes that torchrun started may share its work; else it refuses to be one of them.
 
     That is 1, and 130 for Ctrl+C. A reader that closes its end of a pipe (`--help | head`) ends it without a word; the
     traceback of what nobody foresaw lies in .scratch/errors.
@@ -39,6 +42,8 @@ def run_door(main: Callable[[], None]) -> None:
     def whole() -> None:
         interrupts.release()
         require_listed()
+        if not several:
+            require_alone()
         main()
         require_unchanged()
 

@@ -12,6 +12,7 @@ from pipeline.door import door_parser, run_door, stage_clock
 from pipeline.names import named
 from pipeline.params import read_as, read_section, read_value
 from pipeline.timeline.split import SplitParams
+from pipeline.training.processes import World, started_together
 from pipeline.training.scratch import scratch_root
 
 
@@ -41,6 +42,11 @@ def main() -> None:
     parser.add_argument("--target", required=True, type=named("target"), metavar="NAME", help="target of params.yaml, for its overrides")
     parser.add_argument("--footage", type=named("clip"), metavar="NAME", help="further clip that is new, an entry of footage")
     args = parser.parse_args()
+    with started_together() as world:
+        _train(args, world)
+
+
+def _train(args: argparse.Namespace, world: World | None) -> None:
     params = read_section(args.params, "appearance", AppearanceParams, f"targets.{args.target}.appearance")
     split = read_section(args.params, "split", SplitParams)
     over = f"targets.{args.target}.reference"
@@ -49,16 +55,11 @@ def main() -> None:
     count = read_as(args.params, "reference.find.count", int, f"{over}.find.count")
     steps = read_value(args.params, f"footage.{args.footage}.steps") if args.footage else None
     params = params if steps is None else params.model_copy(update={"steps": steps})
-    inputs = Inputs(
-        crops=open_crops(args.crops),
-        track=read_keypoints(args.keypoints).track(),
-        features=args.features,
-        references=open_references(args.references),
-        further=_further(args) if args.footage else None,
-    )
+    track, references = read_keypoints(args.keypoints).track(), open_references(args.references)
+    inputs = Inputs(open_crops(args.crops), track, args.features, references, _further(args) if args.footage else None)
     out = Outputs(args.model, args.description, args.curve, args.discriminators)
-    with stage_clock(args.time) as figures:
-        budget = train_appearance(inputs, params, split, out, scratch_root(), learn=learn, count=count)
+    with stage_clock(args.time if world is None or world.leads else None) as figures:
+        budget = train_appearance(inputs, params, split, out, scratch_root(), learn=learn, count=count, world=world)
         figures["steps"], figures["images_seen"] = budget.steps, budget.images_seen
 
 
@@ -74,4 +75,4 @@ def _further(args: argparse.Namespace) -> Further:
 
 
 if __name__ == "__main__":
-    run_door(main)
+    run_door(main, several=True)

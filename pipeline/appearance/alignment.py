@@ -40,8 +40,9 @@ def optical_flow(first: Tensor, second: Tensor) -> Tensor:
     return flow
 
 
-def misaligned(flows: Tensor, warped: Tensor, foregrounds: Tensor, mattes: Tensor, limit_px: float) -> Tensor:
-    """Mean distance in px between the generator's flows (n r 2 h w) and the optical flow to each of r warped references (n 6r h w).
+def misaligned(flows: Tensor, warped: Tensor, foregrounds: Tensor, mattes: Tensor, limit_px: float) -> tuple[Tensor, Tensor]:
+    """Mean distance in px between the generator's flows (n r 2 h w) and the optical flow to each of r warped references (n 6r h w),
+    and over how many pixels (1) that is.
 
     foregrounds M ⊙ F (n 3 h w) in [-M, M] and mattes (n 1 h w) of the true frames. Over pixels of the subject in both; 0 without any.
     Flows beyond limit_px, which the generator cannot say, count as that far.
@@ -53,7 +54,7 @@ def misaligned(flows: Tensor, warped: Tensor, foregrounds: Tensor, mattes: Tenso
         wanted = optical_flow(_on_grey(true), _on_grey(seen[:, :3])).clamp(-limit_px, limit_px)
         both = ((opaque > OPAQUE) & (seen[:, OPACITY : SOUND + 1] > OPAQUE).all(1, keepdim=True)).float()
     off = (flows.flatten(0, 1) - wanted).square().sum(1, keepdim=True).add(1e-6).sqrt()
-    return (off * both).sum() / both.sum().clamp_min(1)
+    return (off * both).sum() / both.sum().clamp_min(1), both.sum()[None]
 
 
 def _on_grey(premultiplied: Tensor) -> Tensor:

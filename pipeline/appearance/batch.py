@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from pipeline.appearance.detail import Patches
+from pipeline.training.sharing import Share
 
 
 @dataclass(frozen=True)
@@ -14,7 +15,8 @@ class Batch:
     A system that makes whole frames sees everything as foreground: its mattes are 1.
     halved_poses are the poses at half size for the discriminators. backgrounds (b 1 3 1 1) in [-1, 1]: a colour over which
     foregrounds are compared, the same in all of a batch, so that L_GW compares persons. Where the generator sees
-    references: warped (b k 6r h w), r warped to each pose, as signed_by_field() has it; patches, some of it finer.
+    references: warped (b k 6r h w), r warped to each pose, as signed_by_field() has it; patches, some of it finer. share: what of a
+    step this is, where several processes share it.
     """
 
     poses: Tensor
@@ -25,6 +27,7 @@ class Batch:
     backgrounds: Tensor
     warped: Tensor | None = None
     patches: Patches | None = None
+    share: Share | None = None
 
     @property
     def composites(self) -> Tensor:

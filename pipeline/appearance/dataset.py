@@ -24,6 +24,7 @@ from pipeline.artifacts.crops import Crops
 from pipeline.artifacts.keypoints import Track
 from pipeline.artifacts.references import References
 from pipeline.artifacts.store import require_free_bytes
+from pipeline.errors import InputError
 from pipeline.picture.greyness import are_grey
 from pipeline.picture.unmixing import unmixed
 from pipeline.timeline.sampling import spread_evenly
@@ -102,6 +103,16 @@ class TrainingClip:
         with open(store, "wb") as file:
             for block in self._blocks([crops, *further]):
                 file.write(block.tobytes())
+        self._store = store
+
+    def take_up(self, store: Path) -> None:
+        """Read from the file that another process of the training laid out by expand(); InputError where it cannot be seen whole."""
+        size, needed = (store.stat().st_size if store.exists() else 0), len(self.frames) * self.crop_hw[0] * self.crop_hw[1] * 4
+        if size != needed:
+            raise InputError(
+                f"all nodes of a training must see {store} of {needed} bytes, which process 0 wrote, found {size} bytes: share the "
+                "project's .scratch among them"
+            )
         self._store = store
 
     def _blocks(self, clips: Sequence[Crops]) -> Iterator[np.ndarray]:

@@ -137,7 +137,7 @@ def finer_picture(made: Carried, patches: Patches, k: int, band_px: float) -> tu
     """
     index = [b * k + i for b, i in zip(patches.window, patches.frame, strict=True)]
     base, base_matte, gate, flow = (
-        _enlarged(layer[index], patches) for layer in (made.base_colours, made.base_mattes, made.detail, made.flow)
+        _enlarged([layer[i] for i in index], patches) for layer in (made.base_colours, made.base_mattes, made.detail, made.flow)
     )
     flow = flow * patches.finer
     where = move_by(patches.field.permute(0, 3, 1, 2), flow, "border").permute(0, 2, 3, 1)
@@ -150,8 +150,8 @@ def finer_picture(made: Carried, patches: Patches, k: int, band_px: float) -> tu
     return mixed, (base_matte + trust * agreed(base_matte) * (opaque - low_matte)).clamp(0, 1)
 
 
-def _enlarged(layer: Tensor, patches: Patches) -> Tensor:
-    """The patches' part of a working-size layer (m c h w), finer."""
+def _enlarged(layer: list[Tensor], patches: Patches) -> Tensor:
+    """The patches' parts of working-size layers (c h w), one of each, finer: (m c p p)."""
     side = patches.side
     parts = [image[:, y : y + side, x : x + side] for image, (x, y) in zip(layer, patches.corner_xy.tolist(), strict=True)]
     stacked = torch.stack(parts)

@@ -43,7 +43,7 @@ class Earlier:
             said = str(error).splitlines()[-1].strip().rstrip(".")
             raise InputError(f"an earlier training must have left the networks that params ask for, found: {said}. {REMEDY}") from error
         system.ema.module.load_state_dict(self.generator)
-        system.ema.n_averaged.fill_(self.updates)
+        system.ema.n_averaged = self.updates
         memory.load_state_dict({**memory.state_dict(), **self.memory})
 
 
@@ -66,5 +66,5 @@ def kept_for_later(system: System, memory: EpisodicMemory, weights_sha256: str) 
     """The discriminators' weights, and as facts: the model they belong to, updates of its average, the memory's losses and threshold."""
     state = memory.state_dict()
     remembered = {"losses": {str(window): loss for window, loss in memory.losses.items()}, "threshold": state["threshold"]}
-    facts = {"updates": int(system.ema.n_averaged), "memory": remembered, "weights_sha256": weights_sha256}
+    facts = {"updates": system.ema.n_averaged, "memory": remembered, "weights_sha256": weights_sha256}
     return dict(system.discriminators.state_dict()), facts

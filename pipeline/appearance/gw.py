@@ -11,7 +11,7 @@ from torch import Tensor
 from pipeline.params import Section
 
 CONVERGED = 1e-12  # largest change of the plan below which further iterations change nothing
-CHECK_EVERY = 25  # iterations between looks at the change: each look makes a GPU wait
+CHECK_EVERY = 25  # iterations between looks at the change
 TINY = 1e-12  # least scale of distances: frames that are all alike cost nothing
 
 
@@ -68,29 +68,64 @@ def transport_plan(
 
     Sinkhorn runs on logarithms: exp(-C / lambda) of line 10 underflows for small lambda. Lambda is half the weight of
     the entropy in the objective that the fixed point minimises. Alg. 1 starts each projection from b = 1, and so do we.
-    Everything stays on the matrices' device, whose work is awaited only every CHECK_EVERY iterations.
+    Everything stays on the matrices' device. A CPU ends where nothing changes any more; a GPU, which would have to be waited for to
+    know, goes on to the same plan.
     """
     real, fake = real.double(), fake.double()
     m, n = len(real), len(fake)
-    plan = starting_plan(start, m, n, real.device)
+    plan, projected = starting_plan(start, m, n, real.device), Settling(real.device)
     for projection in range(1, projections + 1):
         # Lines 8-10 of Alg. 1: the cost under the present plan; then Sinkhorn to its marginals.
         log_k = -_cost(real, fake, plan) / lambda_
         log_a, log_b = log_k.new_zeros(m), log_k.new_zeros(n)
+        scaled = Settling(real.device)
         for iteration in range(1, sinkhorn + 1):
             previous = log_b
-            log_a = -math.log(m) - torch.logsumexp(log_k + log_b[None], 1)
-            log_b = -math.log(n) - torch.logsumexp(log_k + log_a[:, None], 0)
-            if _settled(iteration, log_b, previous):
+            log_a, log_b = scaled.kept((log_a, log_b), _scaled(log_k, log_b))
+            if scaled.settled(iteration, log_b, previous):
                 break
-        before, plan = plan, torch.exp(log_a[:, None] + log_k + log_b[None])
-        if _settled(projection, plan, before):
+        before = plan
+        (plan,) = projected.kept((plan,), (torch.exp(log_a[:, None] + log_k + log_b[None]),))
+        if projected.settled(projection, plan, before):
             break
     return plan
 
 
-def _settled(iteration: int, now: Tensor, before: Tensor) -> bool:
-    return iteration % CHECK_EVERY == 0 and float((now - before).abs().max()) < CONVERGED
+def _scaled(log_k: Tensor, log_b: Tensor) -> tuple[Tensor, Tensor]:
+    """One iteration of Sinkhorn on log K (m n): log a (m), log b (n)."""
+    m, n = log_k.shape
+    log_a = -math.log(m) - torch.logsumexp(log_k + log_b[None], 1)
+    return log_a, -math.log(n) - torch.logsumexp(log_k + log_a[:, None], 0)
+
+
+class Settling:
+    """Whether an iteration still changes anything, looked at every CHECK_EVERY times: by a CPU, which then ends it, or on the device,
+    which then keeps what it has."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.looks = may_look(device)
+        self._done: Tensor | None = None
+
+    def kept(self, before: tuple[Tensor, ...], now: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """What an iteration made, or what was there where all had settled."""
+        if self._done is None:
+            return now
+        return tuple(torch.where(self._done, old, new) for old, new in zip(before, now, strict=True))
+
+    def settled(self, iteration: int, now: Tensor, before: Tensor) -> bool:
+        """Whether to end after this iteration, from 1."""
+        if iteration % CHECK_EVERY:
+            return False
+        done = (now - before).abs().max() < CONVERGED
+        if self.looks:
+            return bool(done)
+        self._done = done if self._done is None else self._done | done
+        return False
+
+
+def may_look(device: torch.device) -> bool:
+    """Whether a number of the device's is at hand without waiting."""
+    return device.type == "cpu"
 
 
 def pot_plan(

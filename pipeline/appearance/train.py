@@ -1,13 +1,14 @@
 """Training of a system that makes appearance from poses, in the order of Alg. 2."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from pipeline.appearance.batch import Batch
 from pipeline.appearance.budget import Budget, shortcomings
 from pipeline.appearance.dataset import TrainingClip
 from pipeline.appearance.earlier import Earlier, kept_for_later
@@ -29,7 +30,8 @@ from pipeline.timeline.split import SplitParams, split_frames
 from pipeline.training.checkpoints import Scratch
 from pipeline.training.device import prepare_cpu
 from pipeline.training.digests import digest_code, digest_file, fingerprint
-from pipeline.training.processes import World, count_processes, launch, synchronise
+from pipeline.training.processes import World, launch, require_alike
+from pipeline.training.sharing import Share, count_processes, share_out, sharing_told
 from pipeline.training.steps import check_finite, seed_step
 
 DRAW_STEP, DRAW_REPLAY = 3, 4
@@ -76,6 +78,7 @@ def train_appearance(
     processes: int | None = None,
     learn: LearnParams | None = None,
     count: int = 1,
+    world: World | None = None,
 ) -> Budget:
     """Learn the look of a target from its training frames; returns how long that took in steps and images.
 
@@ -83,7 +86,7 @@ def train_appearance(
     Publishes the generator's moving average after the budget's last step. What the budget leaves no room for is said first. An
     interrupted run goes on from its last checkpoint under scratch_root and ends in the same weights. References, and learn that
     says how to use them: the generator sees `count` real frames warped to its poses; without either, or for another system, it
-    sees poses alone.
+    sees poses alone. world: this process's place among those started together for this training, each of which calls this.
     """
     crops, track, references, further = inputs.crops, inputs.track, inputs.references, inputs.further
     weights = features_file(params.features, inputs.features)
@@ -112,14 +115,22 @@ def train_appearance(
     }
     if further is not None:
         description |= {"further_clips": list(further.names), "earlier": further.earlier.facts}
-    for line in shortcomings(clip.budget, params, system.remembers(params)):
+    leads = world is None or world.leads
+    for line in shortcomings(clip.budget, params, system.remembers(params)) if leads else []:
         print(f"train_appearance: {line}.", flush=True)
-    # Alg. 2, in one process or one a GPU; the pixels are laid out once for reading at random.
-    with Scratch("train_appearance", fingerprint({**description, "code": digest_code(__file__)}), scratch_root) as scratch:
-        clip.expand(crops, scratch.folder / "pixels.u8", *(some.crops for some in footage))
+    # Alg. 2, in one process or several; the pixels are laid out once for reading at random.
+    made_from = fingerprint({**description, "code": digest_code(__file__)})
+    with Scratch("train_appearance", made_from, scratch_root, leads) as scratch:
+        pixels = scratch.folder / "pixels.u8"
+        if leads:
+            clip.expand(crops, pixels, *(some.crops for some in footage))
+        if world is not None:
+            require_alike(world, made_from, "all processes of a training must have the same params, code and inputs")
+            clip.take_up(pixels)
         work = (clip, weights, params, learn, scratch, description, out, None if further is None else further.earlier)
-        launch(_train, work, processes or count_processes(params.batch_windows))
-        scratch.delete()
+        launch(_train, work, processes or count_processes(params.accumulate, params.batch_windows), world)
+        if leads:
+            scratch.delete()
     return clip.budget
 
 
@@ -146,21 +157,24 @@ def _train(
     if earlier is not None:
         earlier.hand_on(system, memory)
     start = _resume(scratch.load(), system, memory, history)
-    if world.leads and system.goes_one_by_one((params.batch_windows, params.k, channels, *clip.crop_hw)):
+    alone = system.goes_one_by_one((params.batch_windows, params.k, channels, *clip.crop_hw))
+    if world.leads and alone:
         height, width = clip.crop_hw
         print(f"train_appearance: at {width}x{height} px windows go through one by one, to save memory (as by accumulate).", flush=True)
-    synchronise(world)  # nobody writes a checkpoint before all have read theirs
+    if world.leads and world.size > 1:
+        print(f"train_appearance: {sharing_told(params.accumulate, params.batch_windows, world.size, alone)}.", flush=True)
+    # Nobody writes a checkpoint before all have read theirs.
+    require_alike(world, f"step {start}", "all processes of a training must find the same checkpoint: share .scratch among the nodes")
     saved = time.monotonic()
 
     progress = Progress(budget.steps - start, "train_appearance", "step") if world.leads else None
     for step in range(start, budget.steps):
         epoch, place = budget.epoch_and_place(step)
         if place == 0:
-            _replay(world, system, memory, clip, epoch, step)
+            _replay(world, alone, system, memory, clip, epoch, step)
         seed_step(params.seed, world.rank, step)
         windows = clip.order(epoch)[place].reshape(params.accumulate, -1)
-        keys = (DRAW_STEP, step)
-        batches = [clip.batch(some, world.rank, world.size, world.device, *keys, i) for i, some in enumerate(windows)]
+        batches = _batches(world, alone, clip, windows, DRAW_STEP, step)
         losses, windows_losses = system.step(batches, _rate(step, budget.steps, params))
         values = dict(zip(system.LOSSES, losses.tolist(), strict=True))
         check_finite(values, step, f"windows {windows.flatten().tolist()}")
@@ -195,19 +209,32 @@ def build_system(
     return chosen_system(params)(params, channels, features, world, carrying)
 
 
-def _replay(world: World, system: System, memory: EpisodicMemory, clip: TrainingClip, epoch: int, step: int) -> None:
+def _replay(world: World, alone: bool, system: System, memory: EpisodicMemory, clip: TrainingClip, epoch: int, step: int) -> None:
     """Lines 6-11 of Alg. 2: train on remembered windows by L_GW and L_p alone, and note how they fare now."""
     params = system.params
     remembered = memory.draw(epoch)
     memory.replays += bool(remembered)
-    batches = -(-len(remembered) // params.batch_windows)
-    for number, windows in enumerate(np.resize(remembered, (batches, params.batch_windows)) if batches else []):
+    times = -(-len(remembered) // params.batch_windows)
+    for number, windows in enumerate(np.resize(remembered, (times, params.batch_windows)) if times else []):
         seed_step(params.seed, world.rank, step)
-        batch = clip.batch(windows, world.rank, world.size, world.device, DRAW_REPLAY, step, number)
-        losses, windows_losses = system.step([batch], _rate(step, clip.budget.steps, params), replay=True)
+        batches = _batches(world, alone, clip, windows[None], DRAW_REPLAY, step, first=number)
+        losses, windows_losses = system.step(batches, _rate(step, clip.budget.steps, params), replay=True)
         check_finite(dict(zip(system.LOSSES, losses.tolist(), strict=True)), step, f"replayed windows {windows.tolist()}")
         for window, loss in zip(windows.tolist(), windows_losses.tolist(), strict=True):
             memory.refresh(window, loss)
+
+
+def _batches(world: World, alone: bool, clip: TrainingClip, windows: np.ndarray, *keys: int, first: int = 0) -> list[Batch]:
+    """What this process is shown of a step's batches of windows (n b), drawn by numbers from `first` on; alone: windows go one by one."""
+    if world.size == 1:
+        return [clip.batch(some, 0, 1, world.device, *keys, first + i) for i, some in enumerate(windows)]
+    found, (count, size) = [], windows.shape
+    units, together = (windows.size, 1) if alone else (count, size)
+    for parts in share_out(count, size, world.size, alone):
+        own = parts[world.rank]
+        batch = clip.batch(windows[own.batch], own.place, own.among, world.device, *keys, first + own.batch)
+        found.append(replace(batch, share=Share(units, together, world.rank, parts)))
+    return found
 
 
 def _rate(step: int, steps: int, params: AppearanceParams) -> float:

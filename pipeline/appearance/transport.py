@@ -25,10 +25,11 @@ def sinkhorn_plan(cost: Tensor, epsilon: float, rounds: int) -> Tensor:
     """Plan (m n) float64 between uniform marginals for costs (m n), in logarithms; its columns' sums are exact."""
     log_k = -cost.double() / epsilon
     m, n = cost.shape
+    log_m, log_n = (log_k.new_full((), size).log() for size in (m, n))  # made there: a GPU would wait for numbers from here
     log_a, log_b = log_k.new_zeros(m), log_k.new_zeros(n)
     for _ in range(rounds):
-        log_a = -torch.logsumexp(log_k + log_b, 1) - torch.log(log_k.new_tensor(m))
-        log_b = -torch.logsumexp(log_k + log_a[:, None], 0) - torch.log(log_k.new_tensor(n))
+        log_a = -torch.logsumexp(log_k + log_b, 1) - log_m
+        log_b = -torch.logsumexp(log_k + log_a[:, None], 0) - log_n
     return torch.exp(log_a[:, None] + log_k + log_b)
 
 

@@ -72,7 +72,7 @@ def sample_field(images: Tensor, field: Tensor, outside: Literal["zeros", "borde
     import torch
     import torch.nn.functional as F
 
-    size = torch.tensor([images.shape[-1], images.shape[-2]], device=field.device)
+    size = torch.cat([field.new_full((1,), side) for side in (images.shape[-1], images.shape[-2])])  # no copy, for which a GPU would wait
     return F.grid_sample(images, (2 * field + 1) / size - 1, padding_mode=outside, align_corners=False)
 
 

@@ -1,5 +1,8 @@
 """The discriminators of the spatial-temporal dual constraint (§3.2, Eq. 10-11)."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -21,7 +24,33 @@ def stacked_maps(maps: list[Tensor]) -> Tensor:
     """
     size = maps[0].shape[-2:]
     unit = [x / (x.float().square().sum(1, keepdim=True) + 1e-6).sqrt() for x in maps]
-    return torch.cat([unit[0], *(F.interpolate(x, size=size, mode="bilinear", align_corners=False) for x in unit[1:])], 1)
+    larger = (F.interpolate(x, size=size, mode="bilinear", align_corners=False) for x in unit[1:])
+    return torch.cat([unit[0], *(_WholeSlope.apply(x) for x in larger)], 1)
+
+
+class _WholeSlope(torch.autograd.Function):
+    """Maps as they are; their slope, a slice of another's, in memory of its own: what follows takes ten times as long on slices."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        return x.view_as(x)
+
+    @staticmethod
+    def backward(ctx: Any, *slopes: Tensor) -> Tensor:
+        return slopes[0].contiguous(memory_format=torch.channels_last)
+
+
+def shrunk(poses: Tensor, size_hw: Sequence[int]) -> Tensor:
+    """Pose maps (n c h w) averaged over areas to a size; as they are where they have it."""
+    return poses if tuple(poses.shape[-2:]) == tuple(size_hw) else F.interpolate(poses, size=tuple(size_hw), mode="area")
+
+
+def side_by_side(windows: Tensor) -> Tensor:
+    """Windows (b k c h w), whose frames' channels lie last in memory, as (b k·c h w) likewise: one copy, of whole pixels, in the type that
+    a convolution would turn them into."""
+    kind = windows.device.type
+    typed = windows.to(torch.get_autocast_dtype(kind)) if torch.is_autocast_enabled(kind) else windows
+    return typed.permute(0, 3, 4, 1, 2).flatten(3).permute(0, 3, 1, 2)
 
 
 class _Trunk(nn.Module):
@@ -44,7 +73,7 @@ class _Trunk(nn.Module):
 
     def forward(self, poses: Tensor, images: Tensor) -> Tensor:
         x = self.image(images.contiguous(memory_format=torch.channels_last))
-        x = x + self.pose(F.interpolate(poses, size=x.shape[-2:], mode="area") if poses.shape[-2:] != x.shape[-2:] else poses)
+        x = x + self.pose(shrunk(poses, x.shape[-2:]))
         return self.rest(F.leaky_relu(x, SLOPE, inplace=True))
 
 
@@ -78,6 +107,6 @@ class TemporalDiscriminator(nn.Module):
 
     def forward(self, poses: Tensor, foregrounds: Tensor) -> Tensor:
         """Logits (b 1 h' w'), positive = real, for windows of poses (b k c h/2 w/2) and foregrounds (b k 3 h w) or their stacked_maps()."""
-        x = self.trunk(poses.flatten(1, 2), foregrounds.flatten(1, 2))
+        x = self.trunk(side_by_side(poses), side_by_side(foregrounds))
         x = torch.cat([branch(x) for branch in self.branches], 1)
         return self.head(F.leaky_relu(x, SLOPE)).float()

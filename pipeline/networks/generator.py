@@ -96,6 +96,13 @@ class DecoderLayer(nn.Module):
         return self.refine(self.fuse(x))
 
 
+def together(parts: list[Tensor]) -> Tensor:
+    """Maps (n h w c) as one (n c h w), channels last in memory, in the type that the first layer would turn them into."""
+    kind = parts[0].device.type
+    typed = [part.to(torch.get_autocast_dtype(kind)) for part in parts] if torch.is_autocast_enabled(kind) else parts
+    return (typed[0] if len(typed) == 1 else torch.cat(typed, 3)).permute(0, 3, 1, 2)
+
+
 def _shrink(x: Tensor, size: torch.Size) -> Tensor:
     """Area average down to size; no copy where the size is right already."""
     factor = x.shape[-1] // size[-1]
@@ -149,8 +156,8 @@ class Generator(nn.Module):
 
         own_picture() and carrying.carry() read them.
         """
-        seen = poses if warped is None else torch.cat([poses, warped.to(poses.dtype)], 2)
-        return self._run(seen.flatten(0, 1)).unflatten(0, (-1, self.shape.frames))
+        seen = [part.flatten(0, 1).permute(0, 2, 3, 1) for part in ([poses] if warped is None else [poses, warped.to(poses.dtype)])]
+        return self._run(together(seen)).unflatten(0, (-1, self.shape.frames))
 
     def _run(self, frames: Tensor) -> Tensor:
         """The head's output (n . h w) float32 for frames (n c h w)."""

@@ -29,7 +29,7 @@ from pipeline.timeline.split import SplitParams, split_frames
 from pipeline.training.checkpoints import Scratch
 from pipeline.training.device import autocast, choose_device, choose_dtype, prepare_cpu
 from pipeline.training.digests import digest_arrays, digest_code, fingerprint
-from pipeline.training.steps import check_finite, moving_average, step_generator
+from pipeline.training.steps import MovingAverage, check_finite, step_generator
 
 STAGE = "train_refiner"
 FEATURE_DEPTH = 3
@@ -97,7 +97,7 @@ class RegionTrainer:
         self.optimisers = [
             torch.optim.Adam(net.parameters(), params.learning_rate, (0.5, 0.999)) for net in (self.generator, self.discriminator)
         ]
-        self.ema = moving_average(self.generator, params.ema_decay)
+        self.ema = MovingAverage(self.generator, params.ema_decay)
         self.dtype = choose_dtype(params.precision, device)
         self.weight = torch.from_numpy(feather(region_px)).to(device)
 
@@ -117,7 +117,7 @@ class RegionTrainer:
             losses["perceptual"] = self._perceptual(fake, real)
         total = sum((getattr(weights, name) * loss for name, loss in losses.items() if name != "discriminator"), torch.zeros(()))
         self._update(self.optimisers[0], total)
-        self.ema.update_parameters(self.generator)
+        self.ema.update(self.generator)
         return {name: float(loss.detach()) for name, loss in losses.items()}
 
     def state_dict(self) -> dict[str, Any]:

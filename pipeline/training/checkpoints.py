@@ -25,11 +25,14 @@ MARK = "abandoned"  # a folder that a run found abandoned; of a later date than 
 class Scratch(AbstractContextManager["Scratch"]):
     """The folder `<root>/<stage>/<fingerprint>/` where one run keeps its checkpoint; one process at a time."""
 
-    def __init__(self, stage: str, fingerprint: str, root: Path = Path(".scratch")) -> None:
-        self.folder = root / stage / fingerprint
+    def __init__(self, stage: str, fingerprint: str, root: Path = Path(".scratch"), leads: bool = True) -> None:
+        """leads: whether this process takes the folder; one that only reads in it, beside the one that did, does not."""
+        self.folder, self._leads = root / stage / fingerprint, leads
         self._lock: FileLock | None = None
 
     def __enter__(self) -> "Scratch":
+        if not self._leads:
+            return self
         for _ in range(20):  # a killed run's process may need a moment to end
             self._lock = _take_lock(self.folder)
             if self._lock is not None:
@@ -64,7 +67,7 @@ class Scratch(AbstractContextManager["Scratch"]):
                     lock.release()
 
     def __getstate__(self) -> dict[str, object]:
-        return {"folder": self.folder, "_lock": None}  # the lock stays with the process that took it
+        return {**self.__dict__, "_lock": None}  # the lock stays with the process that took it
 
     @property
     def checkpoint(self) -> Path:

@@ -4,14 +4,14 @@ A run is a function of its parameters and inputs: each step draws from generator
 interrupted and resumed draws what an undisturbed one would, and the processes of one run draw alike.
 """
 
+import copy
 import math
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel
+from torch import nn
 
 
 def seed_step(seed: int, rank: int, step: int) -> None:
@@ -27,20 +27,34 @@ def step_generator(seed: int, *keys: int) -> np.random.Generator:
     return np.random.default_rng([seed, *keys])
 
 
-def moving_average(network: nn.Module, decay: float) -> AveragedModel:
+class MovingAverage(nn.Module):
     """Exponential moving average of a network's weights, warmed up: decay(n) = min(decay, (1+n)/(10+n)) at update n from 0.
 
-    It begins as the network itself. Its `module` is the averaged network, whose buffers are those of the last update.
+    It begins as the network itself. Its `module` is the averaged network, whose buffers are those of the last update. The count is
+    the host's, so that no update waits for a device, as those of torch's AveragedModel do.
     """
 
-    def move(averages: Iterable[Tensor], values: Iterable[Tensor], count: Tensor | int) -> None:
-        n = int(count) - 1
-        for average, value in zip(averages, values, strict=True):
-            average.lerp_(value, 1 - min(decay, (1 + n) / (10 + n)))
+    def __init__(self, network: nn.Module, decay: float) -> None:
+        super().__init__()
+        self.module, self.decay, self.n_averaged = copy.deepcopy(network), decay, 1
 
-    average = AveragedModel(network, multi_avg_fn=move)
-    average.n_averaged.fill_(1)  # at 0 the first update would replace the average
-    return average
+    @torch.no_grad()
+    def update(self, network: nn.Module) -> None:
+        """Move towards the network's weights, and take over its buffers."""
+        n = self.n_averaged - 1
+        for average, value in zip(self.module.parameters(), network.parameters(), strict=True):
+            average.lerp_(value, 1 - min(self.decay, (1 + n) / (10 + n)))
+        for average, value in zip(self.module.buffers(), network.buffers(), strict=True):
+            average.copy_(value)
+        self.n_averaged += 1
+
+    def get_extra_state(self) -> int:
+        """The count, which a checkpoint keeps beside the weights."""
+        return self.n_averaged
+
+    def set_extra_state(self, state: int) -> None:
+        """Take up a checkpoint's count."""
+        self.n_averaged = int(state)
 
 
 def check_finite(losses: Mapping[str, float], step: int, where: str) -> None:

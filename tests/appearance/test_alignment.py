@@ -33,11 +33,12 @@ def test_flows_that_align_the_reference_cost_nothing_and_others_their_distance()
     true = move_by(image, shift[None, :, None, None].expand(1, 2, 48, 64), "border")
     warped = torch.cat([image, ones, ones, ones, true, ones, ones, ones], 1)
     right = torch.stack([shift, torch.zeros(2)])[None, :, :, None, None].expand(1, 2, 2, 48, 64)
-    assert misaligned(right, warped, true, ones, 5.0) < 0.3
+    assert misaligned(right, warped, true, ones, 5.0)[0] < 0.3
     wrong = (right + 2).clone().requires_grad_()
-    loss = misaligned(wrong, warped, true, ones, 5.0)
+    loss, pixels = misaligned(wrong, warped, true, ones, 5.0)
+    assert pixels.tolist() == [2 * 48 * 64]  # of both references
     assert 2.3 < loss < 3.2
     loss.backward()
     assert wrong.grad is not None
     assert wrong.grad.abs().sum() > 0
-    assert misaligned(wrong, torch.cat([image, 0 * ones, ones, ones] * 2, 1), true, ones, 5.0) == 0  # no reference is there
+    assert misaligned(wrong, torch.cat([image, 0 * ones, ones, ones] * 2, 1), true, ones, 5.0)[0] == 0  # no reference is there

@@ -183,9 +183,9 @@ def test_a_batch_is_trained_once_more_by_number_or_where_the_loss_is_low(tmp_pat
     system, clip = learn(tmp_path, stick, features_folder, as_published={**small().as_published.model_dump(), "repeat": repeat})
     found = []
     for step in range(4):
-        before = int(system.ema.n_averaged)
+        before = system.ema.n_averaged
         system.step([clip.batch(clip.budget.order(1)[step % 2], 0, 1, CPU.device, step)], 1.0)
-        found.append(int(system.ema.n_averaged) - before)
+        found.append(system.ema.n_averaged - before)
     assert found == passes
     assert system.images_repeated == (sum(passes) - 4) * 2 * 2
 

@@ -76,9 +76,12 @@ def test_both_discriminators_see_what_was_made_and_what_is_true_frame_by_frame_u
     assert len({float(pose.sum()) for pose in batch.halved_poses.flatten(0, 1)}) == 6  # no frame could stand for another
     made, true = (_as_seen(gan, windows) for windows in (rendering.foregrounds.detach(), batch.composites))
     assert (made - true).abs().mean() > 0.01
+    halved = batch.halved_poses
+    if gan.params.discriminators.sees:  # at the size of the features
+        halved = torch.nn.functional.interpolate(halved.flatten(0, 1), made.shape[-2:], mode="area").unflatten(0, halved.shape[:2])
     for name, flat in (("quality", True), ("temporal", False)):
         # the generator's loss, then the discriminators'
-        wanted = [(batch.halved_poses, made), (batch.halved_poses, true), (batch.halved_poses, made)]
+        wanted = [(halved, made), (halved, true), (halved, made)]
         assert len(calls[name]) == 3
         for (poses, windows, _), (own_poses, own) in zip(calls[name], wanted, strict=True):
             shown = (own_poses.flatten(0, 1), own.flatten(0, 1)) if flat else (own_poses, own)

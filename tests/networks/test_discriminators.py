@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from pipeline.networks.discriminators import QualityDiscriminator, TemporalDiscriminator, stacked_maps
+from pipeline.networks.discriminators import QualityDiscriminator, TemporalDiscriminator, shrunk, side_by_side, stacked_maps
 
 
 def test_quality_is_of_each_frame_alone():
@@ -67,3 +67,32 @@ def test_discriminators_by_features_see_all_layers_at_the_first_one_s_size_and_c
     temporal = TemporalDiscriminator(2, 2, 8, 2, [1, 2], spectral=False, feature_channels=10)
     assert quality(torch.rand(2, 2, 32, 48), joined).shape == (2, 1, 8, 12)
     assert temporal(torch.rand(1, 2, 2, 32, 48), joined[None]).shape == (1, 1, 8, 12)
+
+
+def test_windows_lie_side_by_side_without_another_order_of_their_channels():
+    windows = torch.rand(6, 5, 8, 12).contiguous(memory_format=torch.channels_last).unflatten(0, (2, 3))
+    laid = side_by_side(windows)
+    assert torch.equal(laid, windows.flatten(1, 2))
+    assert laid.is_contiguous(memory_format=torch.channels_last)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(side_by_side(windows), windows.flatten(1, 2).bfloat16())
+    frames = windows[0]
+    assert shrunk(frames, frames.shape[-2:]) is frames
+    torch.testing.assert_close(shrunk(frames, (4, 6)), nn.functional.avg_pool2d(frames, 2))
+
+
+def test_the_slope_of_stacked_maps_is_whole_and_that_of_plain_interpolation():
+    slopes = []
+    for join in (stacked_maps, _plainly_stacked):
+        draw = torch.Generator().manual_seed(1)
+        maps = [torch.rand(2, c, h, h, generator=draw).requires_grad_() for c, h in ((4, 16), (6, 8), (3, 5))]
+        joined = join(maps)
+        (joined * torch.rand(joined.shape, generator=draw)).sum().backward()
+        slopes.append([x.grad for x in maps])
+    for ours, plain in zip(*slopes, strict=True):
+        torch.testing.assert_close(ours, plain)
+
+
+def _plainly_stacked(maps: list[torch.Tensor]) -> torch.Tensor:
+    unit = [x / (x.square().sum(1, keepdim=True) + 1e-6).sqrt() for x in maps]
+    return torch.cat([nn.functional.interpolate(x, size=maps[0].shape[-2:], mode="bilinear", align_corners=False) for x in unit], 1)

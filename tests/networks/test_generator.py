@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from pipeline.networks.carrying import WARPED_CHANNELS, output_channels
-from pipeline.networks.generator import Exchange, Generator, GeneratorShape, own_picture
+from pipeline.networks.generator import Exchange, Generator, GeneratorShape, own_picture, together
 
 
 def small(dense: bool = True, k: int = 3) -> Generator:
@@ -80,3 +80,12 @@ def test_a_generator_of_references_sees_the_warped_frame_and_begins_with_even_ga
     outputs[:, :, :3].sum().backward()
     assert warped.grad is not None
     assert (warped.grad.abs().amax((0, 3, 4)) > 0).all()
+
+
+def test_poses_and_references_come_together_in_their_order_channels_last():
+    parts = [torch.rand(2, 3, 8, 12), torch.rand(2, 5, 8, 12)]
+    joined = together([part.permute(0, 2, 3, 1) for part in parts])
+    assert torch.equal(joined, torch.cat(parts, 1))
+    assert joined.is_contiguous(memory_format=torch.channels_last)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(together([part.permute(0, 2, 3, 1) for part in parts]), torch.cat(parts, 1).bfloat16())

@@ -22,7 +22,7 @@ from pipeline.imports import ROOT
 from pipeline.training.checkpoints import ABANDONED_DAYS, MARK, Scratch
 from pipeline.training.device import choose_dtype
 from pipeline.training.digests import digest_arrays, digest_code, digest_file, fingerprint
-from pipeline.training.steps import check_finite, moving_average, seed_step, step_generator
+from pipeline.training.steps import MovingAverage, check_finite, seed_step, step_generator
 
 CPU = torch.device("cpu")
 
@@ -51,17 +51,17 @@ def test_ema_warms_up():
     network = nn.Linear(1, 1, bias=False)
     with torch.no_grad():
         network.weight.fill_(0.0)
-    ema = moving_average(network, 0.5)
+    ema = MovingAverage(network, 0.5)
     with torch.no_grad():
         network.weight.fill_(1.0)
-    ema.update_parameters(network)  # decay min(0.5, 1/10): 0.1 * 0 + 0.9 * 1
+    ema.update(network)  # decay min(0.5, 1/10): 0.1 * 0 + 0.9 * 1
     assert ema.module.weight.item() == pytest.approx(0.9)
-    ema.update_parameters(network)  # decay min(0.5, 2/11)
+    ema.update(network)  # decay min(0.5, 2/11)
     assert ema.module.weight.item() == pytest.approx(1 - 0.1 * 2 / 11)
-    copy = moving_average(network, 0.5)
+    copy = MovingAverage(network, 0.5)
     copy.load_state_dict(ema.state_dict())
     for average in (ema, copy):
-        average.update_parameters(network)
+        average.update(network)
     assert torch.equal(copy.module.weight, ema.module.weight)
 
 

@@ -28,6 +28,7 @@ from pipeline.networks.as_published import FramePairDiscriminator, PosePairGener
 from pipeline.networks.edn import MultiscaleDiscriminator
 from pipeline.training.device import autocast
 from pipeline.training.processes import gather
+from pipeline.training.sharing import Share
 
 
 class AsPublished(System):
@@ -38,6 +39,8 @@ class AsPublished(System):
     SECTION = "as_published"
     WHOLE_FRAMES = True
     HOLDS_JOINTS = True
+    WHOLE = frozenset({"transport"})
+    LOOKS = 3  # of D_t: for the generator's losses, and for its own at what is made and what is real
 
     def build(self, pose_channels: int, carrying: Carrying | None) -> tuple[nn.Module, nn.ModuleDict]:
         p, d, weights = self.params.as_published, self.params.as_published.discriminators, self.params.as_published.losses
@@ -57,9 +60,7 @@ class AsPublished(System):
 
     @property
     def weights(self) -> dict[str, float]:
-        """Each process knows the whole transport but only its own frames' slope, and slopes get averaged."""
-        own = self.params.as_published.losses.model_dump()
-        return {**own, "transport": own["transport"] * self.world.size}
+        return self.params.as_published.losses.model_dump()
 
     @property
     def images_repeated(self) -> int:
@@ -90,7 +91,7 @@ class AsPublished(System):
         windows = perceptual(real_maps, fake_maps, p.perceptual.layers).unflatten(0, batch.poses.shape[:2]).mean(1)
         found = {"windows": windows, "perceptual": windows.mean()}
         if p.losses.transport:
-            found["transport"] = self._transport(real_maps, fake_maps)
+            found["transport"] = self._transport(real_maps, fake_maps, batch.share or Share(1))
         with frozen(self.discriminators):
             if "frame" in self.discriminators:
                 fake = self._discriminate_frames(batch.poses, made)
@@ -121,9 +122,10 @@ class AsPublished(System):
     def _is_repeated(self, found: Tensor) -> bool:
         """found: the unweighted losses, means over all processes, so that all decide alike."""
         r, weights = self.params.as_published.repeat, self.params.as_published.losses.model_dump()
-        total = sum(weights.get(name, 0.0) * value for name, value in zip(self.LOSSES, found.tolist(), strict=True))
         due = r.interval is not None and self.iteration % r.interval == 0
-        return due or (r.below is not None and total < r.below)
+        if due or r.below is None:
+            return due
+        return sum(weights.get(name, 0.0) * value for name, value in zip(self.LOSSES, found.tolist(), strict=True)) < r.below
 
     def _discriminate_frames(self, poses: Tensor, frames: Tensor) -> Maps:
         seen = torch.cat([_both_poses(poses), frames], 2).flatten(0, 1)
@@ -134,11 +136,12 @@ class AsPublished(System):
         with autocast(self.world.device, self.dtype):
             return self.discriminators["temporal"](frames.flatten(1, 2).contiguous(memory_format=torch.channels_last))
 
-    def _transport(self, real: list[Tensor], fake: list[Tensor]) -> Tensor:
-        """Mean over a window's places; among the windows of all processes, so nothing but L1 with one window a batch."""
+    def _transport(self, real: list[Tensor], fake: list[Tensor], share: Share) -> Tensor:
+        """Mean over a window's places; among the windows of a batch, which processes may share: nothing but L1 with one window a batch."""
         p = self.params.as_published.transport
         pooled = (pool_features(maps[p.layer - 1], p.grid).unflatten(0, (-1, self.params.k)) for maps in (real, fake))
-        places = zip(*(gather(rows, self.world).unbind(1) for rows in pooled), strict=True)
+        parts = [gather(rows, self.world, share.counts) for rows in pooled]
+        places = zip(*(torch.cat([part[rank] for rank in share.partners]).unbind(1) for part in parts), strict=True)
         return torch.stack([transport_loss(r, f, p) for r, f in places]).mean()
 
 

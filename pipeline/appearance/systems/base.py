@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils.parametrize import is_parametrized
 
 from pipeline.appearance.batch import Batch
 from pipeline.appearance.params import AppearanceParams, PerceptualParams
@@ -17,8 +18,9 @@ from pipeline.errors import InputError
 from pipeline.networks.carrying import CarryShape
 from pipeline.networks.vgg import StVgg16, Vgg19
 from pipeline.training.device import autocast, choose_dtype
-from pipeline.training.processes import World, average_gradients, gather
-from pipeline.training.steps import moving_average, seed_step
+from pipeline.training.processes import World, add_gradients, gather
+from pipeline.training.sharing import Share
+from pipeline.training.steps import MovingAverage, seed_step
 
 LEAST_SEEN_PX = 32  # the feature networks read no less
 
@@ -57,6 +59,8 @@ class System(ABC):
     """
 
     LOSSES: ClassVar[tuple[str, ...]]
+    WHOLE: ClassVar[frozenset[str]] = frozenset()  # losses over all of a batch, known to each process that shares it, with its own slope
+    LOOKS: ClassVar[int] = 0  # times that a step shows a batch to discriminators which change by looking (spectral norm)
     KEYS: ClassVar[frozenset[str]]  # of the section `appearance`, those that this system alone reads
     SECTION: ClassVar[str] = ""  # of params where its losses stand; empty: `appearance` itself
     WHOLE_FRAMES: ClassVar[bool] = False  # it makes the background too, frame after frame, and learns pairs of frames
@@ -78,7 +82,7 @@ class System(ABC):
         generator, discriminators = self.build(pose_channels, carrying)
         self.dtype = choose_dtype(params.precision, world.device)
         self.generator = self._place(generator)
-        self.ema = moving_average(self.generator, params.ema)
+        self.ema = MovingAverage(self.generator, params.ema)
         self.features = self._place(features.to(self.dtype))
         self.discriminators = self._place(discriminators)
         o = params.optimiser
@@ -165,7 +169,8 @@ class System(ABC):
     ) -> dict[str, Tensor]:
         """Every loss of the generator by name, and `windows`: the perceptual loss of each window (b).
 
-        `earlier` holds what a loss over all batches of a step keeps of those before this one.
+        `earlier` holds what a loss over all batches of a step keeps of those before this one. Processes may share a batch: what is no
+        mean over its windows is made one by over_all(), or stands in WHOLE.
         """
 
     @abstractmethod
@@ -182,28 +187,49 @@ class System(ABC):
         self._set_rates(rate)
         total, windows = torch.zeros(len(self.LOSSES), device=self.world.device), []
         earlier: list[tuple[Tensor, Tensor]] = []
+        share, looked = Share(1), 0
         for batch in batches:
-            parts = batch.one_by_one() if self.goes_one_by_one(batch.poses.shape) else [batch]
-            share = len(batches) * len(parts)
-            poorness = []
+            parts = batch.one_by_one() if batch.share is None and self.goes_one_by_one(batch.poses.shape) else [batch]
             for part in parts:
+                share = part.share or Share(len(batches) * len(parts))
+                looked = looked if replay else self._look_on(looked, share.own.unit) + 1
                 rendering = self.render(part)
                 found = self.generator_losses(part, rendering, earlier, replay)
-                poorness.append(found.pop("windows").detach())
-                (self._weighted(found, replay) / share).backward()
+                windows += gather(found.pop("windows").detach(), self.world, share.counts)
+                (self._weighted(found, replay, share) / share.divisor).backward()
                 if self.discriminator_optimiser is not None and not replay:
                     found["discriminators"] = self.discriminator_loss(part, rendering)
-                    (found["discriminators"] / share).backward()
-                total += torch.stack([found.get(name, total.new_zeros(())).detach() for name in self.LOSSES]) / share
-            windows.append(torch.cat(poorness))
+                    (found["discriminators"] / share.divisor).backward()
+                total += torch.stack([found.get(name, total.new_zeros(())).detach() for name in self.LOSSES]) / share.divisor
+        if not replay:
+            self._look_on(looked, share.units)
         # Both are updated once, by slopes of the same renderings.
         self._update(self.generator, self.generator_optimiser)
-        self.ema.update_parameters(self.generator)
+        self.ema.update(self.generator)
         if self.discriminator_optimiser is not None and not replay:
             self._update(self.discriminators, self.discriminator_optimiser)
-        # Means and windows of all processes, so that all decide alike.
-        every = torch.stack([gather(w, self.world) for w in windows]).flatten()
-        return gather(total[None], self.world).mean(0), every
+        # Losses and windows of all processes, so that all decide alike.
+        return torch.cat(gather(total[None], self.world)).sum(0), torch.cat(windows)
+
+    def over_all(self, mean: Tensor, count: Tensor, share: Share | None) -> Tensor:
+        """A mean over `count` (1) things of a process's windows, as its part of the mean over those of the whole batch."""
+        if share is None or self.world.size == 1:
+            return mean
+        counts = gather(count.float(), self.world)
+        partners = [counts[rank] for rank in share.partners if share.counts[rank]]
+        return mean * counts[share.rank][0] / torch.cat(partners).sum().clamp_min(1) * share.whole
+
+    def _look_on(self, looked: int, until: int) -> int:
+        """Have spectral norms iterate as if the discriminators here had been shown units of a step from `looked` on to `until`.
+
+        With every look they come nearer to the true norm, so that processes must count as many as one alone. Returns `until`.
+        """
+        if self.world.size > 1:
+            with torch.no_grad(), autocast(self.world.device, self.dtype):
+                for _ in range((until - looked) * self.LOOKS):
+                    for module in self.discriminators.modules():
+                        _ = module.weight if is_parametrized(module, "weight") else None
+        return until
 
     def goes_one_by_one(self, shape: Sequence[int]) -> bool:
         """Whether windows of pose maps of a shape (b k c h w) go through one at a time, as batches whose gradients add up.
@@ -232,13 +258,14 @@ class System(ABC):
             real_maps = self.features.features(real_in, depth)
         return real_maps, self.features.features(fake_in, depth)
 
-    def _weighted(self, found: dict[str, Tensor], replay: bool) -> Tensor:
-        weights = self.weights
+    def _weighted(self, found: dict[str, Tensor], replay: bool, share: Share | None = None) -> Tensor:
+        whole = 1.0 if share is None else share.whole
+        weights = {name: weight * (whole if name in self.WHOLE else 1) for name, weight in self.weights.items()}
         names = REPLAYED if replay else tuple(weights)
         return torch.stack([weights[n] * found[n] for n in names if weights.get(n) and n in found]).sum()
 
     def _update(self, network: nn.Module, optimiser: torch.optim.Optimizer) -> None:
-        average_gradients(network.parameters(), self.world)
+        add_gradients(network.parameters(), self.world)
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)
 

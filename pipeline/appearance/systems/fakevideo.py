@@ -14,11 +14,12 @@ from pipeline.appearance.params import AppearanceParams
 from pipeline.appearance.systems.base import Carrying, Rendering, System, frozen
 from pipeline.errors import InputError
 from pipeline.networks.carrying import Carried, carry
-from pipeline.networks.discriminators import QualityDiscriminator, TemporalDiscriminator, stacked_maps
+from pipeline.networks.discriminators import QualityDiscriminator, TemporalDiscriminator, shrunk, stacked_maps
 from pipeline.networks.generator import Generator, GeneratorShape, own_picture
 from pipeline.networks.vgg import WIDTHS
 from pipeline.training.device import autocast
 from pipeline.training.processes import gather
+from pipeline.training.sharing import Share
 
 
 def generator_shape(params: AppearanceParams, pose_channels: int, references: int = 0) -> GeneratorShape:
@@ -34,12 +35,14 @@ class FakeVideo(System):
     KEYS = frozenset({"network", "discriminators", "losses", "adversarial", "perceptual", "gw", "memory"})
     SEES_REFERENCES = True
     REPLAYS = True
+    WHOLE = frozenset({"gw"})
+    LOOKS = 3  # for the generator's losses, and for the discriminators' at what is real and what is not
 
     def build(self, pose_channels: int, carrying: Carrying | None) -> tuple[nn.Module, nn.ModuleDict]:
         params, d, weights = self.params, self.params.discriminators, self.params.losses
         self.carrying = None if carrying is None else carrying.shape
         self.carrying_weights = {} if carrying is None else carrying.weights
-        self._seen: tuple[Tensor, Tensor] | None = None  # what the discriminators see of a batch, true and generated
+        self._seen: tuple[Tensor, Tensor, Tensor] | None = None  # what the discriminators see of a batch: poses, what is true, what is made
         generator = Generator(generator_shape(params, pose_channels, 0 if carrying is None else carrying.references))
         discriminators = nn.ModuleDict()
         channels = sum(WIDTHS[layer - 1] for layer in d.sees)
@@ -67,9 +70,7 @@ class FakeVideo(System):
 
     @property
     def weights(self) -> dict[str, float]:
-        """Each process knows the whole L_GW but only its own frames' slope, and slopes get averaged."""
-        weights = self.params.losses.model_dump()
-        return {**weights, "gw": weights["gw"] * self.world.size, **self.carrying_weights}
+        return {**self.params.losses.model_dump(), **self.carrying_weights}
 
     @property
     def _needs_features(self) -> bool:
@@ -100,7 +101,7 @@ class FakeVideo(System):
         if patches is None or self.carrying is None:
             return None
         colours, mattes = finer_picture(made, patches, self.params.k, self.carrying.band_px)
-        behind = batch.backgrounds[patches.window, 0]
+        behind = torch.cat([batch.backgrounds[window] for window in patches.window])
         return patches.truth[:, :3] + (1 - patches.truth[:, 3:]) * behind, composited(colours, mattes, behind)
 
     def generator_losses(
@@ -117,7 +118,7 @@ class FakeVideo(System):
             frames = (batch.composites - rendering.foregrounds).abs().mean((2, 3, 4)).flatten()
         found["windows"] = frames.unflatten(0, (-1, p.k)).mean(1)
         if p.losses.gw:
-            found["gw"] = self._gromov_wasserstein(real, fake, earlier)
+            found["gw"] = self._gromov_wasserstein(real, fake, earlier, batch.share or Share(1))
         if replay:
             return found
         assert rendering.logits is not None
@@ -128,22 +129,29 @@ class FakeVideo(System):
             flows, warped, foregrounds, mattes = (
                 x.flatten(0, 1) for x in (rendering.flows, batch.warped, batch.foregrounds, batch.mattes)
             )
-            found["flow"] = misaligned(flows, warped, foregrounds, mattes, self.carrying.flow_px)
+            off, pixels = misaligned(flows, warped, foregrounds, mattes, self.carrying.flow_px)
+            found["flow"] = self.over_all(off, pixels, batch.share)
         found["matte"] = losses.matte(batch.mattes, rendering.logits)
         if rendering.finer is not None:
             maps = [self.features.features(x.contiguous(memory_format=torch.channels_last)) for x in rendering.finer]
             found["detail"] = losses.unit_distance(*maps) + losses.pixel(*rendering.finer)
+        if self.carrying_weights.get("detail") and batch.share is not None:  # some windows have no patch
+            patches = rendering.foregrounds.new_full((1,), 0 if rendering.finer is None else len(rendering.finer[0]))
+            found["detail"] = self.over_all(found.get("detail", rendering.foregrounds.new_zeros(())), patches, batch.share)
         if len(self.discriminators):
             made = self._as_seen(rendering.foregrounds, fake)
-            self._seen = self._as_seen(batch.composites, real), made.detach()
+            poses = self._poses_for(batch.halved_poses, made)
+            # In the type that both discriminators' convolutions work in; the generator's slopes keep theirs.
+            self._seen = poses, self._as_seen(batch.composites, real).to(self.dtype), made.detach().to(self.dtype)
             with frozen(self.discriminators):
-                for name, logits in self._logits(batch.halved_poses, made).items():
+                for name, logits in self._logits(poses, made).items():
                     found[name] = losses.generator_adversarial(logits, p.adversarial)
         return found
 
     def discriminator_loss(self, batch: Batch, rendering: Rendering) -> Tensor:
         assert self._seen is not None
-        real, fake = (self._logits(batch.halved_poses, windows) for windows in self._seen)
+        poses, *seen = self._seen
+        real, fake = (self._logits(poses, windows) for windows in seen)
         self._seen = None
         return torch.stack([losses.discriminator_adversarial(real[n], fake[n], self.params.adversarial) for n in real]).sum()
 
@@ -152,8 +160,14 @@ class FakeVideo(System):
         sees = self.params.discriminators.sees
         return stacked_maps([maps[layer - 1] for layer in sees]).unflatten(0, foregrounds.shape[:2]) if sees else foregrounds
 
+    def _poses_for(self, poses: Tensor, seen: Tensor) -> Tensor:
+        """Halved poses (b k c h/2 w/2) at the size of the feature maps that discriminators see: shrunk once for all looks at a batch."""
+        if not self.params.discriminators.sees:
+            return poses
+        return shrunk(poses.flatten(0, 1), seen.shape[-2:]).unflatten(0, poses.shape[:2])
+
     def _logits(self, poses: Tensor, seen: Tensor) -> dict[str, Tensor]:
-        """Logits by discriminator for windows of halved poses (b k c h/2 w/2) and what _as_seen() makes of windows."""
+        """Logits by discriminator for windows of halved poses (b k c h/2 w/2), or as _poses_for(), and what _as_seen() makes of windows."""
         found = {}
         with autocast(self.world.device, self.dtype):
             if "quality" in self.discriminators:
@@ -162,10 +176,13 @@ class FakeVideo(System):
                 found["temporal"] = self.discriminators["temporal"](poses, seen)
         return found
 
-    def _gromov_wasserstein(self, real: list[Tensor], fake: list[Tensor], earlier: list[tuple[Tensor, Tensor]]) -> Tensor:
-        """Over all frames of all processes and of the windows accumulated so far in this step."""
-        p = self.params.gw
-        rows = [gather(pool_features(maps[p.layer - 1], p.grid), self.world) for maps in (real, fake)]
-        real_rows, fake_rows = (torch.cat([*(pair[i] for pair in earlier), rows[i]]) for i in (0, 1))
-        earlier.append((rows[0], rows[1].detach()))
+    def _gromov_wasserstein(
+        self, real: list[Tensor], fake: list[Tensor], earlier: list[tuple[Tensor, Tensor]], share: Share
+    ) -> Tensor:
+        """Over all frames of the batch, which processes may share, and of the windows accumulated before it in this step."""
+        p, frames = self.params.gw, [count * self.params.k for count in share.counts]
+        rows = [gather(pool_features(maps[p.layer - 1], p.grid), self.world, frames) for maps in (real, fake)]
+        seen = [*share.before, *share.partners]
+        real_rows, fake_rows = (torch.cat([*(pair[i] for pair in earlier), *(rows[i][rank] for rank in seen)]) for i in (0, 1))
+        earlier.append((torch.cat(rows[0]), torch.cat(rows[1]).detach()))
         return gromov_wasserstein(real_rows, fake_rows, p)
