@@ -222,10 +222,10 @@ def test_what_is_no_yaml_is_refused(text, tmp_path):
 
 @pytest.mark.parametrize(("written", "means"), [(30, "30"), (25.0, "25"), (29.97, "2997/100"), ("30000/1001", "30000/1001"), (None, None)])
 def test_a_rate_may_be_a_number(written, means):
-    assert FramesParams(max_height_px=None, images_fps=written, bits=None).images_fps == means
+    assert FramesParams(max_height_px=None, images_fps=written, bits=None, layout="video").images_fps == means
 
 
 @pytest.mark.parametrize("written", [0, -5, 0.0, True, math.nan, math.inf, "0", "0/0", "30/0", "fast", [30]])
 def test_a_rate_is_above_0(written):
     with pytest.raises(ValidationError, match="images_fps"):
-        FramesParams(max_height_px=None, images_fps=written, bits=None)
+        FramesParams(max_height_px=None, images_fps=written, bits=None, layout="video")

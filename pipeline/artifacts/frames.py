@@ -3,10 +3,11 @@
 import contextlib
 import os
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
+from pipeline.artifacts.lossless import lossless, register
 from pipeline.artifacts.source import Source
 from pipeline.artifacts.store import ArrayReader, ArrayWriter, create_group, open_group, read_array, read_size, readable, require_array
 from pipeline.errors import InputError
@@ -16,6 +17,7 @@ from pipeline.video.clock import Clock
 KINDS = ("frames", "plates", "mattes", "fused")
 MADE_BY = {"frames": "extract_frames", "plates": "inpaint_background", "mattes": "segment_person", "fused": "fuse"}
 REMEDY = {kind: f"Run: dvc repro {stage}" for kind, stage in MADE_BY.items()}
+Layout = Literal["video", "zstd"]  # lossless.py | packing.py's compressed()
 
 
 class Frames:
@@ -91,16 +93,18 @@ def create_frames(
     size_hw: tuple[int, int],
     extra: dict[str, Any] | None = None,
     kind: str = "frames",
+    layout: Layout = "zstd",
 ) -> Iterator[ArrayWriter]:
-    """Publish frames block by block: `.append(block uint8 (n h w 3))`, (n h w) for mattes.
+    """Publish frames block by block: `.append(block uint8 (n h w 3))`, (n h w) for mattes, which layout `video` does not take.
 
     ValueError when the clock's pts are not as many as the frames (but for plates). A clock that is only known at the
     end is set by replace_clock.
     """
     channels = () if kind == "mattes" else (3,)
+    shape = (*size_hw, *channels)
     attributes = {**clock.to_attributes(), "size_hw": list(size_hw), **(extra or {})}
     with create_group(path, kind, attributes) as group:
-        writer = ArrayWriter(group, kind, (*size_hw, *channels), "uint8")
+        writer = ArrayWriter(group, kind, shape, "uint8", packing=lossless(shape) if layout == "video" else None)
         writer.group = group  # type: ignore[attr-defined]
         yield writer
         writer.flush()
@@ -115,7 +119,8 @@ def replace_clock(writer: ArrayWriter, clock: Clock, extra: dict[str, Any] | Non
 
 
 def open_frames(path: str | os.PathLike[str], kind: str = "frames") -> Frames:
-    """Open frames, plates, mattes or fused crops; InputError when missing, of another kind or damaged."""
+    """Open frames, plates, mattes or fused crops of any layout; InputError when missing, of another kind or damaged."""
+    register()
     group, attributes = open_group(path, (kind,), REMEDY[kind])
     with readable(path, f"{kind} artifact", REMEDY[kind]):
         frames = Frames(read_array(group, kind, path, REMEDY[kind]), attributes, Source.of(path, kind, MADE_BY[kind]))

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import zarr
 import zarr.storage
 
+from pipeline.artifacts.lossless import register
 from pipeline.artifacts.store import ArrayReader
 from pipeline.errors import InputError
 
@@ -30,6 +31,7 @@ class Table:
 
 def peek_zarr(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, ArrayReader]]:
     """Attributes and arrays of a Zarr group (or of a lone array, named `array`) of format 3; InputError when it is neither."""
+    register()
     try:
         node = zarr.open(zarr.storage.LocalStore(Path(path), read_only=True), mode="r", zarr_format=3)
         members = dict(node.arrays()) if isinstance(node, zarr.Group) else {"array": node}

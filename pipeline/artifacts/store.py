@@ -13,13 +13,12 @@ import zarr
 import zarr.codecs
 import zarr.storage
 
+from pipeline.artifacts.packing import Packing, ShardsWriter, compressed
 from pipeline.artifacts.replacing import require_replaceable
 from pipeline.artifacts.writing import flush, leftovers, only_writer, partial_name
 from pipeline.errors import InputError
 
 VERSION = 1
-SHARD_FRAMES = 64
-SHARD_BYTES = 256 * 2**20
 PICTURES = ("time", "y", "x", "channel")  # axes of one name have one length within a group, or xarray refuses it
 WRITE_ALL: Any = {"write_empty_chunks": True}  # zeros too, so that an absent file is always a loss, never black frames
 
@@ -91,53 +90,49 @@ class Appends(Protocol):
 
 
 class ArrayWriter:
-    """Appends blocks of frames (n ...) to a Zarr array (t ...), a whole shard at a time.
+    """Appends blocks of frames (n ...) to a Zarr array (t ...).
 
-    axes: their names, of which a frame without channels takes the first three.
+    axes: their names, of which a frame without channels takes the first three. packing: how frames become bytes; without it compressed().
     """
 
-    def __init__(self, group: zarr.Group, name: str, frame_shape: tuple[int, ...], dtype: str, axes: tuple[str, ...] = PICTURES) -> None:
-        frame_bytes = int(np.prod(frame_shape)) * np.dtype(dtype).itemsize
-        self._rows = int(max(1, min(SHARD_FRAMES, SHARD_BYTES // max(frame_bytes, 1))))
-        self._buffer = np.empty((self._rows, *frame_shape), dtype)
-        self._filled = self.length = 0
+    def __init__(
+        self,
+        group: zarr.Group,
+        name: str,
+        frame_shape: tuple[int, ...],
+        dtype: str,
+        axes: tuple[str, ...] = PICTURES,
+        packing: Packing | None = None,
+    ) -> None:
+        packing = packing or compressed(frame_shape, dtype)
+        self.length = 0
+        self._expected = frame_shape, np.dtype(dtype)
         self._array = group.create_array(
             name,
             shape=(0, *frame_shape),
-            chunks=(1, *frame_shape),
-            shards=(self._rows, *frame_shape),
+            chunks=(packing.chunk, *frame_shape),
+            shards=(packing.shard, *frame_shape),
             dtype=dtype,
-            compressors=[
-                zarr.codecs.BloscCodec(cname="zstd", clevel=1, shuffle="bitshuffle"),
-                zarr.codecs.Crc32cCodec(),
-            ],
             fill_value=0,
             dimension_names=axes[: 1 + len(frame_shape)],
             config=WRITE_ALL,
+            **packing.codecs,
         )
+        assert isinstance(group.store, zarr.storage.LocalStore)
+        self._shards = ShardsWriter(group.store.root / self._array.path, packing, frame_shape, dtype)
 
     def append(self, block: np.ndarray) -> None:
         """Add frames (n ...) of the array's dtype; ValueError when shape or dtype differ."""
-        block = np.asarray(block)
-        if block.shape[1:] != self._buffer.shape[1:] or block.dtype != self._buffer.dtype:
-            raise ValueError(f"expected frames {self._buffer.shape[1:]} {self._buffer.dtype}, got {block.shape[1:]} {block.dtype}")
-        start = 0
-        while start < len(block):
-            n = min(len(block) - start, self._rows - self._filled)
-            self._buffer[self._filled : self._filled + n] = block[start : start + n]
-            self._filled += n
-            start += n
-            if self._filled == self._rows:
-                self.flush()
+        block, (shape, dtype) = np.asarray(block), self._expected
+        if block.shape[1:] != shape or block.dtype != dtype:
+            raise ValueError(f"expected frames {shape} {dtype}, got {block.shape[1:]} {block.dtype}")
+        self._shards.append(block)
 
     def flush(self) -> None:
-        """Write what is buffered; called by the owner once more at the end."""
-        if not self._filled:
-            return
-        end = self.length + self._filled
-        self._array.resize((end, *self._array.shape[1:]))
-        self._array[self.length : end] = self._buffer[: self._filled]
-        self.length, self._filled = end, 0
+        """Write what is left; called by the owner at the end."""
+        self._shards.finish()
+        self.length = self._shards.length
+        self._array.resize((self.length, *self._array.shape[1:]))
 
 
 class ArrayReader:

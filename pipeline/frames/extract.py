@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import Field, field_validator
 
-from pipeline.artifacts.frames import create_frames, replace_clock
+from pipeline.artifacts.frames import Layout, create_frames, replace_clock
 from pipeline.artifacts.sounds import write_sound
 from pipeline.artifacts.store import require_free_bytes
 from pipeline.errors import InputError, warn
@@ -19,8 +19,8 @@ from pipeline.video.pictures import image_files
 from pipeline.video.reading import Span, VideoInfo, probe, read_video
 from pipeline.video.sound import extract_sound
 
-# Zstandard keeps about half of natural video's bytes; a clip whose length is not declared is taken for a minute's.
-STORED_SHARE = 0.6
+# How much of natural video's bytes is kept, at most; a clip whose length is not declared is taken for a minute's.
+STORED_SHARE: dict[Layout, float] = {"video": 0.3, "zstd": 0.6}
 UNDECLARED_FRAMES = 1800
 
 
@@ -30,6 +30,7 @@ class FramesParams(Section):
     max_height_px: int | None = Field(ge=16)
     images_fps: str | None = Field(pattern=r"^[1-9]\d*(/[1-9]\d*)?$")
     bits: int | None = Field(ge=8, le=16)
+    layout: Layout
 
     @field_validator("images_fps", mode="before")
     @classmethod
@@ -69,7 +70,7 @@ def extract_frames(video: Path, out: Path, params: FramesParams, span: Span | No
     height, width = info.size_hw
     if params.max_height_px is not None and height > params.max_height_px:
         height, width = params.max_height_px, max(1, round(width * params.max_height_px / height))
-    require_free_bytes(out, int(expected * height * width * 3 * STORED_SHARE))
+    require_free_bytes(out, int(expected * height * width * 3 * STORED_SHARE[params.layout]))
     facts: dict[str, object] = {"source": video.name, "codec": info.codec, "pixel_format": info.pixel_format, "audio": info.audio}
     if images := image_files(video):
         facts["images"] = [image.name for image in (images[span[0] : span[1] + 1] if span else images)]  # labels may name pictures
@@ -78,7 +79,7 @@ def extract_frames(video: Path, out: Path, params: FramesParams, span: Span | No
     pts: list[int] = []
     length = 0
     with (
-        create_frames(out, NO_TIME, (height, width), facts) as writer,
+        create_frames(out, NO_TIME, (height, width), facts, layout=params.layout) as writer,
         Progress(expected, f"frames of {video.name}") as progress,
     ):
         for block in read_video(video, params.max_height_px, params.images_fps, span, params.bits, warn):

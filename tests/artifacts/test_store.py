@@ -14,9 +14,9 @@ import zarr
 
 from pipeline.artifacts import writing
 from pipeline.artifacts.frames import open_frames
+from pipeline.artifacts.packing import SHARD_FRAMES
 from pipeline.artifacts.peek import peek_zarr
 from pipeline.artifacts.store import (
-    SHARD_FRAMES,
     ArrayWriter,
     create_group,
     open_group,

@@ -20,7 +20,7 @@ from pipeline.artifacts.store import remove
 from pipeline.errors import InputError
 from pipeline.frames.extract import FramesParams, extract_frames, read_span
 
-PARAMS = FramesParams(max_height_px=None, images_fps=None, bits=None)
+PARAMS = FramesParams(max_height_px=None, images_fps=None, bits=None, layout="video")
 
 
 def test_frames_clock_and_sound(tmp_path):
@@ -56,7 +56,7 @@ def test_equal_bytes_each_time(tmp_path):
 
 def test_height_cap(tmp_path):
     clip = media.write_clip(tmp_path / "a.mp4", media.scenes(2, 64, 90))
-    extract_frames(clip, tmp_path / "a.zarr", FramesParams(max_height_px=32, images_fps=None, bits=None))
+    extract_frames(clip, tmp_path / "a.zarr", FramesParams(max_height_px=32, images_fps=None, bits=None, layout="video"))
     assert open_frames(tmp_path / "a.zarr").size_hw == (32, 45)
 
 
@@ -67,7 +67,7 @@ def test_what_a_user_should_know_of_the_footage_is_a_warning(tmp_path, capsys):
     extract_frames(folder, tmp_path / "a.zarr", PARAMS)
     assert open_frames(tmp_path / "a.zarr")[0].max() < 16
     assert f"warning: {folder} has 16-bit pictures whose brightest value is 3200" in capsys.readouterr().err
-    extract_frames(folder, tmp_path / "b.zarr", FramesParams(max_height_px=None, images_fps=None, bits=12))
+    extract_frames(folder, tmp_path / "b.zarr", FramesParams(max_height_px=None, images_fps=None, bits=12, layout="video"))
     assert open_frames(tmp_path / "b.zarr")[0].max() > 190
     assert "warning" not in capsys.readouterr().err
 
@@ -88,7 +88,7 @@ def test_a_span_of_pictures_keeps_their_names_and_starts_at_zero(tmp_path):
     folder.mkdir()
     for t in range(6):
         cv2.imwrite(str(folder / f"{t}.png"), media.scene(t)[..., ::-1])
-    extract_frames(folder, tmp_path / "a.zarr", FramesParams(max_height_px=None, images_fps="25", bits=None), (2, 4))
+    extract_frames(folder, tmp_path / "a.zarr", FramesParams(max_height_px=None, images_fps="25", bits=None, layout="video"), (2, 4))
     frames = open_frames(tmp_path / "a.zarr")
     assert frames.attributes["images"] == ["2.png", "3.png", "4.png"]
     assert frames.clock.seconds().tolist() == [0, 0.04, 0.08]
@@ -155,7 +155,7 @@ def test_a_span_is_read_from_its_clip(tmp_path):
 def test_the_door_takes_the_span_of_its_clip(tmp_path):
     clip = media.write_clip(tmp_path / "a.mp4", media.scenes(9))
     entries = f"ana: {{video: {clip}, span: [4, 7]}}, ben: {{video: {clip}, span: [4, 9]}}"
-    params = f"frames: {{max_height_px: null, images_fps: null, bits: null}}\nclips: {{{entries}}}\n"
+    params = f"frames: {{max_height_px: null, images_fps: null, bits: null, layout: video}}\nclips: {{{entries}}}\n"
     (tmp_path / "params.yaml").write_text(params)
     command = [sys.executable, "-m", "stages.extract_frames", "--params", tmp_path / "params.yaml"]
     subprocess.run([*command, "--clip", "ana", "--out", tmp_path / "ana.zarr"], check=True)
@@ -173,7 +173,7 @@ def test_images_without_and_with_time(tmp_path):
         cv2.imwrite(str(folder / f"{t}.png"), media.scene(t)[..., ::-1])
     extract_frames(folder, tmp_path / "a.zarr", PARAMS)
     assert not open_frames(tmp_path / "a.zarr").clock.has_time
-    extract_frames(folder, tmp_path / "a.zarr", FramesParams(max_height_px=None, images_fps="25/2", bits=None))
+    extract_frames(folder, tmp_path / "a.zarr", FramesParams(max_height_px=None, images_fps="25/2", bits=None, layout="video"))
     assert open_frames(tmp_path / "a.zarr").clock.seconds().tolist() == [0, 0.08, 0.16]
 
 
@@ -207,7 +207,8 @@ def test_door_writes_whole_or_nothing_when_the_disk_is_full(tmp_path):
     images = [np.random.default_rng(t).integers(0, 256, (64, 96, 3)).astype(np.uint8) for t in range(40)]
     clip = media.write_clip(tmp_path / "a.mkv", images, "ffv1", "yuv444p")
     entries = f"ana: {{video: {clip}}}"
-    (tmp_path / "params.yaml").write_text(f"frames: {{max_height_px: null, images_fps: null, bits: null}}\nclips: {{{entries}}}\n")
+    frames = "{max_height_px: null, images_fps: null, bits: null, layout: video}"
+    (tmp_path / "params.yaml").write_text(f"frames: {frames}\nclips: {{{entries}}}\n")
     door = ["-m", "stages.extract_frames", "--clip", "ana", "--out", tmp_path / "a.zarr", "--params", tmp_path / "params.yaml"]
     limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))  # noqa: E731
     run = subprocess.run([sys.executable, *map(str, door)], capture_output=True, text=True, check=False, preexec_fn=limit)
@@ -238,7 +239,7 @@ def test_memory_does_not_grow_with_length(tmp_path):
 import json, resource, sys
 from pathlib import Path
 from pipeline.frames.extract import FramesParams, extract_frames
-n = extract_frames(Path(sys.argv[1]), Path(sys.argv[2]), FramesParams(max_height_px=None, images_fps=None, bits=None))
+n = extract_frames(Path(sys.argv[1]), Path(sys.argv[2]), FramesParams(max_height_px=None, images_fps=None, bits=None, layout="video"))
 print(json.dumps([n, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024]))
 """
     peaks = []

@@ -83,8 +83,9 @@ def test_what_is_no_file_is_refused_at_once(kind, says, tmp_path):
 def test_nothing_is_published_of_a_playlist(tmp_path):
     write_clip(tmp_path / SECRET, scenes(3), "mpeg2video")
     (tmp_path / "a.m3u8").write_text(LISTS["a.m3u8"])
+    params = FramesParams(max_height_px=None, images_fps=None, bits=None, layout="video")
     with pytest.raises(InputError, match="playlist"):
-        extract_frames(tmp_path / "a.m3u8", tmp_path / "out.zarr", FramesParams(max_height_px=None, images_fps=None, bits=None))
+        extract_frames(tmp_path / "a.m3u8", tmp_path / "out.zarr", params)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.m3u8", SECRET]
 
 
