@@ -16,7 +16,7 @@ from pipeline.params import Section, read_value
 from pipeline.progress import Progress
 from pipeline.video.clock import NO_TIME, Clock
 from pipeline.video.pictures import image_files
-from pipeline.video.reading import Span, VideoInfo, probe, read_video
+from pipeline.video.reading import Span, VideoInfo, probe, read_frames
 from pipeline.video.sound import extract_sound
 
 # How much of natural video's bytes is kept, at most; a clip whose length is not declared is taken for a minute's.
@@ -82,11 +82,11 @@ def extract_frames(video: Path, out: Path, params: FramesParams, span: Span | No
         create_frames(out, NO_TIME, (height, width), facts, layout=params.layout) as writer,
         Progress(expected, f"frames of {video.name}") as progress,
     ):
-        for block in read_video(video, params.max_height_px, params.images_fps, span, params.bits, warn):
-            writer.append(block.frames)
-            length += len(block.frames)
-            pts += block.pts or []
-            progress.advance(len(block.frames))
+        for image, stamp in read_frames(video, params.max_height_px, params.images_fps, span, params.bits, warn):
+            writer.append(image[None])
+            length += 1
+            pts += [] if stamp is None else [stamp]
+            progress.advance()
         if info.audio is not None and (sound := extract_sound(video, _heard(info, pts) if span else None)) is not None:
             write_sound(writer, sound)
         if info.unheard:

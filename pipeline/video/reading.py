@@ -14,7 +14,6 @@ import av
 import numpy as np
 from av.container import InputContainer
 from av.error import FFmpegError
-from av.video.reformatter import VideoReformatter
 
 from pipeline.errors import InputError
 from pipeline.video.depth import Depth
@@ -22,7 +21,7 @@ from pipeline.video.interlace import Combs, deinterlaced
 from pipeline.video.layouts import png_frames
 from pipeline.video.opening import first_frame, open_media, sound_stream, stream_origin_s, video_stream
 from pipeline.video.pictures import Folder, Stack, find_pictures
-from pipeline.video.upright import shown_size, upright
+from pipeline.video.upright import Painter, shown_size, upright
 
 Span = tuple[int, int]  # first and last frame of a video, both included, from 0
 
@@ -93,9 +92,32 @@ def read_video(
     bits: int | None = None,
     say: Callable[[str], None] | None = None,
 ) -> Iterator[Block]:
-    """Yield the frames of a video file, of a folder of images in natural order, or of a stack, in blocks; memory does not grow.
+    """Yield the frames of read_frames() in blocks of equal length, the last one shorter; each has memory of its own."""
+    block, pts = np.empty(0), []
+    for image, stamp in read_frames(path, max_height_px, images_fps, span, bits, say):
+        if not pts:
+            block = np.empty((BLOCK_FRAMES, *image.shape), np.uint8)
+        block[len(pts)] = image
+        pts.append(stamp)
+        if len(pts) == BLOCK_FRAMES:
+            yield Block(block, None if pts[0] is None else pts)
+            pts = []
+    if pts:
+        yield Block(block[: len(pts)], None if pts[0] is None else pts)
 
-    Frames higher than max_height_px are shrunk to it. A timestamp that is missing or does not grow is set to one frame
+
+def read_frames(
+    path: str | Path,
+    max_height_px: int | None = None,
+    images_fps: str | None = None,
+    span: Span | None = None,
+    bits: int | None = None,
+    say: Callable[[str], None] | None = None,
+) -> Iterator[tuple[np.ndarray, int | None]]:
+    """Yield the frames (h w 3) uint8 RGB of a video file, of a folder of images in natural order, or of a stack, with their timestamps.
+
+    A frame is valid until the next one is asked for; memory does not grow. Timestamps are in units of the clip's time_base, None
+    without time. Frames higher than max_height_px are shrunk to it. A timestamp that is missing or does not grow is set to one frame
     after the one before. Of a span only its frames are read, with their own timestamps. bits: how many of 16 are used
     (None: all, see depth.py). say is called with what a user should know of the footage, each a line. InputError names the
     frame at which the file ends early, before its span does, breaks, or changes its size.
@@ -103,19 +125,9 @@ def read_video(
     path, said = Path(path), say or (lambda line: None)
     depth = Depth(bits, str(path))
     if pictures := find_pictures(path):
-        frames = _image_frames(pictures, max_height_px, bool(images_fps), span, depth)
+        yield from _image_frames(pictures, max_height_px, bool(images_fps), span, depth)
     else:
-        frames = _video_frames(path, max_height_px, span, depth, said)
-    # Blocks of equal length, the last one shorter.
-    block, pts = [], []
-    for image, stamp in frames:
-        block.append(image)
-        pts.append(stamp)
-        if len(block) == BLOCK_FRAMES:
-            yield Block(np.stack(block), None if pts[0] is None else pts)
-            block, pts = [], []
-    if block:
-        yield Block(np.stack(block), None if pts[0] is None else pts)
+        yield from _video_frames(path, max_height_px, span, depth, said)
     if remark := depth.remark():
         said(remark)
 
@@ -127,9 +139,9 @@ def _image_frames(
     start, last = span or (0, len(names) - 1)
     if last >= len(names):
         raise _ends_before(pictures.path, len(names), last)
-    first, reformatter = None, VideoReformatter()
+    first, painter = None, Painter()
     for i, frame in enumerate(pictures.frames(start, last), start):
-        image, _ = upright(depth.apply(frame), reformatter, max_height_px, Fraction(1))
+        image, _ = upright(depth.apply(frame), painter, max_height_px, Fraction(1))
         first = first or image.shape
         if image.shape != first:
             raise InputError(
@@ -147,7 +159,7 @@ def _video_frames(
         stream = video_stream(container, path)
         watch, combs = _Watch(container, stream, path), Combs()
         aspect, first, seen, number = _pixel_aspect(stream), None, False, -1
-        reformatter = VideoReformatter()  # one for all frames: it keeps its tables
+        painter = Painter()  # one for all frames: it keeps its tables
         frames = deinterlaced(((frame, watch.pts) for frame in watch.decoded()), lambda line: say(f"{path} {line}"))
         for number, (frame, pts) in enumerate(frames):
             if number < start:  # frames are counted by decoding them: what files say of their frames' places is not to be trusted
@@ -159,7 +171,7 @@ def _video_frames(
                     f"{frame.width}x{frame.height} after. Cut it there, or re-encode it at one size."
                 )
             combs.look(frame)
-            image, visible = upright(depth.apply(frame), reformatter, max_height_px, aspect)
+            image, visible = upright(depth.apply(frame), painter, max_height_px, aspect)
             seen = seen or visible
             yield image, pts
             if number == last:
