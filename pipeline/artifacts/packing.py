@@ -96,7 +96,7 @@ class ShardsWriter:
 
     def _submit(self) -> None:
         assert self._buffer is not None
-        while len(self._waiting) > self._threads:
+        while len(self._waiting) >= self._threads:
             self._collect()
         if self._pool is None:
             self._pool = ThreadPoolExecutor(self._threads)

@@ -32,7 +32,8 @@ from pathlib import Path
 from pipeline.frames.extract import FramesParams, extract_frames
 keys = dict(max_height_px=None, images_fps=None, bits=None, layout=sys.argv[3])
 start = time.perf_counter()
-n = extract_frames(Path(sys.argv[1]), Path(sys.argv[2]), FramesParams(**{k: keys[k] for k in FramesParams.model_fields}))
+params = FramesParams(**{key: keys[key] for key in FramesParams.model_fields})
+n = extract_frames(Path(sys.argv[1]), Path(sys.argv[2]), params, (0, int(sys.argv[4]) - 1))
 usage = resource.getrusage(resource.RUSAGE_SELF)
 print("figures", n, time.perf_counter() - start, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
 """
@@ -116,21 +117,26 @@ def _cpu_s(run: Callable[[], object]) -> float:
 
 
 def _print_extraction(args: argparse.Namespace, folder: Path) -> None:
-    """Whole clips by extract_frames, each time in a process of its own."""
+    """The clips' first frames by extract_frames, each time in a process of its own."""
     runs = {"zstd": (ROOT, "zstd"), "video": (ROOT, "video")} | ({"before": (args.before, "zstd")} if args.before else {})
     print("| clip | extract_frames | frames/s | CPU s a frame | MB of memory |\n" + "|---" * 5 + "|")
     for video in args.videos:
         found: dict[str, list[list[float]]] = {name: [] for name in runs}
         for _ in range(args.repeats):
             for name, (checkout, layout) in runs.items():
-                found[name].append(_extract(video, folder / "extracted.zarr", checkout.resolve(), layout))
+                found[name].append(_extract(video, folder / "extracted.zarr", checkout.resolve(), layout, args.frames))
         for name, turns in found.items():
             n, seconds, cpu_s, mb = map(statistics.median, zip(*turns))
             print(f"| {video.stem} | {SIGNS.get(name, name)} | {n / seconds:.1f} | {cpu_s / n:.4f} | {mb:.0f} |", flush=True)
+        if args.before:
+            were, cpu_were = (statistics.median(turn[i] for turn in found["before"]) for i in (1, 2))
+            for name in LAYOUTS:
+                is_now, cpu_now = (statistics.median(turn[i] for turn in found[name]) for i in (1, 2))
+                print(f"| | before over {SIGNS[name]} | {were / is_now:.2f} times as fast | {cpu_were / cpu_now:.2f} | |", flush=True)
 
 
-def _extract(video: Path, out: Path, checkout: Path, layout: str) -> list[float]:
-    command = [sys.executable, "-c", EXTRACT, video.resolve(), out, layout]
+def _extract(video: Path, out: Path, checkout: Path, layout: str, frames: int) -> list[float]:
+    command = [sys.executable, "-c", EXTRACT, video.resolve(), out, layout, str(frames)]
     run = subprocess.run(
         command, check=True, capture_output=True, text=True, cwd=checkout, env={**os.environ, "PYTHONPATH": str(checkout)}
     )
