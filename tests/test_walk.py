@@ -12,6 +12,7 @@ from ruamel.yaml import YAML
 from test_reruns import EDITS, FURTHER, expected
 from walking import SIZE_HW, arrays_and_tables, built, differing, draw_ann, draw_clip, edit_params, group_of, psnr, read_json
 
+from pipeline.artifacts.frames import open_frames
 from pipeline.artifacts.keypoints import read_keypoints
 from pipeline.picture.geometry import crop_to_box
 
@@ -97,7 +98,7 @@ def test_a_pair_with_oneself_moves_as_filmed(first):
 
 def test_frames_mattes_and_plate_are_the_drawn_ones(first, truth):
     data = first.folder / "data"
-    frames = zarr.open(data / "frames/ann.zarr")["frames"][:]
+    frames = open_frames(data / "frames/ann.zarr")[:]
     assert frames.shape == truth["frames"].shape
     assert psnr(_grey(frames), _grey(truth["frames"])) > 38  # colours are stored at half the resolution
     found, true = zarr.open(data / "mattes/ann.zarr")["mattes"][:] > 127, truth["mattes"] > 127

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import google_crc32c
 import numpy as np
 import zarr.codecs
-from numcodecs import blosc
+from numcodecs import blosc  # pyright: ignore[reportAttributeAccessIssue]
 
 SHARD_FRAMES = 64
 SHARD_BYTES = 256 * 2**20

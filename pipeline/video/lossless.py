@@ -62,11 +62,20 @@ def decode_group(packets: Sequence[bytes], wanted: Mapping[int, np.ndarray], thr
         raise ValueError(f"the frames {sorted(missing)} of a group are not in it")
 
 
+def planes_of(picture: av.VideoFrame) -> list[np.ndarray]:
+    """The planes (h w) uint8 of a picture in full size each, which share its memory."""
+    found = []
+    for plane in picture.planes:
+        values = np.frombuffer(plane, np.uint8)  # pyright: ignore[reportCallIssue, reportArgumentType]
+        found.append(values.reshape(plane.height, plane.line_size)[:, : picture.width])
+    return found
+
+
 def _picture(frame: np.ndarray, width: int, height: int, t: int) -> av.VideoFrame:
     picture = av.VideoFrame(width, height, "yuv444p")
     h, w = frame.shape[:2]
     red, green, blue = cv2.split(frame)
-    planes = _planes(picture)
+    planes = planes_of(picture)
     for plane, colour in zip(planes, (green, blue, red)):
         if (h, w) != (height, width):
             plane[:] = MIDDLE
@@ -82,15 +91,9 @@ def _unpack(picture: av.VideoFrame, out: np.ndarray) -> None:
     h, w = out.shape[:2]
     if picture.format.name != "yuv444p" or picture.height < h or picture.width < w:
         raise ValueError(f"expected yuv444p of {w}x{h}, found {picture.format.name} of {picture.width}x{picture.height}")
-    green, blue, red = (plane[:h, :w] for plane in _planes(picture))
+    green, blue, red = (plane[:h, :w] for plane in planes_of(picture))
     middle = np.bitwise_xor(green, MIDDLE)
     cv2.merge([red + middle, np.ascontiguousarray(green), blue + middle], out)
-
-
-def _planes(picture: av.VideoFrame) -> list[np.ndarray]:
-    """A picture's planes (h w) uint8, which share its memory."""
-    rows = (np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size) for plane in picture.planes)  # pyright: ignore
-    return [values[:, : picture.width] for values in rows]
 
 
 def _without_remark(packet: bytes) -> bytes:

@@ -16,6 +16,7 @@ import numpy as np
 from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
 
 from pipeline.errors import InputError
+from pipeline.video.lossless import planes_of
 
 EXACT = Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT | Interpolation.BITEXACT
 HD_SHORTER_PX, HD_LONGER_PX = 720, 1280
@@ -36,17 +37,12 @@ class Painter:
         resized = size_hw != (frame.height, frame.width)
         if wanted == "rgb24" and not resized and frame.height % 2 == 0 and frame.format.name in PLANAR:
             self._picture = self._picture if self._picture.shape[:2] == size_hw else np.empty((*size_hw, 3), np.uint8)
-            planar = self._converted(frame, size_hw, "gbrp", Interpolation.BILINEAR)
-            green, blue, red = (_plane(plane, frame.width) for plane in planar.planes)
+            green, blue, red = planes_of(self._converted(frame, size_hw, "gbrp", Interpolation.BILINEAR))
             return cv2.merge([red, green, blue], self._picture)
         return self._converted(frame, size_hw, wanted, Interpolation.BICUBIC if resized else Interpolation.BILINEAR).to_ndarray()
 
     def _converted(self, frame: av.VideoFrame, size_hw: tuple[int, int], wanted: str, scaler: Interpolation) -> av.VideoFrame:
         return self._reformatter.reformat(frame, size_hw[1], size_hw[0], wanted, _untold_matrix(frame), interpolation=scaler | EXACT)
-
-
-def _plane(plane: av.video.plane.VideoPlane, width: int) -> np.ndarray:
-    return np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)[:, :width]  # pyright: ignore
 
 
 def upright(frame: av.VideoFrame, painter: Painter, max_height_px: int | None, aspect: Fraction) -> tuple[np.ndarray, bool]:
