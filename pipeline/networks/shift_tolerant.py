@@ -97,7 +97,7 @@ class ShiftTolerant(nn.Module):
         for index, (p, q) in enumerate(zip(own, self.features(b), strict=True)):
             head = self.get_submodule(f"lin{index}.model.1")
             weights = next(head.parameters()).float()
-            total = total + F.conv2d((p - _unit(q.float())).square(), weights).mean((1, 2, 3))
+            total = total + F.conv2d(_unit(q.float()).sub_(p).square_(), weights).mean((1, 2, 3))
         return total
 
 
