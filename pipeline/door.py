@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import gc
 import json
 import sys
 import time
@@ -40,6 +41,7 @@ def run_door(main: Callable[[], None], several: bool = False) -> None:
     """
 
     def whole() -> None:
+        gc.enable()  # it is off while a door's modules are imported
         interrupts.release()
         require_listed()
         if not several:
