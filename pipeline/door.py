@@ -2,7 +2,6 @@
 
 import argparse
 import contextlib
-import gc
 import json
 import sys
 import time
@@ -41,7 +40,6 @@ def run_door(main: Callable[[], None], several: bool = False) -> None:
     """
 
     def whole() -> None:
-        gc.enable()  # it is off while a door's modules are imported
         interrupts.release()
         require_listed()
         if not several:
