@@ -33,7 +33,7 @@ def with_fewer_products(network: nn.Module) -> nn.Module:
         elif isinstance(child, nn.Conv2d) and _fits(child):
             setattr(network, name, FewerProducts(child))
         elif isinstance(child, nn.MaxPool2d) and (child.stride, child.padding, child.dilation) == (1, 0, 1):
-            setattr(network, name, SlidingMaximum(child.kernel_size))
+            setattr(network, name, SlidingMaximum(child))
         elif child is not None:
             with_fewer_products(child)
     return network
@@ -140,7 +140,7 @@ class BlurredConvolution(nn.Module):
 
     def __init__(self, layer: nn.Conv2d, blur: Blur) -> None:
         super().__init__()
-        self.padding, self.reach = layer.padding[0], layer.kernel_size[0] + 1
+        self.padding, self.reach = int(layer.padding[0]), layer.kernel_size[0] + 1
         taps = _taps(blur)
         ends = {"inside": taps, "last": torch.stack([taps[0] + taps[2], taps[1]])}
         for down, across in product(ends, ends):
@@ -177,13 +177,14 @@ def _through(kernels: Tensor, taps: Tensor, axis: int) -> Tensor:
 class SlidingMaximum(nn.Module):
     """The largest value under a square that moves by one pixel: max pooling, which would also note where each value stood."""
 
-    def __init__(self, side: int) -> None:
+    def __init__(self, layer: nn.MaxPool2d) -> None:
         super().__init__()
-        self.side = side
+        size = layer.kernel_size
+        self.sides = (size, size) if isinstance(size, int) else size
 
     def forward(self, x: Tensor) -> Tensor:
-        """Pictures (n c h w) → smaller by side - 1."""
-        for axis in (2, 3):
-            length = x.shape[axis] + 1 - self.side
-            x = reduce(torch.maximum, (x.narrow(axis, i, length) for i in range(self.side)))
+        """Pictures (n c h w) → smaller by a side less 1."""
+        for axis, side in enumerate(self.sides, start=2):
+            length = x.shape[axis] + 1 - side
+            x = reduce(torch.maximum, (x.narrow(axis, i, length) for i in range(side)))
         return x
