@@ -1,5 +1,9 @@
-"""Ctrl+C while a door still imports what it works with: one line, as later on, not the traceback of a half-loaded library."""
+"""Ctrl+C while a door still imports what it works with: one line, as later on, not the traceback of a half-loaded library.
 
+No garbage is collected meanwhile: what is imported stays, and looking at it takes a tenth of the time.
+"""
+
+import gc
 import os
 import signal
 import sys
@@ -15,12 +19,15 @@ def hold() -> None:
     Only where this process was started as `python -m …`, whose package is imported just now: whoever imports a door as a
     module keeps own ways, and so does a process that is to ignore the signal.
     """
+    if sys.argv[:1] == ["-m"]:
+        gc.disable()
     if sys.argv[:1] == ["-m"] and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _end)
 
 
 def release() -> None:
     """Let Ctrl+C raise KeyboardInterrupt again: from here on somebody catches it, and what lies half-written is removed."""
+    gc.enable()
     if signal.getsignal(signal.SIGINT) is _end:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -1,11 +1,14 @@
 """Benchmarks that run stages by themselves give them what they read; they are run by hand, so that nothing else would tell."""
 
+import json
+from argparse import Namespace
 from collections.abc import Sequence
 from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from benchmarks import costs, equal_seconds, side_by_side, sizes
+from benchmarks import costs, equal_seconds, side_by_side, sizes, stages
 
 from pipeline.plan import MISSING, parsed, resolve_stage
 
@@ -53,3 +56,28 @@ def test_costs_are_of_all_stages_that_have_entries():
     assert list(found)[-1] == "evaluate_reconstruction"
     assert not [word for words in found.values() for word in words if "$" in word or MISSING in word]
     assert list(costs.commands(PARAMS, "crop_person"))[-1] == "crop_person"
+
+
+@pytest.mark.parametrize("stage", stages.STAGES)
+def test_a_stage_beside_older_code_reads_the_project_and_writes_into_its_own_folder(stage, tmp_path):
+    (tmp_path / "data").mkdir()
+    wanted = Namespace(whole=False, set=[], target="man", project=tmp_path / "project")
+    words = stages._furnished(tmp_path, stage, wanted)
+    given = dict(pairwise(words))
+    assert words[:2] == ["-m", f"stages.{stage}"]
+    assert given["--out"].startswith("data/")
+    assert given["--frames"] == f"{tmp_path}/project/data/frames/man.zarr"
+    assert not [word for word in words if word.startswith("data/") and "/weights" in word]
+    assert "--hand-weights" not in words
+
+
+def test_outputs_that_differ_are_named_with_their_difference(tmp_path):
+    for name, score in (("one", 0.5), ("two", 0.6)):
+        folder = tmp_path / name / "data" / "metrics"
+        (folder / "time").mkdir(parents=True)
+        (folder / "time" / "a.json").write_text(name)
+        (folder / "man.json").write_text(json.dumps({"watch": {"alex": score}, "frames": [1, 2]}))
+        (folder / "same.tsv").write_text("1")
+    assert stages._differences(tmp_path / "one", tmp_path / "two") == ["data/metrics/man.json: 0.2"]
+    (tmp_path / "two" / "data" / "metrics" / "same.tsv").unlink()
+    assert "data/metrics/same.tsv" in stages._differences(tmp_path / "one", tmp_path / "two")

@@ -1,10 +1,14 @@
 """How doors start: nobody waits for a library that takes long to import, unless the door cannot do without."""
 
 import ast
+import gc
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from pipeline.door import run_door
 from pipeline.imports import ROOT
 
 SLOW = {"torch", "torchvision", "scipy", "skimage", "pandas", "h5py", "ai_edge_litert", "ot", "torch_fidelity", "dvc"}  # 0.2 s and more
@@ -57,3 +61,20 @@ def test_a_door_starts_without_what_takes_long(door):
 @pytest.mark.parametrize("door", sorted(LEARNERS))
 def test_a_door_that_learns_is_seen_to_need_torch(door):
     assert "torch" in started_with(door)
+
+
+@pytest.mark.parametrize(("started", "collected"), [("-m", False), ("-c", True)])
+def test_garbage_waits_while_a_door_imports_and_nobody_elses_does(started, collected):
+    said = f"import gc, sys; sys.argv[0] = {started!r}; import stages; print(gc.isenabled())"
+    done = subprocess.run([sys.executable, "-c", said], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == f"{collected}\n"
+
+
+def test_a_door_that_begins_collects_garbage():
+    seen = []
+    gc.disable()
+    try:
+        run_door(lambda: seen.append(gc.isenabled()))
+    finally:
+        gc.enable()
+    assert seen == [True]

@@ -1,6 +1,6 @@
 """A result's frames at the source's resolution, as fusion composes them (Eq. 8 and 9), after each stage that made them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -26,6 +26,7 @@ class Composites:
     refined: Residuals
     plate: Frames
     fused: Frames
+    _made: dict[int, dict[tuple[int, int | None], np.ndarray]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def stages(self) -> dict[str, tuple[Foregrounds, Residuals | None]]:
         """The stages that changed anything, in their order: which foreground each shows, and with which residuals."""
@@ -53,14 +54,24 @@ class Composites:
         }
 
     def frame(self, foreground: Foregrounds, residuals: Residuals | None, t: int) -> np.ndarray:
-        """Frame t (h w 3) uint8 as fusion composes it: the plate where the foreground has nobody."""
+        """Frame t (h w 3) uint8 as fusion composes it: the plate where the foreground has nobody. Only to be read.
+
+        Stages that leave a frame as it was have one picture of it: that of the frame asked for last is kept.
+        """
         plate = self.plate_at(t)
         if not foreground.present[t]:
             return plate
         patches = {}
         if residuals is not None:
             patches = {name: (residuals.residual(name, t), residuals.boxes[name][t]) for name in residuals.regions}
-        return compose_full(foreground.rgb[t], foreground.matte[t], foreground.crop[t], patches, fade, plate)
+        patches = {name: patch for name, patch in patches.items() if np.isfinite(patch[1]).all() and patch[0].any()}
+        if t not in self._made:
+            self._made.clear()
+        made = self._made.setdefault(t, {})
+        key = id(foreground), id(residuals) if patches else None
+        if key not in made:
+            made[key] = compose_full(foreground.rgb[t], foreground.matte[t], foreground.crop[t], patches, fade, plate)
+        return made[key]
 
     def plate_at(self, t: int) -> np.ndarray:
         """The plate (h w 3) uint8 behind frame t."""

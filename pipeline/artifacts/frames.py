@@ -12,6 +12,7 @@ from pipeline.artifacts.source import Source
 from pipeline.artifacts.store import ArrayReader, ArrayWriter, create_group, open_group, read_array, read_size, readable, require_array
 from pipeline.errors import InputError
 from pipeline.picture.camera import Camera
+from pipeline.timeline.ahead import ahead
 from pipeline.video.clock import Clock
 
 KINDS = ("frames", "plates", "mattes", "fused")
@@ -36,10 +37,9 @@ class Frames:
     def __getitem__(self, key: int | slice) -> np.ndarray:
         return self.array[key]
 
-    def blocks(self, n: int = 16) -> Iterator[tuple[int, np.ndarray]]:
-        """Yield (start, frames) in order, n frames at a time."""
-        for start in range(0, len(self), n):
-            yield start, self[start : start + n]
+    def blocks(self, n: int = 8) -> Iterator[tuple[int, np.ndarray]]:
+        """Yield (start, frames) in order, n frames at a time; the next ones are read meanwhile."""
+        return ahead((start, self[start : start + n]) for start in range(0, len(self), n))
 
     def shown(self, t: int) -> np.ndarray:
         """Where frame t shows anything (h w) bool: everywhere, but for frames seen in a still view that their camera moves behind."""

@@ -22,7 +22,7 @@ from pipeline.picture.geometry import sample_crop
 from pipeline.progress import Progress
 from pipeline.timeline.split import SplitParams, split_frames
 
-BLOCK_FRAMES = 16
+BLOCK_FRAMES = 8
 LEAST_FRAMES = 3
 LARGEST_PX = 1024
 LEAST_BODY_PX = 64  # a person lower than this has a face of a few pixels

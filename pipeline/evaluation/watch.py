@@ -84,7 +84,7 @@ def score_watched(
             plate = composites.plate_at(t)
             shown = {"reconstruction": composites.frame(*composites.shown(), t), **copies.at(t, plate, view), "plate": plate}
             shown |= {f"stages.{name}": composites.frame(*made, t) for name, made in stages.items()}
-            seen = {name: view.see(picture, t) for name, picture in shown.items()}
+            seen = _through_view(shown, view, t)
             true, matte = view.see(frames[t], t), view.see(mattes[t], t, "zero")
             for name, values in _frame_scores(true, matte, seen, params, distances).items():
                 for metric, value in values.items():
@@ -93,6 +93,15 @@ def score_watched(
                 pictures.append(true if name == "truth" else seen[name])
             progress.advance()
     return _summary(found, kept, at, len(split.held_out), view, params)
+
+
+def _through_view(shown: Mapping[str, np.ndarray], view: View, t: int) -> dict[str, np.ndarray]:
+    """Pictures (h w 3) of frame t as the view shows them, each array looked at once."""
+    seen: dict[int, np.ndarray] = {}
+    for picture in shown.values():
+        if id(picture) not in seen:
+            seen[id(picture)] = view.see(picture, t)
+    return {name: seen[id(picture)] for name, picture in shown.items()}
 
 
 def _check(composites: Composites, frames: Frames, mattes: Frames, track: Track) -> None:
@@ -140,7 +149,7 @@ def _frame_scores(
     distinct: list[np.ndarray] = []
     which: dict[str, int] = {}
     for name, picture in seen.items():
-        which[name] = next((i for i, other in enumerate(distinct) if np.array_equal(other, picture)), len(distinct))
+        which[name] = next((i for i, other in enumerate(distinct) if other is picture or np.array_equal(other, picture)), len(distinct))
         distinct += [picture] if which[name] == len(distinct) else []
     columns = {metric: [score(picture) for picture in distinct] for metric, score in single.items() if metric in params.metrics}
     for metric in ("st_lpips", "alex"):

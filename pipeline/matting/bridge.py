@@ -3,10 +3,9 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
-import cv2
 import numpy as np
 
-from pipeline.matting.steady import Moment, carried_along
+from pipeline.matting.steady import Flows, Moment
 
 REACH_FRAMES = 16
 SEEN = 0.5  # somewhere in the matte, or the person was missed
@@ -65,10 +64,9 @@ def _carried_through(start: Moment | None, path: list[Moment]) -> list[np.ndarra
     """The start's matte moved from frame to frame along a path; 0 without a start."""
     if start is None:
         return [np.zeros_like(moment.matte) for moment in path]
-    flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
-    mattes, at = [], start
+    flows, mattes, at = Flows(), [], start
     for moment in path:
-        matte = carried_along(moment, at, flow)[0]
+        matte = flows.between(moment, at).moved(at.matte)
         mattes.append(matte)
         at = Moment(moment.t, moment.image, moment.grey, matte)
     return mattes

@@ -42,13 +42,13 @@ def fit_background(samples: np.ndarray, hidden: np.ndarray) -> Background:
     image, _ = masked_median(samples, hidden, gains)
     seen = hidden.copy()
     if never.any():
-        seen[:, never] = _unlike(samples[:, never], gains, _surroundings(image, never)[never])
-        likeliest, _ = masked_median(samples, seen, gains)
-        plain, _ = masked_median(samples, hidden & ~never, gains)
+        there = samples[:, never][:, :, None]
+        unlike = _unlike(there[:, :, 0], gains, _surroundings(image, never)[never])
+        likeliest, plain = (masked_median(there, mask[..., None], gains)[0][:, 0] for mask in (unlike, np.zeros_like(unlike)))
         # Picking samples is biased by their noise; it is worth that only where a subject stood for most of the time.
         stood = _largest(np.abs(likeliest - plain)) > STOOD_LEVELS
-        seen &= ~never | stood
-        image = np.where((never & stood)[..., None], likeliest, plain)
+        seen[:, never] = unlike & stood
+        image[never] = np.where(stood[:, None], likeliest, plain)
     # Noise is smooth over the picture: every second pixel tells it.
     step = np.s_[::NOISE_STEP, ::NOISE_STEP]
     coarse = masked_noise(samples[:, *step], seen[:, *step], gains, image[step])

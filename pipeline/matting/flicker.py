@@ -2,18 +2,17 @@
 
 from collections.abc import Iterable, Iterator
 
-import cv2
 import numpy as np
 
-from pipeline.matting.steady import Moment, carried_along
+from pipeline.matting.steady import Flows, Moment
 
 
 class Flicker:
     """Adds up over the moments that pass: `share` = changed opacity / opacity, 0 = none; only between linked frames."""
 
-    def __init__(self, linked: np.ndarray) -> None:
+    def __init__(self, linked: np.ndarray, flows: Flows | None = None) -> None:
         self._linked, self._changed, self._opaque = linked, 0.0, 0.0
-        self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
+        self._flows = flows or Flows()
 
     @property
     def share(self) -> float:
@@ -24,7 +23,7 @@ class Flicker:
         before: Moment | None = None
         for moment in moments:
             if before is not None and self._linked[moment.t]:
-                expected = carried_along(moment, before, self._flow)[0]
+                expected = self._flows.between(moment, before).moved(before.matte)
                 self._changed += float(np.abs(moment.matte - expected).sum())
                 self._opaque += float(moment.matte.sum())
             before = moment

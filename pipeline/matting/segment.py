@@ -26,7 +26,7 @@ from pipeline.matting.extremities import Extremities
 from pipeline.matting.fine import EdgePass
 from pipeline.matting.flicker import Flicker
 from pipeline.matting.person import own_pixels
-from pipeline.matting.steady import Moment, steady
+from pipeline.matting.steady import Flows, Moment, steady
 from pipeline.matting.steady_edges import Sharp, steady_edges
 from pipeline.matting.subject import Subject, subject_of
 from pipeline.matting.unchanged import Unchanged
@@ -36,13 +36,15 @@ from pipeline.picture.framing import body_boxes
 from pipeline.picture.geometry import mask_box
 from pipeline.picture.stillness import hidden_by, samples_that_fit
 from pipeline.progress import Progress
+from pipeline.timeline.ahead import ahead
 from pipeline.timeline.sampling import spread_evenly
 from pipeline.timeline.split import Split, SplitParams, split_frames
 
 MatteBackend = Literal["blazepose", "background_difference", "maskrcnn", "maskrcnn_v2", "detectron2"]
 Backend = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
-BLOCK_FRAMES = 16
+BLOCK_FRAMES = 8
+AHEAD = 4  # frames that the backend is ahead of what follows it
 COARSE_BODY_PX = 288
 HIDE_GROW = 0.15
 HIDE_SHARE = 0.03
@@ -94,17 +96,18 @@ def segment_person(inputs: SegmentInputs, backend: MatteBackend, params: Matting
     frames = frames if background is None else frames.over(background.image.round().clip(0, 255).astype(np.uint8))
     linked = _linked(track.present, parts)
     # A chain of iterators: a few frames at a time pass through all of it.
-    misses, flicker = Misses(), (Flicker(linked), Flicker(linked))
+    misses, flows = Misses(), Flows()
+    flicker = Flicker(linked, flows), Flicker(linked, flows)
     with create_mattes(out, frames.clock, frames.size_hw, {"backend": backend}) as writer:
         found = _found(frames, subject, find)
         if coarse:
             small_hw = _small_hw(frames.size_hw, subject.usual_px)
             extremities = Extremities(track, background, small_hw, params.sensitivity, params.floor_levels)
             small = _small(found, small_hw, subject, extremities, keep_whole=backend in ONE_PERSON)
-            whole = bridge(small, track.present, linked, lambda t: _about_limbs(t, small_hw, frames.size_hw, subject), misses)
-            coarse_ones = _finished(flicker[0].watch(whole), flicker[1], subject, linked, params)
+            whole = bridge(ahead(small, AHEAD), track.present, linked, lambda t: _about_limbs(t, small_hw, frames.size_hw, subject), misses)
+            coarse_ones = _finished(flicker[0].watch(whole), flicker[1], flows, subject, linked, params)
             edges = _edge_pass(frames.size_hw, subject, parts, params, background, inputs.edge_weights)
-            finished = _sharpened(coarse_ones, edges, params.smoothing, linked)
+            finished = _sharpened(coarse_ones, edges, flows, params.smoothing, linked)
         else:
             finished = ((t, _without_rivals(matte, t, subject)) for t, _, matte in found)
         _write(writer, ((t, np.where(frames.shown(t), matte, 0)) for t, matte in finished), len(frames))
@@ -223,11 +226,11 @@ def _about_limbs(t: int, small_hw: tuple[int, int], size_hw: tuple[int, ...], su
 
 
 def _finished(
-    moments: Iterator[Moment], flicker: Flicker, subject: Subject, linked: np.ndarray, params: MattingParams
+    moments: Iterator[Moment], flicker: Flicker, flows: Flows, subject: Subject, linked: np.ndarray, params: MattingParams
 ) -> Iterator[Sharp]:
     """Coarse mattes made steady and brought to the image's edges: (moment, matte (h w) uint8); flicker measures what is left of it."""
     radius = round(params.edge_radius * subject.usual_px)
-    for moment in flicker.watch(steady(moments, params.smoothing, linked)):
+    for moment in flicker.watch(steady(moments, params.smoothing, linked, flows)):
         yield moment, _at_full_size(moment, radius, params.edge_epsilon)
 
 
@@ -249,12 +252,14 @@ def _edge_pass(
     return EdgePass(load_modnet(weights, params.threads), subject, size_hw, parts.training, unchanged)
 
 
-def _sharpened(found: Iterator[Sharp], edges: EdgePass | None, smoothing: float, linked: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+def _sharpened(
+    found: Iterator[Sharp], edges: EdgePass | None, flows: Flows, smoothing: float, linked: np.ndarray
+) -> Iterator[tuple[int, np.ndarray]]:
     """Full-size mattes with the edge pass's edges, made steady again; as they are without one."""
     if edges is None:
         return ((moment.t, matte) for moment, matte in found)
     sharp = ((moment, edges.sharpened(moment.t, moment.image, matte)) for moment, matte in found)
-    return steady_edges(sharp, smoothing, linked)
+    return steady_edges(sharp, smoothing, linked, flows)
 
 
 def _facts(misses: Misses, found: Flicker, smoothed: Flicker) -> dict[str, object]:

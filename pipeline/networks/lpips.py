@@ -33,7 +33,15 @@ class Lpips(nn.Module):
 
     def distance(self, a: Tensor, *others: Tensor) -> list[Tensor]:
         """LPIPS (n) of images a to each of others, all (n 3 h w) in [-1, 1]: 0 for equal images, larger is worse."""
-        return [self.network(a, b).reshape(-1) for b in others]
+        return [self.apart(a, b) for b in others]
+
+    def known(self, a: Tensor) -> Tensor:
+        """What apart() takes of images: themselves."""
+        return a
+
+    def apart(self, own: Tensor, b: Tensor) -> Tensor:
+        """LPIPS (n) of images b to `own`."""
+        return self.network(own, b).reshape(-1)
 
 
 def load_lpips(net: str, weights: str | Path) -> Lpips:

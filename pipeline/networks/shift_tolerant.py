@@ -84,15 +84,20 @@ class ShiftTolerant(nn.Module):
 
     def distance(self, a: Tensor, *others: Tensor) -> list[Tensor]:
         """The distance (n) of images a to each of others, all (n 3 h w): 0 for equal images, larger is worse."""
-        own = [_unit(p.float()) for p in self.features(a)]
-        return [self._apart(own, self.features(b)) for b in others]
+        own = self.known(a)
+        return [self.apart(own, b) for b in others]
 
-    def _apart(self, own: list[Tensor], others: list[Tensor]) -> Tensor:
-        total = torch.zeros(len(own[0]), device=own[0].device)
-        for index, (p, q) in enumerate(zip(own, others, strict=True)):
+    def known(self, a: Tensor) -> list[Tensor]:
+        """What apart() takes of images (n 3 h w), however many they are compared with."""
+        return [_unit(p.float()) for p in self.features(a)]
+
+    def apart(self, own: list[Tensor], b: Tensor) -> Tensor:
+        """The distance (n) of images b (n 3 h w) to those that known() took."""
+        total = torch.zeros(len(b), device=b.device)
+        for index, (p, q) in enumerate(zip(own, self.features(b), strict=True)):
             head = self.get_submodule(f"lin{index}.model.1")
             weights = next(head.parameters()).float()
-            total = total + F.conv2d((p - _unit(q.float())).square(), weights).mean((1, 2, 3))
+            total = total + F.conv2d(_unit(q.float()).sub_(p).square_(), weights).mean((1, 2, 3))
         return total
 
 

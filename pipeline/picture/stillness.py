@@ -72,14 +72,16 @@ def _row_blocks(samples: np.ndarray, hidden: np.ndarray, gains: np.ndarray) -> I
     rows = max(1, BLOCK_VALUES // (n * width * 3))
     for top in range(0, height, rows):
         part = slice(top, top + rows)
-        levels = np.stack([table[sample[part]] for table, sample in zip(tables, samples, strict=True)])
+        levels = np.empty((n, len(samples[0, part]), width, 3), np.int16)
+        for table, sample, level in zip(tables, samples, levels, strict=True):
+            cv2.LUT(np.ascontiguousarray(sample[part]).reshape(-1, width * 3), table, level.reshape(-1, width * 3))
         levels[hidden[:, part]] = HIDDEN
         yield part, levels
 
 
 def _middle(levels: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Median of the `counts` (h w) smallest of levels (n h w 3); hidden ones are the largest, so they sort to the end."""
-    ordered = np.sort(levels, axis=0)
+    """Median of the `counts` (h w) smallest of levels (n h w 3), which it sorts; hidden ones are the largest and come last."""
+    levels.sort(axis=0)
     low, high = np.maximum(counts - 1, 0) // 2, (counts // 2).clip(max=len(levels) - 1)
-    picked = [np.take_along_axis(ordered, index[None, ..., None], axis=0)[0].astype(np.float32) for index in (low, high)]
+    picked = [np.take_along_axis(levels, index[None, ..., None], axis=0)[0].astype(np.float32) for index in (low, high)]
     return np.where(counts[..., None] > 0, (picked[0] + picked[1]) / 2, np.float32(0))

@@ -29,7 +29,7 @@ from pipeline.pose.tracks import Tracks, limb_colours, link_people
 from pipeline.progress import Progress
 from pipeline.timeline.split import SplitParams
 
-BLOCK_FRAMES = 16
+BLOCK_FRAMES = 8
 LEAST_SHARE = 1 / 6  # of the frame's longer side: a smaller person is seldom found by BlazePose's detector, which sees 224 px
 NAMED_FRAMES = 8
 RUN_FRAMES = 5  # doubts less far apart are one

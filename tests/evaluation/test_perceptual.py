@@ -37,6 +37,21 @@ def test_distance_is_zero_for_equal_images_and_one_number_an_image(weights):
     assert [found.shape for found in st_lpips(images(0), images(1), images(2))] == [(2,), (2,)]
 
 
+def test_a_picture_that_stands_twice_is_looked_at_once():
+    seen = []
+
+    class Network(StVgg16):
+        def apart(self, own, b):
+            seen.append(b)
+            return super().apart(own, b)
+
+    distance, a, b = _on_uint8(Network()), images(1), images(2)
+    found = distance(images(0), a, b, a.copy(), b)
+    assert len(seen) == 2
+    assert found[0].tolist() == found[2].tolist() == distance(images(0), a)[0].tolist()
+    assert found[1].tolist() == found[3].tolist() != found[0].tolist()
+
+
 def test_images_too_small_for_the_network_have_no_distance(weights):
     st_lpips = load_distances(["st_lpips"], weights)["st_lpips"]
     assert np.isnan(st_lpips(images(0, size=24), images(1, size=24))[0]).all()
@@ -46,9 +61,13 @@ def test_networks_are_given_rgb_from_minus_one_to_one(weights):
     seen = []
 
     class Network(StVgg16):
-        def distance(self, a, *others):
-            seen.extend((a, *others))
-            return [torch.zeros(len(a)) for _ in others]
+        def known(self, a):
+            seen.append(a)
+            return []
+
+        def apart(self, own, b):
+            seen.append(b)
+            return torch.zeros(len(b))
 
     picture = np.zeros((1, 32, 32, 3), np.uint8)
     picture[..., 0], picture[0, 3, 5] = 255, (0, 51, 255)

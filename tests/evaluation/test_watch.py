@@ -107,6 +107,19 @@ def test_ours_is_what_the_video_shows_and_stages_stand_beside(scene, made, liste
     assert list(score(scene, made, listed).stages) == ["generated"]
 
 
+def test_stages_that_leave_a_frame_as_it_was_are_composed_once(scene, made, region_params):
+    for name, value in (("enhanced", 0), ("refined", -30)):
+        scene.write_residuals(name, value, ("face",), region_params, 12)
+    enhanced, refined = (open_residuals(scene.folder / f"{name}.zarr") for name in ("enhanced", "refined"))
+    composites = replace(made, enhanced=enhanced, refined=refined)
+    for t in (13, 12, 13):
+        plain, same, other = (composites.frame(made.generated, residuals, t) for residuals in (None, enhanced, refined))
+        assert same is plain
+        assert composites.frame(made.generated, refined, t) is other
+        assert not np.array_equal(other, plain)
+        assert np.array_equal(replace(composites).frame(made.generated, refined, t), other)
+
+
 def test_carried_pixels_are_a_stage_of_their_own(scene, made, listed):
     blurred = foreground(scene, np.stack([cv2.GaussianBlur(image, (0, 0), 2) for image in scene.frames]), name="blurred")
     t, (h, w) = len(blurred), blurred.crop_hw

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
+from pipeline.matting import difference
 from pipeline.matting.backends.background_difference import load
-from pipeline.matting.difference import Background, fit_background
+from pipeline.matting.difference import STOOD_LEVELS, Background, fit_background
+from pipeline.picture.stillness import lighting_gains, masked_median, masked_noise
 
 LIMBS = [(0, 1)]
 
@@ -70,3 +72,33 @@ def test_what_few_samples_show_is_as_noisy_as_the_rest(shown: int) -> None:
     hidden[shown:, 10:30, 20:40] = True
     noise = fit_background(samples, hidden).noise
     assert noise[14:26, 24:36].min() > 0.6 * np.median(noise[:, :15])
+
+
+def test_only_what_no_sample_shows_is_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Medians of the pixels that are always hidden, taken alone, are those taken with the whole picture."""
+    rng = np.random.default_rng(2)
+    wall = rng.integers(40, 220, (30, 50, 3))
+    samples = (wall + rng.normal(0, 3, (12, 30, 50, 3))).round().clip(0, 255).astype(np.uint8)
+    hidden = np.zeros((12, 30, 50), bool)
+    hidden[:, 5:25, 10:40] = True
+    samples[:9, 8:20, 12:20] = 10  # stood there for most of the time
+    never, taken = hidden.all(axis=0), []
+
+    def unlike(*given):
+        taken.append(unlike_itself(*given))
+        return taken[-1]
+
+    unlike_itself = difference._unlike
+    monkeypatch.setattr(difference, "_unlike", unlike)
+    found = fit_background(samples, hidden)
+    gains, seen = lighting_gains(samples, hidden), hidden.copy()
+    seen[:, never] = taken[0]
+    likeliest, plain = (masked_median(samples, mask, gains)[0] for mask in (seen, hidden & ~never))
+    stood = np.abs(likeliest - plain).max(axis=2) > STOOD_LEVELS
+    image = np.where((never & stood)[..., None], likeliest, plain)
+    assert 0 < (never & stood).sum() < never.sum()
+    assert (found.image == image).all()
+    step = np.s_[::2, ::2]
+    noise = masked_noise(samples[:, *step], (seen & (~never | stood))[:, *step], gains, image[step])
+    few = (~(seen & (~never | stood))[:, *step]).sum(axis=0) < difference.NOISE_SAMPLES
+    assert np.abs(found.noise[step] - noise)[~few].mean() < np.median(noise) / 2

@@ -7,8 +7,9 @@ from figure import static_background
 
 from pipeline.matting.difference import Background
 from pipeline.matting.edges import refine_edges
+from pipeline.matting.flicker import Flicker
 from pipeline.matting.person import own_pixels
-from pipeline.matting.steady import Moment, steady
+from pipeline.matting.steady import Flows, Moment, steady
 
 
 def disc(size_hw: tuple[int, int], x: float, y: float, radius: float) -> np.ndarray:
@@ -79,6 +80,27 @@ def test_steady_never_looks_across_a_cut():
         assert (a.matte == b.matte).all()
     same = list(steady(moments(True), 0.0, linked))
     assert all((a.matte == b.matte).all() for a, b in zip(same, moments(True), strict=True))
+
+
+def test_the_flow_of_two_pictures_is_worked_out_once_however_many_ask():
+    linked, shared, alone = np.array([False] + [True] * 6), Flows(), Flows()
+    calls = []
+
+    class Counted:
+        def calc(self, grey: np.ndarray, other: np.ndarray, start: None) -> np.ndarray:
+            calls.append((grey, other))
+            return alone._flow.calc(grey, other, start)  # type: ignore[call-overload]
+
+    shared._flow = Counted()  # type: ignore[assignment]
+    results = []
+    for flows in ((shared,) * 3, (None,) * 3):
+        found, mended = Flicker(linked, flows[0]), Flicker(linked, flows[2])
+        mattes = [moment.matte for moment in mended.watch(steady(found.watch(moments(True)), 0.5, linked, flows[1]))]
+        results.append((np.stack(mattes), found.share, mended.share))
+    assert len(calls) == 2 * 6  # each pair of neighbours, there and back
+    assert (results[0][0] == results[1][0]).all()
+    assert results[0][1:] == results[1][1:]
+    assert results[0][1] > results[0][2] > 0
 
 
 def test_background_keeps_what_it_was_given():

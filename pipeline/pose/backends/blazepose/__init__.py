@@ -1,5 +1,6 @@
 """BlazePose as a pose backend: several people, each followed from frame to frame by the crop that its own landmarks give."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -36,16 +37,18 @@ def load(weights: Path, threads: int, joints: tuple[str, ...], max_people: int, 
     New people are looked for in every detect_every-th frame and whenever nobody is followed. Raises InputError when a network is missing.
     """
     detector, landmarks = DetectorNet(weights, threads, min_detection), LandmarkNet(weights, threads)
+    pool = ThreadPoolExecutor(1)  # looks for people in the next frames, while those of this one are followed
     followed: list[Roi] = []
     frame = 0
 
     def see_people(block: np.ndarray) -> list[People]:
         nonlocal followed, frame
         seen = []
-        for image in block:
+        looks = {i: pool.submit(detector, image) for i, image in enumerate(block) if (frame + i) % detect_every == 0}
+        for i, image in enumerate(block):
             rois = list(followed)
-            if not rois or frame % detect_every == 0:
-                rois += _new_people(detector(image).keypoints, rois)
+            if not rois or i in looks:
+                rois += _new_people((looks.get(i) or pool.submit(detector, image)).result().keypoints, rois)
             results = _distinct([r for r in (landmarks(image, roi) for roi in rois) if r.presence >= MIN_PRESENCE])[:max_people]
             followed = [roi_from_alignment(r.points[HIPS], r.points[EXTENT]) for r in results]
             frame += 1
