@@ -9,6 +9,7 @@ from pipeline.artifacts.frames import create_frames, open_frames
 from pipeline.artifacts.keypoints import read_keypoints, write_keypoints
 from pipeline.artifacts.mattes import open_mattes
 from pipeline.matting.backends import rvm
+from pipeline.matting.backends.rvm.window import moved
 from pipeline.matting.segment import MattingParams, SegmentInputs, segment_person
 from pipeline.networks.rvm import FILE, STEP_PX, STRIDES
 from pipeline.timeline.split import SplitParams
@@ -108,12 +109,12 @@ def test_states_keep_their_place_when_the_window_moves(new):
             out.append(np.where(inside, 1 + x + 1000 * y, 0).astype(np.float32)[None, None])
         return out
 
-    for state, expected in zip(rvm.moved(tuple(through(old, old)), old, new), through(new, old), strict=True):
+    for state, expected in zip(moved(tuple(through(old, old)), old, new), through(new, old), strict=True):
         np.testing.assert_array_equal(state, expected)
 
 
 def test_windows_apart_share_no_state():
-    assert rvm.moved((np.ones((1, 1, 8, 8), np.float32),) * 4, (0, 0, 1, 1), (1, 0, 2, 1)) == ()
+    assert moved((np.ones((1, 1, 8, 8), np.float32),) * 4, (0, 0, 1, 1), (1, 0, 2, 1)) == ()
 
 
 @pytest.fixture(scope="module")

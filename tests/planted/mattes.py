@@ -39,7 +39,7 @@ FAULTS = [
         ("absence is not forgotten", B, "            self._forget()\n            return\n", "            return\n"),
         ("cuts are not noticed", B, "            self._window, self._states = None, ()\n", "            pass\n"),
         ("who starts to move fast is cut from frame to frame", B, "self._steps.append(step)", "self._steps.append(0.0)"),
-        ("states stay where they were when the window moves", B, "        at[to] = state[of]\n", "        at[to] = state[to]\n"),
+        ("states stay where they were when the window moves", B.replace("__init__", "window"), "        at[to] = state[of]\n", "        at[to] = state[to]\n"),
         ("the clip starts with the memory of samples from all over it", M + "segment.py",
          "    people(samples[:1], np.full((1, 4), np.nan)", "    people(samples[:0], np.full((0, 4), np.nan)"),
     ),

@@ -7,7 +7,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from pipeline.networks.rvm import STEP_PX, STRIDES, Rvm, States, load_rvm
+from pipeline.matting.backends.rvm.window import Window, area, holds, moved
+from pipeline.networks.rvm import STEP_PX, Rvm, States, load_rvm
 
 BODY_PX = 320  # of the network's picture: the usual body
 LEAST_CELL_PX = 8  # full pixels that 16 of the network's show; a picture enlarged further shows nothing new
@@ -15,8 +16,6 @@ PAD_SHARE, LEAST_PAD_SHARE = 0.35, 0.12  # of the usual body: the window about a
 THUMB_HW = (24, 32)
 # A cut: the thumbnail changes by this many levels, and by so many times what the steps before it did.
 CUT_LEVELS, CUT_RATIO, STEPS, NOISE_LEVELS = 5.0, 4.0, 4, 1.0
-
-Window = tuple[int, int, int, int]  # x0 y0 x1 y1, half open, in cells
 
 
 def load(weights_folder: Path, threads: int, body_px: float) -> Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]:
@@ -86,7 +85,7 @@ class _Follower:
         """The last window while it holds the box and is not far too large for it, else a new one."""
         wanted, least = (self._cells(box, share * self._body, size_hw) for share in (PAD_SHARE, LEAST_PAD_SHARE))
         last = self._window
-        if last is not None and _holds(last, least) and _area(last) <= 2 * _area(wanted):
+        if last is not None and holds(last, least) and area(last) <= 2 * area(wanted):
             return last
         return wanted
 
@@ -97,28 +96,3 @@ class _Follower:
         end = np.clip(np.ceil((box[2:] + pad) / self._cell), first + 1, most)
         x0, y0, x1, y1 = (int(side) for side in (*first, *end))
         return x0, y0, x1, y1
-
-
-def moved(states: States, old: Window, new: Window) -> States:
-    """States as seen through another window: each keeps its place in the frame, and is 0 where the old window saw nothing."""
-    if old == new:
-        return states
-    x0, y0, x1, y1 = max(old[0], new[0]), max(old[1], new[1]), min(old[2], new[2]), min(old[3], new[3])
-    if x0 >= x1 or y0 >= y1:
-        return ()
-    out = []
-    for state, stride in zip(states, STRIDES, strict=True):
-        n = STEP_PX // stride
-        at = np.zeros((*state.shape[:2], (new[3] - new[1]) * n, (new[2] - new[0]) * n), np.float32)
-        to, of = (np.s_[..., (y0 - w[1]) * n : (y1 - w[1]) * n, (x0 - w[0]) * n : (x1 - w[0]) * n] for w in (new, old))
-        at[to] = state[of]
-        out.append(at)
-    return tuple(out)
-
-
-def _holds(outer: Window, inner: Window) -> bool:
-    return outer[0] <= inner[0] and outer[1] <= inner[1] and outer[2] >= inner[2] and outer[3] >= inner[3]
-
-
-def _area(window: Window) -> int:
-    return (window[2] - window[0]) * (window[3] - window[1])
