@@ -16,6 +16,7 @@ import filled
 import numpy as np
 import pytest
 from figure import Figure, Motion, human, static_background, truth
+from tiny_onnx import write_recurrent
 
 from pipeline.artifacts.keypoints import write_keypoints
 from pipeline.assets.catalogue import read_asset
@@ -218,7 +219,30 @@ def instances_case(folder: Path, name: str) -> MatteCase:
     return MatteCase(*segments, frame, np.stack([first, second])[None], frame[0], shows=any(seen))
 
 
+def rvm_case(folder: Path) -> MatteCase:
+    """A network that takes what is bright for people, and one that takes nothing; each frame seen alone, as after an absence."""
+    frames, points, background = two_figures(2)
+    load, segments = adapter("pipeline/matting/backends", "rvm").load, []
+    for bias in (-1.0, -100.0):
+        place = folder / str(bias)
+        place.mkdir()
+        write_recurrent(place / "rvm_mobilenetv3_fp32.onnx", [1.0, 2.0, 0.5], bias)
+        segments.append(partial(each_alone, load(place, 1, 130.0)))
+    return MatteCase(*segments, frames, person_boxes(points), background)
+
+
+def each_alone(remembering: Callable[..., np.ndarray], frames: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """Return the mattes of a backend that remembers, which forgets before each frame."""
+    mattes = np.zeros(frames.shape[:3], np.uint8)
+    for t in range(len(frames)):
+        here, nobody = slice(t, t + 1), np.full((1, 4), np.nan)
+        remembering(frames[here], nobody, np.zeros((1, 1, 2)))
+        mattes[here] = remembering(frames[here], boxes[here], np.zeros((1, 1, 2)))
+    return mattes
+
+
 MATTING = {
+    "rvm": rvm_case,
     "background_difference": difference_case,
     "blazepose": blazepose_matte_case,
     **{name: partial(instances_case, name=name) for name in ("maskrcnn", "maskrcnn_v2", "detectron2")},

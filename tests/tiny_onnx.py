@@ -18,6 +18,43 @@ def write_pointwise(path: Path, weights_rgb: list[float], bias: float, outputs: 
     return path
 
 
+def write_operator(path: Path, operator: str) -> Path:
+    """Write `output = operator(input)` of an `input` (1 3 h w) of any size."""
+    graph = _node(operator, ["input"], "output") + _text(2, operator)
+    return _write(path, graph + _field(11, _value("input", 3)) + _field(12, _value("output", 3)))
+
+
+def write_recurrent(path: Path, weights_rgb: list[float], bias: float, strides: tuple[int, ...] = (2, 4, 8, 16)) -> Path:
+    """Write a network with RVM's inputs and outputs: each state is tanh(what came in + the average of `raw` over its stride).
+
+    raw = (weights · pixel + bias) × downsample_ratio; the opacity `pha` is sigmoid(raw + the mean of the last state that goes out).
+    """
+    nodes = _node("Relu", ["src"], "fgr") + _node("Conv", ["src", "w", "b"], "plain") + _node("Mul", ["plain", "downsample_ratio"], "raw")
+    for i, stride in enumerate(strides, 1):
+        sides = b"".join(_field(5, _text(1, name) + _number(8, stride) * 2 + _number(20, 7)) for name in ("kernel_shape", "strides"))
+        nodes += _node("AveragePool", ["raw"], f"mean{i}", sides) + _node("Add", [f"mean{i}", f"r{i}i"], f"sum{i}")
+        nodes += _node("Tanh", [f"sum{i}"], f"r{i}o")
+    nodes += _node("GlobalAveragePool", [f"r{len(strides)}o"], "all") + _node("Add", ["raw", "all"], "seen")
+    nodes += _node("Sigmoid", ["seen"], "pha")
+    graph = nodes + _text(2, "recurrent")
+    graph += _field(5, _tensor("w", (1, 3, 1, 1), np.asarray(weights_rgb, np.float32))) + _field(5, _tensor("b", (1,), np.float32([bias])))
+    graph += _field(11, _value("src", 3))
+    ends = range(1, len(strides) + 1)
+    graph += b"".join(_field(11, _value(f"r{i}i", 1)) for i in ends)
+    ratio = _field(2, _field(1, _number(1, 1) + _field(2, _field(1, _number(1, 1)))))
+    graph += _field(11, _text(1, "downsample_ratio") + ratio) + _field(12, _value("fgr", 3)) + _field(12, _value("pha", 1))
+    return _write(path, graph + b"".join(_field(12, _value(f"r{i}o", 1)) for i in ends))
+
+
+def _node(operator: str, inputs: list[str], output: str, attributes: bytes = b"") -> bytes:
+    return _field(1, b"".join(_text(1, name) for name in inputs) + _text(2, output) + _text(4, operator) + attributes)
+
+
+def _write(path: Path, graph: bytes) -> Path:
+    path.write_bytes(_number(1, 8) + _field(7, graph) + _field(8, _number(2, 13)))
+    return path
+
+
 def _varint(value: int) -> bytes:
     out = bytearray()
     while value > 127:

@@ -40,7 +40,7 @@ from pipeline.timeline.ahead import ahead
 from pipeline.timeline.sampling import spread_evenly
 from pipeline.timeline.split import Split, SplitParams, split_frames
 
-MatteBackend = Literal["blazepose", "background_difference", "maskrcnn", "maskrcnn_v2", "detectron2"]
+MatteBackend = Literal["blazepose", "background_difference", "maskrcnn", "maskrcnn_v2", "detectron2", "rvm"]
 Backend = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
 BLOCK_FRAMES = 8
@@ -155,6 +155,10 @@ def _load_backend(
             from pipeline.matting.backends.detectron2 import load as load_detectron2
 
             people = _by_box(load_detectron2(_folder(name, weights), threads=params.threads))
+        case "rvm":
+            from pipeline.matting.backends.rvm import load as load_rvm
+
+            people = load_rvm(_folder(name, weights), params.threads, subject.usual_px)
         case "background_difference":
             from pipeline.matting.backends.background_difference import load as load_difference
 
@@ -171,6 +175,7 @@ def _load_backend(
         return people, True, None
     samples = np.stack([frames[int(t)] for t in chosen])
     mattes = people(samples, subject.boxes[chosen], subject.points[chosen])
+    people(samples[:1], np.full((1, 4), np.nan), subject.points[chosen[:1]])  # nobody: a backend that remembers forgets the samples
     hidden = np.stack([hidden_by(matte, reach) for matte in mattes]) | _unseen(frames, chosen)
     return people, True, fit_background(samples, hidden)
 

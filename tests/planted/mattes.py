@@ -2,7 +2,7 @@
 
 from planted.fault import of
 
-N, M = "pipeline/networks/", "pipeline/matting/"
+N, M, B = "pipeline/networks/", "pipeline/matting/", "pipeline/matting/backends/rvm/__init__.py"
 
 FAULTS = [
     *of("tests/matting/test_agreement.py",
@@ -28,5 +28,20 @@ FAULTS = [
     *of("tests/networks/test_modnet.py",
         ("the portrait network sees blue for red", N + "modnet.py", "mean=(127.5, 127.5, 127.5))",
          "mean=(127.5, 127.5, 127.5), swapRB=True)"),
+    ),
+    *of("tests/networks/test_rvm.py",
+        ("OpenCV's Tanh of large numbers is NaN", N + "onnx_tanh.py", "bounded = _bounded(body) if", "bounded = None if"),
+        ("states lie in memory that the next picture overwrites", N + "rvm.py", "(np.array(out, np.float32) for out in",
+         "(np.asarray(out, np.float32) for out in"),
+        ("the video network sees 0..255", N + "rvm.py", "blobFromImage(image, 1 / 255)", "blobFromImage(image)"),
+    ),
+    *of("tests/matting/test_rvm.py",
+        ("absence is not forgotten", B, "            self._forget()\n            return\n", "            return\n"),
+        ("cuts are not noticed", B, "            self._window, self._states = None, ()\n", "            pass\n"),
+        ("who starts to move fast is cut from frame to frame", B, "self._steps.append(step)", "self._steps.append(0.0)"),
+        ("states stay where they were when the window moves", B.replace("__init__", "window"),
+         "        at[to] = state[of]\n", "        at[to] = state[to]\n"),
+        ("the clip starts with the memory of samples from all over it", M + "segment.py",
+         "    people(samples[:1], np.full((1, 4), np.nan)", "    people(samples[:0], np.full((0, 4), np.nan)"),
     ),
 ]  # fmt: skip
