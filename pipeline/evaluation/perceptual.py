@@ -45,16 +45,12 @@ def _load(name: str, weights: Path) -> Distance:
 def _on_uint8(network: "StVgg16 | StAlex | Lpips") -> Distance:
     import torch
 
-    from pipeline.networks.fewer_products import with_fewer_products
     from pipeline.training.device import choose_device, prepare_cpu
 
     prepare_cpu()
     device = choose_device()
     network.to(device).to(memory_format=torch.channels_last)  # a fifth faster on the CPU; the images' own order already
-    threads = 1
-    if device.type == "cpu":
-        with_fewer_products(network)
-        threads = torch.get_num_threads()
+    threads = torch.get_num_threads() if device.type == "cpu" else 1
     pool = ThreadPoolExecutor(threads, initializer=prepare_cpu, initargs=(1,))  # pictures side by side, none shared among threads
 
     def images(batch: np.ndarray) -> "Tensor":
