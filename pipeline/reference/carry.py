@@ -195,6 +195,7 @@ def source_of(
         coarse = part_field(query, reference, skeleton, x[slice(*box[1])], y[slice(*box[0])])
     found = full_field(coarse, (box[0][0], box[1][0]), size_hw, cell, sound)
     layers = [np.zeros(size_hw, np.float32) for _ in range(3)]
+    moved = None
     if moves:
         moved = cv2.warpAffine(
             flow.astype(np.float32), part.to_working, size_hw[::-1],
@@ -202,14 +203,15 @@ def source_of(
         )  # fmt: skip
     for rows, columns in looked_at:
         piece = found[rows, columns]
-        if moves:
+        if moved is not None:
             across, down = cv2.split(moved[rows, columns] / steps)
             across += np.arange(columns.start, columns.stop, dtype=np.float32)
             down += np.arange(rows.start, rows.stop, dtype=np.float32)[:, None]
             piece = cv2.remap(found, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         for layer, values in zip(layers, cv2.split(piece), strict=True):
             layer[rows, columns] = values
-    return Source(picture, *layers, part.corner_xy, places)
+    x_px, y_px, how_sound = layers
+    return Source(picture, x_px, y_px, how_sound, part.corner_xy, places)
 
 
 def part_from(to_working: np.ndarray, corner_xy: tuple[int, int]) -> np.ndarray:
