@@ -136,7 +136,7 @@ class Reads(ast.NodeVisitor):
         if name in READERS:
             over = [k.value for k in node.keywords if k.arg == "override"] + node.args[READERS[name] : READERS[name] + 1]
             self.found |= set(chain.from_iterable(self._texts(part) for part in [node.args[1], *over]))
-        elif name in self.names and any("params" in ast.unparse(argument) for argument in node.args):
+        elif name in self.names and any("params" in (text := ast.unparse(argument)) or text == "args" for argument in node.args):
             self.found |= reads_of(self.names[name], name, self.command)
         self.generic_visit(node)
 

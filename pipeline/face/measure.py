@@ -13,6 +13,8 @@ from pipeline.artifacts.frames import Frames
 from pipeline.artifacts.keypoints import Track
 from pipeline.artifacts.meshes import Meshes, write_meshes
 from pipeline.body.regions import RegionParams, drop_unusable, region_boxes
+from pipeline.body.skeleton import Skeleton
+from pipeline.face.mesh import CHIN, FOREHEAD
 from pipeline.networks.face_mesh import EXPRESSIONS, POINTS, Face, FaceMesh, square_about
 from pipeline.networks.mediapipe import Roi
 from pipeline.params import Section
@@ -20,6 +22,8 @@ from pipeline.progress import Progress
 
 BLOCK = 16
 SURE = 0.9  # a look that is this sure is not repeated from elsewhere
+ASTRAY = np.pi / 3  # eyes' line and face lie no farther than this from how the head leans: in profile the eyes' line says nothing of it
+BELOW = (("right_mouth", "left_mouth"), ("neck",))  # joints under the eyes, the nearest first
 
 
 class FaceMeshParams(Section):
@@ -44,7 +48,8 @@ def measure_faces(inputs: MeasureInputs, params: FaceMeshParams, regions: Region
     """Publish the meshes of a clip's selected subject; returns the number of frames with a face.
 
     Frames without the face's joints, with a face under min_side_px, and those where the network is not sure (a face turned away
-    or hidden) have none, which is said. A skeleton without a face, and network: none, give a table of nothing.
+    or hidden) or sees it lie otherwise than the head does have none, which is said. A skeleton without a face, and network: none, give
+    a table of nothing.
     """
     frames, track = inputs.frames, inputs.track
     require_same_length(track, frames)
@@ -78,12 +83,39 @@ def first_looks(points: np.ndarray, track: Track, box: np.ndarray, before: np.nd
 
     points (j 2): the frame's joints, full px, NaN = missing.
     """
-    right, left = (points[track.skeleton.index(name)] for name in ("right_eye", "left_eye"))
-    tilt = float(np.arctan2(left[1] - right[1], left[0] - right[0]))
+    right, left = _eyes(points, track.skeleton)
+    tilt, lean = float(np.arctan2(left[1] - right[1], left[0] - right[0])), head_lean(points, track.skeleton)
+    tilt = lean if astray(tilt, lean) else tilt
     x, y = (box[:2] + box[2:]) / 2 - 0.5
     upright = Roi((float(x), float(y)), float(box[2] - box[0]))
     level = [] if not np.isfinite(tilt) else [Roi(upright.centre_xy, upright.size_px, tilt)]
     return [*level, *([] if before is None else [square_about(before)]), upright]
+
+
+def head_lean(points: np.ndarray, skeleton: Skeleton) -> float:
+    """How far a head leans to the right of the picture, in radians, by the eyes over mouth or neck; points (j 2) px, NaN = not seen."""
+    middle = np.mean(_eyes(points, skeleton), axis=0)
+    for names in BELOW:
+        if set(names) <= set(skeleton.joints):
+            up = middle - points[[skeleton.index(name) for name in names]].mean(axis=0)
+            if np.isfinite(up).all():
+                return float(np.arctan2(up[0], -up[1]))
+    return float("nan")
+
+
+def astray(turn: float, lean: float) -> bool:
+    """Whether a turn, in radians, is not that of a head that leans so; False where the lean is not known (NaN)."""
+    return bool(abs(np.angle(np.exp(1j * (turn - lean)))) > ASTRAY)
+
+
+def _eyes(points: np.ndarray, skeleton: Skeleton) -> np.ndarray:
+    """The right and the left eye (2 2)."""
+    return points[[skeleton.index(name) for name in ("right_eye", "left_eye")]]
+
+
+def _turn_of(mesh: np.ndarray) -> float:
+    up = mesh[FOREHEAD] - mesh[CHIN]
+    return float(np.arctan2(up[0], -up[1]))
 
 
 def look_at_face(network: FaceMesh, image: np.ndarray, squares: list[Roi]) -> Face:
@@ -110,6 +142,8 @@ def follow_face(
         if np.isfinite(boxes[n]).all():
             found = look_at_face(network, image, first_looks(track.points[n].astype(np.float64), track, boxes[n], before))
         face = found if found is not None and found.presence >= min_presence else None
+        if face is not None and astray(_turn_of(face.points), head_lean(track.points[n].astype(np.float64), track.skeleton)):
+            face = None
         before = None if face is None else face.points
         yield image, face, 0.0 if found is None else found.presence
 

@@ -1,5 +1,6 @@
 """Frames in which the backend missed the person: bridged from their neighbours, and said. Not in the paper."""
 
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
@@ -17,6 +18,13 @@ class Misses:
 
     bridged: list[int] = field(default_factory=list)
     guessed: list[int] = field(default_factory=list)
+
+    def say(self, backend: str, total: int) -> None:
+        """A line on stderr for either kind, if there are any among `total` frames."""
+        for frames, how in ((self.bridged, "bridged from their neighbours"), (self.guessed, "guessed from the joints alone")):
+            if frames:
+                some = ", ".join(map(str, sorted(frames)[:10])) + (" ..." if len(frames) > 10 else "")
+                print(f"{backend} did not find the person in {len(frames)} of {total} frames ({some}): {how}", file=sys.stderr)
 
 
 def bridge(

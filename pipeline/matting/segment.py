@@ -3,7 +3,6 @@
 Stands for the paper's Mask R-CNN step (§3.1, §4.1.2).
 """
 
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,7 +112,7 @@ def segment_person(inputs: SegmentInputs, backend: MatteBackend, params: Matting
         _write(writer, ((t, np.where(frames.shown(t), matte, 0)) for t, matte in finished), len(frames))
         if coarse:
             replace_clock(writer, frames.clock, _facts(misses, *flicker))
-    _say(misses, backend, len(frames))
+    misses.say(backend, len(frames))
     return len(frames)
 
 
@@ -271,13 +270,6 @@ def _facts(misses: Misses, found: Flicker, smoothed: Flicker) -> dict[str, objec
     """What the mattes' attributes say: frames without an instance, and flicker (§3.1 has neither) before and after smoothing."""
     flicker = {"found": round(found.share, 6), "smoothed": round(smoothed.share, 6)}
     return {"bridged_frames": sorted(misses.bridged), "guessed_frames": sorted(misses.guessed), "flicker": flicker}
-
-
-def _say(misses: Misses, backend: str, total: int) -> None:
-    for frames, how in ((misses.bridged, "bridged from their neighbours"), (misses.guessed, "guessed from the joints alone")):
-        if frames:
-            some = ", ".join(map(str, sorted(frames)[:10])) + (" ..." if len(frames) > 10 else "")
-            print(f"{backend} did not find the person in {len(frames)} of {total} frames ({some}): {how}", file=sys.stderr)
 
 
 def _small_hw(size_hw: tuple[int, int], body_px: float) -> tuple[int, int]:

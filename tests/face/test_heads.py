@@ -97,6 +97,28 @@ def test_looks_are_level_then_where_it_was_then_upright() -> None:
     assert len(first_looks(points * np.nan, track, np.array([0.0, 0, 40, 40]), None)) == 1  # type: ignore[arg-type]
 
 
+def test_in_profile_a_head_is_looked_at_as_it_stands_and_a_face_upside_down_is_none(
+    clip: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The eyes of a profile lie one behind the other: their line may point anywhere."""
+    points = np.full((len(HUMAN.joints), 2), np.nan)
+    points[HUMAN.index("right_eye")], points[HUMAN.index("left_eye")] = (12, 10), (10, 11)
+    points[HUMAN.index("neck")] = (12, 30)
+    track = type("Track", (), {"skeleton": HUMAN})()
+    looks = first_looks(points, track, np.array([0.0, 0, 40, 40]), None)  # type: ignore[arg-type]
+    assert abs(looks[0].rotation) < 0.1
+    points[[HUMAN.index("right_mouth"), HUMAN.index("left_mouth")]] = (18, 10)  # she lies, her face to the right
+    assert abs(first_looks(points, track, np.array([0.0, 0, 40, 40]), None)[0].rotation + np.pi / 2) < 0.1  # type: ignore[arg-type]
+
+    class Fallen(seen_as(1.0)):
+        def __call__(self, image: np.ndarray, square: Roi) -> Face:
+            face = super().__call__(image, square)
+            return Face(2 * face.points.mean(axis=0) - face.points, face.expression, face.presence)
+
+    monkeypatch.setattr(measure, "FaceMesh", Fallen)
+    assert measured(clip, tmp_path, PARAMS) == 0
+
+
 def test_a_face_that_the_network_doubts_has_no_mesh_and_says_so(
     clip: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -25,6 +25,7 @@ from pipeline.video.clock import NO_TIME, Clock
 PARAMS = FaceMeshParams(network="face_mesh", threads=1, min_presence=0.5, min_side_px=12)
 ALL = frozenset({"face_landmarks", "face_expression", "face_identity"})
 SHAPE = np.random.default_rng(5).normal(0, 1, (POINTS, 3)) * np.array([9.0, 11.0, 4.0])
+SHAPE[10], SHAPE[152] = (0, -13, 0), (0, 13, 0)  # upright
 
 
 class Mesh:
