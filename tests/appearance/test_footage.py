@@ -179,7 +179,7 @@ def test_a_training_goes_on_from_model_discriminators_average_and_memory(begun, 
     assert {str(window): loss for window, loss in memory.losses.items()} == facts["memory"]["losses"]
     assert memory.threshold == facts["memory"]["threshold"]
     assert memory.replays == 0
-    gan.ema.update_parameters(gan.generator)
+    gan.ema.update(gan.generator)
     assert all(torch.equal(gan.ema.module.state_dict()[name], weights[name]) for name in weights)  # the average does not jump
 
 

@@ -123,7 +123,7 @@ def test_between_the_nodes_the_field_is_what_it_is_at_every_pixel(monkeypatch):
     coarse = warped(*large, query, reference, HUMAN, box)
     monkeypatch.setattr("pipeline.evaluation.baselines.NODES", 720)
     fine = warped(*large, query, reference, HUMAN, box)
-    assert np.abs(coarse[0].astype(int) - fine[0])[fine[1] > 0].mean() < 1
+    assert np.abs(coarse[0].astype(int) - fine[0])[fine[1] > 0].mean() < 1.5  # of noise, whose neighbours differ by 80
 
 
 def test_pasting_touches_the_opaque_part_alone():
