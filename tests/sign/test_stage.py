@@ -9,6 +9,7 @@ import pytest
 from ruamel.yaml import YAML
 from walking import ROOT, Project, cast, edit_params, environment
 
+from pipeline.closure import listings
 from pipeline.sign.verify import verify
 
 pytestmark = pytest.mark.slow
@@ -39,6 +40,8 @@ def first(tmp_path_factory, drawn) -> Project:
         (folder / path).mkdir(parents=True)
     (folder / "data/consent/.gitkeep").touch()
     (folder / "data/names.ok").touch()
+    (folder / "data/code").mkdir()
+    (folder / "data/code/sign.sha256").write_text(listings()["sign"])
     for pair in cast()["pairs"]:
         shutil.copy(drawn.video, folder / f"data/videos/{pair}.mp4")
         shutil.copy(drawn.sidecar, folder / f"data/videos/{pair}.json")
