@@ -5,10 +5,10 @@ every stage, writes a listing for each door, and a stage depends on its door's. 
 left out: dvc.yaml names the chosen one.
 """
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
+from pipeline.disk import digest_file
 from pipeline.imports import ROOT, closure
 
 FOLDER, SUFFIX = "data/code", ".sha256"
@@ -21,7 +21,7 @@ def listings(root: Path = ROOT) -> dict[str, str]:
     check_names itself, which writes them, has none: it runs whenever any code changes.
     """
     doors = (path.stem for path in sorted((root / "stages").glob("*.py")) if path.stem not in ("__init__", "check_names"))
-    return {door: "".join(f"{_digest(root / file)}  {file}\n" for file in code_of(door, root)) for door in doors}
+    return {door: "".join(f"{digest_file(root / file)}  {file}\n" for file in code_of(door, root)) for door in doors}
 
 
 def code_of(door: str, root: Path = ROOT) -> list[str]:
@@ -37,7 +37,7 @@ def family_of(file: str) -> str | None:
 
 def stale(listing: str, root: Path) -> list[str]:
     """Files of a listing that are no longer as it says."""
-    return [path for path, digest in _parsed(listing).items() if not (root / path).is_file() or _digest(root / path) != digest]
+    return [path for path, digest in _parsed(listing).items() if not (root / path).is_file() or digest_file(root / path) != digest]
 
 
 def listed(listing: str) -> list[str]:
@@ -47,7 +47,3 @@ def listed(listing: str) -> list[str]:
 
 def _parsed(listing: str) -> Mapping[str, str]:
     return {path: digest for digest, _, path in (line.partition("  ") for line in listing.splitlines())}
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,5 +1,6 @@
-"""Files that are on the disk before they count, and that take another's place at once."""
+"""Files that are on the disk before they count, that take another's place at once, and that are told by their digest."""
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -20,3 +21,9 @@ def replace_text(path: Path, text: str, mode: int | None = None) -> None:
     if mode is not None:
         beside.chmod(mode)
     os.replace(beside, path)
+
+
+def digest_file(path: str | os.PathLike[str]) -> str:
+    """sha256 of a file's bytes, in hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -19,9 +19,10 @@ def hold() -> None:
     Only where this process was started as `python -m …`, whose package is imported just now: whoever imports a door as a
     module keeps own ways, and so does a process that is to ignore the signal.
     """
-    if sys.argv[:1] == ["-m"]:
-        gc.disable()
-    if sys.argv[:1] == ["-m"] and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    if sys.argv[:1] != ["-m"]:
+        return
+    gc.disable()
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _end)
 
 

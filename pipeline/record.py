@@ -4,7 +4,6 @@ DVC looks at params, code and data after the command has run. Whatever was edite
 was made from, and never run the stage again.
 """
 
-import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import NamedTuple
 from ruamel.yaml.error import YAMLError
 
 from pipeline.closure import FOLDER, listed, stale
+from pipeline.disk import digest_file
 from pipeline.errors import InputError
 from pipeline.plan import resolve_stage, values_of
 
@@ -113,4 +113,4 @@ def _files(root: Path, path: str) -> Iterator[tuple[str, File]]:
 
 def _file(root: Path, path: str, status: os.stat_result) -> File:
     code = path.startswith(CODE)
-    return File(status.st_size, status.st_mtime_ns, hashlib.sha256((root / path).read_bytes()).hexdigest() if code else "")
+    return File(status.st_size, status.st_mtime_ns, digest_file(root / path) if code else "")

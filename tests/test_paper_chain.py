@@ -16,7 +16,7 @@ from walking import SIZE_HW, SMALL, Project, draw_clip, make_project
 from pipeline.artifacts.frames import open_frames
 from pipeline.artifacts.keypoints import ORIGINS, read_keypoints
 from pipeline.artifacts.mattes import open_mattes
-from pipeline.assets.download import sha256_of
+from pipeline.disk import digest_file
 
 pytestmark = pytest.mark.slow
 FRAMES = 8
@@ -67,7 +67,7 @@ def _accept(project: Project, asset: str) -> None:
     path, yaml = project.folder / "pipeline" / "assets" / f"{asset}.yaml", YAML()
     tree = yaml.load(path.read_text())
     for file in tree["files"]:
-        file["sha256"] = sha256_of(project.folder / "data" / "incoming" / file["name"])
+        file["sha256"] = digest_file(project.folder / "data" / "incoming" / file["name"])
     with open(path, "w") as out:
         yaml.dump(tree, out)
 

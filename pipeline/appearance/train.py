@@ -23,13 +23,14 @@ from pipeline.artifacts.models import save_discriminators, save_model
 from pipeline.artifacts.references import References
 from pipeline.artifacts.scores import write_curve
 from pipeline.body.pose_maps import pose_channels
+from pipeline.disk import digest_file
 from pipeline.errors import InputError
 from pipeline.networks.vgg import StVgg16, Vgg19, features_file, load_features
 from pipeline.progress import Progress
 from pipeline.timeline.split import SplitParams, split_frames
 from pipeline.training.checkpoints import Scratch
 from pipeline.training.device import prepare_cpu
-from pipeline.training.digests import digest_code, digest_file, fingerprint
+from pipeline.training.digests import digest_code, fingerprint
 from pipeline.training.processes import World, launch, require_alike
 from pipeline.training.sharing import Share, count_processes, share_out, sharing_told
 from pipeline.training.steps import check_finite, seed_step

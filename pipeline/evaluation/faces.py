@@ -13,9 +13,8 @@ from pipeline.artifacts.agree import require_same_length
 from pipeline.artifacts.identities import COMPARED, IDENTITY, Described, Identities
 from pipeline.artifacts.meshes import Meshes
 from pipeline.evaluation.settings import EvaluationParams, FaceScoreParams
-from pipeline.networks.face_mesh import EXPRESSIONS, EYE_CORNERS
+from pipeline.networks.face_mesh import CHIN, EXPRESSIONS, EYE_CORNERS, FOREHEAD
 
-FOREHEAD, CHIN = 10, 152  # of the mesh, on the middle line
 LEAST_OWN = 5  # faces of the target that tell who it is: a lone one may be none
 EXPRESSED = [i for i, name in enumerate(EXPRESSIONS) if name != "_neutral"]
 SENTENCES = {

@@ -14,13 +14,11 @@ from pipeline.artifacts.keypoints import Track
 from pipeline.artifacts.meshes import Meshes, write_meshes
 from pipeline.body.regions import RegionParams, drop_unusable, region_boxes
 from pipeline.body.skeleton import Skeleton
-from pipeline.face.mesh import CHIN, FOREHEAD
-from pipeline.networks.face_mesh import EXPRESSIONS, POINTS, Face, FaceMesh, square_about
+from pipeline.networks.face_mesh import CHIN, EXPRESSIONS, FOREHEAD, POINTS, Face, FaceMesh, square_about
 from pipeline.networks.mediapipe import Roi
 from pipeline.params import Section
 from pipeline.progress import Progress
 
-BLOCK = 16
 SURE = 0.9  # a look that is this sure is not repeated from elsewhere
 ASTRAY = np.pi / 3  # eyes' line and face lie no farther than this from how the head leans: in profile the eyes' line says nothing of it
 BELOW = (("right_mouth", "left_mouth"), ("neck",))  # joints under the eyes, the nearest first
@@ -58,7 +56,7 @@ def measure_faces(inputs: MeasureInputs, params: FaceMeshParams, regions: Region
         write_meshes(out, no_meshes(len(frames), frames.size_hw, "no face is measured here"))
         return 0
     boxes, skipped = drop_unusable(region_boxes(track.points, track.skeleton, regions), track.size_hw, params.min_side_px)
-    images = (image for _, block in frames.blocks(BLOCK) for image in block)
+    images = (image for _, block in frames.blocks() for image in block)
     rows, looked, seen = MeshRows(len(frames)), np.isfinite(boxes[face.name]).all(axis=1), 0
     network = FaceMesh(inputs.weights, params.threads)
     with Progress(len(frames), "measure_faces") as progress:
@@ -138,11 +136,11 @@ def follow_face(
     """
     before: np.ndarray | None = None
     for n, image in enumerate(images):
-        found = None
+        found, points = None, track.points[n].astype(np.float64)
         if np.isfinite(boxes[n]).all():
-            found = look_at_face(network, image, first_looks(track.points[n].astype(np.float64), track, boxes[n], before))
+            found = look_at_face(network, image, first_looks(points, track, boxes[n], before))
         face = found if found is not None and found.presence >= min_presence else None
-        if face is not None and astray(_turn_of(face.points), head_lean(track.points[n].astype(np.float64), track.skeleton)):
+        if face is not None and astray(_turn_of(face.points), head_lean(points, track.skeleton)):
             face = None
         before = None if face is None else face.points
         yield image, face, 0.0 if found is None else found.presence

@@ -16,7 +16,6 @@ EYES = (
     7, 33, 133, 144, 145, 153, 154, 155, 157, 158, 159, 160, 161, 163, 173, 246, 249, 263, 362, 373, 374, 380, 381, 382, 384, 385, 386,
     387, 388, 390, 398, 466, *range(468, 478),
 )  # fmt: skip
-FOREHEAD, CHIN = 10, 152
 TILT = 0.1  # what a radian of roll costs, in sizes of the face: a turned picture brings its light and its neck along
 ROUNDS = 3  # of averaging shapes
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from pipeline.artifacts.faces import FaceIndex
 from pipeline.face.blend import warped
-from pipeline.face.mesh import CHIN, FOREHEAD
+from pipeline.networks.face_mesh import CHIN, FOREHEAD
 from pipeline.picture.geometry import apply_affine, box_to_crop, compose_affine, invert_affine, similarity_from_points
 
 WIDER = 1.8  # the head's outline over that of the mesh, which ends at brow, cheeks and chin

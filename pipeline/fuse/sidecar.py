@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 
 from pipeline.artifacts.replacing import VIDEO_COMMENT
+from pipeline.disk import digest_file
 from pipeline.errors import InputError
-from pipeline.training.digests import digest_file
 
 TITLE = "Generated video"
 

@@ -42,7 +42,6 @@ from pipeline.timeline.split import Split, SplitParams, split_frames
 MatteBackend = Literal["blazepose", "background_difference", "maskrcnn", "maskrcnn_v2", "detectron2", "rvm"]
 Backend = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
-BLOCK_FRAMES = 8
 AHEAD = 4  # frames that the backend is ahead of what follows it
 COARSE_BODY_PX = 288
 HIDE_GROW = 0.15
@@ -197,7 +196,7 @@ def _by_box(segment: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Backend:
 
 def _found(frames: Frames, subject: Subject, find: Backend) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
     """Every frame as (t, image (h w 3), the backend's matte (h w) uint8)."""
-    for start, block in frames.blocks(BLOCK_FRAMES):
+    for start, block in frames.blocks():
         part = slice(start, start + len(block))
         mattes = find(block, subject.boxes[part], subject.points[part])
         for i in range(len(block)):

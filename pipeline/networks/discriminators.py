@@ -8,6 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
+from pipeline.training.device import as_autocast
+
 SLOPE = 0.2
 
 
@@ -48,9 +50,7 @@ def shrunk(poses: Tensor, size_hw: Sequence[int]) -> Tensor:
 def side_by_side(windows: Tensor) -> Tensor:
     """Windows (b k c h w), whose frames' channels lie last in memory, as (b k·c h w) likewise: one copy, of whole pixels, in the type that
     a convolution would turn them into."""
-    kind = windows.device.type
-    typed = windows.to(torch.get_autocast_dtype(kind)) if torch.is_autocast_enabled(kind) else windows
-    return typed.permute(0, 3, 4, 1, 2).flatten(3).permute(0, 3, 1, 2)
+    return as_autocast(windows).permute(0, 3, 4, 1, 2).flatten(3).permute(0, 3, 1, 2)
 
 
 class _Trunk(nn.Module):

@@ -21,6 +21,7 @@ MESH_MEMBER, EXPRESSION_MEMBER = "face_landmarks_detector.tflite", "face_blendsh
 INPUT_PX = 256
 POINTS = 478
 ROI_SCALE = 1.5  # side of the square that the network sees over the larger extent of the face's points
+FOREHEAD, CHIN = 10, 152  # on the middle line
 EYE_CORNERS = 33, 263  # the outer ones, the person's right and left: their line lies level in what the network sees
 EXPRESSIONS = (
     "_neutral", "browDownLeft", "browDownRight", "browInnerUp", "browOuterUpLeft", "browOuterUpRight", "cheekPuff", "cheekSquintLeft",

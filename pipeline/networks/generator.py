@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pipeline.networks.carrying import WARPED_CHANNELS, output_channels
+from pipeline.training.device import as_autocast
 
 WIDEST = 8  # the deepest layers are at most this many times the base width
 
@@ -98,8 +99,7 @@ class DecoderLayer(nn.Module):
 
 def together(parts: list[Tensor]) -> Tensor:
     """Maps (n h w c) as one (n c h w), channels last in memory, in the type that the first layer would turn them into."""
-    kind = parts[0].device.type
-    typed = [part.to(torch.get_autocast_dtype(kind)) for part in parts] if torch.is_autocast_enabled(kind) else parts
+    typed = [as_autocast(part) for part in parts]
     return (typed[0] if len(typed) == 1 else torch.cat(typed, 3)).permute(0, 3, 1, 2)
 
 

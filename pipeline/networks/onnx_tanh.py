@@ -23,7 +23,7 @@ def with_bounded_tanh(model: bytes) -> bytes:
     """
     out = bytearray()
     for tag, kind, body, whole in _fields(model):
-        out += _bytes(MODEL_GRAPH, _graph(body)) if (tag, kind) == (MODEL_GRAPH, BYTES) else whole
+        out += field(MODEL_GRAPH, _graph(body)) if (tag, kind) == (MODEL_GRAPH, BYTES) else whole
     return bytes(out)
 
 
@@ -35,8 +35,8 @@ def _graph(graph: bytes) -> bytes:
         out += bounded or whole
     if found:
         for name, value in ((LEAST, -LIMIT), (MOST, LIMIT)):
-            tensor = _varint(TENSOR_TYPE << 3) + _varint(FLOAT) + _text(TENSOR_NAME, name)  # no dimensions: a scalar
-            out += _bytes(GRAPH_INITIALIZER, tensor + _bytes(TENSOR_RAW, struct.pack("<f", value)))
+            tensor = varint(TENSOR_TYPE << 3) + varint(FLOAT) + text(TENSOR_NAME, name)  # no dimensions: a scalar
+            out += field(GRAPH_INITIALIZER, tensor + field(TENSOR_RAW, struct.pack("<f", value)))
     return bytes(out)
 
 
@@ -46,10 +46,10 @@ def _bounded(node: bytes) -> bytes | None:
     if (NODE_OPERATOR, b"Tanh") not in [(tag, body) for tag, _, body, _ in fields]:
         return None
     read = next(body for tag, _, body, _ in fields if tag == NODE_INPUT).decode()
-    clip = _text(NODE_INPUT, read) + _text(NODE_INPUT, LEAST) + _text(NODE_INPUT, MOST)
-    clip += _text(NODE_OUTPUT, read + SUFFIX) + _text(NODE_OPERATOR, "Clip")
-    tanh = b"".join(_text(NODE_INPUT, read + SUFFIX) if tag == NODE_INPUT else whole for tag, _, _, whole in fields)
-    return _bytes(GRAPH_NODE, clip) + _bytes(GRAPH_NODE, tanh)
+    clip = text(NODE_INPUT, read) + text(NODE_INPUT, LEAST) + text(NODE_INPUT, MOST)
+    clip += text(NODE_OUTPUT, read + SUFFIX) + text(NODE_OPERATOR, "Clip")
+    tanh = b"".join(text(NODE_INPUT, read + SUFFIX) if tag == NODE_INPUT else whole for tag, _, _, whole in fields)
+    return field(GRAPH_NODE, clip) + field(GRAPH_NODE, tanh)
 
 
 def _fields(message: bytes) -> Iterator[tuple[int, int, bytes, bytes]]:
@@ -57,12 +57,12 @@ def _fields(message: bytes) -> Iterator[tuple[int, int, bytes, bytes]]:
     at = 0
     while at < len(message):
         start = at
-        key, at = _read_varint(message, at)
+        key, at = _read_number(message, at)
         kind, body = key & 7, b""
         if kind == NUMBER:
-            _, at = _read_varint(message, at)
+            _, at = _read_number(message, at)
         elif kind == BYTES:
-            length, at = _read_varint(message, at)
+            length, at = _read_number(message, at)
             body = message[at : at + length]
             at += length
         elif kind in WIDTHS:
@@ -74,7 +74,7 @@ def _fields(message: bytes) -> Iterator[tuple[int, int, bytes, bytes]]:
         yield key >> 3, kind, body, message[start:at]
 
 
-def _read_varint(message: bytes, at: int) -> tuple[int, int]:
+def _read_number(message: bytes, at: int) -> tuple[int, int]:
     value = 0
     for i, byte in enumerate(message[at : at + 10]):
         value |= (byte & 127) << 7 * i
@@ -83,7 +83,8 @@ def _read_varint(message: bytes, at: int) -> tuple[int, int]:
     raise ValueError(f"no number at byte {at}")
 
 
-def _varint(value: int) -> bytes:
+def varint(value: int) -> bytes:
+    """A number >= 0 as protobuf writes it."""
     out = bytearray()
     while value > 127:
         out.append(value & 127 | 128)
@@ -91,9 +92,11 @@ def _varint(value: int) -> bytes:
     return bytes([*out, value])
 
 
-def _bytes(tag: int, body: bytes) -> bytes:
-    return _varint(tag << 3 | BYTES) + _varint(len(body)) + body
+def field(tag: int, body: bytes) -> bytes:
+    """A field of bytes: a message, a text or packed numbers."""
+    return varint(tag << 3 | BYTES) + varint(len(body)) + body
 
 
-def _text(tag: int, text: str) -> bytes:
-    return _bytes(tag, text.encode())
+def text(tag: int, said: str) -> bytes:
+    """A field of text."""
+    return field(tag, said.encode())

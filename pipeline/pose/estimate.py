@@ -29,7 +29,6 @@ from pipeline.pose.tracks import Tracks, limb_colours, link_people
 from pipeline.progress import Progress
 from pipeline.timeline.split import SplitParams
 
-BLOCK_FRAMES = 8
 LEAST_SHARE = 1 / 6  # of the frame's longer side: a smaller person is seldom found by BlazePose's detector, which sees 224 px
 NAMED_FRAMES = 8
 RUN_FRAMES = 5  # doubts less far apart are one
@@ -226,7 +225,7 @@ def _see_clip(frames: Frames, limbs: list[tuple[int, int]], backend: Backend) ->
     colours: list[np.ndarray] = []
     shots = Shots()
     with Progress(len(frames), "estimate_poses") as progress:
-        for _, block in frames.blocks(BLOCK_FRAMES):
+        for _, block in frames.blocks():
             seen = backend(block)
             people += seen
             colours += limb_colours(block, seen, limbs)

@@ -18,7 +18,6 @@ from pipeline.pose.repair_track import DROPPED, INTERPOLATED, MEASURED, SMOOTHED
 from pipeline.pose.smooth import MATERIAL_HEIGHTS, smooth_points
 from pipeline.progress import Progress
 
-BLOCK_FRAMES = 8
 KNOWN_POINTS = 6  # of the twenty beyond the wrist: a backend or labels that give more of a hand than its palm and thumb know it themselves
 FOREARM, SPREAD = 0.36, 0.12  # a palm's length and half its breadth in forearms, where a pose has no knuckles
 FAR_WRIST = 0.3  # of the square's side: a hand whose wrist lies farther from the body's is another one's (its own: .2 at most)
@@ -81,7 +80,7 @@ def _see(
     presence = np.zeros((len(hands), len(frames)))
     before: list[np.ndarray | None] = [None] * len(hands)
     with Progress(len(frames), "hands") as progress:
-        for start, block in frames.blocks(BLOCK_FRAMES):
+        for start, block in frames.blocks():
             for t, image in enumerate(block, start):
                 pose = track.points[t].astype(np.float64)
                 found = [_look(image, pose, hand, last, finder, least) for hand, last in zip(hands, before, strict=True)]

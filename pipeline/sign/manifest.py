@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.artifacts.store import readable
+from pipeline.disk import digest_file
 from pipeline.errors import InputError
-from pipeline.training.digests import digest_file
 
 SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
 GENERATOR = "Motion Copy"

@@ -12,9 +12,8 @@ from typing import Any
 import torch
 from filelock import FileLock, Timeout
 
-from pipeline.disk import flush_file
+from pipeline.disk import digest_file, flush_file
 from pipeline.errors import InputError
-from pipeline.training.digests import digest_file
 
 ABANDONED_DAYS = 14  # an interrupted training may wait that long to be taken up
 KEPT = 3  # digests of earlier checkpoints that stay known

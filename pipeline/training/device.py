@@ -38,3 +38,9 @@ def choose_dtype(precision: Precision, device: torch.device) -> torch.dtype:
 def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager[Any]:
     """Mixed precision in dtype; nothing at all for float32."""
     return nullcontext() if dtype == torch.float32 else torch.autocast(device.type, dtype=dtype)
+
+
+def as_autocast(x: torch.Tensor) -> torch.Tensor:
+    """A tensor in the type that a layer here would turn it into: what is laid out anew beforehand is then copied once."""
+    kind = x.device.type
+    return x.to(torch.get_autocast_dtype(kind)) if torch.is_autocast_enabled(kind) else x

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.disk import digest_file
 from pipeline.imports import ROOT, closure
 
 
@@ -24,12 +25,6 @@ def digest_arrays(arrays: Iterable[np.ndarray]) -> str:
         digest.update(f"{array.dtype.str}{array.shape}".encode())
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()
-
-
-def digest_file(path: str | os.PathLike[str]) -> str:
-    """sha256 of a file's bytes."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def digest_code(module: str | os.PathLike[str], root: Path = ROOT) -> dict[str, str]:

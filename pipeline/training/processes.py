@@ -191,10 +191,3 @@ def gather(values: torch.Tensor, world: World, counts: Sequence[int] | None = No
     with _all_of(world):
         distributed.all_gather(parts, sent)
     return [own if rank == world.rank else part[:count] for rank, (part, count) in enumerate(zip(parts, counts, strict=True))]
-
-
-def synchronise(world: World) -> None:
-    """Wait until every process is here."""
-    if world.size > 1:
-        with _all_of(world):
-            distributed.barrier()

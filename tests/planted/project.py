@@ -5,7 +5,7 @@ from planted.fault import of
 FAULTS = [
     *of("tests/test_interrupts.py",
         ("Ctrl+C is held for ever", "pipeline/interrupts.py", "if signal.getsignal(signal.SIGINT) is _end:", "if False:"),
-        ("Ctrl+C is held whoever imports", "pipeline/interrupts.py", 'if sys.argv[:1] == ["-m"] and ', "if "),
+        ("Ctrl+C is held whoever imports", "pipeline/interrupts.py", 'if sys.argv[:1] != ["-m"]:', "if False:"),
     ),
     *of("tests/test_starts.py -k garbage",
         ("garbage is never collected", "pipeline/interrupts.py", "gc.enable()", "pass"),

@@ -37,7 +37,7 @@ class Clip:
     def __len__(self) -> int:
         return T
 
-    def blocks(self, n: int):
+    def blocks(self, n: int = 8):
         for start in range(0, T, n):
             block = np.zeros((min(n, T - start), 2, 2, 3), np.uint8)
             block[:, 0, 0, 0] = np.arange(start, start + len(block))

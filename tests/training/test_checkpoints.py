@@ -17,11 +17,12 @@ import torch
 from filelock import FileLock
 from torch import nn
 
+from pipeline.disk import digest_file
 from pipeline.errors import InputError
 from pipeline.imports import ROOT
 from pipeline.training.checkpoints import ABANDONED_DAYS, MARK, Scratch
 from pipeline.training.device import choose_dtype
-from pipeline.training.digests import digest_arrays, digest_code, digest_file, fingerprint
+from pipeline.training.digests import digest_arrays, digest_code, fingerprint
 from pipeline.training.steps import MovingAverage, check_finite, seed_step, step_generator
 
 CPU = torch.device("cpu")

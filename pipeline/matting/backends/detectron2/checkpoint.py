@@ -14,6 +14,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import save_file
 from safetensors.torch import load_file
 
+from pipeline.disk import digest_file
 from pipeline.errors import InputError
 
 # All that a pickled dict of arrays needs, by the names that old and new NumPy give it.
@@ -57,8 +58,7 @@ def read_pickled_arrays(path: Path) -> dict[str, np.ndarray]:
 
 def converted(path: Path, cache: Path) -> Path:
     """Return the safetensors file with the arrays of a .pkl, written into `cache` under the .pkl's sha256 the first time."""
-    with path.open("rb") as stream:
-        target = cache / f"{hashlib.file_digest(stream, 'sha256').hexdigest()}.safetensors"
+    target = cache / f"{digest_file(path)}.safetensors"
     if not target.is_file():
         arrays = {key: np.ascontiguousarray(value) for key, value in read_pickled_arrays(path).items()}
         cache.mkdir(parents=True, exist_ok=True)
