@@ -6,7 +6,7 @@ from fractions import Fraction
 import numpy as np
 
 from pipeline.artifacts.references import NONE
-from pipeline.timeline.windows import runs
+from pipeline.timeline.windows import parted, runs
 from pipeline.video.clock import Clock
 
 
@@ -23,14 +23,16 @@ def fade_frames(seconds: float, clock: Clock) -> int:
     return 0 if clock.fps is None or not clock.has_time else round(seconds * float(Fraction(clock.fps)))
 
 
-def fades(first: np.ndarray, present: np.ndarray, frames: int) -> Fades:
+def fades(first: np.ndarray, present: np.ndarray, frames: int, border: int | None = None) -> Fades:
     """Fades of `frames` frames about each change of reference, its rank first (t), between two present frames (t) bool.
 
+    None crosses the border, the first frame of those held out: training frames do without the references nearest to them, so that
+    what is seen of theirs beyond it would be a picture farther off than any that an unseen pose has.
     Half of them lie on either side; where changes follow each other faster, as many as are free. The share of the coming reference
     grows by equal steps: the error of a jump, squared, falls by their number.
     """
     other, share = np.full(len(first), NONE), np.zeros(len(first))
-    for start, stop in runs(np.flatnonzero(present)):
+    for start, stop in parted(runs(np.flatnonzero(present)), border):
         edges = [start, *(np.flatnonzero(np.diff(first[start:stop])) + start + 1), stop]
         for before, change, after in zip(edges, edges[1:], edges[2:], strict=False):
             early, late = _free(change - before, before > start, frames), _free(after - change, after < stop, frames)

@@ -14,7 +14,7 @@ from pipeline.body.hidden import Hidden
 from pipeline.body.pose_distance import Hands, body_size, gap_distances, pose_distances
 from pipeline.params import Section
 from pipeline.timeline.split import Split
-from pipeline.timeline.windows import runs
+from pipeline.timeline.windows import parted, runs
 
 BESIDE, APART = 0.05, 0.12  # sides this near to each other, in sizes of the body, are seen from the side; so far apart from the front
 EXCHANGED = 0.5  # what a trunk with its sides exchanged costs, in sizes of the body: more than any limb may be away
@@ -54,15 +54,15 @@ def find_references(inputs: FindInputs, params: FindParams, split: Split | None)
     rank, distance = np.full(shape, NONE), np.full(shape, np.nan)
     unseen = Hidden(references.points, target.skeleton, size)
     radius = exclusion_radius(references, root, hands) if split is not None else 0
-    border = len(present) if split is None else split.border
-    for start, stop in _runs(present, border):
+    border = None if split is None else int(split.border)
+    for start, stop in parted(runs(np.flatnonzero(present)), border):
         frames = np.arange(start, stop)
         # What each reference would cost each frame of the run.
         costs = np.stack([pose_distances(motion.points[t], references.points, root, hands) for t in frames]) / size
         turned = np.stack([exchanged_sides(motion.points[t], references.points, sides, size) for t in frames])
         costs = costs + EXCHANGED * turned
         asked = unseen.asked(unseen.covered(motion.points[frames]))
-        if radius and start < border:
+        if radius and border is not None and start < border:
             near = np.abs(frames[:, None] - references.frames[None]) < radius
             costs = np.where(near & references.are_own, np.inf, costs)
         # The nearest steady choice, then, of what it leaves, that which shows what those before it hide.
@@ -75,7 +75,7 @@ def find_references(inputs: FindInputs, params: FindParams, split: Split | None)
             distance[frames, order] = np.where(np.isfinite(found), found, np.nan)
             costs[np.arange(len(frames)), chosen] = np.inf
     frame = np.where(rank == NONE, NONE, references.frames[rank] if len(references) else NONE)
-    return ChosenReferences(rank, frame, distance, {"exclusion_radius": int(radius), "body_px": round(float(size), 3)})
+    return ChosenReferences(rank, frame, distance, {"exclusion_radius": int(radius), "body_px": round(float(size), 3), "border": border})
 
 
 def exchanged_sides(query: np.ndarray, candidates: np.ndarray, sides: list[tuple[int, int]], size: float) -> np.ndarray:
@@ -129,11 +129,3 @@ def exclusion_radius(references: References, root: int, hands: Hands = ()) -> in
         if np.median(nearest) >= usual:
             return radius
     return radius
-
-
-def _runs(present: np.ndarray, border: int) -> list[tuple[int, int]]:
-    """Runs of present frames, cut at the border between training and held-out time."""
-    parts = []
-    for start, stop in runs(np.flatnonzero(present)):
-        parts += [(start, stop)] if not start < border < stop else [(start, border), (border, stop)]
-    return parts

@@ -12,6 +12,14 @@ def runs(frames: np.ndarray) -> list[tuple[int, int]]:
     return [(int(part[0]), int(part[-1]) + 1) for part in np.split(frames, breaks)]
 
 
+def parted(found: list[tuple[int, int]], border: int | None) -> list[tuple[int, int]]:
+    """Runs [start, stop), of which the one across the border, a frame, is cut in two before it; None: as they are."""
+    parts: list[tuple[int, int]] = []
+    for start, stop in found:
+        parts += [(start, stop)] if border is None or not start < border < stop else [(start, border), (border, stop)]
+    return parts
+
+
 def training_windows(frames: np.ndarray, k: int, max_stride: int) -> np.ndarray:
     """First frame and widest stride (n 2) of every window of k frames that stays inside one run of frames.
 

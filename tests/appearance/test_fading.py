@@ -30,6 +30,13 @@ def test_nothing_fades_without_a_change_without_frames_or_across_an_absence():
     assert shares([3] * 4 + [9] + [4] * 3, 4, absent=(4,))[0] == still
 
 
+def test_nothing_fades_over_the_border_of_what_is_held_out():
+    ranks, there = np.array([3] * 4 + [4] * 4), np.ones(8, bool)
+    assert fades(ranks, there, 4).other.tolist() == [NONE, NONE, 4, 4, 3, 3, NONE, NONE]
+    assert (fades(ranks, there, 4, border=4).other == NONE).all()
+    assert fades(ranks, there, 4, border=5).other.tolist() == [NONE, NONE, 4, 4, 3, NONE, NONE, NONE]
+
+
 def test_between_two_near_changes_each_takes_what_is_its_half():
     other, share = shares([1, 1, 1, 1, 2, 2, 3, 3, 3, 3], 6)
     assert other == [NONE, 4, 4, 4, 3, 6, 5, 5, 5, NONE]

@@ -68,6 +68,7 @@ def test_in_its_own_pair_a_frame_is_not_shown_its_neighbours(swinging):
     radius = exclusion_radius(references, 0)
     assert radius >= 1
     chosen = find_references(FindInputs(make_track(swinging), make_track(swinging), references), PARAMS, split)
+    assert chosen.attributes["border"] == split.border
     assert (np.abs(chosen.frame[:32] - np.arange(32)[:, None]) >= radius).all()
     assert (chosen.frame[32:] < 32).all()
 

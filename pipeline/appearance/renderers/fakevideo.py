@@ -44,7 +44,8 @@ class FakeVideoRenderer(Renderer):
             needed = f"{wanted[1]} chosen references for each of {wanted[0]} frames"
             raise InputError(f"the model needs {needed}, found {found}. Run: dvc repro find_references")
         pictures = ReferencePictures(references, scale, self.device)
-        return Seen(pictures, chosen.rank, fades(chosen.rank[:, 0], present, fade), learn_core(pictures, self.skeleton))
+        fading = fades(chosen.rank[:, 0], present, fade, chosen.attributes.get("border"))
+        return Seen(pictures, chosen.rank, fading, learn_core(pictures, self.skeleton))
 
     def frames(self, motion: Track, points: np.ndarray, params: GenerateParams, seen: Seen | None) -> Iterator[Frame]:
         """Every frame, blended from its windows as soon as no later window holds it."""
