@@ -2,6 +2,7 @@
 
 import pickle
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -88,8 +89,9 @@ def write_deepfill(folder: Path, layout: str = "tf") -> Path:
     return folder / f"states_{layout}_places2.pth"
 
 
+@cache
 def deepfill_state(layout: str) -> dict[str, torch.Tensor]:
-    """Return the state of DeepFill's generator in a layout, its fusing weights as published."""
+    """Return the state of DeepFill's generator in a layout, its fusing weights as published; who changes it takes a copy."""
     return filled(DeepFill("pt" if layout == "pt" else "tf"), 2.0, {"fuse_weight": lambda draw: np.eye(3).reshape(draw.shape)})
 
 
