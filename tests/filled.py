@@ -47,7 +47,9 @@ def write_openpose(folder: Path, sees: bool = True) -> dict[str, Path]:
 
 def write_dcpose(folder: Path) -> Path:
     """Write DCPose's checkpoint; its rough maps are made small as in the oracle's variant base."""
-    state = filled(DCPose(), overrides={"final_layer.weight": _small})
+    with torch.device("meta"):
+        network = DCPose()
+    state = filled(network, overrides={"final_layer.weight": _small})
     torch.save({"state_dict": {f"module.{key}": value for key, value in state.items()}, "begin_epoch": 20}, folder / DCPOSE_FILE)
     return folder / DCPOSE_FILE
 
