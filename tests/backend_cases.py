@@ -208,7 +208,7 @@ def instances_case(folder: Path, name: str) -> MatteCase:
         else:
             filled.write_maskrcnn(place, name, person)
             segments.append(package.load(place, "cpu"))
-    frame = blotches(0, 64, 64)[None]
+    frame = blotches(0, 24, 128)[None]  # flat: the networks enlarge the shorter side to 800 px, the longer one to 1333 at most
     (find,) = segments[0].args
     people = find(frame[0])
     seen = [inside(matte_of(people, box, frame.shape[1:3]), box) > 0 for box in people.boxes_xyxy]  # some masks are empty

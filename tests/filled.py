@@ -2,6 +2,7 @@
 
 import pickle
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -46,7 +47,9 @@ def write_openpose(folder: Path, sees: bool = True) -> dict[str, Path]:
 
 def write_dcpose(folder: Path) -> Path:
     """Write DCPose's checkpoint; its rough maps are made small as in the oracle's variant base."""
-    state = filled(DCPose(), overrides={"final_layer.weight": _small})
+    with torch.device("meta"):
+        network = DCPose()
+    state = filled(network, overrides={"final_layer.weight": _small})
     torch.save({"state_dict": {f"module.{key}": value for key, value in state.items()}, "begin_epoch": 20}, folder / DCPOSE_FILE)
     return folder / DCPOSE_FILE
 
@@ -88,8 +91,9 @@ def write_deepfill(folder: Path, layout: str = "tf") -> Path:
     return folder / f"states_{layout}_places2.pth"
 
 
+@cache
 def deepfill_state(layout: str) -> dict[str, torch.Tensor]:
-    """Return the state of DeepFill's generator in a layout, its fusing weights as published."""
+    """Return the state of DeepFill's generator in a layout, its fusing weights as published; who changes it takes a copy."""
     return filled(DeepFill("pt" if layout == "pt" else "tf"), 2.0, {"fuse_weight": lambda draw: np.eye(3).reshape(draw.shape)})
 
 

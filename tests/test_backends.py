@@ -110,7 +110,7 @@ def test_the_refiner_none_is_no_function() -> None:
 def test_refined_joints_come_in_the_houses_terms(refiner: Callable[[Sequence[str]], Any]) -> None:
     frames, points, _ = two_figures(3)
     boxes, before = person_boxes(points), frames.copy()
-    boxes[1, 1] = np.nan
+    boxes[1, 1] = boxes[2, 0] = np.nan
     refine = refiner(HUMAN.joints)
     found = refine(frames, boxes)
     np.testing.assert_array_equal(frames, before)

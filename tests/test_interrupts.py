@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,11 @@ def interrupted_at(library: str, folder: Path, *command: str) -> subprocess.Comp
     """Run Python, which is interrupted while it imports a library."""
     (folder / f"{library}.py").write_text(SIGINT)
     environment = {**os.environ, "PYTHONPATH": f"{folder}{os.pathsep}{ROOT}"}
-    return subprocess.run([sys.executable, *command], env=environment, cwd=folder, capture_output=True, text=True, check=False)
+    # tests that run in the background ignore Ctrl+C, and so would what they start
+    heeds = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    return subprocess.run(
+        [sys.executable, *command], env=environment, cwd=folder, capture_output=True, text=True, check=False, preexec_fn=heeds
+    )
 
 
 @pytest.mark.parametrize(

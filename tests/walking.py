@@ -51,6 +51,7 @@ SMALL = {  # what makes a training take seconds; everything else stays as users 
     "refine.width": 8,
     "refine.discriminator_width": 8,
     "refine.checkpoint_steps": 1,
+    "evaluation.watch_frames": 3,
     "report.sheet_frames": 4,
     "report.video_height_px": 96,
 }

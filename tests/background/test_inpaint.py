@@ -87,6 +87,15 @@ def test_flickering_light_leaves_the_plate_clean(tmp_path):
     assert ratio.std() < 0.02
 
 
+def test_the_plate_has_one_light_wherever_the_subject_stood_when_the_light_changed(tmp_path):
+    """The sun comes out in the middle: what is seen in the other half alone would be patched in darker or brighter."""
+    frames, mattes, points, background = clip(2.0)
+    light = np.where(np.arange(20) < 7, 0.8, 1.05)
+    plate, _ = plate_of(tmp_path, (frames * light[:, None, None, None]).round().clip(0, 255).astype(np.uint8), mattes, points)
+    ratio = plate.astype(float).sum(axis=2) / background.sum(axis=2)
+    assert ratio.std() < 0.02
+
+
 def test_somebody_who_never_moves_is_filled(tmp_path):
     frames, mattes, points, background = clip(0.0)
     still, matte = np.repeat(frames[:1], 20, axis=0), np.repeat(mattes[:1], 20, axis=0)
@@ -105,6 +114,15 @@ def test_without_reveal_one_frame_is_filled(tmp_path):
     assert report["revealed_share"] == 0
     same = [(plate == frame).all(axis=2).mean() for frame in frames[:15]]
     assert max(same) > 0.85
+
+
+def test_without_reveal_it_is_the_frame_that_hides_least(tmp_path):
+    frames, mattes, points, _ = clip(2.0)
+    less = mattes.copy()
+    less[4, :70] = 0
+    plate, report = plate_of(tmp_path, frames, less, points, reveal="none", dilate_share=0.0)
+    assert report["filled_share"] == pytest.approx((less[4] > 0).mean(), abs=0.02)
+    assert np.array_equal(plate[less[4] == 0][:2000], frames[4][less[4] == 0][:2000])
 
 
 def test_held_out_pixels_change_no_byte(tmp_path):

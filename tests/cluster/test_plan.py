@@ -68,6 +68,7 @@ def test_a_circle_is_no_plan():
         ("python -m stages.extract_frames --clip ann", "worker", False),
         ("python -m stages.fetch_assets --asset man", "first", False),
         ("python -m stages.report --data data", "last", False),
+        ("python -m stages.sign --pair a-to-b", "last", False),
         ("echo train_appearance", "worker", False),
     ],
 )

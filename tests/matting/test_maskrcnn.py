@@ -247,18 +247,18 @@ def test_a_clip_s_mattes_say_what_was_missed_and_how_much_they_flicker(tmp_path:
     from pipeline.body.skeleton import load_skeleton
     from pipeline.matting.segment import segment_person
 
-    write_maskrcnn(tmp_path, "maskrcnn_v2", NEVER)
+    write_maskrcnn(tmp_path, "maskrcnn", NEVER)
     figure = Figure(height_px=90)
-    points = figure.points(5, (60, 110), Motion())
+    points = figure.points(3, (60, 110), Motion())
     frames, true = figure.render(points, static_background((128, 128)))
     human = load_skeleton(Path("pipeline/skeletons/human.yaml"))
     paths = store(tmp_path, frames, [on_human(points, figure.joints)], human)
     params = PARAMS.model_copy(update={"extremities": "none"})
-    segment_person(opened(*paths, tmp_path), "maskrcnn_v2", params, SPLIT, tmp_path / "m.zarr")
+    segment_person(opened(*paths, tmp_path), "maskrcnn", params, SPLIT, tmp_path / "m.zarr")
     mattes = open_mattes(tmp_path / "m.zarr")
     assert mattes.attributes["bridged_frames"] == []
-    assert mattes.attributes["guessed_frames"] == [0, 1, 2, 3, 4]
+    assert mattes.attributes["guessed_frames"] == [0, 1, 2]
     assert set(mattes.attributes["flicker"]) == {"found", "smoothed"}
-    guessed = mattes[0:5]
+    guessed = mattes[0:3]
     assert guessed[true > 127].mean() > 100  # about the limbs, for want of better
     assert guessed[true < 10].mean() < 120

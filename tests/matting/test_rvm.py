@@ -152,6 +152,7 @@ def test_the_clip_starts_without_memory_of_the_background_s_samples(tmp_path, wa
     shown: list[np.ndarray] = []
 
     def seeing(frames: np.ndarray, boxes: np.ndarray, points: np.ndarray) -> np.ndarray:
+        assert len(frames) == len(boxes) == len(points) > 0
         shown.append(boxes.copy())
         return np.full(frames.shape[:3], 255, np.uint8)
 

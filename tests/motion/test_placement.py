@@ -38,7 +38,7 @@ def test_a_motion_that_fits_is_shifted():
     assert kept == 1
     shift = points - walker(60, 120)
     assert shift[..., 0] == pytest.approx(np.full((50, 2), shift[0, 0, 0]))
-    assert points[..., 0].max() <= 100
+    assert 97 < points[..., 0].max() <= 100  # no farther than it must
 
 
 def test_a_motion_too_wide_is_shortened_without_squeezing_the_body():

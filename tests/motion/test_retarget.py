@@ -108,10 +108,11 @@ def test_fingers_keep_their_directions_at_the_size_of_the_targets_palm():
         assert got == pytest.approx(own * 0.6, abs=0.01)
     # a fist that never opens does not grow: how long fingers look says nothing of the hand
     shut = driver.points.copy()
-    for name in ("index_pip", "index_dip", "index_tip"):
-        shut[:, HUMAN.index(f"left_{name}")] = shut[:, HUMAN.index("left_index_mcp")] + 1
+    for side in ("left", "right"):
+        for name in ("index_pip", "index_dip", "index_tip"):
+            shut[:, HUMAN.index(f"{side}_{name}")] = shut[:, HUMAN.index(f"{side}_index_mcp")] + 1
     motion = run(replace(driver, points=shut), target)
-    assert length(motion, "left_index_mcp", "left_index_pip") < 2
+    assert length(motion, "left_index_mcp", "left_index_pip") == pytest.approx(2**0.5 * 0.6, abs=0.01)
 
 
 def test_fingers_of_one_of_the_two_take_nothing_from_the_body():

@@ -100,6 +100,23 @@ def test_legs_leave_the_ground_rather_than_tear():
     assert joint(motion, "left_ankle")[45, 1] < joint(motion, "left_ankle")[20, 1] - 30
 
 
+def test_unseen_knees_bend_to_the_side_that_the_targets_do():
+    target = person(150)
+    points = target.points.copy()
+    points[:, HUMAN.index("left_knee"), 0] += 12
+    target = replace(target, points=points)
+    motion = run(without(person(240), LEGS), target)
+
+    def aside(track: Track) -> float:
+        """How far the left knee lies beside the line from hip to ankle, usually; px."""
+        hip, knee, ankle = (joint(track, f"left_{name}") for name in ("hip", "knee", "ankle"))
+        leg = (ankle - hip) / np.linalg.norm(ankle - hip, axis=1, keepdims=True)
+        return float(np.median(leg[:, 0] * (knee - hip)[:, 1] - leg[:, 1] * (knee - hip)[:, 0]))
+
+    assert abs(aside(target)) > 8
+    assert aside(motion) == pytest.approx(aside(target), rel=0.15)
+
+
 def test_forearms_go_with_the_arm_and_upper_arms_hang():
     target = person(150, motion=Motion(wave=0.0))
     driver = person(150, motion=Motion(wave=1.5))

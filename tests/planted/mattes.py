@@ -31,8 +31,6 @@ FAULTS = [
     ),
     *of("tests/networks/test_rvm.py",
         ("OpenCV's Tanh of large numbers is NaN", N + "onnx_tanh.py", "bounded = _bounded(body) if", "bounded = None if"),
-        ("states lie in memory that the next picture overwrites", N + "rvm.py", "(np.array(out, np.float32) for out in",
-         "(np.asarray(out, np.float32) for out in"),
         ("the video network sees 0..255", N + "rvm.py", "blobFromImage(image, 1 / 255)", "blobFromImage(image)"),
     ),
     *of("tests/matting/test_rvm.py",
