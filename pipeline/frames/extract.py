@@ -15,6 +15,7 @@ from pipeline.errors import InputError, warn
 from pipeline.params import Section, read_value
 from pipeline.progress import Progress
 from pipeline.video.clock import NO_TIME, Clock
+from pipeline.video.lossless import MOST_PX
 from pipeline.video.pictures import image_files
 from pipeline.video.reading import Span, VideoInfo, probe, read_frames
 from pipeline.video.sound import extract_sound
@@ -66,10 +67,16 @@ def extract_frames(video: Path, out: Path, params: FramesParams, span: Span | No
     the span, and before anything is written when the disk is too full.
     """
     info = probe(video, params.images_fps)
-    expected = span[1] - span[0] + 1 if span else info.frames or UNDECLARED_FRAMES
+    declared = info.frames or UNDECLARED_FRAMES
+    expected = min(span[1] - span[0] + 1, declared) if span else declared
     height, width = info.size_hw
     if params.max_height_px is not None and height > params.max_height_px:
         height, width = params.max_height_px, max(1, round(width * params.max_height_px / height))
+    if params.layout == "video" and max(height, width) > MOST_PX:
+        raise InputError(
+            f"{video} has frames of {width}x{height} px, frames.layout video takes {MOST_PX} px a side at most: "
+            "set frames.max_height_px to less, or frames.layout to zstd, in params.yaml."
+        )
     require_free_bytes(out, int(expected * height * width * 3 * STORED_SHARE[params.layout]))
     facts: dict[str, object] = {"source": video.name, "codec": info.codec, "pixel_format": info.pixel_format, "audio": info.audio}
     if images := image_files(video):
