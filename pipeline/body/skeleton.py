@@ -107,7 +107,7 @@ def load_skeleton(path: str | os.PathLike[str]) -> Skeleton:
         raise InputError(f"{path} does not exist: name a skeleton of pipeline/skeletons, or add its file there.")
     try:
         tree = YAML(typ="safe", pure=True).load(Path(path).read_text(encoding="utf-8"))
-    except (YAMLError, UnicodeDecodeError) as error:
+    except (YAMLError, ValueError, RecursionError) as error:  # bytes that are no text, and dates that are none, are ValueErrors
         raise InputError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
     return _build(tree, str(path))
 

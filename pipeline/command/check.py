@@ -7,11 +7,12 @@ from typing import Any
 from pipeline.check.check import faults_of
 from pipeline.check.choices import there_are
 from pipeline.check.entries import DICTS
+from pipeline.command.labels import label_faults, people_faults
 from pipeline.command.sections import CAST, REFERENCE, SECTIONS
 from pipeline.errors import InputError
 from pipeline.evaluation.external import ExternalParams
 from pipeline.frames.extract import read_span
-from pipeline.names import name_fault
+from pipeline.names import absence, name_fault
 from pipeline.params import read_all, read_section
 from pipeline.pose.camera import read_camera
 from pipeline.pose.naming import read_naming
@@ -28,7 +29,8 @@ def everything_wrong(params: Path) -> list[str]:
         return [_bare(error, params)]
     tree = read_all(params)
     faults += [*_sections(tree), *_values(params, tree), *_clips(params, tree), *_files(tree)]
-    return list(dict.fromkeys(faults))
+    faults += [*label_faults(tree), *people_faults(tree)]
+    return list({fault.split("; legal", 1)[0]: fault for fault in reversed(faults)}.values())[::-1]
 
 
 def summary(params: Path) -> str:
@@ -101,7 +103,7 @@ def _files(tree: Mapping[str, Any]) -> Iterator[str]:
                 if key == "labels" and path == entry.get("video"):
                     continue  # said of the video
                 remedy = "list its asset in demo" if path.startswith(f"{FETCHED}/") else "put the file there, or correct the path"
-                yield f"{kind}.{name}.{key} is {path}, which does not exist: {remedy}"
+                yield f"{kind}.{name}.{key} is {path}, which {absence(path)}: {remedy}"
 
 
 def _entries(tree: Mapping[str, Any], kind: str) -> list[tuple[str, Mapping[str, Any]]]:

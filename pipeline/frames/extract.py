@@ -1,7 +1,7 @@
 """Video file or folder of images → frames, in full pixels and with exact timestamps (§4.1.2)."""
 
-import math
 import os
+import re
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -23,13 +23,15 @@ from pipeline.video.sound import extract_sound
 # How much of natural video's bytes is kept, at most; a clip whose length is not declared is taken for a minute's.
 STORED_SHARE: dict[Layout, float] = {"video": 0.3, "zstd": 0.6}
 UNDECLARED_FRAMES = 1800
+RATE = re.compile(r"^[1-9]\d*(/[1-9]\d*)?$", re.ASCII)
+LEAST_FPS, MOST_FPS = 0.01, 1_000_000
 
 
 class FramesParams(Section):
     """Section `frames` of params.yaml."""
 
     max_height_px: int | None = Field(ge=16)
-    images_fps: str | None = Field(pattern=r"^[1-9]\d*(/[1-9]\d*)?$")
+    images_fps: str | None = Field(pattern=RATE.pattern)
     bits: int | None = Field(ge=8, le=16)
     layout: Layout
 
@@ -37,8 +39,10 @@ class FramesParams(Section):
     @classmethod
     def _as_text(cls, rate: Any) -> Any:
         """A rate written as a number, 30 or 29.97, is meant as the text would be."""
-        if type(rate) not in (int, float) or not math.isfinite(rate) or rate <= 0:
+        if rate is None or (isinstance(rate, str) and RATE.fullmatch(rate)):
             return rate
+        if isinstance(rate, (str, bool)) or not isinstance(rate, (int, float)) or not LEAST_FPS <= rate <= MOST_FPS:
+            raise ValueError(f'must be frames/s from {LEAST_FPS} to {MOST_FPS:,}, 30 or "30000/1001", or null')
         whole = Fraction(rate).limit_denominator(1001)
         return f"{whole.numerator}/{whole.denominator}" if whole.denominator > 1 else str(whole.numerator)
 

@@ -14,6 +14,7 @@ from pipeline.pose.backends.imported.labels import Clip, Labels, match_frames, m
 from pipeline.pose.people import Backend, People
 
 MOST_SCORE = 2.0  # networks' scores end a little above 1; above this, they are of another scale
+SUFFIXES = (".parquet", ".csv", ".h5", ".hdf5", ".slp", ".json", ".npy")
 LEGAL = (
     ".parquet (of this project), .csv or .h5 or project folder (DeepLabCut), .slp or .h5 (SLEAP), .json (COCO), "
     "a folder of .json (OpenPose), .npy (NumPy)"
