@@ -1,5 +1,6 @@
 """Everything that can be known to be wrong before a stage runs: names and references, files, and values of every section."""
 
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -98,7 +99,11 @@ def _files(tree: Mapping[str, Any]) -> Iterator[str]:
         for name, entry in _entries(tree, kind):
             for key in keys:
                 path = entry.get(key)
-                if not isinstance(path, str) or not path or Path(path).exists() or path.startswith(tuple(fetched)):
+                if not isinstance(path, str) or not path or path.startswith(tuple(fetched)):
+                    continue
+                if Path(path).exists():
+                    if not os.access(path, os.R_OK):
+                        yield f"{kind}.{name}.{key} is {path}, which may not be read: give yourself the permission (chmod u+rX)"
                     continue
                 if key == "labels" and path == entry.get("video"):
                     continue  # said of the video

@@ -1,5 +1,6 @@
 """motion-copy check on imported labels, networks that only see people, and names that look alike."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 
 from pipeline.check.choices import there_are
 from pipeline.check.entries import entry_faults
+from pipeline.command.check import _files
 from pipeline.command.labels import label_faults, people_faults
 
 CLIP = {"video": "v.mp4", "labels": "v.csv", "skeleton": "mouse", "pose": "imported", "refiner": "none", "select": "auto"}
@@ -86,3 +88,12 @@ def test_names_that_look_the_same_are_told_apart():
         "did you mean 'Zoe\\u0308', whose capitals or accents are written otherwise than in 'Zo\\xeb'?"
     )
     assert "did you mean 'Ana', whose capitals" in there_are(["Ana"], "ana")
+
+
+def test_a_file_that_may_not_be_read_is_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("v.mp4").touch()
+    tree = {"demo": [], "clips": {"m": {**CLIP, "pose": "blazepose", "labels": "v.mp4"}}}
+    assert list(_files(tree)) == []
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may read everything
+    assert next(_files(tree)) == "clips.m.video is v.mp4, which may not be read: give yourself the permission (chmod u+rX)"
