@@ -1,5 +1,6 @@
 """motion-copy check on imported labels, networks that only see people, and names that look alike."""
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ import pytest
 
 from pipeline.check.choices import there_are
 from pipeline.check.entries import entry_faults
-from pipeline.command.check import _files
+from pipeline.command.check import _files, _signing
 from pipeline.command.labels import label_faults, people_faults
 
 CLIP = {"video": "v.mp4", "labels": "v.csv", "skeleton": "mouse", "pose": "imported", "refiner": "none", "select": "auto"}
@@ -97,3 +98,45 @@ def test_a_file_that_may_not_be_read_is_named(tmp_path, monkeypatch):
     assert list(_files(tree)) == []
     monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may read everything
     assert next(_files(tree)) == "clips.m.video is v.mp4, which may not be read: give yourself the permission (chmod u+rX)"
+
+
+@pytest.fixture
+def signing(tmp_path, monkeypatch):
+    """A function: what check says of a target's consent, and of who signs."""
+    monkeypatch.chdir(tmp_path)
+    Path("data/consent").mkdir(parents=True)
+    Path("data/consent/ann.txt").write_bytes(b"\xef\xbb\xbfYes.")
+    Path("data/consent/ann.docx").write_bytes(b"PK\3\4\xff")
+    Path("elsewhere.txt").write_text("Yes.")
+    os.mkfifo("data/consent/pipe")
+
+    def faults(consent: Any, certificate: Any = None, key: Any = None) -> list[str]:
+        target = {"clip": "ann"} | ({"consent": consent} if consent is not None else {})
+        tree = {"targets": {"ann": target}, "sign": {"certificate": certificate, "key": key}}
+        Path("params.yaml").write_text(json.dumps(tree))
+        return list(_signing(Path("params.yaml"), tree))
+
+    return faults
+
+
+def test_consent_and_certificates_are_looked_at_before_hours_of_work(signing):
+    assert signing(None) == signing("data/consent/ann.txt") == []
+    for consent, words in (
+        ("data/consent/nobody.txt", "must be a readable text file with the person's consent: No such file or directory"),
+        ("data/consent/ann.docx", "must be text in UTF-8"),
+        ("data/consent/pipe", "found a named pipe"),
+        ("elsewhere.txt", "must be a file in data/consent, found 'elsewhere.txt'"),
+        (3, "must be a file in data/consent, found 3"),
+    ):
+        (line,) = signing(consent)
+        assert line.startswith("targets.ann.consent: ")
+        assert words in line
+    assert "must both be paths or both null" in signing(None, "c.pem")[0]
+    assert "c.pem must be readable for signing: No such file" in signing(None, "c.pem", "k.pem")[0]
+    assert "sign.key is 3" in signing(None, "c.pem", 3)[0]
+
+
+def test_no_key_is_made_by_looking(signing, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    assert signing(None) == []
+    assert not (tmp_path / "config").exists()
