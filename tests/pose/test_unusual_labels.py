@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from ruamel.yaml import YAML
 
 from pipeline.errors import InputError
 from pipeline.pose.backends.imported import load
@@ -172,3 +173,29 @@ def test_a_foreign_parquet_is_not_taken_for_one_of_a_stage(tmp_path):
 def test_missing_labels_say_what_lies_there(tmp_path):
     (tmp_path / "Labels.csv").write_text(TABLE)
     assert "labels.csv does not exist, but 'Labels.csv' lies there" in refused(tmp_path / "labels.csv")
+
+
+def test_the_door_needs_no_choice_where_one_animal_is_labelled(tmp_path, monkeypatch):
+    from pipeline.artifacts.frames import create_frames
+    from pipeline.artifacts.keypoints import read_keypoints
+    from pipeline.video.clock import Clock
+    from stages.estimate_poses import main
+
+    root = Path(__file__).parents[2]
+    points = np.array([[32, 20], [26, 22], [38, 22], [32, 44]], float)
+    np.save(tmp_path / "a.npy", np.repeat(points[None], 10, axis=0))
+    with create_frames(tmp_path / "a.zarr", Clock.regular("25", 10), (64, 64), {"images": None, "source": "a.mp4"}) as writer:
+        writer.append(np.zeros((10, 64, 64, 3), np.uint8))
+    tree = YAML(typ="safe", pure=True).load((root / "params.yaml").read_text())
+    names = ["snout", "left_ear", "right_ear", "tail_base"]
+    clip = {"video": "a.mp4", "labels": str(tmp_path / "a.npy"), "skeleton": "mouse", "pose": "imported", "refiner": "none"}
+    clip["joint_names"] = names
+    (tmp_path / "params.yaml").write_text(json.dumps({**tree, "clips": {"m": clip}}))
+    paths = {"frames": tmp_path / "a.zarr", "skeleton": root / "pipeline/skeletons/mouse.yaml", "out": tmp_path / "k.parquet"}
+    paths |= {"params": tmp_path / "params.yaml", "sheet": tmp_path / "sheet.png"}
+    options = [str(part) for name, path in paths.items() for part in (f"--{name}", path)]
+    monkeypatch.setattr("sys.argv", ["estimate_poses", "--clip", "m", *options])
+    main()
+    found = read_keypoints(tmp_path / "k.parquet")
+    assert found.selected == 0
+    np.testing.assert_allclose(found.track().points[5], points)
