@@ -7,8 +7,8 @@ from typing import Any
 from pipeline.errors import InputError
 from pipeline.params import read_value
 
-NEEDED_KEYS = ("video", "labels", "skeleton", "pose", "refiner", "select")
-OPTIONAL_KEYS = ("camera", "hands", "joint_map", "joint_names", "span")
+NEEDED_KEYS = ("video", "labels", "skeleton", "pose", "refiner")
+OPTIONAL_KEYS = ("select", "camera", "hands", "joint_map", "joint_names", "span")
 HANDS = ("mediapipe", "none")
 
 

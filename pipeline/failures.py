@@ -1,6 +1,7 @@
 """How a door fails: one line on stderr and an exit code; what nobody foresaw leaves its traceback in a file."""
 
 import contextlib
+import errno
 import os
 import sys
 import tempfile
@@ -13,6 +14,20 @@ from pipeline.interrupts import INTERRUPTED, NOTHING_KEPT, TOLD
 
 ERRORS = Path(".scratch/errors")
 LONGEST = 2000  # characters of a line; what is cut out lies in the middle, since the remedy stands at the end
+REMEDIES = {
+    errno.EACCES: "give yourself the permission (chmod u+rwX), or name another path",
+    errno.EPERM: "give yourself the permission (chmod u+rwX), or name another path",
+    errno.EROFS: "name a path on a disk that may be written to",
+    errno.ENOSPC: "make room (dvc gc -w) and run it again",
+    errno.EDQUOT: "make room within your quota (dvc gc -w) and run it again",
+    errno.EFBIG: "write to a disk, or under a limit (ulimit -f), that takes files of that size",
+    errno.ENAMETOOLONG: "shorten the name",
+    errno.ENOTDIR: "correct the path, a part of which is a file",
+    errno.EISDIR: "name a file, not a folder",
+    errno.ENOENT: "put it there, or correct the path",
+    errno.EMFILE: "let a process open more files (ulimit -n)",
+    errno.EIO: "look after the disk, and copy the file anew",
+}
 SHRINK = "give it more memory, or lower frames.max_height_px, crop.size_px or the batch in params.yaml"
 
 
@@ -57,7 +72,8 @@ def _told(error: BaseException) -> str:
     if isinstance(error, UnicodeError):
         return f"text must be UTF-8, found other bytes ({said}): save it as UTF-8. Traceback in {_kept(error)}"
     if isinstance(error, OSError) and error.strerror:
-        return f"{error.strerror}: {error.filename or 'while writing'}. {NOTHING_KEPT}"
+        remedy = REMEDIES.get(error.errno or 0)
+        return f"{error.strerror}: {error.filename or 'while writing'}{f': {remedy}' if remedy else ''}. {NOTHING_KEPT}"
     return f"internal error: {type(error).__name__}: {said or 'no message'}; details in {_kept(error)}"
 
 

@@ -1,8 +1,10 @@
 """Which names of clips, targets, pairs and other systems are legal: they become parts of file names, stages and commands."""
 
+import os
 import re
 import unicodedata
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from pipeline.errors import InputError
@@ -43,8 +45,30 @@ def named(kind: str) -> Callable[[str], str]:
 
 
 def natural_key(name: str) -> list[tuple[int, int, str]]:
-    """What sorts names in natural order: img2 before img10."""
-    return [(1, int(part), part) if part.isdigit() else (0, 0, part.lower()) for part in re.split(r"(\d+)", name)]
+    """What sorts names in natural order, img2 before img10; names that differ in capitals alone always in the same order."""
+    parts = [(1, int(part), part) if part.isdigit() else (0, 0, part.lower()) for part in re.split(r"(\d+)", name)]
+    return [*parts, (-1, 0, name)]
+
+
+def look_alike(name: str) -> str:
+    """What is the same for names that only differ in capitals, or in how their accents are encoded (one character, or two)."""
+    return unicodedata.normalize("NFC", name).casefold()
+
+
+def absence(path: str | os.PathLike[str]) -> str:
+    """Why nothing lies at a path, as the rest of a sentence that begins with it: a link without its file, a name that only looks alike."""
+    path = Path(path)
+    if path.is_symlink():
+        return f"is a link to {os.readlink(path)}, where nothing lies"
+    lacking = next((place for place in [*reversed(path.parents), path] if not place.exists()), path)
+    try:
+        others = sorted(os.listdir(lacking.parent)) if lacking.parent.is_dir() else []
+    except OSError:  # a folder that may not be looked into
+        others = []
+    near = next((other for other in others if look_alike(other) == look_alike(lacking.name)), None)
+    if near is None:
+        return "does not exist"
+    return f"does not exist, but {near!a} lies there, whose capitals or accents are written otherwise than in {lacking.name!a}"
 
 
 def pair_name(driver: str, target: str) -> str:

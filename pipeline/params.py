@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pydantic
-from ruamel.yaml.error import YAMLError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from pipeline.errors import InputError
 from pipeline.plan import parsed
@@ -87,8 +87,19 @@ def read_all(path: str | os.PathLike[str]) -> Any:
         raise InputError(f"{path} does not exist: run from the project's root, or name the file with --params.")
     try:
         return parsed(Path(path).read_text(encoding="utf-8"))
-    except (YAMLError, ValueError, RecursionError) as error:  # a date that is none is a ValueError, and bytes that are no text
-        raise InputError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not valid YAML: it must be text in UTF-8, found other bytes ({error}): save it as UTF-8.") from None
+    except (YAMLError, ValueError, RecursionError) as error:  # a date that is none is a ValueError
+        raise InputError(f"{path} is not valid YAML: {yaml_fault(error)}.") from None
+
+
+def yaml_fault(error: Exception) -> str:
+    """What is wrong with a YAML text, and where, in one line."""
+    mark = error.problem_mark if isinstance(error, MarkedYAMLError) else None
+    if not isinstance(error, MarkedYAMLError) or mark is None or not error.problem:
+        return " ".join(str(error).split()).rstrip(".")
+    hint = ", which is a tab: indent by spaces" if "'\\t'" in error.problem else ": correct it there"
+    return f"{' '.join(error.problem.split())} in line {mark.line + 1}, column {mark.column + 1}{hint}"
 
 
 def _lookup(tree: Any, key: str, path: str | os.PathLike[str]) -> Any:
@@ -144,7 +155,13 @@ def _explain(
     if missing or first["type"] == "extra_forbidden":
         finding = "is missing; needed" if missing else "is not a known key; legal"
         return f"{path}: {place} {finding} here: {', '.join(_owner(model, loc[:-1]).model_fields)}."
-    return f"{path}: {place} is {first['input']!r}: {first['msg'][0].lower()}{first['msg'][1:]}."
+    return f"{path}: {place} is {first['input']!r}: {said(first['msg'])}."
+
+
+def said(message: str) -> str:
+    """Pydantic's message as the rest of a sentence."""
+    message = message.removeprefix("Value error, ")
+    return message[0].lower() + message[1:]
 
 
 def _keys(loc: tuple[int | str, ...], values: Any, missing: bool) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from ruamel.yaml import YAML
 
 MISSING = "(missing)"
+MOST_VALUES = 1_000_000  # aliases make a text of a few lines as large as one likes
 PLACEHOLDER = re.compile(r"\$\{([^}]+)\}")
 
 
@@ -20,8 +21,28 @@ class Resolved(NamedTuple):
 
 @functools.lru_cache(maxsize=4)
 def parsed(text: str) -> Any:
-    """A YAML text as plain values, parsed once for all readers: nobody may change them."""
-    return YAML(typ="safe", pure=True).load(text)
+    """A YAML text as plain values, parsed once for all readers: nobody may change them.
+
+    ValueError for aliases that lead into themselves, or that make far more of the text than anybody can read.
+    """
+    tree = YAML(typ="safe", pure=True).load(text)
+    if "*" in text:
+        _weigh(tree, {})
+    return tree
+
+
+def _weigh(node: Any, known: dict[int, int | None]) -> int:
+    """How many values a node is when it is written out."""
+    if not isinstance(node, (Mapping, list)):
+        return 1
+    if id(node) not in known:
+        known[id(node)] = None
+        known[id(node)] = 1 + sum(_weigh(value, known) for value in (node.values() if isinstance(node, Mapping) else node))
+    weight = known[id(node)]
+    if weight is None or weight > MOST_VALUES:
+        what = "leads into itself" if weight is None else f"makes more than {MOST_VALUES:,} values"
+        raise ValueError(f"an alias (*) {what}: write out what is meant")
+    return weight
 
 
 def resolve_stage(address: str, plan: str, params: str) -> Resolved:

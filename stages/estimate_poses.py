@@ -5,9 +5,10 @@ from pathlib import Path
 from pipeline.artifacts.frames import open_frames
 from pipeline.artifacts.keypoints import write_keypoints
 from pipeline.body.skeleton import load_skeleton
+from pipeline.clips import read_clip
 from pipeline.door import door_parser, run_door, stage_clock
 from pipeline.names import named
-from pipeline.params import read_as, read_path, read_section, read_value
+from pipeline.params import read_as, read_path, read_section
 from pipeline.pose.camera import read_camera
 from pipeline.pose.estimate import PoseInputs, Sources, Subject, estimate_poses
 from pipeline.pose.naming import UNNAMED, read_hand_weights, read_naming
@@ -43,7 +44,7 @@ def main() -> None:
     sources = Sources(read_as(args.params, key, str), refiner, args.weights, args.refiner_weights, labels, naming, hands)
     name = args.redetect or args.clip
     key = f"clips.{name}.select"
-    select = "auto" if args.redetect else read_select(read_value(args.params, key), f"{args.params}: {key}")
+    select = "auto" if args.redetect else read_select(read_clip(args.params, args.clip).get("select", "auto"), f"{args.params}: {key}")
     # any clip may become a target: nothing crosses the border to the frames it would hold out
     split = None if args.redetect else read_section(args.params, "split", SplitParams)
     camera = "still" if args.redetect else read_camera(args.params, args.clip)

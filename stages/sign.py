@@ -4,13 +4,10 @@
 therefore the stage's param, and the folder of all consents its dependency, in which the file that is named must lie.
 """
 
-from pathlib import Path
-
 from pipeline.door import door_parser, run_door, stage_clock
-from pipeline.errors import InputError
 from pipeline.names import named
-from pipeline.params import read_section, read_value
-from pipeline.sign.sign import SignParams, identity_of, sign_video
+from pipeline.params import read_section
+from pipeline.sign.sign import SignParams, find_consent, identity_of, sign_video
 
 
 def main() -> None:
@@ -27,19 +24,9 @@ def main() -> None:
     parser.add_argument("--target", type=named("target"), required=True, metavar="NAME", help="the target in params")
     args = parser.parse_args()
     identity = identity_of(read_section(args.params, "sign", SignParams))
-    consent = _consent(args.params, args.target, args.consents)
+    consent = find_consent(args.params, args.target, args.consents)
     with stage_clock(args.time):
         sign_video(args.unsigned, args.sidecar, args.out, consent, identity)
-
-
-def _consent(params: Path, target: str, folder: Path) -> Path | None:
-    """The target's consent file, if its params name one; InputError where DVC would not see it change."""
-    said = read_value(params, f"targets.{target}").get("consent")
-    if said is None:
-        return None
-    if not isinstance(said, str) or not Path(said).resolve().is_relative_to(folder.resolve()):
-        raise InputError(f"{params}: targets.{target}.consent must be a file in {folder}, found {said!r}. Move it there, or leave it out.")
-    return Path(said)
 
 
 if __name__ == "__main__":

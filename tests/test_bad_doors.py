@@ -289,7 +289,8 @@ def test_a_damaged_input_is_named(stage, option, damage, project, capsys):
 
 TEXTS = {
     "missing": None, "empty": "", "a list": "[1, 2]", "a word": "x", "open": "a: [", "bytes": b"\xff\xfe\x00a", "deep": "[" * 400,
-    "a date that is none": "a: 2020-13-45", "no section": "{}",
+    "a date that is none": "a: 2020-13-45", "no section": "{}", "itself": "a: &a [*a]", "two bytes a letter": "a: 1".encode("utf-16"),
+    "a tab": "a:\n\tb: 1", "a key twice": "a: 1\na: 2", "two documents": "a: 1\n---\na: 2\n",
 }  # fmt: skip
 
 

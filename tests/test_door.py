@@ -13,6 +13,7 @@ import pytest
 from pipeline import failures
 from pipeline.door import door_parser, stage_clock
 from pipeline.errors import InputError
+from pipeline.interrupts import NOTHING_KEPT
 
 ROOT = Path(__file__).resolve().parent.parent
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -46,19 +47,20 @@ def test_a_full_disk_is_one_line(tmp_path):
         pytest.skip("no /dev/full here")
     done = run(tmp_path, "Path('/dev/full').write_bytes(b'x')")
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "error: No space left on device: while writing. Nothing half-written was kept.\n"
+    assert done.stderr == f"error: No space left on device: while writing: make room (dvc gc -w) and run it again. {NOTHING_KEPT}\n"
 
 
 def test_a_file_size_limit_is_one_line(tmp_path):
     done = run(tmp_path, "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\nPath('big').write_bytes(bytes(5000))")
     assert done.returncode == 1
-    assert done.stderr == "error: File too large: while writing. Nothing half-written was kept.\n"
+    remedy = "write to a disk, or under a limit (ulimit -f), that takes files of that size"
+    assert done.stderr == f"error: File too large: while writing: {remedy}. {NOTHING_KEPT}\n"
 
 
 def test_an_error_of_the_system_names_its_file(tmp_path):
     done = run(tmp_path, "Path('absent/file').write_text('x')")
     assert done.returncode == 1
-    assert done.stderr == "error: No such file or directory: absent/file. Nothing half-written was kept.\n"
+    assert done.stderr == f"error: No such file or directory: absent/file: put it there, or correct the path. {NOTHING_KEPT}\n"
 
 
 def test_a_defect_is_one_line_and_keeps_its_traceback_in_a_file(tmp_path):
@@ -94,7 +96,11 @@ class OutOfMemoryError(RuntimeError):
         (FloatingPointError("loss gw is nan at step 3"), 1, "numbers must stay finite: loss gw is nan at step 3"),
         (RecursionError("too deep"), 1, "nested too deeply to be read (too deep): export it again"),
         (UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte"), 1, "text must be UTF-8, found other bytes"),
-        (FileNotFoundError(2, "No such file", "a\nb"), 1, "No such file: a b. Nothing half-written was kept."),
+        (FileNotFoundError(2, "No such file", "a\nb"), 1, f"No such file: a b: put it there, or correct the path. {NOTHING_KEPT}"),
+        (PermissionError(13, "Permission denied", "a"), 1, "Permission denied: a: give yourself the permission (chmod u+rwX), or name"),
+        (OSError(30, "Read-only file system", "a"), 1, "Read-only file system: a: name a path on a disk that may be written to."),
+        (OSError(5, "Input/output error", "a"), 1, "Input/output error: a: look after the disk, and copy the file anew."),
+        (OSError(71, "Protocol error", "a"), 1, f"Protocol error: a. {NOTHING_KEPT}"),
         (OSError("cut"), 1, "internal error: OSError: cut; details in"),
         (InputError("a \x1b[31mred\r\nname"), 1, "a \\x1b[31mred name"),
     ],

@@ -211,7 +211,7 @@ def test_a_path_that_a_door_reads_of_params_is_among_its_deps():
 def test_what_a_door_reads_is_found():
     command = " ".join(STAGES["estimate_poses"]["cmd"].split())
     assert reads_of("stages/estimate_poses.py", "main", command) == {
-        "pose", "clips.*.pose", "clips.*.refiner", "clips.*", "clips.*.labels", "clips.*.select", "split",
+        "pose", "clips.*.pose", "clips.*.refiner", "clips.*", "clips.*.labels", "split",
     }  # fmt: skip
     command = " ".join(STAGES["redetect_poses"]["cmd"].split())
     assert reads_of("stages/estimate_poses.py", "main", command) == {"pose", "pairs.*.redetect"}

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SOURCES = sorted(p.relative_to(ROOT).as_posix() for folder in ("pipeline", "stages") for p in (ROOT / folder).rglob("*.py"))
 FLOOR = ["timeline", "video", "picture", "body", "training"]  # each imports those before it only
 NOT_ROOMS = {"networks", "artifacts", "skeletons", *FLOOR}
-LOOSE = {"__init__", "disk", "errors", "failures", "interrupts", "names", "params", "clips", "door", "progress"}
+LOOSE = {"__init__", "disk", "errors", "failures", "installed", "interrupts", "names", "params", "clips", "door", "progress"}
 LOOSE |= {"closure", "imports", "plan", "record", "leash", "members"}
 FIRST = "stages/__init__.py"  # runs before a door imports anything: the one place where an import does something
 COMMAND = "command"  # asks every room for its params
@@ -160,7 +160,7 @@ def test_imports_are_absolute_and_packages_are_empty(path):
     assert not [n for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and n.level]
     adapter = re.search(r"/(backends|refiners)/\w+/__init__\.py$", path)
     if path == FIRST:
-        first = ["from pipeline import interrupts", "interrupts.hold()"]
+        first = ["from pipeline import installed, interrupts", "interrupts.hold()", "installed.require()"]
         assert [ast.unparse(n) for n in tree.body[1:]] == [*first, "from pipeline import leash, record", "leash.hold()", "record.begin()"]
     elif path.endswith("__init__.py") and not adapter:
         assert not tree.body

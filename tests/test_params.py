@@ -220,6 +220,38 @@ def test_what_is_no_yaml_is_refused(text, tmp_path):
         read_value(tmp_path / "p.yaml", "a")
 
 
+BOMB = "b0: &b0 [x]\n" + "".join(f"b{i}: &b{i} [{', '.join([f'*b{i - 1}'] * 10)}]\n" for i in range(1, 12))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (BOMB, r"an alias \(\*\) makes more than 1,000,000 values: write out what is meant\."),
+        ("a: &a {b: *a}", r"an alias \(\*\) leads into itself: write out what is meant\."),
+        ("a:\n\tb: 1", r"in line 2, column 1, which is a tab: indent by spaces\."),
+        ("a: 1\nb: 2\na: 3", r'found duplicate key "a" with value "3" \(original value: "1"\) in line 3, column 1: correct it there\.'),
+        ("a: 1\n<<<<<<< HEAD\nb: 2", r"could not find expected ':' in line 3, column 1: correct it there\."),
+    ],
+)
+def test_the_line_says_what_is_wrong_where(text, message, tmp_path):
+    (tmp_path / "p.yaml").write_text(text)
+    with pytest.raises(InputError, match=rf"p\.yaml is not valid YAML: .*{message}$"):
+        read_value(tmp_path / "p.yaml", "a")
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "latin-1"])
+def test_other_text_than_utf_8_is_to_be_saved_anew(encoding, tmp_path):
+    (tmp_path / "p.yaml").write_bytes("a: é".encode(encoding))
+    with pytest.raises(InputError, match=r"p\.yaml is not valid YAML: it must be text in UTF-8, .*: save it as UTF-8\.$"):
+        read_value(tmp_path / "p.yaml", "a")
+
+
+def test_aliases_that_are_meant_are_read(tmp_path):
+    (tmp_path / "p.yaml").write_text("a: &a {x: [1, 2]}\nb: [*a, *a]\nc: {<<: *a, y: 1}")
+    assert read_value(tmp_path / "p.yaml", "b") == [{"x": [1, 2]}] * 2
+    assert read_value(tmp_path / "p.yaml", "c") == {"x": [1, 2], "y": 1}
+
+
 @pytest.mark.parametrize(("written", "means"), [(30, "30"), (25.0, "25"), (29.97, "2997/100"), ("30000/1001", "30000/1001"), (None, None)])
 def test_a_rate_may_be_a_number(written, means):
     assert FramesParams(max_height_px=None, images_fps=written, bits=None, layout="video").images_fps == means
@@ -227,5 +259,5 @@ def test_a_rate_may_be_a_number(written, means):
 
 @pytest.mark.parametrize("written", [0, -5, 0.0, True, math.nan, math.inf, "0", "0/0", "30/0", "fast", [30]])
 def test_a_rate_is_above_0(written):
-    with pytest.raises(ValidationError, match="images_fps"):
+    with pytest.raises(ValidationError, match=r'images_fps\n.*must be frames/s from 0\.01 to 1,000,000, 30 or "30000/1001", or null'):
         FramesParams(max_height_px=None, images_fps=written, bits=None, layout="video")

@@ -70,6 +70,14 @@ def test_garbage_waits_while_a_door_imports_and_nobody_elses_does(started, colle
     assert done.stdout == f"{collected}\n"
 
 
+def test_a_python_without_the_packages_is_told_in_one_line():
+    """As where dvc is called by its path: `python` in a stage's command is then the system's."""
+    done = subprocess.run([sys.executable, "-S", "-m", "stages.check_names"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"error: {sys.executable} has not the packages of this project, ruamel is missing: activate")
+    assert done.stderr.count("\n") == 1
+
+
 def test_a_door_that_begins_collects_garbage():
     seen = []
     gc.disable()

@@ -146,12 +146,18 @@ def read_keypoints(path: str | os.PathLike[str], kind: str = "keypoints") -> Key
 
 
 def _from_table(table: pa.Table, attributes: dict[str, Any], path: str | os.PathLike[str], remedy: str) -> Keypoints:
-    skeleton = Skeleton.from_json(json.dumps(attributes.pop("skeleton")))
+    try:
+        skeleton = Skeleton.from_json(json.dumps(attributes.pop("skeleton")))
+    except InputError as error:  # which knows no file
+        raise ValueError(str(error).rstrip(".")) from error
     t, p, j = attributes.pop("shape")
     if table.num_rows != t * p * j:
         raise InputError(f"{path} has {table.num_rows} rows, its attributes say {t} × {p} × {j}. {remedy}")
+    _require_order(table, (t, p, j), skeleton)
     column = {name: table.column(name).combine_chunks() for name in ("x", "y", "score", "origin")}
     xy = np.stack([column["x"].to_numpy(zero_copy_only=False), column["y"].to_numpy(zero_copy_only=False)], axis=-1)
+    if np.isinf(xy).any() or (np.isnan(xy[:, 0]) != np.isnan(xy[:, 1])).any():
+        raise ValueError("a joint must have two finite coordinates or none, found others")
     origin = column["origin"]
     lookup = np.array([ORIGINS.index(name) for name in origin.dictionary.to_pylist()], np.uint8)
     codes = lookup[np.asarray(origin.indices)]
@@ -178,6 +184,20 @@ def _from_table(table: pa.Table, attributes: dict[str, Any], path: str | os.Path
         attributes=attributes,
         camera=camera,
     )
+
+
+def _require_order(table: pa.Table, shape: tuple[int, int, int], skeleton: Skeleton) -> None:
+    """ValueError unless the rows go through frames, people and joints as they are written: another program may have sorted them."""
+    for axis, name in enumerate(("frame", "person", "joint")):
+        column, count = table.column(name).combine_chunks(), shape[axis]
+        if name == "joint":
+            place = {joint: i for i, joint in enumerate(skeleton.joints)}
+            found = np.array([place.get(joint, -1) for joint in column.dictionary.to_pylist()])[np.asarray(column.indices)]
+        else:
+            found = column.to_numpy(zero_copy_only=False)
+        wanted = np.broadcast_to(np.arange(count).reshape([count if i == axis else 1 for i in range(3)]), shape).reshape(-1)
+        if not np.array_equal(found, wanted):
+            raise ValueError(f"its rows must be sorted by frame, person and joint, all of each there, found another {name} in between")
 
 
 def _cleaned(kp: Keypoints) -> Keypoints:

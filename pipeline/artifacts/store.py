@@ -48,10 +48,10 @@ def publish(path: str | os.PathLike[str], kind: str | None = None) -> Iterator[P
 
 @contextlib.contextmanager
 def readable(path: str | os.PathLike[str], what: str, remedy: str) -> Iterator[None]:
-    """Turn whatever a damaged or foreign file makes its reader raise into InputError."""
+    """Turn whatever a damaged or foreign file makes its reader raise into InputError; what may not be read is not damaged."""
     try:
         yield
-    except (InputError, MemoryError):
+    except (InputError, MemoryError, PermissionError):
         raise
     except Exception as error:  # Zarr, Parquet, JSON and safetensors each raise many kinds, and a lost key a KeyError
         raise InputError(f"{path} is not a readable {what}: {_said(error)}. {remedy}") from error
@@ -155,6 +155,8 @@ class ArrayReader:
                 raise IndexError(f"frame {key} of {len(self)}")
         try:
             return np.asarray(self._array[key])
+        except PermissionError:
+            raise
         except Exception as error:  # zarr, numcodecs and the OS each raise their own kinds for a damaged chunk
             raise InputError(f"{self._path} is damaged at frames {key}: {error}. {self._remedy}") from error
 

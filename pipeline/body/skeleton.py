@@ -4,24 +4,31 @@ import json
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from pipeline.errors import InputError
 
 REGION_KINDS = ("face", "hand", "foot")
+Name = Annotated[str, Field(min_length=1, max_length=80)]
+Level = Annotated[int, Field(ge=0, le=255)]
+Pair = tuple[Name, Name]
+STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 
 
 @dataclass(frozen=True)
 class Limb:
     """A limb from parent to child joint; colour is RGB 0..255, width relative to a body limb, drawn says whether pose maps show it."""
 
-    parent: str
-    child: str
-    colour: tuple[int, int, int]
-    width: float
+    __pydantic_config__ = STRICT
+
+    parent: Name
+    child: Name
+    colour: tuple[Level, Level, Level]
+    width: Annotated[float, Field(gt=0, le=100)]
     drawn: bool
 
 
@@ -29,24 +36,28 @@ class Limb:
 class Region:
     """A body part that gets its own local generator: its joints, and the limb (base → tip) beyond whose tip it lies."""
 
-    name: str
+    __pydantic_config__ = STRICT
+
+    name: Annotated[str, Field(pattern=r"^\w[\w-]{0,79}$")]
     kind: str
-    joints: tuple[str, ...]
-    limb: tuple[str, str] | None
+    joints: tuple[Name, ...]
+    limb: Pair | None
 
 
 @dataclass(frozen=True)
 class Skeleton:
     """Joints in table order; limbs form one tree over all of them, rooted at `root` and listed parents first."""
 
-    name: str
-    joints: tuple[str, ...]
-    root: str
+    __pydantic_config__ = STRICT
+
+    name: Name
+    joints: tuple[Name, ...]
+    root: Name
     limbs: tuple[Limb, ...]
-    mirror: tuple[tuple[str, str], ...]
-    roles: dict[str, tuple[str, ...]]
+    mirror: tuple[Pair, ...]
+    roles: dict[str, tuple[Name, ...]]
     regions: tuple[Region, ...]
-    face_vectors: tuple[tuple[str, str], ...]
+    face_vectors: tuple[Pair, ...]
 
     def index(self, joint: str) -> int:
         """Position of a joint by name; InputError names the legal ones."""
@@ -107,37 +118,27 @@ def load_skeleton(path: str | os.PathLike[str]) -> Skeleton:
         raise InputError(f"{path} does not exist: name a skeleton of pipeline/skeletons, or add its file there.")
     try:
         tree = YAML(typ="safe", pure=True).load(Path(path).read_text(encoding="utf-8"))
-    except (YAMLError, UnicodeDecodeError) as error:
+    except (YAMLError, ValueError, RecursionError) as error:  # bytes that are no text, and dates that are none, are ValueErrors
         raise InputError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
     return _build(tree, str(path))
 
 
 def _build(tree: Any, where: str) -> Skeleton:
-    try:
-        skeleton = Skeleton(
-            name=tree["name"],
-            joints=tuple(tree["joints"]),
-            root=tree["root"],
-            limbs=tuple(_limb(limb) for limb in tree["limbs"]),
-            mirror=tuple((left, right) for left, right in tree["mirror"]),
-            roles={role: tuple(joints) for role, joints in tree["roles"].items()},
-            regions=tuple(_region(region) for region in tree["regions"]),
-            face_vectors=tuple((start, end) for start, end in tree["face_vectors"]),
-        )
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{where} is not a skeleton: {error!r}; see pipeline/skeletons/human.yaml for the keys.") from None
+    try:  # as JSON, whose arrays may become tuples
+        skeleton = TypeAdapter(Skeleton).validate_json(json.dumps(tree))
+    except (TypeError, ValueError, RecursionError) as error:
+        what = _fault(error) if isinstance(error, ValidationError) else " ".join(str(error).split())
+        raise InputError(f"{where} is not a skeleton: {what}; see pipeline/skeletons/human.yaml for the keys.") from None
     _check(skeleton, where)
     return skeleton
 
 
-def _limb(limb: dict[str, Any]) -> Limb:
-    r, g, b = limb["colour"]
-    return Limb(limb["parent"], limb["child"], (int(r), int(g), int(b)), float(limb["width"]), bool(limb["drawn"]))
-
-
-def _region(region: dict[str, Any]) -> Region:
-    limb = region["limb"]
-    return Region(region["name"], region["kind"], tuple(region["joints"]), None if limb is None else (limb[0], limb[1]))
+def _fault(error: ValidationError) -> str:
+    """The first fault, its place first."""
+    first = error.errors()[0]
+    place = ".".join(map(str, first["loc"])) or "the file"
+    said = first["msg"][0].lower() + first["msg"][1:]
+    return f"{place}: {said}" if first["type"] == "missing" else f"{place} is {first['input']!r}: {said}"
 
 
 def _check(skeleton: Skeleton, where: str) -> None:

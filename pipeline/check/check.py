@@ -23,7 +23,8 @@ def faults_of(params: str | os.PathLike[str]) -> list[str]:
     """Complaints about a params file, one line each, [] when all is well; InputError when it cannot be read."""
     tree = read_all(params)
     if not isinstance(tree, Mapping):
-        raise InputError(f"{params} must be a mapping of sections, found {type(tree).__name__}.")
+        found = "nothing" if tree is None else f"a {type(tree).__name__}"
+        raise InputError(f"{params} must be a mapping of sections, found {found}: bring back an earlier one (git checkout {params}).")
     return entry_faults(tree, _as_written(params)) + choice_faults(tree)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.clips import HANDS
+from pipeline.names import look_alike
 
 PIPELINE = Path(__file__).resolve().parent.parent
 OF_ENTRIES = ("clips", "targets", "footage", "pairs")  # sections of named entries, each of which chooses for itself
@@ -60,6 +61,9 @@ def value_faults(key: str, found: Any, legal: Collection[str]) -> list[str]:
 
 def there_are(legal: Collection[str], found: Any) -> str:
     """The legal names, or `none`, and after a near miss `; did you mean x?`."""
+    alike = next((name for name in legal if name != found and look_alike(name) == look_alike(str(found))), None)
+    if alike is not None:
+        return f"{', '.join(legal)}; did you mean {alike!a}, whose capitals or accents are written otherwise than in {str(found)!a}?"
     near = difflib.get_close_matches(str(found), list(legal), 1)
     return (", ".join(legal) or "none") + (f"; did you mean {near[0]}?" if near else "")
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Any
+from unicodedata import normalize
 
 from pipeline.check.choices import choices, there_are, value_faults
 from pipeline.check.footage import Entries, footage_faults
@@ -50,6 +51,10 @@ def entry_faults(tree: Mapping[Any, Any], written: Mapping[Any, str]) -> list[st
 
 def _names(kind: str, section: Mapping[Any, Any], written: Mapping[Any, str]) -> list[str]:
     faults = []
+    composed: dict[str, str] = {}
+    for name in section:
+        if isinstance(name, str) and (twin := composed.setdefault(normalize("NFC", name), name)) != name:
+            faults.append(f"{kind}: the names {twin!a} and {name!a} look the same: rename one")
     for name, entry in section.items():
         fault = name_fault(name, LONGEST_PAIR if kind == "pairs" else LONGEST_BYTES)
         if fault:

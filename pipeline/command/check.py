@@ -1,5 +1,6 @@
 """Everything that can be known to be wrong before a stage runs: names and references, files, and values of every section."""
 
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -7,16 +8,20 @@ from typing import Any
 from pipeline.check.check import faults_of
 from pipeline.check.choices import there_are
 from pipeline.check.entries import DICTS
+from pipeline.command.labels import label_faults, people_faults
 from pipeline.command.sections import CAST, REFERENCE, SECTIONS
 from pipeline.errors import InputError
 from pipeline.evaluation.external import ExternalParams
 from pipeline.frames.extract import read_span
-from pipeline.names import name_fault
+from pipeline.names import absence, name_fault
 from pipeline.params import read_all, read_section
 from pipeline.pose.camera import read_camera
 from pipeline.pose.naming import read_naming
 from pipeline.pose.select import read_select
+from pipeline.sign.manifest import read_consent
+from pipeline.sign.sign import SignParams, find_consent, identity_of
 
+CONSENTS = "data/consent"  # as dvc.yaml has it
 FETCHED = "data/demo"  # what a stage brings need not be there yet
 
 
@@ -27,8 +32,9 @@ def everything_wrong(params: Path) -> list[str]:
     except InputError as error:
         return [_bare(error, params)]
     tree = read_all(params)
-    faults += [*_sections(tree), *_values(params, tree), *_clips(params, tree), *_files(tree)]
-    return list(dict.fromkeys(faults))
+    faults += [*_sections(tree), *_values(params, tree), *_clips(params, tree), *_files(tree), *_signing(params, tree)]
+    faults += [*label_faults(tree), *people_faults(tree)]
+    return list({fault.split("; legal", 1)[0]: fault for fault in reversed(faults)}.values())[::-1]
 
 
 def summary(params: Path) -> str:
@@ -96,12 +102,33 @@ def _files(tree: Mapping[str, Any]) -> Iterator[str]:
         for name, entry in _entries(tree, kind):
             for key in keys:
                 path = entry.get(key)
-                if not isinstance(path, str) or not path or Path(path).exists() or path.startswith(tuple(fetched)):
+                if not isinstance(path, str) or not path or path.startswith(tuple(fetched)):
+                    continue
+                if Path(path).exists():
+                    if not os.access(path, os.R_OK):
+                        yield f"{kind}.{name}.{key} is {path}, which may not be read: give yourself the permission (chmod u+rX)"
                     continue
                 if key == "labels" and path == entry.get("video"):
                     continue  # said of the video
                 remedy = "list its asset in demo" if path.startswith(f"{FETCHED}/") else "put the file there, or correct the path"
-                yield f"{kind}.{name}.{key} is {path}, which does not exist: {remedy}"
+                yield f"{kind}.{name}.{key} is {path}, which {absence(path)}: {remedy}"
+
+
+def _signing(params: Path, tree: Mapping[str, Any]) -> Iterator[str]:
+    """What the last stage reads of the user's: consents, and the certificate and key of whoever signs; none is made here."""
+    for name, entry in _entries(tree, "targets"):
+        try:
+            consent = find_consent(params, name, Path(CONSENTS)) if entry.get("consent") is not None else None
+            if consent is not None:
+                read_consent(consent)
+        except InputError as error:
+            yield f"targets.{name}.consent: {_bare(error, params)}"
+    try:
+        wanted = read_section(params, "sign", SignParams)
+        if wanted.certificate is not None or wanted.key is not None:
+            identity_of(wanted)
+    except InputError as error:
+        yield _bare(error, params)
 
 
 def _entries(tree: Mapping[str, Any], kind: str) -> list[tuple[str, Mapping[str, Any]]]:

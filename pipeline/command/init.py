@@ -5,12 +5,13 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 
 from pipeline.check.entries import DICTS
 from pipeline.command.editing import with_empty_list, with_entries, without_entries
 from pipeline.disk import replace_text
 from pipeline.errors import InputError
-from pipeline.names import LONGEST_BYTES, name_fault, pair_name
+from pipeline.names import LONGEST_BYTES, look_alike, name_fault, pair_name
 from pipeline.params import read_all
 from pipeline.plan import parsed
 from pipeline.video.reading import probe
@@ -53,13 +54,14 @@ def add_videos(project: Path, target: Path, drivers: list[Path]) -> list[str]:
     if not whole:
         raise InputError(f"{path} could not be edited without changing more than wanted: add the entries by hand, see the comments there.")
     if text != before:
-        replace_text(path, text, path.stat().st_mode)
+        ends = "\r\n" if b"\r\n" in path.read_bytes() else "\n"  # as the file has them
+        replace_text(path, text.replace("\n", ends), path.stat().st_mode)
     return _said(gone, new, names[target], names[drivers[0]])
 
 
 def legal_name(stem: str) -> str:
     """A legal name from the name of a file: what is not legal becomes _."""
-    name = "".join(c if not name_fault(f"a{c}") else "_" for c in stem)
+    name = "".join(c if not name_fault(f"a{c}") else "_" for c in normalize("NFC", stem))
     name = re.sub(r"_+", "_", name).strip("_-")
     while name and name_fault(name[0]):
         name = name[1:]
@@ -72,13 +74,13 @@ def _names(project: Path, videos: list[Path], kept: Kept) -> dict[Path, str]:
     """A clip's name for every video: the one that it has already, or a new one."""
     clips = {name: clip for name, clip in kept["clips"].items() if isinstance(clip, Mapping)}
     known = {Path(os.path.abspath(project / str(clip.get("video")))): name for name, clip in clips.items()}
-    taken = {str(name) for entries in kept.values() for name in entries}
+    taken = {look_alike(str(name)) for entries in kept.values() for name in entries}
     names: dict[Path, str] = {}
     for video in videos:
         stem = legal_name(video.name if video.is_dir() else video.stem)
-        name = next(name for name in (stem, *(f"{stem}_{i}" for i in range(2, 9999))) if name not in taken)
+        name = next(name for name in (stem, *(f"{stem}_{i}" for i in range(2, 9999))) if look_alike(name) not in taken)
         names[video] = known.get(video, name)
-        taken.add(names[video])
+        taken.add(look_alike(names[video]))
     return names
 
 

@@ -1,7 +1,7 @@
 """Video file or folder of images → frames, in full pixels and with exact timestamps (§4.1.2)."""
 
-import math
 import os
+import re
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from pipeline.errors import InputError, warn
 from pipeline.params import Section, read_value
 from pipeline.progress import Progress
 from pipeline.video.clock import NO_TIME, Clock
+from pipeline.video.lossless import MOST_PX
 from pipeline.video.pictures import image_files
 from pipeline.video.reading import Span, VideoInfo, probe, read_frames
 from pipeline.video.sound import extract_sound
@@ -22,13 +23,15 @@ from pipeline.video.sound import extract_sound
 # How much of natural video's bytes is kept, at most; a clip whose length is not declared is taken for a minute's.
 STORED_SHARE: dict[Layout, float] = {"video": 0.3, "zstd": 0.6}
 UNDECLARED_FRAMES = 1800
+RATE = re.compile(r"^[1-9]\d*(/[1-9]\d*)?$", re.ASCII)
+LEAST_FPS, MOST_FPS = 0.01, 1_000_000
 
 
 class FramesParams(Section):
     """Section `frames` of params.yaml."""
 
     max_height_px: int | None = Field(ge=16)
-    images_fps: str | None = Field(pattern=r"^[1-9]\d*(/[1-9]\d*)?$")
+    images_fps: str | None = Field(pattern=RATE.pattern)
     bits: int | None = Field(ge=8, le=16)
     layout: Layout
 
@@ -36,8 +39,10 @@ class FramesParams(Section):
     @classmethod
     def _as_text(cls, rate: Any) -> Any:
         """A rate written as a number, 30 or 29.97, is meant as the text would be."""
-        if type(rate) not in (int, float) or not math.isfinite(rate) or rate <= 0:
+        if rate is None or (isinstance(rate, str) and RATE.fullmatch(rate)):
             return rate
+        if isinstance(rate, (str, bool)) or not isinstance(rate, (int, float)) or not LEAST_FPS <= rate <= MOST_FPS:
+            raise ValueError(f'must be frames/s from {LEAST_FPS} to {MOST_FPS:,}, 30 or "30000/1001", or null')
         whole = Fraction(rate).limit_denominator(1001)
         return f"{whole.numerator}/{whole.denominator}" if whole.denominator > 1 else str(whole.numerator)
 
@@ -66,10 +71,16 @@ def extract_frames(video: Path, out: Path, params: FramesParams, span: Span | No
     the span, and before anything is written when the disk is too full.
     """
     info = probe(video, params.images_fps)
-    expected = span[1] - span[0] + 1 if span else info.frames or UNDECLARED_FRAMES
+    declared = info.frames or UNDECLARED_FRAMES
+    expected = min(span[1] - span[0] + 1, declared) if span else declared
     height, width = info.size_hw
     if params.max_height_px is not None and height > params.max_height_px:
         height, width = params.max_height_px, max(1, round(width * params.max_height_px / height))
+    if params.layout == "video" and max(height, width) > MOST_PX:
+        raise InputError(
+            f"{video} has frames of {width}x{height} px, frames.layout video takes {MOST_PX} px a side at most: "
+            "set frames.max_height_px to less, or frames.layout to zstd, in params.yaml."
+        )
     require_free_bytes(out, int(expected * height * width * 3 * STORED_SHARE[params.layout]))
     facts: dict[str, object] = {"source": video.name, "codec": info.codec, "pixel_format": info.pixel_format, "audio": info.audio}
     if images := image_files(video):

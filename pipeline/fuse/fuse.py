@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from pipeline.artifacts.agree import require_one_motion, require_same_clip, require_same_length
 from pipeline.artifacts.foregrounds import Foregrounds
@@ -40,6 +40,13 @@ class FuseParams(Section):
     preset: Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow"]
     mark: str = Field(min_length=1, max_length=80, pattern=r"^[ -~]+$")
     fps_without_time: float = Field(gt=0, le=240)
+
+    @field_validator("mark", mode="before")
+    @classmethod
+    def _printable(cls, mark: Any) -> Any:
+        if isinstance(mark, str) and not (mark.isascii() and mark.isprintable()):
+            raise ValueError("must be printable ASCII, or none")
+        return mark
 
     @property
     def polishes(self) -> bool:

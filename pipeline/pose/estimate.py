@@ -117,6 +117,7 @@ def estimate_poses(inputs: PoseInputs, params: PoseParams, subject: Subject) -> 
             own, points = in_view(camera, own), in_view(camera, points)
             origin[lost] = DROPPED
         repaired = repair_track(own, own_score, own_seen_as, frames.clock, skeleton, subject.split, params)
+        _look_what_is_left(subject.clip, repaired[0], own_score, gates, params.min_score)
         points[:, selected], score[:, selected], origin[:, selected] = repaired
         if camera is not None:  # nothing is filled in where nobody knows where the camera looks
             points[~camera.trusted, selected] = np.nan
@@ -140,6 +141,18 @@ def estimate_poses(inputs: PoseInputs, params: PoseParams, subject: Subject) -> 
         attributes=facts,
         camera=camera,
     )
+
+
+def _look_what_is_left(clip: str, points: np.ndarray, score: np.ndarray, gates: Gates, min_score: float) -> None:
+    """InputError when no joint (t j 2) of the person is kept, of all those seen with a score (t j); a line when too few frames have any."""
+    kept = int(np.isfinite(points[..., 0]).any(axis=1).sum())
+    if gates.empty_allowed or kept >= gates.min_present_fraction * len(points) > 0:
+        return
+    found = f"found joints that are sure enough in {kept} of {len(points)} frames, the surest of score {score.max(initial=0.0):.2g}"
+    line = f"clip {clip} must show the person by joints of a score of at least {min_score:g}, {found}; correct the scores, or lower"
+    if not kept:
+        raise InputError(f"{line} pose.min_score")
+    warn(f"{line} pose.min_score")
 
 
 def _say_outside(outside: np.ndarray, sure: np.ndarray, backend: str) -> None:

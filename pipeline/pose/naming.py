@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from pipeline.clips import read_clip, read_hands
 from pipeline.errors import InputError
-from pipeline.params import Section
+from pipeline.params import Section, said
 
 
 class Naming(Section):
@@ -28,7 +28,7 @@ def read_naming(params: str | os.PathLike[str], clip: str) -> Naming:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
-        raise InputError(f"{params}: clips.{clip}.{where} is {first['input']!r}: {first['msg'][0].lower()}{first['msg'][1:]}.") from None
+        raise InputError(f"{params}: clips.{clip}.{where} is {first['input']!r}: {said(first['msg'])}.") from None
 
 
 def read_hand_weights(params: str | os.PathLike[str], clip: str, weights: Path | None) -> Path | None:

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPublicKeyTypes, PrivateKeyTypes
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from pipeline.errors import InputError
+from pipeline.errors import InputError, require_plain
 
 KEY, CHAIN = "key.pem", "certificate.pem"
 # Long, since no authority of time says when a video was signed: it reads as valid for as long as the certificate lasts.
@@ -73,6 +73,7 @@ def read_identity(chain: Path, key: Path, remedy: str) -> Identity:
 
 
 def _read(path: Path, remedy: str) -> bytes:
+    require_plain(path)
     try:
         return path.read_bytes()
     except OSError as error:

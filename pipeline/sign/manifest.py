@@ -14,7 +14,7 @@ from typing import Any
 
 from pipeline.artifacts.store import readable
 from pipeline.disk import digest_file
-from pipeline.errors import InputError
+from pipeline.errors import InputError, require_plain
 
 SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
 GENERATOR = "Motion Copy"
@@ -55,8 +55,9 @@ def manifest(title: str, sidecar: Path, video: Path, consent: str | None) -> dic
 def read_consent(path: Path) -> str:
     """The words of a consent file: UTF-8, not empty, at most CONSENT_CHARACTERS; InputError otherwise."""
     remedy = "Put the words there, or take `consent` out of the target's params."
+    require_plain(path)
     try:
-        words = path.read_text(encoding="utf-8").strip()
+        words = path.read_text(encoding="utf-8-sig").strip()
     except OSError as error:
         raise InputError(f"{path} must be a readable text file with the person's consent: {error.strerror}. {remedy}") from None
     except UnicodeDecodeError as error:

@@ -10,7 +10,7 @@ import c2pa
 
 from pipeline.artifacts.store import publish, require_free_bytes
 from pipeline.errors import InputError
-from pipeline.params import Section
+from pipeline.params import Section, read_value
 from pipeline.sign.identity import Identity, configuration_folder, own_identity, read_identity
 from pipeline.sign.manifest import manifest, read_consent
 from pipeline.sign.verify import OFFLINE, verify
@@ -33,6 +33,16 @@ def identity_of(params: SignParams) -> Identity:
         return own_identity(configuration_folder())
     remedy = "Correct sign.certificate and sign.key in params.yaml, or set both to null to have them made."
     return read_identity(Path(params.certificate).expanduser(), Path(params.key).expanduser(), remedy)
+
+
+def find_consent(params: Path, target: str, folder: Path) -> Path | None:
+    """The target's consent file in a folder, None where params name none; InputError for one elsewhere, which DVC would not see change."""
+    said = read_value(params, f"targets.{target}").get("consent")
+    if said is None:
+        return None
+    if not isinstance(said, str) or not Path(said).resolve().is_relative_to(folder.resolve()):
+        raise InputError(f"{params}: targets.{target}.consent must be a file in {folder}, found {said!r}. Move it there, or leave it out.")
+    return Path(said)
 
 
 def sign_video(video: Path, sidecar: Path, out: Path, consent: Path | None, identity: Identity) -> None:

@@ -1,4 +1,7 @@
-"""How many pictures an image file holds, by its own lists: the pages of a TIFF, the frames of an animated PNG or WebP."""
+"""How many pictures an image file holds, by its own lists: the pages of a TIFF, the frames of an animated PNG or WebP.
+
+And whether a GIF is whole, which FFmpeg does not ask.
+"""
 
 import struct
 from collections.abc import Iterator
@@ -10,6 +13,7 @@ from pipeline.errors import InputError, require_plain
 TIFF_HEADS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 PNG_HEAD = b"\x89PNG\r\n\x1a\n"
 SUBFILE_TYPE, REDUCED_OR_MASK = 254, 0b101  # TIFF: thumbnails and masks stand beside the pages
+GIF_EXTENSION, GIF_PICTURE, GIF_END = 0x21, 0x2C, 0x3B  # how its blocks begin
 MOST_PAGES = 1_000_000
 MOST_ENTRIES = 65_535  # of a picture in a TIFF; a damaged number may be of any size
 
@@ -55,6 +59,31 @@ def webp_durations(path: Path) -> list[int]:
     if durations and path.stat().st_size < 8 + int.from_bytes(head[4:8], "little"):
         raise InputError(f"{path} is cut short: it is smaller than it declares. Copy it again.")
     return durations
+
+
+def gif_is_whole(path: Path) -> bool:
+    """Whether a GIF's blocks follow each other up to its end, or its closing mark; FFmpeg takes a cut one for a shorter one."""
+    content = path.read_bytes()
+    at = 13 + _palette(content, 10)
+    while at < len(content):
+        kind = content[at]
+        if kind == GIF_END:
+            return True
+        if kind not in (GIF_EXTENSION, GIF_PICTURE):
+            return False
+        at += 2 if kind == GIF_EXTENSION else 11 + _palette(content, at + 9)  # head of the block, for a picture with its code size
+        while at < len(content) and content[at]:
+            at += 1 + content[at]
+        if at >= len(content):
+            return False
+        at += 1
+    return at == len(content)
+
+
+def _palette(content: bytes, at: int) -> int:
+    """Bytes of the palette that the flags at a place announce."""
+    flags = content[at] if at < len(content) else 0
+    return 3 * 2 ** ((flags & 7) + 1) if flags & 0x80 else 0
 
 
 def _head(path: Path) -> bytes:

@@ -15,6 +15,7 @@ import numpy as np
 from av.error import FFmpegError
 
 LEAST_PX = 16  # smaller frames are padded
+MOST_PX = 16_384  # a side, which is as much as the encoder takes
 MIDDLE = np.uint8(128)
 RATE = Fraction(25)  # an encoder wants one
 # One thread and nothing that looks ahead or changes types: what a group becomes depends on its frames alone.

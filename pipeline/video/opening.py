@@ -14,6 +14,7 @@ from pipeline.video.alone import open_alone
 
 # FFmpeg takes any text for ANSI art; nobody means a video by that.
 TEXT_FORMATS = ("tty", "srt", "ass", "webvtt")
+LFS_POINTER = b"version https://git-lfs"
 PICTURES = ("_pipe", "image2")  # how its names of formats of pictures end
 
 
@@ -61,7 +62,7 @@ def first_frame(container: InputContainer, path: Path) -> av.VideoFrame:
     except (FFmpegError, ValueError) as error:
         raise InputError(f"{path} breaks at its first frame ({error}). Copy it again or re-encode it.") from error
     if frame is None:
-        raise InputError(f"{path} holds no frames. Record or copy it again.")
+        raise InputError(f"{path} holds no frames, or none that can be decoded without earlier ones. Record or copy it again.")
     return frame
 
 
@@ -76,9 +77,11 @@ def _why_unreadable(path: Path, error: Exception) -> str:
     if path.stat().st_size == 0:
         return f"{path} is empty (0 bytes). Copy it again."
     with path.open("rb") as file:
-        head = file.read(12)
+        head = file.read(64)
     if isinstance(error, FFmpegEOFError):
         return f"{path} holds no frames. Record or copy it again."
+    if head.startswith(LFS_POINTER):
+        return f"{path} is Git LFS's pointer to a file, not the file itself. Run git lfs pull where it comes from."
     if head[4:8] == b"ftyp":
         return f"{path} starts as an MP4/MOV file, but its index is missing: it was cut short. Copy or record it again."
     why = getattr(error, "strerror", None) or error

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from pipeline.errors import InputError, require_plain
-from pipeline.names import natural_key
+from pipeline.names import absence, natural_key
 from pipeline.video.clock import NO_TIME, Clock
 from pipeline.video.layouts import is_tiff, png_frames, tiff_pages, webp_durations
 from pipeline.video.opening import PICTURES, first_frame, open_media, video_stream
@@ -111,13 +111,16 @@ def image_files(path: Path) -> list[Path]:
     InputError when path does not exist, or is a folder without images.
     """
     if not path.exists():
-        raise InputError(f"{path} does not exist: put the video file, or a folder of images, there.")
+        raise InputError(f"{path} {absence(path)}: put the video file, or a folder of images, there.")
     require_plain(path)
     if path.is_file():
         named = path.suffix.lower() in IMAGE_SUFFIXES or is_tiff(path)  # FFmpeg must not read a TIFF, whatever it is called
         single = named and png_frames(path) == 1 and find_stack(path) is None
         return [path] if single else []
-    images = [p for p in path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith(".")]
+    images = [p for p in path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith(".") and not p.is_dir()]
+    lost = min((image for image in images if not image.exists()), default=None)
+    if lost is not None:
+        raise InputError(f"{lost} {absence(lost)}: put the picture itself there, or take the link out.")
     if not images:
         raise InputError(f"{path} is a folder without images: it must hold {', '.join(IMAGE_SUFFIXES)} files.")
     return sorted(images, key=lambda image: natural_key(image.name))

@@ -4,6 +4,7 @@ Timestamps are the file's own, variable rates kept. A file that ends before its 
 is refused, naming the frame. Interlaced frames are deinterlaced.
 """
 
+import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -12,22 +13,18 @@ from typing import NamedTuple
 
 import av
 import numpy as np
-from av.container import InputContainer
-from av.error import FFmpegError
 
 from pipeline.errors import InputError
+from pipeline.video.decoding import Decoding, frame_rate
 from pipeline.video.depth import Depth
 from pipeline.video.interlace import Combs, deinterlaced
-from pipeline.video.layouts import png_frames
-from pipeline.video.opening import first_frame, open_media, sound_stream, stream_origin_s, video_stream
+from pipeline.video.opening import first_frame, open_media, sound_stream, video_stream
 from pipeline.video.pictures import Folder, Stack, find_pictures
 from pipeline.video.upright import Painter, shown_size, upright
 
 Span = tuple[int, int]  # first and last frame of a video, both included, from 0
 
 BLOCK_FRAMES = 16
-# The native decoders drop the alpha layer of VP8 and VP9; libvpx keeps it.
-ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 
 
 @dataclass(frozen=True)
@@ -65,17 +62,20 @@ def probe(path: str | Path, images_fps: str | None = None) -> VideoInfo:
     path = Path(path)
     if pictures := find_pictures(path):
         frame, codec = pictures.first()
-        clock, size_hw = pictures.clock(images_fps), shown_size(frame, None, Fraction(1))
+        with _named(path):
+            clock, size_hw = pictures.clock(images_fps), shown_size(frame, None, Fraction(1))
         return VideoInfo(path, size_hw, len(pictures.names), clock.fps, clock.time_base, codec, frame.format.name, None)
     with open_media(path) as container:
         stream = video_stream(container, path)
         frame = first_frame(container, path)
         sound = sound_stream(container)
+        with _named(path):
+            size_hw = shown_size(frame, None, _pixel_aspect(stream))
         return VideoInfo(
             path=path,
-            size_hw=shown_size(frame, None, _pixel_aspect(stream)),
+            size_hw=size_hw,
             frames=stream.frames or None,
-            fps=_text(_rate(stream)),
+            fps=_text(frame_rate(stream)),
             time_base=_text(stream.time_base),
             codec=stream.codec_context.codec.canonical_name,
             pixel_format=frame.format.name,
@@ -139,16 +139,19 @@ def _image_frames(
     start, last = span or (0, len(names) - 1)
     if last >= len(names):
         raise _ends_before(pictures.path, len(names), last)
-    first, painter = None, Painter()
+    first, painter, seen = None, Painter(), False
     for i, frame in enumerate(pictures.frames(start, last), start):
-        image, _ = upright(depth.apply(frame), painter, max_height_px, Fraction(1))
-        first = first or image.shape
+        with _named(names[i]):
+            image, visible = upright(depth.apply(frame), painter, max_height_px, Fraction(1))
+        first, seen = first or image.shape, seen or visible
         if image.shape != first:
             raise InputError(
                 f"{names[i]} is {image.shape[1]}x{image.shape[0]} px, {Path(names[start]).name} is {first[1]}x{first[0]}: "
                 "all images of a clip must have one size."
             )
         yield image, pictures.pts[i] if pictures.pts else i if timed else None
+    if not seen:
+        raise _transparent(pictures.path, last + 1 - start)
 
 
 def _video_frames(
@@ -157,7 +160,7 @@ def _video_frames(
     start, last = span or (0, None)
     with open_media(path) as container:
         stream = video_stream(container, path)
-        watch, combs = _Watch(container, stream, path), Combs()
+        watch, combs = Decoding(container, stream, path), Combs()
         aspect, first, seen, number = _pixel_aspect(stream), None, False, -1
         painter = Painter()  # one for all frames: it keeps its tables
         frames = deinterlaced(((frame, watch.pts) for frame in watch.decoded()), lambda line: say(f"{path} {line}"))
@@ -170,8 +173,10 @@ def _video_frames(
                     f"{path} changes its size at frame {number}: {first[0]}x{first[1]} px before, "
                     f"{frame.width}x{frame.height} after. Cut it there, or re-encode it at one size."
                 )
+            watch.require_decoded(frame, number)
             combs.look(frame)
-            image, visible = upright(depth.apply(frame), painter, max_height_px, aspect)
+            with _named(path):
+                image, visible = upright(depth.apply(frame), painter, max_height_px, aspect)
             seen = seen or visible
             yield image, pts
             if number == last:
@@ -183,94 +188,32 @@ def _video_frames(
             if last is not None:
                 raise _ends_before(path, watch.frames, last)
         if not seen:
-            raise InputError(f"{path} is fully transparent (alpha 0 in all {number + 1 - start} frames). Re-encode it without alpha.")
-        if remark := combs.remark():
-            say(f"{path} {remark}")
+            raise _transparent(path, number + 1 - start)
+        for remark in (combs.remark(), *watch.remarks(start)):
+            if remark:
+                say(f"{path} {remark}")
+
+
+@contextlib.contextmanager
+def _named(path: str | Path) -> Iterator[None]:
+    """Say of which file it is what the frame alone does not know."""
+    try:
+        yield
+    except ValueError as error:
+        raise InputError(f"{path} {error}.") from error
+
+
+def _transparent(path: Path, frames: int) -> InputError:
+    return InputError(f"{path} is fully transparent (alpha 0 in all {frames} frames). Re-encode it without alpha.")
 
 
 def _ends_before(path: Path, frames: int, last: int) -> InputError:
     return InputError(f"{path} has the frames 0 to {frames - 1}, the clip's span ends at {last}: correct it in params.yaml.")
 
 
-class _Watch:
-    """Decodes a stream, keeps its timestamps growing, and notices when the file ends before it should."""
-
-    def __init__(self, container: InputContainer, stream: av.VideoStream, path: Path) -> None:
-        self.container, self.stream, self.path = container, stream, path
-        self.decoder = _decoder(stream)
-        self.frames = self.packets = self.pts = 0
-        self.end_s = Fraction(0)
-        base = stream.time_base or Fraction(1, 1000)
-        rate = _rate(stream)
-        self.step = max(1, round(1 / (rate * base))) if rate else 1
-        self.origin = round(stream_origin_s(container) / base)
-        self.indexed = len(stream.index_entries) if "mov" in container.format.name else 0
-
-    def decoded(self) -> Iterator[av.VideoFrame]:
-        """Yield frames in order of display; `pts` and `frames` tell about the last one yielded."""
-        try:
-            for packet in self.container.demux():
-                self._count(packet)
-                if packet.stream.index == self.stream.index:  # stream_index is 0 in every flush packet
-                    for frame in self.decoder.decode(packet if packet.size else None):
-                        self._stamp(frame)
-                        yield frame
-        except (FFmpegError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) else error
-            raise InputError(f"{self.path} breaks {self._where()} ({reason}). Copy it again, or re-encode it.") from error
-
-    def require_whole(self) -> None:
-        """Raise InputError unless all that the file's header declares was there to read."""
-        if self.indexed > self.packets:
-            raise InputError(f"{self.path} is cut short: {self.packets} of {self.indexed} frames are there. Copy it again.")
-        pictures = png_frames(self.path)
-        if pictures > max(self.frames, 1):
-            raise InputError(f"{self.path} is cut short: {self.frames} of {pictures} frames are there. Copy it again.")
-        declared = Fraction(self.container.duration or 0, av.time_base)
-        trusted = any(name in self.container.format.name for name in ("matroska", "avi", "flv"))
-        slack = Fraction(1, 10) + 3 * self.step * (self.stream.time_base or 0)
-        if trusted and self.end_s + slack < declared:
-            raise InputError(f"{self.path} is cut short: it declares {float(declared):.2f} s and ends {self._where()}. Copy it again.")
-
-    def _count(self, packet: av.Packet) -> None:
-        # MPEG-TS marks every joint between recordings as corrupt; elsewhere the mark means that bytes are missing.
-        if packet.is_corrupt and "mpegts" not in self.container.format.name:
-            raise InputError(f"{self.path} is cut short or damaged {self._where()}. Copy it again.")
-        if not packet.size:
-            return
-        self.packets += packet.stream.index == self.stream.index
-        stamp = packet.pts if packet.pts is not None else packet.dts
-        if stamp is not None and packet.time_base:
-            start = self.container.start_time or 0
-            self.end_s = max(self.end_s, (stamp + (packet.duration or 0)) * packet.time_base - Fraction(min(start, 0), av.time_base))
-
-    def _stamp(self, frame: av.VideoFrame) -> None:
-        stamp = None if frame.pts is None else frame.pts - self.origin
-        if self.frames and (stamp is None or stamp <= self.pts):
-            stamp = self.pts + self.step
-        self.pts = stamp or 0
-        self.frames += 1
-
-    def _where(self) -> str:
-        return f"after frame {self.frames - 1} ({float(self.end_s):.2f} s)" if self.frames else "before its first frame"
-
-
-def _decoder(stream: av.VideoStream) -> av.VideoCodecContext:
-    name = ALPHA_DECODERS.get(stream.codec_context.codec.canonical_name)
-    if name is None or stream.metadata.get("alpha_mode", stream.metadata.get("ALPHA_MODE")) != "1":
-        return stream.codec_context
-    decoder = av.CodecContext.create(name, "r")
-    assert isinstance(decoder, av.VideoCodecContext)
-    return decoder
-
-
 def _pixel_aspect(stream: av.VideoStream) -> Fraction:
     aspect = stream.sample_aspect_ratio
     return Fraction(aspect) if aspect else Fraction(1)
-
-
-def _rate(stream: av.VideoStream) -> Fraction | None:
-    return stream.average_rate or stream.guessed_rate or stream.base_rate
 
 
 def _text(fraction: Fraction | None) -> str | None:

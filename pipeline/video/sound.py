@@ -16,7 +16,8 @@ from pipeline.video.opening import open_media, sound_stream, stream_origin_s
 
 # Codecs that browsers play inside an mp4; any other sound is encoded anew as AAC.
 COPIED = ("aac", "mp3", "ac3", "eac3", "alac", "opus", "flac")
-AAC_BITS_PER_S, AAC_MAX_HZ, AAC_FRAME = 192_000, 48_000, 1024
+AAC_BITS_PER_S, AAC_FRAME = 192_000, 1024
+AAC_HZ = (7350, 8000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)  # and no other rate below
 
 
 Heard = tuple[Fraction, Fraction]  # from when to when, in seconds on the clock of the pictures
@@ -84,7 +85,8 @@ def _copy(source: InputContainer, track: av.AudioStream, container: OutputContai
 
 def _encode(source: InputContainer, track: av.AudioStream, container: OutputContainer, heard: Heard | None) -> bool:
     """Encode as AAC; False when nothing is heard, and nothing is written then."""
-    stream = container.add_stream("aac", rate=min(track.codec_context.sample_rate, AAC_MAX_HZ))
+    rate = track.codec_context.sample_rate
+    stream = container.add_stream("aac", rate=next((hz for hz in AAC_HZ if hz >= rate), AAC_HZ[-1]))
     encoder = stream.codec_context
     encoder.format = "fltp"
     encoder.layout = "mono" if track.codec_context.layout.nb_channels == 1 else "stereo"

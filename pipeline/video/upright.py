@@ -15,7 +15,6 @@ import cv2
 import numpy as np
 from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
 
-from pipeline.errors import InputError
 from pipeline.video.lossless import planes_of
 
 EXACT = Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT | Interpolation.BITEXACT
@@ -46,7 +45,10 @@ class Painter:
 
 
 def upright(frame: av.VideoFrame, painter: Painter, max_height_px: int | None, aspect: Fraction) -> tuple[np.ndarray, bool]:
-    """RGB (h w 3) uint8 as shown, until the painter's next frame, and whether anything of it is visible (False: alpha 0 everywhere)."""
+    """RGB (h w 3) uint8 as shown, until the painter's next frame, and whether anything of it is visible (False: alpha 0 everywhere).
+
+    ValueError for frames that are turned by another angle than a quarter.
+    """
     size_hw, turn = shown_size(frame, max_height_px, aspect), _turn(frame)
     height, width = size_hw[::-1] if turn.transposed else size_hw
     alpha = any(c.is_alpha for c in frame.format.components) or frame.format.name == "pal8"
@@ -102,5 +104,5 @@ def _turn(frame: av.VideoFrame) -> _Turn:
     matrix = np.frombuffer(found, np.int32) / 65536
     a, b, c, d = (float(matrix[i]) for i in (0, 1, 3, 4))
     if max(min(abs(a), abs(b)), min(abs(c), abs(d))) > 0.02:
-        raise InputError(f"Frames must be turned by a multiple of 90 degrees, found {frame.rotation}: re-encode the video upright.")
+        raise ValueError(f"must be turned by a multiple of 90 degrees, found {frame.rotation}: re-encode it upright")
     return _Turn(True, c < 0, b < 0) if abs(a) < abs(b) else _Turn(False, a < 0, d < 0)

@@ -1,7 +1,10 @@
 """Keypoint tables: every row comes back, missing ones too, and damage is noticed."""
 
+import json
+
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -126,3 +129,42 @@ def test_damage_is_noticed_or_changes_nothing(tmp_path):
         path.write_bytes(good[:length])
         with pytest.raises(InputError, match="is not a readable keypoints table"):
             read_keypoints(path)
+
+
+def rewritten(path, change) -> None:
+    """The table as another program writes it, its metadata kept."""
+    table = pq.read_table(path)
+    changed = change(table.to_pandas())
+    pq.write_table(pa.Table.from_pandas(changed, table.schema, preserve_index=False).replace_schema_metadata(table.schema.metadata), path)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda rows: rows.sort_values("joint", kind="stable"), "rows must be sorted by frame, person and joint"),
+        (lambda rows: rows.iloc[::-1], "rows must be sorted by frame"),
+        (lambda rows: rows.assign(frame=rows.frame + 1), "found another frame in between"),
+        (lambda rows: rows.assign(person=1 - rows.person), "found another person in between"),
+        (lambda rows: rows.assign(x=np.where(rows.index == 3, np.inf, rows.x)), "two finite coordinates or none"),
+        (lambda rows: rows.assign(y=np.where(rows.index == 3, np.nan, rows.y)), "two finite coordinates or none"),
+    ],
+)
+def test_rows_of_another_order_and_points_of_no_place_are_noticed(change, words, tmp_path):
+    path = tmp_path / "a.parquet"
+    write_keypoints(path, keypoints())
+    rewritten(path, lambda rows: rows)
+    same(read_keypoints(path), keypoints())
+    rewritten(path, change)
+    with pytest.raises(InputError, match=rf"a\.parquet is not a readable keypoints table: .*{words}"):
+        read_keypoints(path)
+
+
+def test_a_skeleton_that_is_none_is_told_with_the_file(tmp_path):
+    path = tmp_path / "a.parquet"
+    write_keypoints(path, keypoints())
+    table = pq.read_table(path)
+    about = json.loads(table.schema.metadata[b"motion_copy"])
+    about["skeleton"].pop("joints")
+    pq.write_table(table.replace_schema_metadata({b"motion_copy": json.dumps(about).encode()}), path)
+    with pytest.raises(InputError, match=r"a\.parquet is not a readable keypoints table: skeleton is not a skeleton"):
+        read_keypoints(path)

@@ -22,6 +22,7 @@ from pipeline.artifacts.store import (
     open_group,
     publish,
     read_array,
+    readable,
     require_free_bytes,
     write_array,
 )
@@ -300,3 +301,8 @@ def test_the_older_format_of_zarr_is_not_opened(tmp_path):
         with pytest.raises(InputError, match="is not a readable Zarr group"):
             look(path)
     assert not ran.exists()
+
+
+def test_what_may_not_be_read_is_not_called_damaged(tmp_path):
+    with pytest.raises(PermissionError), readable(tmp_path / "a.csv", "file of labels", "Export it again"):
+        raise PermissionError(13, "Permission denied", "a.csv")

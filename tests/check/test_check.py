@@ -96,7 +96,7 @@ def test_every_key_is_needed_and_no_other_is_known(kind, name, tmp_path):
     place = f"{kind}__{name.replace('-to-', '_to_')}"
     for key in cast()[kind][name]:
         faults = faults_of(write(tmp_path, **{f"{place}__{key}": DEL}))
-        assert f"{kind}.{name}.{key} is missing; needed: " in faults[0]
+        assert faults == [] if key == "select" else f"{kind}.{name}.{key} is missing; needed: " in faults[0]
         near = only(write(tmp_path, **{f"{place}__{key}x": 1}))
         assert near.startswith(f"{kind}.{name}.{key}x is not a known key; legal: ")
         assert near.endswith(f"did you mean {key}?")
@@ -266,3 +266,10 @@ def test_a_list_has_a_targets_clips_in_order_in_each_folder_and_strange_files_ar
     said = capsys.readouterr().err
     assert "remove gone-appearance.json." in said
     assert list_footage({}, "ann", folders[1:]) == []
+
+
+def test_a_clip_may_leave_out_its_choice_and_nothing_that_dvc_puts_into_a_stage(tmp_path):
+    assert faults_of(write(tmp_path, clips__ann__select=DEL)) == []
+    assert only(write(tmp_path, clips__ann__labels=DEL)) == "clips.ann.labels is missing; needed: video, labels, skeleton, pose, refiner"
+    plan = (ROOT / "dvc.yaml").read_text()
+    assert not re.search(r"item\.select|\.select\b", plan)

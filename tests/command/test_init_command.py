@@ -141,3 +141,23 @@ def test_lines_are_put_in_and_taken_out():
     assert with_empty_list("c:\n  - 1\n  - 2\nd: 3\n", "c") == "c: []\nd: 3\n"
     with pytest.raises(KeyError):
         with_entries(text, "z", {"n": {}})
+
+
+@pytest.mark.parametrize(("first", "second"), [("Zoë", "Zoe\u0308"), ("ana", "Ana")])
+def test_videos_whose_names_look_alike_become_clips_that_are_told_apart(first, second, project):
+    source = project / "data/source"
+    for name in (first, second):
+        write_clip(source / f"{name}.mp4", scenes(2))
+    add_videos(project, source / f"{first}.mp4", [source / f"{second}.mp4"])
+    assert faults_of(project / "params.yaml") == []
+    clips = load(project / "params.yaml")["clips"]
+    assert [clip["video"] for clip in clips.values()] == [f"data/source/{first}.mp4", f"data/source/{second}.mp4"]
+    assert len({name.casefold() for name in clips}) == 2
+
+
+def test_line_ends_stay_as_they_are(project):
+    (project / "params.yaml").write_bytes(SHIPPED.replace("\n", "\r\n").encode())
+    add_videos(project, project / "data/source/ben.mp4", [project / "data/source/001.mp4"])
+    content = (project / "params.yaml").read_bytes()
+    assert content.count(b"\r\n") == content.count(b"\n") > 300
+    assert faults_of(project / "params.yaml") == []

@@ -257,7 +257,9 @@ def make_missing(inputs: FuseInputs, folder) -> FuseInputs:
     return made
 
 
-@pytest.mark.parametrize(("key", "value"), [("stage", "polished"), ("crf", 52), ("mark", ""), ("fps_without_time", 0), ("preset", "x")])
+@pytest.mark.parametrize(
+    ("key", "value"), [("stage", "polished"), ("crf", 52), ("mark", ""), ("mark", "ä"), ("fps_without_time", 0), ("preset", "x")]
+)
 def test_params_out_of_range(key, value):
     with pytest.raises(ValueError, match=key):
         with_(PARAMS, **{key: value})

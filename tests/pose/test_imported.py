@@ -88,7 +88,7 @@ def test_labels_are_renamed_and_left_out_by_the_joint_map(tmp_path: Path) -> Non
         (CSV + ROWS.replace("5,6", "five,6"), "found 'five' in line 4, column 5"),
         (CSV + ROWS + "3,1,2,1,1,2,1\n", "found 4 for 3 frames, one of them for frame 3"),
         (CSV + ROWS + "2,1,2,1,1,2,1\n", "found frame 2 twice"),
-        (CSV + ROWS.replace("2,3,4", "two,3,4"), "number or a picture's name, found '0' in line 4"),
+        (CSV + ROWS.replace("2,3,4", "two,3,4"), "number or a picture's name, found 'two' in line 6"),
         (CSV.replace("x,y,likelihood", "u,v,w") + ROWS, "must have columns x and y for each body part, found none"),
     ],
 )
@@ -98,7 +98,7 @@ def test_damaged_or_unfit_labels_are_refused(tmp_path: Path, text: str, match: s
 
 
 def test_missing_labels_are_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"needs .parquet .*DeepLabCut.*, found .*nothing.csv; name one in clips"):
+    with pytest.raises(InputError, match=r"needs .parquet .*DeepLabCut.*, found that .*nothing.csv does not exist; name one in clips"):
         load(tmp_path / "nothing.csv", JOINTS, {}, 3, None)
 
 

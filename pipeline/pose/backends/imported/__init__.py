@@ -6,11 +6,15 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.artifacts.keypoints import read_keypoints
+from pipeline.artifacts.replacing import kind_of
 from pipeline.artifacts.store import readable
-from pipeline.errors import InputError, require_plain
+from pipeline.errors import InputError, require_plain, warn
+from pipeline.names import absence
 from pipeline.pose.backends.imported.labels import Clip, Labels, match_frames, match_joints
 from pipeline.pose.people import Backend, People
 
+MOST_SCORE = 2.0  # networks' scores end a little above 1; above this, they are of another scale
+SUFFIXES = (".parquet", ".csv", ".h5", ".hdf5", ".slp", ".json", ".npy")
 LEGAL = (
     ".parquet (of this project), .csv or .h5 or project folder (DeepLabCut), .slp or .h5 (SLEAP), .json (COCO), "
     "a folder of .json (OpenPose), .npy (NumPy)"
@@ -35,12 +39,15 @@ def load(
     labels leave out show nobody. Raises InputError when the file is missing or damaged, when it does not fit the clip, when
     a joint is not the skeleton's, or a named one is lacking.
     """
-    if labels is None or not labels.exists():
-        raise InputError(f"pose backend imported needs {LEGAL}, found {labels}; name one in clips.<clip>.labels")
+    if labels is None:
+        raise InputError(f"pose backend imported needs {LEGAL}, found none; name one in clips.<clip>.labels")
+    if not labels.exists():
+        raise InputError(f"pose backend imported needs {LEGAL}, found that {labels} {absence(labels)}; name one in clips.<clip>.labels")
     require_plain(labels)
     clip = Clip(frames, images, source, first)
     with readable(labels, "file of labels", "Export it again"):  # each format says what it can; no file may do more harm than this
         found = _read(labels, clip, joint_names)
+        _say_scale(labels, found)
         points, score, labelled = match_frames(labels, found, clip)
         points, score = match_joints(labels, found.names, points, score, joints, joint_map)
     _say_unlabelled(labels, labelled, frames)
@@ -61,11 +68,12 @@ def load(
 
 
 def _read(path: Path, clip: Clip, joint_names: list[str] | None) -> Labels:
-    if joint_names is not None and path.suffix != ".npy":
+    suffix = path.suffix.lower()
+    if joint_names is not None and suffix != ".npy":
         raise InputError(f"{path} names its joints itself; joint_names is for .npy arrays: take it out, or rename in joint_map")
     if path.is_dir():
         return _read_folder(path, clip)
-    match path.suffix:
+    match suffix:
         case ".parquet":
             return _read_house(path, clip)
         case ".csv":
@@ -102,9 +110,9 @@ def _read(path: Path, clip: Clip, joint_names: list[str] | None) -> Labels:
 
 
 def _read_folder(path: Path, clip: Clip) -> Labels:
-    if any(path.glob("*.json")):
-        from pipeline.pose.backends.imported.openpose_json import read_openpose
+    from pipeline.pose.backends.imported.openpose_json import json_files, read_openpose
 
+    if json_files(path):
         return read_openpose(path, clip.images is not None)
     from pipeline.pose.backends.imported.deeplabcut import find_csv, read_csv
 
@@ -112,6 +120,8 @@ def _read_folder(path: Path, clip: Clip) -> Labels:
 
 
 def _read_house(path: Path, clip: Clip) -> Labels:
+    if kind_of(path) is None:
+        raise InputError(f"{path} must be keypoints that this project wrote, found another or a damaged table; export labels as {LEGAL}")
     table = read_keypoints(path)
     clip.require_every_frame(path, len(table.points))
     points, score = table.points.astype(np.float64), table.score.astype(np.float64)
@@ -127,6 +137,12 @@ def _require_inside(path: Path, points: np.ndarray, size_hw: tuple[int, ...]) ->
         raise InputError(
             f"{path} must give pixels of the clip's frames, {found}: scale or turn the labels, or set frames.max_height_px to null"
         )
+
+
+def _say_scale(path: Path, labels: Labels) -> None:
+    highest = float(np.nanmax(labels.score, initial=0.0, where=np.isfinite(labels.score)))
+    if highest > MOST_SCORE:
+        warn(f"{path} has scores up to {highest:g}; all above 1 count as 1, though they may mean less: write them from 0 to 1")
 
 
 def _say_unlabelled(path: Path, labelled: int, frames: int) -> None:

@@ -39,7 +39,7 @@ def read_json(path: Path) -> Any:
     """Parse a JSON file; InputError when it is none."""
     try:
         return json.loads(read_text(path))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except json.JSONDecodeError as error:
         raise InputError(f"{path} must be JSON, found it damaged ({error}); export it again") from error
     except (RecursionError, ValueError) as error:  # and numbers of more digits than Python takes
         raise InputError(f"{path} must be JSON of labels, found it nested or written beyond all use ({error}); export it again") from error
@@ -63,9 +63,16 @@ def _labels(path: Path, tree: dict[str, Any], of_images: bool) -> Labels:
                 found = f"another kind of value in annotation {note.get('id')}"
                 raise InputError(f"{path} must have each annotation's keypoints in one list of numbers, found {found}; export it again")
             notes.setdefault(note["image_id"], []).append(note)
-    tracks = sorted({note["track_id"] for group in notes.values() for note in group if "track_id" in note})
+    if not notes and tree["annotations"]:
+        found = f"{len(tree['annotations'])} annotations, none of them with keypoints of it"
+        raise InputError(f"{path} must have keypoints of its category {kinds[0].get('name')}, found {found}; export it again")
+    tracked = [[note.get("track_id") for note in group] for group in notes.values()]  # null is no track
+    tracks = sorted({track for group in tracked for track in group if track is not None})
     place = {track: p for p, track in enumerate(tracks)}
-    followed = all("track_id" in note for group in notes.values() for note in group)
+    followed = all(track is not None for group in tracked for track in group)
+    twice = next((i for i, group in zip(notes, tracked, strict=True) if followed and len(set(group)) < len(group)), None)
+    if twice is not None:
+        raise InputError(f"{path} must have a track once in a picture, found one twice in image {twice}; take one of its annotations out")
     places = len(tracks) if followed else max(map(len, notes.values()), default=0)
     scored = any(value % 1 for group in notes.values() for note in group for value in note["keypoints"][2::3])
     shape = (len(notes), places, len(names))

@@ -1,15 +1,18 @@
 """DeepLabCut's tables: csv, and the project folder that holds them (labeled-data/<video>/CollectedData_<scorer>.csv)."""
 
+import re
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
 
 from pipeline.errors import InputError
-from pipeline.pose.backends.imported.labels import Labels
+from pipeline.pose.backends.imported.labels import Labels, composed
 from pipeline.pose.backends.imported.texts import read_cells
 
 COORDINATES = ("x", "y", "likelihood")
+MISSING = ("", "nan", "na", "n/a", "#n/a", "null", "none")  # as spreadsheets, R and pandas write it
+NUMBER = re.compile(r"\d+(\.0*)?", re.ASCII)  # of a frame; pandas makes 3.0 of it where one is missing
 UNSHARED = "single"  # DeepLabCut's name for points that belong to no animal, as corners of the cage
 
 
@@ -19,8 +22,8 @@ def find_csv(folder: Path, source: str) -> Path:
     Raises InputError when there is none, or more than one scorer's.
     """
     stem = Path(source).stem
-    places = (folder, folder / "labeled-data" / source, folder / "labeled-data" / stem)
-    for place in places:
+    named = [place for place in sorted((folder / "labeled-data").glob("*")) if composed(place.name) in (composed(source), composed(stem))]
+    for place in (folder, *named):
         found = sorted(place.glob("CollectedData_*.csv"))
         if len(found) == 1:
             return found[0]
@@ -41,11 +44,12 @@ def read_csv(path: Path) -> Labels:
     decimal comma in the numbers.
     """
     lines, decimal_comma = read_cells(path)
-    heads = [line[0] for line in lines[:4]]
+    heads = [line[0].lower() for line in lines[:4]]
     depth = 4 if heads == ["scorer", "individuals", "bodyparts", "coords"] else 3
     if len(lines) <= depth or heads[depth - 2 : depth] != ["bodyparts", "coords"] or heads[0] != "scorer":
         found = ", ".join(heads[:3]) or "nothing"
         raise InputError(f"{path} must start with the rows scorer, bodyparts, coords (DeepLabCut), then a row a frame; found: {found}")
+    lines[depth - 1] = [kind.lower() for kind in lines[depth - 1]]
     first = next((i for i, kind in enumerate(lines[depth - 1]) if kind in COORDINATES), 1)
     widths = [len(line) for line in lines[:depth]]
     if len(set(widths)) > 1:
@@ -66,7 +70,8 @@ def labels_of_columns(path: Path, columns: list[tuple[str, str, str]], values: n
     animals = list(dict.fromkeys(animal for animal, _, _ in place))
     names = list(dict.fromkeys(part for _, part, _ in place))
     if not names:
-        raise InputError(f"{path} must have columns x and y for each body part, found none; export it again")
+        found = f"only points of no animal (individual {UNSHARED})" if any(animal == UNSHARED for animal, _, _ in columns) else "none"
+        raise InputError(f"{path} must have columns x and y for each body part, found {found}; export it again")
     if values.shape != (len(rows), len(columns)):
         wanted = f"{len(rows)} x {len(columns)}"
         raise InputError(f"{path} must have a number for each row and column, {wanted}, found {values.shape}; export it again")
@@ -94,11 +99,13 @@ def _animals(lines: list[list[str]], depth: int) -> list[str]:
 
 def _rows(path: Path, cells: list[list[str]], depth: int) -> list[int] | list[str]:
     """The frame's number where all rows have one; else the picture's name, whole in one cell or spread over three."""
-    if all(len(cell) == 1 and cell[0].strip().isdigit() for cell in cells):
-        return [int(cell[0]) for cell in cells]
     names = ["/".join(part for part in cell if part) for cell in cells]
-    if not all("." in name for name in names):
-        bad = next(t for t, name in enumerate(names) if "." not in name)
+    numbered = [len(cell) == 1 and NUMBER.fullmatch(cell[0]) is not None for cell in cells]
+    if all(numbered):
+        return [int(name.split(".")[0]) for name in names]
+    if any(numbered) or not all("." in name for name in names):
+        other = (t for t, name in enumerate(names) if not numbered[t] and "." not in name)
+        bad = next(other, numbered.index(False) if sum(numbered) * 2 > len(numbered) else numbered.index(True))
         raise InputError(
             f"{path} must start its rows with a frame's number or a picture's name, found {names[bad]!r} in line {bad + depth + 1}"
         )
@@ -106,7 +113,7 @@ def _rows(path: Path, cells: list[list[str]], depth: int) -> list[int] | list[st
 
 
 def _number(path: Path, row: int, line: list[str], column: int, decimal_comma: bool) -> float:
-    if column >= len(line) or line[column].strip() == "":
+    if column >= len(line) or line[column].lower() in MISSING:
         return float("nan")
     try:
         return float(line[column].replace(",", ".") if decimal_comma else line[column])

@@ -1,6 +1,7 @@
 """Labels as a file holds them, and how they are brought into a clip's frames and a skeleton's joints."""
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -86,8 +87,10 @@ def match_frames(path: Path, labels: Labels, clip: Clip) -> tuple[np.ndarray, np
     # Labels of another clip, double rows and pixels of no picture are refused.
     outside = [(t, row) for t, row in zip(wanted, labels.rows, strict=True) if t is not None and not 0 <= t < clip.frames]
     if outside:
-        found = f"found {len(labels.rows)} for {clip.frames} frames, one of them for frame {outside[0][0]} ({outside[0][1]})"
-        raise InputError(f"{path} must have at most one pose a frame, {found}; label this very clip or cut the video")
+        row = f" ({outside[0][1]})" if str(outside[0][1]) != str(outside[0][0]) else ""
+        found = f"found {len(labels.rows)} for {clip.frames} frames, one of them for frame {outside[0][0]}{row}"
+        count = f"counted from 0, the last frame is {clip.frames - 1}"
+        raise InputError(f"{path} must have at most one pose a frame, {found}; {count}: label this very clip or cut the video")
     known = [t for t in wanted if t is not None]
     if len(set(known)) < len(known):
         twice = next(t for t, count in Counter(known).items() if count > 1)
@@ -110,9 +113,9 @@ def _named(rows: Sequence[int] | Sequence[str]) -> bool:
 
 def _frames_of_names(path: Path, rows: list[str], clip: Clip) -> list[int | None]:
     """The frame of each row; None for a picture that is not the clip's."""
-    files = [row.replace("\\", "/").rsplit("/", 1)[-1] for row in rows]
+    files = [composed(row.replace("\\", "/").rsplit("/", 1)[-1]) for row in rows]
     if clip.images is not None:
-        place = {Path(image).name: t for t, image in enumerate(clip.images)}
+        place = {composed(Path(image).name): t for t, image in enumerate(clip.images)}
         place = {**{Path(name).stem: t for name, t in place.items()}, **place}  # some formats name pictures without suffix
         wanted = [place.get(file, place.get(picture_name(file))) for file in files]
         if all(t is None for t in wanted):
@@ -124,6 +127,11 @@ def _frames_of_names(path: Path, rows: list[str], clip: Clip) -> list[int | None
         place = {row: t for t, row in enumerate(order)}
         return [place[row] for row in range(len(rows))]
     return list(frame_numbers(path, files))
+
+
+def composed(name: str) -> str:
+    """The name with its accents in one form: macOS writes é in two characters, others in one."""
+    return unicodedata.normalize("NFC", name)
 
 
 def picture_name(name: str) -> str:
@@ -163,6 +171,8 @@ def match_joints(
     path: Path, names: list[str], points: np.ndarray, score: np.ndarray, joints: tuple[str, ...], joint_map: dict[str, str | None]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Put joints in the skeleton's order by name, as joint_map renames them; those that the labels lack are NaN."""
+    names, joints = [composed(name) for name in names], tuple(composed(joint) for joint in joints)
+    joint_map = {composed(name): joint if joint is None else composed(joint) for name, joint in joint_map.items()}
     lacking = [name for name in joint_map if name not in names]
     if lacking:
         raise InputError(

@@ -14,12 +14,17 @@ from pipeline.pose.backends.imported.openpose_parts import BODIES, HAND, body_of
 ENDING = re.compile(r"_keypoints$")
 
 
+def json_files(folder: Path) -> list[Path]:
+    """The .json files of a folder in order of their names; what other systems hide beside them (._a.json) is none."""
+    return sorted(path for path in folder.iterdir() if path.suffix.lower() == ".json" and path.name[0] != "." and not path.is_dir())
+
+
 def read_openpose(folder: Path, of_images: bool) -> Labels:
     """Read a folder of <clip>_<12 digits>_keypoints.json, or of <picture>_keypoints.json for a clip of pictures (of_images).
 
     Coordinates are full pixels, OpenPose's own default (--keypoint_scale 0); people have no identity.
     """
-    files = sorted(folder.glob("*.json"))
+    files = json_files(folder)
     shown = [_people(path) for path in files]
     bodies = [one["pose"] for group in shown for one in group if len(one["pose"])]
     if len({len(body) for body in bodies}) > 1:

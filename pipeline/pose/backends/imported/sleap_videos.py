@@ -12,6 +12,7 @@ from typing import Any
 
 from pipeline.errors import InputError
 from pipeline.pose.backends.imported.hdf5 import text
+from pipeline.pose.backends.imported.labels import composed
 
 EMBEDDED = re.compile(r"^video(\d+)/")
 SOURCES = ("source_video", "original_video")  # the latter of older packages
@@ -29,7 +30,7 @@ def find_video(path: Path, file: Any, source: str) -> tuple[int, list[str] | Non
     if len(videos) == 1:
         return (min(labelled) if labelled else 0), _pictures(origins[0])
     named = [_name(origin) for origin in origins]
-    same = [place for place, name in enumerate(named) if Path(name).stem == Path(source).stem]
+    same = [place for place, name in enumerate(named) if composed(Path(name).stem) == composed(Path(source).stem)]
     same = [place for place in same if len(same) == 1 or numbers[place] in labelled]
     if len(same) != 1:
         raise InputError(
