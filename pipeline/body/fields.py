@@ -51,8 +51,7 @@ def part_field(query: Tensor, reference: Tensor, skeleton: Skeleton, x: Tensor, 
     query, reference = query.float(), reference.float()
     poses = Poses.of(query, reference, skeleton)
     fingers, parts = skeleton.fingers(), body_parts(skeleton)
-    whole = torch.compiler.is_exporting()  # a graph that is exported serves any pose: it takes no part and no pixel out
-    if not whole:
+    if not torch.compiler.is_exporting():  # a graph that is exported serves any pose
         seen = poses.seen.tolist()
         parts = [part for part in parts if any(sum(pose[joint] for joint in part.joints) >= 2 for pose in seen)]
     body = [part for part in parts if not fingers.intersection(part.joints)]
@@ -64,16 +63,11 @@ def part_field(query: Tensor, reference: Tensor, skeleton: Skeleton, x: Tensor, 
         followed = Follow(body, poses)
         layers = torch.cat([followed(part, start) for part, start in zip(pixels.split(step, 1), layers.split(step, 2), strict=True)], 2)
     if len(parts) > len(body):  # fingers are many, and matter only about the hands
-        near = _about_hands(pixels[:2].T, poses, skeleton)
-        most = near.shape[1] if whole else int(near.sum(1).max())
-        if most == near.shape[1]:
-            layers = torch.where(near[:, None], Follow(parts, poses)(pixels, layers), layers)
-        else:
-            index = near.to(torch.uint8).argsort(dim=1, descending=True, stable=True)[:, :most]
-            there = index[:, None].expand(-1, layers.shape[1], -1)
-            coarse = layers.gather(2, there)
-            fine = Follow(parts, poses)(pixels[:, index].transpose(0, 1), coarse)
-            layers = layers.scatter(2, there, torch.where(near.gather(1, index)[:, None], fine, coarse))
+        index, inside = _about_hands(pixels[:2].T, poses, skeleton)
+        there = index[:, None].expand(-1, layers.shape[1], -1)
+        coarse = layers.gather(2, there)
+        fine = Follow(parts, poses)(pixels[:, index].transpose(0, 1), coarse)
+        layers = layers.scatter(2, there, torch.where(inside[:, None], fine, coarse))
     shaped = layers.unflatten(2, (len(y), len(x)))
     field, linear = shaped[:, :2].permute(0, 2, 3, 1), shaped[:, 3:].permute(0, 2, 3, 1).unflatten(-1, (2, 2))
     return Field(field, shaped[:, 2], linear, poses.size * poses.scale)
@@ -104,8 +98,8 @@ def part_distances(points: Tensor, skeleton: Skeleton, x: Tensor, y: Tensor) -> 
     return Near(body_parts(skeleton), poses.query, poses.seen, poses.size).squares(_pixels(x, y)).sqrt_()
 
 
-def _about_hands(pixels: Tensor, poses: Poses, skeleton: Skeleton) -> Tensor:
-    """Which of the pixels (p 2) lie about the hands of each pose, (n p) bool."""
+def _about_hands(pixels: Tensor, poses: Poses, skeleton: Skeleton) -> tuple[Tensor, Tensor]:
+    """Pixels (p 2) about the hands of each pose: their positions (n k), as many for all, and which of these do lie there (n k)."""
     import torch
 
     near = torch.zeros((poses.query.shape[0], len(pixels)), dtype=torch.bool, device=pixels.device)
@@ -115,7 +109,11 @@ def _about_hands(pixels: Tensor, poses: Poses, skeleton: Skeleton) -> Tensor:
         low = torch.where(seen, points, torch.inf).amin(1) - reach
         high = torch.where(seen, points, -torch.inf).amax(1) + reach
         near |= ((pixels >= low[:, None]) & (pixels <= high[:, None])).all(-1)
-    return near
+    if torch.compiler.is_exporting():  # how many they are depends on the poses
+        return torch.arange(near.shape[1], device=pixels.device).expand(near.shape[0], -1), near
+    most = int(near.sum(1).max())
+    index = near.to(torch.uint8).argsort(dim=1, descending=True, stable=True)[:, :most]
+    return index, near.gather(1, index)
 
 
 def _pixels(x: Tensor, y: Tensor) -> Tensor:

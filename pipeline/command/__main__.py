@@ -1,6 +1,7 @@
 """The command motion-copy: `check` says what is wrong before anything runs, `init` writes videos into params.yaml.
 
-`spread` runs the stages on several machines. `export` writes a trained generator for other programs. `verify` says whether a video is as it was signed; that is asked of any file, in no project.
+`spread` runs the stages on several machines. `export` writes a trained generator for other programs. `verify` says whether a video is as
+it was signed; that is asked of any file, in no project.
 """
 
 import argparse

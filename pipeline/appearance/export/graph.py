@@ -64,14 +64,9 @@ def graph_of(window: Window, feed: dict[str, np.ndarray], facts: dict[str, str],
 class _ClosedForms(TorchFunctionMode):
     """What ONNX cannot say of matrices is said in closed form."""
 
-    SAID: dict[Any, Callable[..., Any]] = {  # noqa: RUF012
-        torch.linalg.svd: singular_values,
-        torch.linalg.inv: inverse,
-        torch.det: determinant,
-    }
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        return self.SAID.get(func, func)(*args, **(kwargs or {}))
+    def __torch_function__(self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        said = {torch.linalg.svd: singular_values, torch.linalg.inv: inverse, torch.det: determinant}
+        return said.get(func, func)(*args, **(kwargs or {}))
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ from pipeline.appearance.renderers.fakevideo import FakeVideoRenderer
 from pipeline.artifacts.keypoints import Track
 from pipeline.artifacts.references import NONE
 from pipeline.errors import InputError
+from pipeline.picture.greyness import without_colour
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Motion:
         """InputError where the model is of another system than the project's own, or what it needs is not there."""
         model = inputs.model
         if not isinstance(model, FakeVideoRenderer):
-            raise InputError("the model must be of appearance.system fakevideo to be exported: baselines make frame after frame, not windows")
+            raise InputError("only a model of the project's own system can be exported, found a baseline's: see appearance.system")
         track, rows = seen_through(inputs)
         seen = model.see(inputs.references, inputs.chosen, track.present, 0, float(rows[0, 0, 0]))
         motion = Motion(model, track, to_crop(track.points, rows), rows, model.windows(track, model.k), seen)
@@ -67,4 +68,5 @@ class Motion:
     def drawn(self, params: GenerateParams) -> list[Frame]:
         """Every frame (t) as torch makes it, by the code that generates foregrounds."""
         alone = params.model_copy(update={"overlap_stride": self.model.k, "fade_s": 0.0})
-        return list(self.model.frames(self.track, self.points, alone, self.seen))
+        frames = self.model.frames(self.track, self.points, alone, self.seen)
+        return [replace(frame, rgb=without_colour(frame.rgb)) if self.model.grey else frame for frame in frames]
