@@ -31,11 +31,11 @@ def videos_that_play(page: Path, profile: Path) -> tuple[int, int]:
 PROBE = b"""<!doctype html><iframe src="/index.html"></iframe><script>
 const wait = setInterval(() => {
   const page = document.querySelector("iframe").contentDocument;
-  const { error, done } = page?.documentElement.dataset ?? {};
+  const { error, done, shown } = page?.documentElement.dataset ?? {};
   if (!error && !done) return;
   clearInterval(wait);
   const picture = error ? null : page.querySelector("canvas").toDataURL();
-  fetch("/found", { method: "POST", body: JSON.stringify({ error, done, picture, said: page.body.innerText }) });
+  fetch("/found", { method: "POST", body: JSON.stringify({ error, done, shown, picture, said: page.body.innerText }) });
 }, 100);
 </script>"""
 
@@ -66,8 +66,8 @@ class _Probed(http.server.SimpleHTTPRequestHandler):
 
 
 def served_page(folder: Path, profile: Path, timeout_s: float) -> tuple[dict[str, Any], list[str]]:
-    """What the page of a folder came to when it was served and no other host could be reached: error, done, the last picture of its canvas
-    as a data: address, its text; and the paths that it asked for."""
+    """What the page of a folder came to when it was served and no other host could be reached: error, done, the number of the
+    frame that it shows and its canvas as a data: address, its text; and the paths that it asked for."""
     assert BROWSER is not None
     asked: list[str] = []
     found: queue.Queue[dict[str, Any]] = queue.Queue()

@@ -86,7 +86,7 @@ def _said(out: Path, pair: str, found: Exported, page: bool) -> list[str]:
     if found.openvino is not None:
         lines.append(f"by OpenVINO the same windows are torch's {_difference(found.openvino)}")
     if page:
-        lines.append(f"The page must be served: python -m http.server -d {out}, then open http://localhost:8000")
+        lines.append(f"The page must be served: python -m http.server -b localhost -d {out}, then open http://localhost:8000")
     return lines
 
 

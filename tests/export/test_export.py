@@ -15,6 +15,7 @@ from pipeline.appearance.export import write
 from pipeline.appearance.export.graph import INPUTS, OUTPUTS, graph_of
 from pipeline.appearance.export.motion import Motion
 from pipeline.appearance.export.window import Window
+from pipeline.artifacts.replacing import require_replaceable
 from pipeline.command.__main__ import main
 from pipeline.command.export import Request, export_model
 from pipeline.errors import InputError
@@ -70,14 +71,19 @@ def test_the_graph_follows_poses_that_it_was_not_made_from(exported, data):
     assert np.ptp(np.stack(made), axis=0).max() > 0.1
 
 
-def test_an_export_takes_the_place_of_its_own_kind_alone_and_is_the_same_bytes(exported, data, params, tmp_path):
-    folder, _ = exported
+def test_an_export_takes_the_place_of_its_own_kind_alone(exported, data, params, tmp_path):
     mine = tmp_path / "mine"
     mine.mkdir()
     (mine / "keep.txt").write_text("mine")
     with pytest.raises(InputError, match="is a folder; only export may be replaced there"):
         export_model(params, request(mine), data)
     assert [path.name for path in mine.iterdir()] == ["keep.txt"]
+    require_replaceable(exported[0], "export")
+
+
+@pytest.mark.slow
+def test_an_export_is_the_same_bytes_each_time_and_nothing_of_the_one_before(exported, data, params):
+    folder, _ = exported
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     (folder / "stale").touch()
     export_model(params, request(), data)

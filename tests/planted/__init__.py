@@ -4,7 +4,7 @@
 pictures come out a little wrong, or a number in a table does. A module an area.
 """
 
-from planted import appearance, carried, faces, frames, mattes, poses, project, scores
+from planted import appearance, carried, exports, faces, frames, mattes, poses, project, scores
 from planted.fault import Fault as Fault
 
-FAULTS = [fault for area in (mattes, appearance, poses, carried, faces, scores, frames, project) for fault in area.FAULTS]
+FAULTS = [fault for area in (mattes, appearance, poses, carried, faces, scores, frames, project, exports) for fault in area.FAULTS]

@@ -9,7 +9,7 @@ function fail(error) {
 
 async function start() {
   if (location.protocol === "file:") {
-    throw new Error("A browser reads no files beside a page opened from disk. Serve this folder: python -m http.server");
+    throw new Error("A browser reads no files beside a page opened from disk. Serve this folder: python -m http.server -b localhost");
   }
   const scene = await (await fetch("scene.json")).json();
   document.title = document.getElementById("title").textContent = scene.title;
