@@ -9,7 +9,7 @@ import onnx
 import onnxruntime
 import pytest
 import torch
-from exporting import BODY, GENERATE, JOINTS, K, read_inputs, save_generator
+from exporting import GENERATE, JOINTS, K, read_inputs, save_generator
 
 from pipeline.appearance.export import write
 from pipeline.appearance.export.graph import INPUTS, OUTPUTS, graph_of
@@ -149,4 +149,3 @@ def test_one_graph_serves_any_number_of_windows_and_references_of_any_size(data)
             assert np.abs(found - true.numpy()).max() < 1 / 255
     free = {value.name: [side for side in value.shape if isinstance(side, str)] for value in session.get_inputs()}
     assert {name: len(sides) for name, sides in free.items()} == {"points": 1, "scores": 1, "pictures": 3, "picture_points": 1}
-    assert BODY.trunk_pairs()
