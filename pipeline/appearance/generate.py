@@ -70,22 +70,13 @@ def generate_foreground(inputs: GenerateInputs, params: GenerateParams, out: Pat
     The crop is the target's training crop where the motion stays inside it. Frames without the subject get matte 0.
     A target filmed without colour is made without. Memory does not grow with the length of the motion.
     """
-    model, motion, crops = inputs.model, inputs.motion, inputs.crops
-    if motion.skeleton != model.skeleton:
-        raise InputError(
-            f"the motion must have the model's skeleton {model.skeleton.name}, found {motion.skeleton.name}: "
-            "give both clips the same skeleton in params.yaml"
-        )
-    if crops.crop_hw != model.crop_hw:
-        (height, width), (h, w) = model.crop_hw, crops.crop_hw
-        raise InputError(f"crops must have the model's {width}x{height} px, found {w}x{h}. Run: dvc repro train_appearance")
+    model, crops = inputs.model, inputs.crops
     # Of the motion as it is given, before the network's way of reading it.
-    made_for = of_motion(motion)
-    motion = model.read(motion)
+    made_for = of_motion(inputs.motion)
+    motion, rows = seen_through(inputs)
     present, (height, width) = motion.present, model.crop_hw
     require_free_bytes(out, len(present) * height * width * 4)
-    # Where each frame is seen, and which references it is made from.
-    rows = driven_crop(motion.points, present, crops.crop, crops.crop_hw, crops.size_hw, motion.clock.has_time)
+    # Which references each frame is made from.
     facts = {"model_sha256": model.weights_sha256, "skeleton": model.skeleton.name, "k": model.k, "grey": model.grey}
     facts |= made_for
     seen = model.see(inputs.references, inputs.chosen, present, fade_frames(params.fade_s, motion.clock), float(rows[0, 0, 0]))
@@ -103,6 +94,24 @@ def generate_foreground(inputs: GenerateInputs, params: GenerateParams, out: Pat
             writer.append(rgb[None], frame.matte[None], **{name: array[None] for name, array in frame.fields.items()})
             progress.advance()
     return {"frames": len(present), "frames_per_s": len(present) / (time.perf_counter() - started)}
+
+
+def seen_through(inputs: GenerateInputs) -> tuple[Track, np.ndarray]:
+    """The motion as the network reads one, and where each of its frames is seen: rows (t 2 3), full → crop px.
+
+    InputError where motion or crops are not of the model's kind.
+    """
+    model, motion, crops = inputs.model, inputs.motion, inputs.crops
+    if motion.skeleton != model.skeleton:
+        raise InputError(
+            f"the motion must have the model's skeleton {model.skeleton.name}, found {motion.skeleton.name}: "
+            "give both clips the same skeleton in params.yaml"
+        )
+    if crops.crop_hw != model.crop_hw:
+        (height, width), (h, w) = model.crop_hw, crops.crop_hw
+        raise InputError(f"crops must have the model's {width}x{height} px, found {w}x{h}. Run: dvc repro train_appearance")
+    motion = model.read(motion)
+    return motion, driven_crop(motion.points, motion.present, crops.crop, crops.crop_hw, crops.size_hw, motion.clock.has_time)
 
 
 def first_and_second(ranks: np.ndarray) -> np.ndarray:

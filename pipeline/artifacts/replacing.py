@@ -70,7 +70,7 @@ def tagged_webp(blob: bytes) -> bytes:
 
 
 def _folder(path: Path) -> str | None:
-    for name, at in (("zarr.json", ("attributes", "kind")), ("asset.json", ("kind",))):
+    for name, at in (("zarr.json", ("attributes", "kind")), ("asset.json", ("kind",)), ("export.json", ("kind",))):
         if (path / name).is_file():
             value: Any = json.loads((path / name).read_text(encoding="utf-8"))
             for key in at:

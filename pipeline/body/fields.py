@@ -50,8 +50,10 @@ def part_field(query: Tensor, reference: Tensor, skeleton: Skeleton, x: Tensor, 
 
     query, reference = query.float(), reference.float()
     poses = Poses.of(query, reference, skeleton)
-    fingers, seen = skeleton.fingers(), poses.seen.tolist()
-    parts = [part for part in body_parts(skeleton) if any(sum(pose[joint] for joint in part.joints) >= 2 for pose in seen)]
+    fingers, parts = skeleton.fingers(), body_parts(skeleton)
+    if not torch.compiler.is_exporting():  # a graph that is exported serves any pose
+        seen = poses.seen.tolist()
+        parts = [part for part in parts if any(sum(pose[joint] for joint in part.joints) >= 2 for pose in seen)]
     body = [part for part in parts if not fingers.intersection(part.joints)]
     pixels = _pixels(x, y)
     layers = _shifted(pixels, poses)
@@ -100,13 +102,15 @@ def _about_hands(pixels: Tensor, poses: Poses, skeleton: Skeleton) -> tuple[Tens
     """Pixels (p 2) about the hands of each pose: their positions (n k), as many for all, and which of these do lie there (n k)."""
     import torch
 
-    near = torch.zeros((len(poses.query), len(pixels)), dtype=torch.bool, device=pixels.device)
+    near = torch.zeros((poses.query.shape[0], len(pixels)), dtype=torch.bool, device=pixels.device)
     for hand in skeleton.hands():
         points, seen = poses.query[:, hand], poses.seen[:, hand][..., None]
         reach = (HAND_REACH * poses.size)[:, None]
         low = torch.where(seen, points, torch.inf).amin(1) - reach
         high = torch.where(seen, points, -torch.inf).amax(1) + reach
         near |= ((pixels >= low[:, None]) & (pixels <= high[:, None])).all(-1)
+    if torch.compiler.is_exporting():  # how many they are depends on the poses
+        return torch.arange(near.shape[1], device=pixels.device).expand(near.shape[0], -1), near
     most = int(near.sum(1).max())
     index = near.to(torch.uint8).argsort(dim=1, descending=True, stable=True)[:, :most]
     return index, near.gather(1, index)
@@ -127,7 +131,7 @@ def _shifted(pixels: Tensor, poses: Poses) -> Tensor:
     common = poses.seen.float()[..., None] / poses.seen.sum(1).clamp_min(1)[:, None, None]
     shift = ((poses.reference - poses.query) * common).sum(1)
     rest = torch.tensor([1.0, 1.0, 0.0, 0.0, 1.0], device=pixels.device)[None, :, None]
-    return torch.cat([pixels[None, :2] + shift[..., None], rest.expand(len(shift), -1, pixels.shape[1])], 1)
+    return torch.cat([pixels[None, :2] + shift[..., None], rest.expand(shift.shape[0], -1, pixels.shape[1])], 1)
 
 
 class Follow:
@@ -216,7 +220,7 @@ class Near:
         """Squared distances (n l p) in half the parts' breadth; inf where no line of a part is seen."""
         import torch
 
-        past, aside = (self.axes @ pixels).unflatten(1, (2, -1)).unbind(1)  # (n lines p): beyond the middle, beside the line
+        past, aside = (self.axes @ pixels).chunk(2, 1)  # (n lines p): beyond the middle, beside the line
         past = past.abs_().sub_(self.half).clamp_min_(0)
         squares = aside.square_().addcmul_(past, past)
         chosen, single = squares.split([sum(self.counts), squares.shape[1] - sum(self.counts)], 1)

@@ -60,14 +60,19 @@ def draw_pose_maps(points: Tensor, scores: Tensor, skeleton: Skeleton, crop_hw: 
     start, stop = points[:, ends[0]].float(), points[:, ends[1]].float()
     usable = torch.isfinite(points).all(-1) & (scores >= params.score_threshold)
     visible = usable[:, ends[0]] & usable[:, ends[1]]
-    # Only limbs that are seen are drawn, as many at once as memory and caches like.
     half = torch.tensor([_half_width(limb, max(crop_hw), params) for limb in limbs], device=points.device)
     half = half.expand(n, -1)
 
-    maps = torch.zeros((n, len(limbs), *crop_hw), device=points.device)
-    flat = maps.view(-1, *crop_hw)
-    for some in torch.nonzero(visible.flatten()).flatten().split(STROKES_AT_ONCE.get(points.device.type, 256)):
-        flat[some] = _strokes(start.reshape(-1, 2)[some], stop.reshape(-1, 2)[some], half.reshape(-1)[some], crop_hw)
+    start, stop, half = start.reshape(-1, 2), stop.reshape(-1, 2), half.reshape(-1)
+    if torch.compiler.is_exporting():  # a graph that is exported serves any pose: it draws all limbs, and shows those that are seen
+        strokes = _strokes(torch.nan_to_num(start), torch.nan_to_num(stop), half, crop_hw)
+        maps = (strokes * visible.flatten()[:, None, None]).unflatten(0, (n, len(limbs)))
+    else:
+        # Only limbs that are seen are drawn, as many at once as memory and caches like.
+        maps = torch.zeros((n, len(limbs), *crop_hw), device=points.device)
+        flat = maps.view(-1, *crop_hw)
+        for some in torch.nonzero(visible.flatten()).flatten().split(STROKES_AT_ONCE.get(points.device.type, 256)):
+            flat[some] = _strokes(start[some], stop[some], half[some], crop_hw)
     if params.style == "limbs":
         return maps
     return _lay_over(maps, _colours(limbs, maps))

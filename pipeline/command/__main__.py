@@ -1,6 +1,7 @@
 """The command motion-copy: `check` says what is wrong before anything runs, `init` writes videos into params.yaml.
 
-`spread` runs the stages on several machines. `verify` says whether a video is as it was signed; that is asked of any file, in no project.
+`spread` runs the stages on several machines. `export` writes a trained generator for other programs. `verify` says whether a video is as
+it was signed; that is asked of any file, in no project.
 """
 
 import argparse
@@ -26,7 +27,7 @@ def main() -> None:
 
 def _run() -> None:
     parser = argparse.ArgumentParser(prog="motion-copy", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True, metavar="check | init | spread | verify")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="check | export | init | spread | verify")
     commands.add_parser("check", help="say what is wrong in params.yaml, a line each; exit code 1 if anything is")
     init = commands.add_parser("init", help="write clips, a target and its pairs into params.yaml; copies nothing, asks nothing")
     init.add_argument("target", metavar="TARGET", type=Path, help="video, or folder of images, of the person whose looks are learnt")
@@ -38,12 +39,27 @@ def _run() -> None:
     where.add_argument("--slurm", action="store_true", help="jobs as jobqueue.slurm in ~/.config/dask/jobqueue.yaml describes them")
     spread.add_argument("--workers", metavar="N", type=int, default=2, help="how many processes here, or jobs at a time (default: 2)")
     spread.add_argument("--scratch", metavar="FOLDER", type=Path, help="a folder that all workers see (default: the project's .scratch)")
+    export = commands.add_parser("export", help="write a target's trained generator as an ONNX graph, held against torch")
+    export.add_argument("what", choices=["model"], help="what is exported")
+    export.add_argument("target", metavar="TARGET", help="target of params.yaml, whose generator is trained")
+    export.add_argument("--to", choices=["onnx"], required=True, help="format")
+    export.add_argument("--pair", metavar="PAIR", help="whose motion the check is made on and the page shows (default: the target's own)")
+    export.add_argument("--dynamic", action="store_true", help="for any number of windows at a time and references of any size")
+    export.add_argument("--page", action="store_true", help="with a page that runs the graph in a browser")
+    export.add_argument("--out", metavar="FOLDER", type=Path, help="where to (default: data/exports/TARGET)")
     commands.add_parser("verify", help="say whether a video is as it was signed, and who signed it; verify --help says more")
     args = parser.parse_args()
     project = find_project(Path.cwd())
     if args.command == "init":
         videos = [Path(os.path.abspath(video)) for video in (args.target, *args.drivers)]
         print("\n".join(add_videos(project, videos[0], videos[1:])))
+        return
+    if args.command == "export":
+        from pipeline.command.export import Request, export_model  # torch takes seconds
+
+        out = None if args.out is None else args.out.absolute()
+        os.chdir(project)
+        print("\n".join(export_model(Path(PARAMS), Request(args.target, args.pair, out, args.dynamic, args.page))))
         return
     from pipeline.command.check import everything_wrong, summary  # takes seconds: every room is asked for its params
 

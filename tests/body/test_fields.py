@@ -40,6 +40,22 @@ def test_people_thrown_about_with_hands_and_missing_joints_are_followed_alike(at
     assert found.linear.shape == expected.linear.shape
 
 
+@pytest.mark.parametrize("hands", [True, False])
+def test_what_serves_any_pose_is_what_takes_out_what_is_not_seen(hands, monkeypatch):
+    """While a graph is traced nothing may depend on which joints are there."""
+    query, reference = _people(3, 1), _people(3, 2)
+    if not hands:
+        query[:, sorted(HUMAN.fingers())] = torch.nan
+    expected = fields.part_field(query, reference, HUMAN, X, Y)
+    monkeypatch.setattr("torch.compiler.is_exporting", lambda: True)
+    found = fields.part_field(query, reference, HUMAN, X, Y)
+    for name in ("field", "own", "linear"):
+        made, usual = getattr(found, name), getattr(expected, name)
+        assert usual.std() > 0
+        assert ((made - usual).abs() < 1e-2).float().mean() > 0.999, name  # but where two parts are equally near
+    torch.testing.assert_close(found.size, expected.size)
+
+
 def test_what_no_common_part_shows_is_shifted_or_stays():
     lone = torch.full((2, 3, 2), torch.nan)
     lone[0, 1] = torch.tensor([20.0, 30.0])

@@ -139,3 +139,17 @@ def test_picture_agrees_with_the_map_and_leaves_its_input_alone():
 def test_joints_of_another_skeleton_are_refused():
     with pytest.raises(InputError, match="must hold the 64 joints of skeleton human, found"):
         draw_pose_maps(torch.zeros(1, 2, 2), torch.zeros(1, 2), human(), HW, LIMBS)
+
+
+@pytest.mark.parametrize("style", ["limbs", "rgb"])
+def test_a_map_that_serves_any_pose_is_the_same(style, monkeypatch):
+    """While a graph is traced all limbs are drawn, and those that are seen are shown."""
+    drawn = torch.Generator().manual_seed(3)
+    points = torch.rand(3, len(human().joints), 2, generator=drawn) * 50
+    points[0, ::3], scores = torch.nan, torch.rand(3, len(human().joints), generator=drawn)
+    params = PoseMapParams(style=style, width=0.03, score_threshold=0.3)
+    usual = draw_pose_maps(points, scores, human(), (40, 48), params)
+    monkeypatch.setattr("torch.compiler.is_exporting", lambda: True)
+    found = draw_pose_maps(points, scores, human(), (40, 48), params)
+    assert usual.mean() > 0
+    torch.testing.assert_close(found, usual)

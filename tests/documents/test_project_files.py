@@ -58,7 +58,7 @@ def test_constraints_are_names_and_versions():
 def test_constraints_fit_what_the_project_asks_for():
     pinned = {canonicalize_name(name): version for name, version in PINNED.items()}
     extras = PROJECT["optional-dependencies"]
-    lists = (PROJECT["dependencies"], *(extras[e] for e in ("test", "labels", "fid", "identity", "cluster")))
+    lists = (PROJECT["dependencies"], *(extras[e] for e in ("test", "labels", "fid", "identity", "cluster", "export")))
     asked = [Requirement(line) for lines in lists for line in lines]
     assert len(asked) > 20
     for requirement in asked:

@@ -4,7 +4,8 @@
 pictures come out a little wrong, or a number in a table does. A module an area.
 """
 
-from planted import appearance, carried, faces, frames, mattes, moving, poses, project, scores
+from planted import appearance, carried, exports, faces, frames, mattes, moving, poses, project, scores
 from planted.fault import Fault as Fault
 
-FAULTS = [fault for area in (mattes, appearance, poses, moving, carried, faces, scores, frames, project) for fault in area.FAULTS]
+AREAS = (mattes, appearance, poses, moving, carried, faces, scores, frames, project, exports)
+FAULTS = [fault for area in AREAS for fault in area.FAULTS]

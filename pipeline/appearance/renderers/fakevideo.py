@@ -47,11 +47,15 @@ class FakeVideoRenderer(Renderer):
         fading = fades(chosen.rank[:, 0], present, fade, chosen.attributes.get("border"))
         return Seen(pictures, chosen.rank, fading, learn_core(pictures, self.skeleton))
 
+    def windows(self, motion: Track, stride: int) -> np.ndarray:
+        """The windows (n k) in which a motion is made, `stride` frames apart, k at most; a clip without time has one a frame."""
+        if not motion.clock.has_time:
+            return still_windows(np.flatnonzero(motion.present), self.k)
+        return rendering_windows(motion.present, self.k, min(stride, self.k))
+
     def frames(self, motion: Track, points: np.ndarray, params: GenerateParams, seen: Seen | None) -> Iterator[Frame]:
         """Every frame, blended from its windows as soon as no later window holds it."""
-        k, present = self.k, motion.present
-        timed = motion.clock.has_time
-        windows = rendering_windows(present, k, min(params.overlap_stride, k)) if timed else still_windows(np.flatnonzero(present), k)
+        present, windows = motion.present, self.windows(motion, params.overlap_stride)
         empty = nothing(self.crop_hw, seen is not None)
         pending: dict[int, Blend] = {}
         done = 0
