@@ -37,7 +37,7 @@ FAULTS = [
     ),
     *of("tests/reference/test_find.py",
         ("the farthest pose is chosen", W + "find.py", "costs = costs + EXCHANGED * turned", "costs = EXCHANGED * turned - costs"),
-        ("a frame's own neighbours are references", W + "find.py", "if radius and start < border:", "if radius and start > border:"),
+        ("a frame's own neighbours are references", W + "find.py", "border is not None and start < border:", "border is not None and start > border:"),
         ("a change of reference costs nothing", W + "find.py", "switch = total[best] + switch_cost < total",
          "switch = total[best] < total"),
         ("a back is taken for a front", W + "find.py", "costs = costs + EXCHANGED * turned", "costs = costs + 0 * turned"),
