@@ -34,7 +34,7 @@ STAGES = (
     *("generate_foreground", "warp_references", "enhance_faces", "train_refiner", "refine_regions", "fuse", "remeasure_faces"),
     "evaluate_reconstruction",
 )
-SHARED = ("frames", "keypoints", "mattes", "plates", "weights")
+SHARED = ("frames", "keypoints", "meshes", "mattes", "plates", "weights")
 OWN = "meshes"  # a folder in which a stage of ours writes
 
 
@@ -88,8 +88,10 @@ def furnish(folder: Path, data: Path, params: Path, values: dict[str, Any]) -> N
     edit_params(folder / "params.yaml", values)
     (folder / "data").mkdir()
     for name in SHARED:
-        (folder / "data" / name).symlink_to(data / name)
-    shutil.copytree(data / OWN, folder / "data" / OWN)
+        if name != OWN:
+            (folder / "data" / name).symlink_to(data / name)
+        elif (data / name).exists():
+            shutil.copytree(data / name, folder / "data" / name)
     (folder / "pipeline").symlink_to(ROOT / "pipeline")
 
 
