@@ -31,11 +31,9 @@ from pipeline.plan import PLACEHOLDER, parsed, value_at
 ROOT = Path(__file__).resolve().parent.parent.parent
 STAGES = (
     *("crop_person", "index_faces", "keep_references", "train_appearance", "list_footage", "retarget_motion", "find_references"),
-    *("generate_foreground", "warp_references", "enhance_faces", "train_refiner", "refine_regions", "fuse", "remeasure_faces"),
-    "evaluate_reconstruction",
+    *("generate_foreground", "warp_references", "enhance_faces", "train_refiner", "refine_regions", "fuse", "evaluate_reconstruction"),
 )
 SHARED = ("frames", "keypoints", "meshes", "mattes", "plates", "weights")
-OWN = "meshes"  # a folder in which a stage of ours writes
 
 
 def main() -> None:
@@ -88,10 +86,7 @@ def furnish(folder: Path, data: Path, params: Path, values: dict[str, Any]) -> N
     edit_params(folder / "params.yaml", values)
     (folder / "data").mkdir()
     for name in SHARED:
-        if name != OWN:
-            (folder / "data" / name).symlink_to(data / name)
-        elif (data / name).exists():
-            shutil.copytree(data / name, folder / "data" / name)
+        (folder / "data" / name).symlink_to(data / name)
     (folder / "pipeline").symlink_to(ROOT / "pipeline")
 
 
