@@ -37,7 +37,8 @@ def video_stream(container: InputContainer, path: Path) -> av.VideoStream:
     if not isinstance(stream, av.VideoStream) or stream.disposition & Disposition.attached_pic:
         kinds = ", ".join(s.type for s in container.streams) or "nothing"
         raise InputError(f"{path} must hold a video stream, found: {kinds}.")
-    stream.thread_type = "AUTO"
+    # Whether a frame was decoded whole is known in time only of one that no other is decoded beside; of broadcasts it is only told.
+    stream.thread_type = "SLICE" if "mpegts" in container.format.name else "AUTO"
     if container.format.name.endswith(PICTURES):
         stream.codec_context.options = {"err_detect": "explode"}  # without this a cut JPEG is filled with grey, not refused
     return stream

@@ -63,14 +63,14 @@ def probe(path: str | Path, images_fps: str | None = None) -> VideoInfo:
     if pictures := find_pictures(path):
         frame, codec = pictures.first()
         with _named(path):
-            clock, size_hw = pictures.clock(images_fps), shown_size(frame, None, Fraction(1))
+            clock, size_hw = pictures.clock(images_fps), shown_size(frame, None, Fraction(1), still=True)
         return VideoInfo(path, size_hw, len(pictures.names), clock.fps, clock.time_base, codec, frame.format.name, None)
     with open_media(path) as container:
         stream = video_stream(container, path)
         frame = first_frame(container, path)
         sound = sound_stream(container)
         with _named(path):
-            size_hw = shown_size(frame, None, _pixel_aspect(stream))
+            size_hw = shown_size(frame, None, _pixel_aspect(stream), _is_drawn(stream))
         return VideoInfo(
             path=path,
             size_hw=size_hw,
@@ -142,7 +142,7 @@ def _image_frames(
     first, painter, seen = None, Painter(), False
     for i, frame in enumerate(pictures.frames(start, last), start):
         with _named(names[i]):
-            image, visible = upright(depth.apply(frame), painter, max_height_px, Fraction(1))
+            image, visible = upright(depth.apply(frame), painter, max_height_px, Fraction(1), still=True)
         first, seen = first or image.shape, seen or visible
         if image.shape != first:
             raise InputError(
@@ -161,7 +161,7 @@ def _video_frames(
     with open_media(path) as container:
         stream = video_stream(container, path)
         watch, combs = Decoding(container, stream, path), Combs()
-        aspect, first, seen, number = _pixel_aspect(stream), None, False, -1
+        aspect, still, first, seen, number = _pixel_aspect(stream), _is_drawn(stream), None, False, -1
         painter = Painter()  # one for all frames: it keeps its tables
         frames = deinterlaced(((frame, watch.pts) for frame in watch.decoded()), lambda line: say(f"{path} {line}"))
         for number, (frame, pts) in enumerate(frames):
@@ -176,7 +176,7 @@ def _video_frames(
             watch.require_decoded(frame, number)
             combs.look(frame)
             with _named(path):
-                image, visible = upright(depth.apply(frame), painter, max_height_px, aspect)
+                image, visible = upright(depth.apply(frame), painter, max_height_px, aspect, still)
             seen = seen or visible
             yield image, pts
             if number == last:
@@ -209,6 +209,11 @@ def _transparent(path: Path, frames: int) -> InputError:
 
 def _ends_before(path: Path, frames: int, last: int) -> InputError:
     return InputError(f"{path} has the frames 0 to {frames - 1}, the clip's span ends at {last}: correct it in params.yaml.")
+
+
+def _is_drawn(stream: av.VideoStream) -> bool:
+    """Whether a stream is made of PNGs, animated ones too."""
+    return stream.codec_context.codec.canonical_name in ("png", "apng")
 
 
 def _pixel_aspect(stream: av.VideoStream) -> Fraction:

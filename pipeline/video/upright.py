@@ -44,12 +44,14 @@ class Painter:
         return self._reformatter.reformat(frame, size_hw[1], size_hw[0], wanted, _untold_matrix(frame), interpolation=scaler | EXACT)
 
 
-def upright(frame: av.VideoFrame, painter: Painter, max_height_px: int | None, aspect: Fraction) -> tuple[np.ndarray, bool]:
+def upright(
+    frame: av.VideoFrame, painter: Painter, max_height_px: int | None, aspect: Fraction, still: bool = False
+) -> tuple[np.ndarray, bool]:
     """RGB (h w 3) uint8 as shown, until the painter's next frame, and whether anything of it is visible (False: alpha 0 everywhere).
 
-    ValueError for frames that are turned by another angle than a quarter.
+    still: of an image file, as shown_size() has it. ValueError for frames that are turned by another angle than a quarter.
     """
-    size_hw, turn = shown_size(frame, max_height_px, aspect), _turn(frame)
+    size_hw, turn = shown_size(frame, max_height_px, aspect, still), _turn(frame, still)
     height, width = size_hw[::-1] if turn.transposed else size_hw
     alpha = any(c.is_alpha for c in frame.format.components) or frame.format.name == "pal8"
     image = painter.paint(frame, (height, width), "rgba" if alpha else "rgb24")
@@ -61,9 +63,11 @@ def upright(frame: av.VideoFrame, painter: Painter, max_height_px: int | None, a
     return turn.apply(image), visible
 
 
-def shown_size(frame: av.VideoFrame, max_height_px: int | None, aspect: Fraction) -> tuple[int, int]:
+def shown_size(frame: av.VideoFrame, max_height_px: int | None, aspect: Fraction, still: bool = False) -> tuple[int, int]:
+    """Height and width as shown. still: of an image file, of which only the angle is read: PyAV 18.1 frees the name of a PNG's
+    colour profile twice where all that lies beside a frame is asked for, and Python dies of it."""
     height, width = frame.height, max(1, round(frame.width * aspect))
-    if _turn(frame).transposed:
+    if _turn(frame, still).transposed:
         height, width = width, height
     if max_height_px is not None and height > max_height_px:
         height, width = max_height_px, max(1, round(width * max_height_px / height))
@@ -93,12 +97,15 @@ class _Turn(NamedTuple):
 _TURNS = {90: _Turn(True, False, True), 180: _Turn(False, True, True), 270: _Turn(True, True, False)}
 
 
-def _turn(frame: av.VideoFrame) -> _Turn:
+def _turn(frame: av.VideoFrame, still: bool) -> _Turn:
     """Orientation by FFmpeg's display matrix: x' = a x + c y, y' = b x + d y."""
+    by_angle = _TURNS.get(frame.rotation % 360, _Turn(False, False, False))
+    if still:
+        return by_angle
     try:
         found = frame.side_data.get("DISPLAYMATRIX")
     except ValueError:  # PyAV does not know every kind of side data (EXIF); then only the angle can be had
-        return _TURNS.get(frame.rotation % 360, _Turn(False, False, False))
+        return by_angle
     if found is None:
         return _Turn(False, False, False)
     matrix = np.frombuffer(found, np.int32) / 65536

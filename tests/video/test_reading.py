@@ -1,6 +1,9 @@
 """Laws of reading video: every container, exact timestamps, upright pictures, and one clear line for what is broken."""
 
 import struct
+import subprocess
+import sys
+import zlib
 from fractions import Fraction
 from pathlib import Path
 
@@ -359,6 +362,32 @@ def test_photographs_are_turned_upright(tmp_path, orientation, quarters):
     (tmp_path / "a.jpg").write_bytes(jpeg[:2] + segment + jpeg[2:])
     frames, _ = read(tmp_path)
     assert np.abs(corners(frames[0]) - corners(np.rot90(media.scene(4), quarters))).max() <= 8
+
+
+def with_profile(png: bytes) -> bytes:
+    """A PNG with a colour profile of some name, after its header."""
+    chunk = b"iCCP" + b"Display P3\0\0" + zlib.compress(bytes(500))
+    return png[:33] + struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk)) + png[33:]
+
+
+@pytest.mark.parametrize("name", ["folder/a.png", "a.png", "a.apng"])
+def test_a_colour_profile_does_no_harm(name, tmp_path):
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    images = [media.scene(t) for t in range(3)]
+    if path.suffix == ".apng":
+        media.write_clip(path, images, "apng", "rgb24")
+    else:
+        cv2.imwrite(str(path), images[0][..., ::-1])
+    path.write_bytes(with_profile(path.read_bytes()))
+    clip, saved = path.parent if name.startswith("folder") else path, tmp_path / "found.npy"
+    code = "import sys, numpy as np; from pipeline.video.reading import read_video; import gc; path, saved = sys.argv[1:]; "
+    code += "np.save(saved, np.concatenate([b.frames for b in read_video(path)])); gc.collect()"
+    # In a process of its own: what went wrong ended Python.
+    done = subprocess.run([sys.executable, "-c", code, str(clip), str(saved)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    found = np.load(saved)
+    assert np.array_equal(found, images[: 3 if path.suffix == ".apng" else 1])
 
 
 def test_folder_without_images(tmp_path):
