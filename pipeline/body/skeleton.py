@@ -11,6 +11,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from pipeline.errors import InputError
+from pipeline.params import said
 
 REGION_KINDS = ("face", "hand", "foot")
 Name = Annotated[str, Field(min_length=1, max_length=80)]
@@ -137,8 +138,8 @@ def _fault(error: ValidationError) -> str:
     """The first fault, its place first."""
     first = error.errors()[0]
     place = ".".join(map(str, first["loc"])) or "the file"
-    said = first["msg"][0].lower() + first["msg"][1:]
-    return f"{place}: {said}" if first["type"] == "missing" else f"{place} is {first['input']!r}: {said}"
+    fault = said(first["msg"])
+    return f"{place}: {fault}" if first["type"] == "missing" else f"{place} is {first['input']!r}: {fault}"
 
 
 def _check(skeleton: Skeleton, where: str) -> None:

@@ -165,10 +165,11 @@ class Generator(nn.Module):
         share = 1 if frames.device.type == "cpu" and not torch.is_grad_enabled() else len(frames)
         encoded = [self.encode(part) for part in frames.split(share)]
         bottom = self.bottom(torch.cat([maps[-1] for maps in encoded])).split(share)
-        return torch.cat([self._ascend([*maps[:-1], deepest]) for maps, deepest in zip(encoded, bottom, strict=True)])
+        return torch.cat([self.ascend([*maps[:-1], deepest]) for maps, deepest in zip(encoded, bottom, strict=True)])
 
-    def _ascend(self, encoded: list[Tensor]) -> Tensor:
-        """Colours, matte and the rest (n . h w) float32, before their limits, from the encoder layers' outputs."""
+    def ascend(self, encoded: list[Tensor]) -> Tensor:
+        """Colours, matte and the rest (n . h w) float32, before their limits, from the encoder layers' outputs, the deepest one's as the
+        bottom has made it."""
         x = None
         for layer in range(self.shape.levels, 0, -1):
             x = self.decode(layer, x, encoded)

@@ -61,10 +61,7 @@ class Window(nn.Module):
 def _all_at_once(network: Generator, frames: Tensor) -> Tensor:
     """A generator's outputs (n . h w) for the frames (n c h w) of any number of windows, as its forward() has them, in one piece."""
     *encoded, deepest = network.encode(frames)
-    maps, x = [*encoded, network.bottom(deepest)], None
-    for layer in range(len(maps), 0, -1):
-        x = network.decode(layer, x, maps)
-    return network.head(x)
+    return network.ascend([*encoded, network.bottom(deepest)])
 
 
 def _warped_by(skeleton: Skeleton, seen: Seen | None) -> tuple[list[int], Skeleton]:

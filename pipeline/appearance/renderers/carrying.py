@@ -83,19 +83,11 @@ def draw_again(network: Generator, poses: Tensor, warped: Tensor, others: Tensor
     for i, maps in zip(fading.tolist(), again, strict=True):
         deepest[i] = maps[-1]
     others_bottom = network.bottom(torch.cat(deepest)).split(1)
-    made = [_drawn(network, maps, x) for maps, x in zip(encoded, bottom, strict=True)]
-    made_again = [_drawn(network, maps, others_bottom[i]) for i, maps in zip(fading.tolist(), again, strict=True)]
+    made = [network.ascend([*maps[:-1], x]) for maps, x in zip(encoded, bottom, strict=True)]
+    made_again = [network.ascend([*maps[:-1], others_bottom[i]]) for i, maps in zip(fading.tolist(), again, strict=True)]
     return torch.cat(made), torch.cat(made_again)
 
 
 def _encoded(network: Generator, poses: Tensor, warped: Tensor) -> list[list[Tensor]]:
     """The encoder's maps of each frame."""
     return [network.encode(frame) for frame in torch.cat([poses, warped.to(poses.dtype)], 1).split(1)]
-
-
-def _drawn(network: Generator, encoded: list[Tensor], bottom: Tensor) -> Tensor:
-    """The head's output (1 . h w) for a frame's encoder maps, and what the bottom made of the deepest."""
-    maps, x = [*encoded[:-1], bottom], None
-    for layer in range(len(maps), 0, -1):
-        x = network.decode(layer, x, maps)
-    return network.head(x).float()
