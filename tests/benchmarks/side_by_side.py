@@ -31,9 +31,11 @@ from pipeline.plan import PLACEHOLDER, parsed, value_at
 ROOT = Path(__file__).resolve().parent.parent.parent
 STAGES = (
     *("crop_person", "index_faces", "keep_references", "train_appearance", "list_footage", "retarget_motion", "find_references"),
-    *("generate_foreground", "warp_references", "enhance_faces", "train_refiner", "refine_regions", "fuse", "evaluate_reconstruction"),
+    *("generate_foreground", "warp_references", "enhance_faces", "train_refiner", "refine_regions", "fuse", "remeasure_faces"),
+    "evaluate_reconstruction",
 )
-SHARED = ("frames", "keypoints", "meshes", "mattes", "plates", "weights")
+SHARED = ("frames", "keypoints", "mattes", "plates", "weights")
+ADDED_TO = "meshes"  # what lies there is shared, and a stage writes beside it
 
 
 def main() -> None:
@@ -87,6 +89,9 @@ def furnish(folder: Path, data: Path, params: Path, values: dict[str, Any]) -> N
     (folder / "data").mkdir()
     for name in SHARED:
         (folder / "data" / name).symlink_to(data / name)
+    (folder / "data" / ADDED_TO).mkdir()
+    for path in (data / ADDED_TO).glob("*"):
+        (folder / "data" / ADDED_TO / path.name).symlink_to(path)
     (folder / "pipeline").symlink_to(ROOT / "pipeline")
 
 
