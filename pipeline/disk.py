@@ -23,7 +23,7 @@ def replace_text(path: Path, text: str, mode: int | None = None) -> None:
     os.replace(beside, path)
 
 
-def digest_file(path: str | os.PathLike[str]) -> str:
-    """sha256 of a file's bytes, in hexadecimal."""
+def digest_file(path: str | os.PathLike[str], kind: str = "sha256") -> str:
+    """Digest of a file's bytes, in hexadecimal."""
     with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return hashlib.file_digest(file, kind).hexdigest()

@@ -117,6 +117,8 @@ UNSEEN = {
     "code that it does not import": write("pipeline/unused.py"),
     "compiled code": write("pipeline/backends/plain/__pycache__/x.pyc"),
     "code that is only touched": touch("pipeline/errors.py"),
+    "data that is only touched": touch("data/source.mp4"),
+    "an array of which a part is copied again": touch("data/frames/walk.zarr/c/0"),
 }
 
 
@@ -200,17 +202,81 @@ def test_a_door_notes_before_it_imports_what_takes_time(project):
     assert subprocess.check_output([sys.executable, "-c", code], env=env, cwd=project, text=True) == "0 False False\n"
 
 
-def test_a_look_opens_source_code_alone(project, monkeypatch):
+def test_a_look_opens_what_is_small_and_once(project, monkeypatch):
     """Data may be a hundred gigabytes; their sizes and times are looked at."""
     folder = project / "data/frames/walk.zarr/c"
     for i in range(200):
-        (folder / f"x{i}").touch()
+        (folder / f"x{i}").write_bytes(b"x")
+    monkeypatch.setattr(record, "SMALL_BYTES", 200)
     opened, read = [], record.digest_file
-    monkeypatch.setattr(record, "digest_file", lambda path: opened.append(path.relative_to(project).parts[0]) or read(path))
+    monkeypatch.setattr(record, "digest_file", lambda path: opened.append(path.relative_to(project).as_posix()) or read(path))
     noted = record.Record("train@man", project)
+    assert not [path for path in opened if "walk.zarr" in path]
+    assert "data/source.mp4" in opened
+    opened.clear()
     assert noted.changed() == []
     assert len(noted._files) > 200
-    assert set(opened) == {"pipeline"}
+    assert {path.split("/")[0] for path in opened} == {"pipeline"}
+
+
+def lock_of(project: Path, **digests: str) -> None:
+    """A dvc.lock in which an earlier stage has made the frames, and training has read the video, each with a digest."""
+    outs = f"[{{path: data/frames/walk.zarr, hash: md5, md5: {digests['frames']}}}]"
+    deps = f"[{{path: data/source.mp4, hash: md5, md5: {digests['video']}}}]"
+    text = f"schema: '2.0'\nstages:\n  extract: {{cmd: x, outs: {outs}}}\n  train@man: {{cmd: x, deps: {deps}}}\n"
+    (project / "dvc.lock").write_text(text)
+
+
+# as `dvc add` writes them, of a folder with the file c/0, "frames", and of a file, "video"
+FRAMES_MD5, VIDEO_MD5 = "ed3427023298d6015027790fe4e797e7.dir", "421b47ffd946ca083b65cd668c6b17e6"
+
+
+class TestLargeData:
+    """Their digest is the one that DVC had written down when the stage began."""
+
+    @pytest.fixture(autouse=True)
+    def small_is_nothing(self, monkeypatch):
+        monkeypatch.setattr(record, "SMALL_BYTES", 0)
+
+    def test_what_a_stage_made_is_no_other_when_touched(self, project):
+        lock_of(project, frames=FRAMES_MD5, video="0" * 32)
+        noted = record.Record("train@man", project)
+        touch("data/frames/walk.zarr/c/0")(project)
+        (project / "dvc.lock").unlink()  # what is written after the beginning is not asked
+        assert noted.changed() == []
+        replace("data/frames/walk.zarr/c/0", "frames", "FRAMES")(project)
+        assert noted.changed() == ["data/frames/walk.zarr/c/0"]
+
+    def test_what_was_added_is_no_other_when_touched(self, project):
+        (project / "data/source.mp4.dvc").write_text(f"outs:\n- md5: {VIDEO_MD5}\n  size: 5\n  hash: md5\n  path: source.mp4\n")
+        noted = record.Record("train@man", project)
+        touch("data/source.mp4")(project)
+        assert noted.changed() == []
+        replace("data/source.mp4", "video", "VIDEO")(project)
+        assert noted.changed() == ["data/source.mp4"]
+
+    def test_what_a_stage_only_read_earlier_is_not_known(self, project):
+        """It may have been edited since, and be put back while the stage runs: the record would then say what never ran."""
+        lock_of(project, frames="0" * 32 + ".dir", video=VIDEO_MD5)
+        noted = record.Record("train@man", project)
+        touch("data/source.mp4")(project)
+        touch("data/frames/walk.zarr/c/0")(project)
+        assert noted.changed() == ["data/frames/walk.zarr/c/0", "data/source.mp4"]
+
+    @pytest.mark.parametrize("text", ["", "<<<<<<< HEAD\n: [", "[]", "stages: {a: {outs: [{path: data/source.mp4, md5: 0}]}}"])
+    def test_without_a_digest_a_touch_is_an_edit(self, text, project):
+        (project / "dvc.lock").write_text(text)
+        noted = record.Record("train@man", project)
+        assert noted.changed() == []
+        touch("data/source.mp4")(project)
+        assert noted.changed() == ["data/source.mp4"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes with names are POSIX's")
+def test_a_pipe_is_not_waited_for(project):
+    (project / "data/source.mp4").unlink()
+    os.mkfifo(project / "data/source.mp4")
+    assert record.Record("train@man", project).changed() == []
 
 
 SLOW_STAGE = """
@@ -264,6 +330,6 @@ def test_an_unchanged_stage_raises_nothing(project, monkeypatch):
     monkeypatch.setenv("DVC_STAGE", "train@man")
     record.begin()
     record.require_unchanged()
-    (project / "data/source.mp4").write_text("other")
+    (project / "data/source.mp4").write_text("another")
     with pytest.raises(InputError, match=r"^data/source\.mp4 changed while the stage ran"):
         record.require_unchanged()
