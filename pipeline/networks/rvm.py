@@ -46,8 +46,7 @@ def _seen(network: cv2.dnn.Net, image: np.ndarray, states: States) -> tuple[np.n
         network.setInput(state, name)
     # At ratio 1 the network looks at the whole picture; below, it would look at a smaller one and refine what it sees.
     network.setInput(np.ones(1, np.float32), "downsample_ratio")
-    # OpenCV's arrays are views of memory that the next picture overwrites.
-    _, opacity, *after = (np.array(out, np.float32) for out in network.forward(_OUT))
+    _, opacity, *after = network.forward(_OUT)
     return opacity[0, 0].clip(0, 1), tuple(after)
 
 
