@@ -8,6 +8,7 @@ from pipeline.appearance.blending import Frame
 from pipeline.appearance.fading import fades
 from pipeline.appearance.generate import GenerateInputs, seen_through
 from pipeline.appearance.poses import to_crop
+from pipeline.appearance.references import ReferencePictures
 from pipeline.appearance.renderers.base import GenerateParams, Seen
 from pipeline.appearance.renderers.fakevideo import FakeVideoRenderer
 from pipeline.artifacts.keypoints import Track
@@ -48,7 +49,7 @@ class Motion:
         fed = {"points": self.points[window], "scores": self.track.score[window]}
         if self.seen is not None:
             pictures, ranks = self.seen.pictures, self.seen.ranks[window]
-            images = np.stack([pictures.picture(int(rank)).cpu().numpy().astype(np.uint8) for rank in ranks.ravel()])
+            images = np.stack([picture_bytes(pictures, int(rank)) for rank in ranks.ravel()])
             own = np.where((ranks == NONE)[..., None, None], np.nan, pictures.points.cpu().numpy()[np.maximum(ranks, 0)])
             fed |= {"pictures": images.reshape(*ranks.shape, *images.shape[1:]), "picture_points": own}
         return {name: np.ascontiguousarray(array[None], np.uint8 if name == "pictures" else np.float32) for name, array in fed.items()}
@@ -70,3 +71,8 @@ class Motion:
         alone = params.model_copy(update={"overlap_stride": self.model.k, "fade_s": 0.0})
         frames = self.model.frames(self.track, self.points, alone, self.seen)
         return [replace(frame, rgb=without_colour(frame.rgb)) if self.model.grey else frame for frame in frames]
+
+
+def picture_bytes(pictures: ReferencePictures, rank: int) -> np.ndarray:
+    """A reference as a graph reads it: M ⊙ F and M (4 h w) uint8, zeros for NONE."""
+    return pictures.picture(rank).cpu().numpy().astype(np.uint8)

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from pipeline.appearance.export.graph import needed
-from pipeline.appearance.export.motion import Motion
+from pipeline.appearance.export.motion import Motion, picture_bytes
 from pipeline.artifacts.references import NONE
 from pipeline.artifacts.replacing import VIDEO_COMMENT
 from pipeline.errors import InputError
@@ -70,7 +70,7 @@ def _arrays(motion: Motion) -> dict[str, np.ndarray]:
     if motion.seen is not None:
         ranks, pictures = motion.seen.ranks, motion.seen.pictures
         used = np.unique(ranks[ranks != NONE])
-        images = [pictures.picture(int(rank)).cpu().numpy().astype(np.uint8) for rank in used]
+        images = [picture_bytes(pictures, int(rank)) for rank in used]
         place = np.where(ranks == NONE, NONE, np.searchsorted(used, ranks))
         arrays["ranks"] = place.astype(np.int32)
         arrays["pictures"] = np.stack(images) if images else np.zeros((0, 4, *pictures.size_hw), np.uint8)
