@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pipeline.assets.catalogue import OF_HANDS, asset_names, assets_of_evaluation
+from pipeline.assets.catalogue import OF_HANDS, asset_names, asset_of_edges, assets_of_evaluation
 from pipeline.assets.fetch import fetch_by_name
 from pipeline.clips import read_hands
 from pipeline.door import door_parser, run_door, stage_clock
@@ -20,12 +20,14 @@ def main() -> None:
     which.add_argument("--asset", metavar="NAME", help=f"one of: {', '.join(asset_names())}")
     which.add_argument("--hands-of", metavar="CLIP", help="what the `hands` of this clip need, nothing where it has none")
     which.add_argument("--for-evaluation", action="store_true", help="all that evaluation.metrics and evaluation.flow need, a folder each")
+    parser.add_argument("--for-matte", metavar="BACKEND", help="fetch that of matting.edges only if this backend's mattes need it")
     parser.add_argument("--incoming", type=Path, default=Path("data/incoming"), help="files brought by hand")
     parser.add_argument("--cache", type=Path, default=Path(".scratch/downloads"), help="downloads kept")
     args = parser.parse_args()
     with stage_clock(args.time):
         if args.asset:
-            fetch_by_name(args.asset, args.out, args.incoming, args.cache)
+            name = asset_of_edges(args.asset, args.for_matte) if args.for_matte else args.asset
+            fetch_by_name(name, args.out, args.incoming, args.cache)
         elif args.hands_of:
             fetch_by_name(OF_HANDS[read_hands(args.params, args.hands_of)], args.out, args.incoming, args.cache)
         else:

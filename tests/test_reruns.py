@@ -41,13 +41,13 @@ RERUNS = {
     "`background`": "inpaint_background, inpaint_footage, `crop`, `reference`",
     "`background.fill`": "fetch_fill_weights, `background`",
     "`matting`": "segment_person, segment_footage, index_faces, index_footage_faces, `background`",
-    "`matting.edges`": "fetch_edge_weights, `matting`",
+    "`matting.edges`": "fetch_edge_weights, fetch_footage_edge_weights, `matting`",
     "`split`": "estimate_poses, retarget_motion, measure_faces, `matting`",
     "`pose`": "estimate_poses, retarget_motion, measure_faces, `matting`",
     "`frames`": "extract_frames, `pose`",
     "`motion`": "retarget_motion, find_references, generate_foreground, warp_references, enhance_faces, refine_regions, fuse, "
     "redetect_poses, remeasure_faces, sign, `evaluation`",
-    "`targets.<target>.matte`": "fetch_matte_weights@<target>, `matting`",
+    "`targets.<target>.matte`": "fetch_matte_weights@<target>, fetch_edge_weights@<target>, `matting`",
     "`targets.<target>.matting`": "`matting`",
     "`targets.<target>.crop`": "`crop`",
     "`targets.<target>.reference`": "`reference`",
@@ -57,7 +57,7 @@ RERUNS = {
     "`targets.<target>.consent`": "`sign`, report",  # the report lists what the targets are
     "a further clip in `footage`": "*@<new>, list_footage, find_references, `generate`, `sign`",
     "`footage.<clip>.steps`": "list_footage, continue_appearance@<footage>, find_references, `generate`, `sign`",
-    "`footage.<clip>.matte`": "fetch_footage_weights@<footage>, `footage.<clip>.matting`",
+    "`footage.<clip>.matte`": "fetch_footage_weights@<footage>, fetch_footage_edge_weights@<footage>, `footage.<clip>.matting`",
     "`footage.<clip>.matting`": "list_footage, segment_footage@<footage>, inpaint_footage@<footage>, crop_footage@<footage>, "
     "index_footage_faces@<footage>, keep_footage_references@<footage>, continue_appearance@<footage>, find_references, `generate`, `sign`",
     "`pairs.<pair>.motion`": "retarget_motion@<pair>, find_references@<pair>, generate_foreground@<pair>, warp_references@<pair>, "

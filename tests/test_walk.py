@@ -174,7 +174,7 @@ def test_comments_order_and_unchosen_backends_rerun_nothing(walked):
         ({"clips.ben.pose": "openpose"}, {"fetch_pose_weights@ben", *SEEN_ANEW, "report"}),
         ({"clips.ann.refiner": "dcpose"}, {"fetch_refiner_weights@ann", *(name.replace("ben", "ann") for name in SEEN_ANEW), "report"}),
         # what is signed is signed anew with any change of its target, as a consent may be among its params or not
-        ({"targets.ann.matte": "maskrcnn"}, {"fetch_matte_weights@ann", "segment_person@ann", *SIGNED, "report"}),
+        ({"targets.ann.matte": "maskrcnn"}, {"fetch_matte_weights@ann", "fetch_edge_weights@ann", "segment_person@ann", *SIGNED, "report"}),
         ({"background.fill": "deepfill"}, {"fetch_fill_weights", "inpaint_background@ann", "report"}),
     ],
 )

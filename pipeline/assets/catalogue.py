@@ -12,6 +12,7 @@ from pipeline.errors import InputError
 
 FOLDER = Path(__file__).parent
 OF_HANDS = {"mediapipe": "hands_mediapipe", "none": "none"}  # the asset that `hands` of a clip needs
+WITHOUT_EDGE_PASS = ("background_difference",)  # backends of mattes that have the frame's own edges, of animals too
 SHA256_HEX = r"^[0-9a-f]{64}$"
 
 
@@ -117,6 +118,11 @@ def pin_digests(name: str, digests: dict[str, str], folder: Path = FOLDER) -> li
             raise InputError(f"{path} must have the line `sha256: null` right below `name: {file}`: write sha256: {digests[file]} there")
     replace_text(path, text)
     return pinned
+
+
+def asset_of_edges(edges: str, matte: str) -> str:
+    """The asset that a value of matting.edges needs for the mattes of a backend."""
+    return "none" if matte in WITHOUT_EDGE_PASS else edges
 
 
 def assets_of_evaluation(metrics: Any, flow: Any) -> list[str]:

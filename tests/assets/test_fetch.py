@@ -2,17 +2,24 @@ import functools
 import hashlib
 import http.server
 import json
+import os
 import re
+import subprocess
+import sys
 import threading
 import zipfile
 from pathlib import Path
+from typing import get_args
 
 import pytest
+from ruamel.yaml import YAML
+from walking import ROOT
 
-from pipeline.assets.catalogue import Asset, asset_names, assets_of_evaluation, read_asset
+from pipeline.assets.catalogue import Asset, asset_names, asset_of_edges, assets_of_evaluation, read_asset
 from pipeline.assets.download import cached_url
 from pipeline.assets.fetch import fetch_asset
 from pipeline.errors import InputError
+from pipeline.matting.segment import MatteBackend
 
 CONTENT = bytes(range(256)) * 40
 
@@ -106,6 +113,21 @@ def test_every_metric_that_needs_a_network_has_its_asset() -> None:
     wanted = assets_of_evaluation(["lpips_vgg", "lpips_alex", "alex"], "raft")
     assert wanted == ["lpips_alex", "lpips_vgg", "raft", "st_alex", "st_vgg16"]
     assert set(wanted) <= set(asset_names())
+
+
+def test_no_network_is_fetched_for_the_edges_of_animals(tmp_path: Path) -> None:
+    """Whose mattes come from background_difference, the one backend that goes without the pass; the command is that of dvc.yaml."""
+    plan = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text())["stages"]
+    for name, owner in (("fetch_edge_weights", "targets"), ("fetch_footage_edge_weights", "footage")):
+        assert plan[name]["foreach"] == f"${{{owner}}}"
+        command = plan[name]["do"]["cmd"].replace("${matting.edges}", "modnet").replace("${item.matte}", "background_difference")
+        offline = {**os.environ, "PIP_NO_INDEX": "1", "PYTHONPATH": str(ROOT)}
+        subprocess.run([sys.executable, *command.replace("${key}", "fish").split()[1:]], cwd=tmp_path, env=offline, check=True)
+    for folder in ("edges", "footage_edges"):
+        assert [path.name for path in (tmp_path / "data/weights" / folder / "fish").iterdir()] == ["asset.json"]
+    people = set(get_args(MatteBackend)) - {"background_difference"}
+    assert {asset_of_edges("modnet", matte) for matte in people} == {"modnet"}
+    assert asset_of_edges("none", "blazepose") == "none"
 
 
 def test_unknown_asset_lists_the_known() -> None:
