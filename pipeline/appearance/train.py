@@ -15,6 +15,7 @@ from pipeline.appearance.earlier import Earlier, kept_for_later
 from pipeline.appearance.footage import Footage
 from pipeline.appearance.memory import EpisodicMemory
 from pipeline.appearance.params import AppearanceParams, LearnParams
+from pipeline.appearance.space import require_space
 from pipeline.appearance.systems.base import Carrying, System
 from pipeline.appearance.systems.chosen import chosen_system, params_read
 from pipeline.artifacts.crops import Crops
@@ -158,6 +159,8 @@ def _train(
     if earlier is not None:
         earlier.hand_on(system, memory)
     start = _resume(scratch.load(), system, memory, history)
+    if world.leads:
+        require_space(system, history, out.weights, out.discriminators, scratch.checkpoint)
     alone = system.goes_one_by_one((params.batch_windows, params.k, channels, *clip.crop_hw))
     if world.leads and alone:
         height, width = clip.crop_hw

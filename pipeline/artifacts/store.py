@@ -4,7 +4,7 @@ import contextlib
 import math
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -73,14 +73,27 @@ def remove(path: Path) -> None:
 
 def require_free_bytes(path: str | os.PathLike[str], needed: int) -> None:
     """Raise InputError unless the disk that will hold `path` has `needed` bytes free."""
-    folder = Path(path).absolute().parent
-    while not folder.exists():
-        folder = folder.parent
-    free = shutil.disk_usage(folder).free
-    if free < needed:
-        raise InputError(
-            f"{path} needs about {needed / 1e6:.0f} MB, {folder} has {free / 1e6:.0f} MB free: make room (dvc gc -w) and run again."
-        )
+    require_room({Path(path): needed})
+
+
+def require_room(needed: Mapping[Path, int]) -> None:
+    """Raise InputError unless several files, of so many bytes each, have room beside each other on the disks that will hold them."""
+    disks: dict[int, list[Path]] = {}
+    for path in needed:
+        disks.setdefault(_folder_there(path).stat().st_dev, []).append(path)
+    for paths in disks.values():
+        total, folder = sum(needed[path] for path in paths), _folder_there(paths[0])
+        free = shutil.disk_usage(folder).free
+        if free < total:
+            what = f"{paths[0]} needs" if len(paths) == 1 else f"{paths[0]} and {len(paths) - 1} more need"
+            raise InputError(
+                f"{what} about {total / 1e6:.0f} MB, {folder} has {free / 1e6:.0f} MB free: make room (dvc gc -w) and run again."
+            )
+
+
+def _folder_there(path: Path) -> Path:
+    """The folder that a file will lie in, or the nearest one above it that is there."""
+    return next(folder for folder in path.absolute().parents if folder.exists())
 
 
 class Appends(Protocol):

@@ -10,6 +10,7 @@ import torch
 from drawn_stick import AS_PUBLISHED, CROP_HW, EDN, ROW, draw, make_crops, make_track, small
 from working import train_in_turn
 
+from pipeline.appearance import space
 from pipeline.appearance.batch import composited
 from pipeline.appearance.dataset import TrainingClip
 from pipeline.appearance.generate import GenerateInputs, GenerateParams, generate_foreground, load_generator, prepare_generator
@@ -68,6 +69,34 @@ def test_a_disk_without_room_for_the_training_frames_is_refused(tmp_path, stick,
     monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": needed})())
     clip.expand(crops, store)
     assert store.stat().st_size == needed
+
+
+def test_a_disk_without_room_for_what_a_training_writes_is_refused_before_it_begins(tmp_path, stick, features_folder, monkeypatch):
+    """There is room for the frames, which lie on the disk by then."""
+    track = make_track(stick, 8)
+    crops = make_crops(tmp_path / "crops.zarr", track)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 500_000})())
+    with pytest.raises(InputError, match=r"^\S+m\.safetensors and 1 more need about \d+ MB, .* has 0 MB free: make room"):
+        train(tmp_path, "m", crops, track, features_folder, small(checkpoint_s=0.0))
+    assert list((tmp_path / ".scratch").rglob("pixels.u8"))
+    assert not list((tmp_path / ".scratch").rglob("checkpoint*"))
+
+
+@pytest.mark.parametrize("system", [{}, EDN, AS_PUBLISHED], ids=["fakevideo", "edn", "as_published"])
+def test_the_room_asked_for_is_what_a_training_takes(system, tmp_path, stick, features_folder, monkeypatch):
+    asked, sizes, save = [], [], Scratch.save
+    monkeypatch.setattr(space, "require_room", lambda needed: asked.append({path.name: size for path, size in needed.items()}))
+    monkeypatch.setattr(Scratch, "save", lambda self, state: (save(self, state), sizes.append(self.checkpoint.stat().st_size)))
+    monkeypatch.setattr(space, "SPARE", 0)
+    track, out = make_track(stick, 6), replace(outputs(tmp_path, "m"), discriminators=tmp_path / "d.safetensors")
+    inputs = Inputs(make_crops(tmp_path / "crops.zarr", track), track, features_folder)
+    train_appearance(inputs, small(checkpoint_s=0.0, **system), ALL, out, tmp_path / ".scratch", 1)
+    (needed,), names = asked, ("m.safetensors", "d.safetensors")
+    taken = {"checkpoint.pt": 2 * max(sizes)} | {name: (tmp_path / name).stat().st_size for name in names}
+    assert needed.keys() == taken.keys()
+    for name, size in taken.items():
+        assert needed[name] <= size <= needed[name] + 2**20  # what SPARE is for
+    assert needed["checkpoint.pt"] > 0.8 * taken["checkpoint.pt"] - 2**17
 
 
 def gradients(network: torch.nn.Module) -> list[bool]:

@@ -24,6 +24,7 @@ from pipeline.artifacts.store import (
     read_array,
     readable,
     require_free_bytes,
+    require_room,
     write_array,
 )
 from pipeline.errors import InputError
@@ -276,6 +277,13 @@ def test_a_small_disk_refuses_before_writing(tmp_path):
     with pytest.raises(InputError, match=r"b\.zarr needs about 1000000000000 MB, .* MB free: make room"):
         require_free_bytes(tmp_path / "a" / "b.zarr", 10**18)
     assert not (tmp_path / "a").exists()
+
+
+def test_files_share_what_is_free_on_their_disk(tmp_path, monkeypatch):
+    monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 1000})())
+    require_room({tmp_path / "a": 500, tmp_path / "no/b": 500})
+    with pytest.raises(InputError, match=r"a and 1 more need about 0 MB"):
+        require_room({tmp_path / "a": 500, tmp_path / "no/b": 501})
 
 
 class Runs:

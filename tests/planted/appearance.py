@@ -154,4 +154,9 @@ FAULTS = [
         ("a step fetches a number", S + "base.py", "        self._set_rates(rate)\n",
          "        self._set_rates(rate * float(torch.ones(())))\n"),
     ),
+    *of("tests/appearance/test_train.py -k room",
+        ("a disk is asked when the model is to be kept", A + "train.py",
+         "    if world.leads:\n        require_space(", "    if False:\n        require_space("),
+        ("a checkpoint is taken to be of the networks alone", A + "space.py", "    moments = 2 *", "    moments = 0 *"),
+    ),
 ]  # fmt: skip
