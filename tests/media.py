@@ -52,7 +52,7 @@ def write_clip(
             stream.set_display_rotation(rotation)
         track = None
         if sound:
-            rate = 48000 if "opus" in sound else 44100
+            rate = 48000 if "opus" in sound or path.suffix == ".mxf" else 44100  # MXF takes no other
             track = container.add_stream(sound, rate=rate)
             track.codec_context.layout = "mono"
         for i, image in enumerate(images):

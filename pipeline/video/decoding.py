@@ -9,6 +9,7 @@ from av.container import InputContainer
 from av.error import FFmpegError
 
 from pipeline.errors import InputError
+from pipeline.video.endings import mxf_is_whole, nut_has_index, ts_ends_with_a_packet
 from pipeline.video.layouts import gif_is_whole, png_frames
 from pipeline.video.opening import stream_origin_s
 
@@ -30,6 +31,8 @@ class Decoding:
         self.step = max(1, round(1 / (rate * base))) if rate else 1
         self.origin = round(stream_origin_s(container) / base)
         self.unkeyed = self.smeared = False
+        self.end_byte: int | None = None
+        self.ending: str | None = None
         self.damaged: list[int] = []
         self.curve: str | None = None
         self.indexed = len(stream.index_entries) if "mov" in container.format.name else 0
@@ -68,9 +71,14 @@ class Decoding:
         if self.damaged:
             more = " …" if len(self.damaged) > 5 else ""
             yield f"has frames that cannot be decoded whole, {', '.join(map(str, self.damaged[:5]))}{more}: look at them"
+        if self.ending:
+            yield f"{self.ending}: look at its last frames, or copy it again"
 
     def require_whole(self) -> None:
-        """Raise InputError unless all that the file's header declares was there to read."""
+        """Raise InputError unless all that the file's header declares was there to read, and it ends where its container says.
+
+        Broadcasts and NUT may end anywhere, since recordings break off: where they show that, it is kept for remarks().
+        """
         if self.indexed > self.packets:
             raise InputError(f"{self.path} is cut short: {self.packets} of {self.indexed} frames are there. Copy it again.")
         pictures = png_frames(self.path)
@@ -78,11 +86,23 @@ class Decoding:
             raise InputError(f"{self.path} is cut short: {self.frames} of {pictures} frames are there. Copy it again.")
         if self.container.format.name == "gif" and not gif_is_whole(self.path):
             raise InputError(f"{self.path} is cut short or damaged {self._where()}. Copy it again.")
+        self._require_ending()
         declared = Fraction(self.container.duration or 0, av.time_base)
         trusted = any(name in self.container.format.name for name in ("matroska", "avi", "flv"))
         slack = Fraction(1, 10) + 3 * self.step * (self.stream.time_base or 0)
         if trusted and self.end_s + slack < declared:
             raise InputError(f"{self.path} is cut short: it declares {float(declared):.2f} s and ends {self._where()}. Copy it again.")
+
+    def _require_ending(self) -> None:
+        match self.container.format.name:
+            case "yuv4mpegpipe" if self.end_byte is not None and self.end_byte < self.path.stat().st_size:
+                raise InputError(f"{self.path} is cut short: it ends within frame {self.packets}. Copy it again.")
+            case "mxf" if not mxf_is_whole(self.path):
+                raise InputError(f"{self.path} is cut short {self._where()}. Copy it again.")
+            case "nut" if not nut_has_index(self.path):
+                self.ending = "has no index at its end, as a NUT file that is cut short or whose recording broke off"
+            case "mpegts" if not ts_ends_with_a_packet(self.path):
+                self.ending = "ends within a packet, as a file that is cut short or whose recording broke off"
 
     def _count(self, packet: av.Packet) -> None:
         # MPEG-TS marks every joint between recordings as corrupt; elsewhere the mark means that bytes are missing.
@@ -93,6 +113,7 @@ class Decoding:
         if packet.stream.index == self.stream.index:
             self.unkeyed = self.unkeyed or (not self.packets and not packet.is_keyframe)
             self.packets += 1
+            self.end_byte = None if packet.pos is None else packet.pos + packet.size
         stamp = packet.pts if packet.pts is not None else packet.dts
         if stamp is not None and packet.time_base:
             start = self.container.start_time or 0

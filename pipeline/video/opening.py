@@ -11,6 +11,7 @@ from av.stream import Disposition
 
 from pipeline.errors import InputError
 from pipeline.video.alone import open_alone
+from pipeline.video.endings import MXF_PART, mxf_is_whole
 
 # FFmpeg takes any text for ANSI art; nobody means a video by that.
 TEXT_FORMATS = ("tty", "srt", "ass", "webvtt")
@@ -39,6 +40,8 @@ def video_stream(container: InputContainer, path: Path) -> av.VideoStream:
         raise InputError(f"{path} must hold a video stream, found: {kinds}.")
     # Whether a frame was decoded whole is known in time only of one that no other is decoded beside; of broadcasts it is only told.
     stream.thread_type = "SLICE" if "mpegts" in container.format.name else "AUTO"
+    if "mpegts" in container.format.name and stream.codec_context.name == "h264":
+        stream.codec_context.thread_count = 1  # beside each other its slices are not looked at for errors at all
     if container.format.name.endswith(PICTURES):
         stream.codec_context.options = {"err_detect": "explode"}  # without this a cut JPEG is filled with grey, not refused
     return stream
@@ -85,5 +88,7 @@ def _why_unreadable(path: Path, error: Exception) -> str:
         return f"{path} is Git LFS's pointer to a file, not the file itself. Run git lfs pull where it comes from."
     if head[4:8] == b"ftyp":
         return f"{path} starts as an MP4/MOV file, but its index is missing: it was cut short. Copy or record it again."
+    if head.startswith(MXF_PART) and not mxf_is_whole(path):
+        return f"{path} starts as an MXF file, but its end is missing: it was cut short. Copy or record it again."
     why = getattr(error, "strerror", None) or error
     return f"{path} is not a video or image that FFmpeg can read ({why}). Put a file there that plays."

@@ -78,7 +78,8 @@ def test_a_gif_may_lack_its_closing_mark_or_have_more_after_it(tmp_path):
 
 def test_of_a_broadcast_stream_damaged_frames_are_named(tmp_path):
     path = media.write_clip(tmp_path / "a.ts", noisy())
-    path.write_bytes(cut(0.2)(path.read_bytes()))
+    content = cut(0.2)(path.read_bytes())
+    path.write_bytes(content[: len(content) // 188 * 188])  # whole packets
     frames, said = read(path)
     assert said == [f"{path} has frames that cannot be decoded whole, {len(frames) - 1}: look at them"]
 
