@@ -41,7 +41,9 @@ BODY = Skeleton(
     (),
 )
 CARRYING = {"band_px": 0.8, "flow_px": 2.0, "gate_start": 1.0, "detail_start": 2.0}
-GENERATE = GenerateParams(overlap_stride=3, fade_s=0.1, matte_contrast=2.0, batch_windows=1, threads=1, precision="float32", compile=False)
+GENERATE = GenerateParams(
+    overlap_stride=3, fade_s=0.1, matte_contrast=2.0, favour_nearest=1.0, batch_windows=1, threads=1, precision="float32", compile=False
+)
 
 
 def walk(absent: tuple[int, ...] = (5,)) -> Track:

@@ -6,8 +6,11 @@ import numpy as np
 import torch
 
 from pipeline.artifacts.foregrounds import FLOW_LIMIT, FLOW_STEPS, FLOWS, SHARES
+from pipeline.networks.carrying import blur
 
 FAINT = 1e-3  # keeps a colour where every window's matte is 0
+DIFFERENT = 4.0  # by how much two renderings unlike by 1 steepen the fade between them
+UNLIKE_PX = 1.0  # sigma about a pixel within which they are compared, working px
 
 
 @dataclass(frozen=True)
@@ -45,11 +48,21 @@ class Blend:
     def faded(self, other: "Blend", share: float) -> "Blend":
         """This rendering with one of the same frame by other references mixed in, but for the detail that it carries.
 
-        Detail of two references is a double picture; what jumps to the eye where they change is colour and outline.
+        Detail of two references is a double picture; what jumps to the eye where they change is colour and outline. Where these differ
+        much, as where one has a hand and the other the wall behind it, a mixture is a ghost: there the one with the larger share is seen.
         """
-        colours = {name: torch.lerp(image, other.colours[name], share) for name, image in self.colours.items()}
-        mattes = {name: torch.lerp(self.maps[name], other.maps[name], share) for name in ("matte", "base_matte")}
-        return Blend(colours, torch.lerp(self.weight, other.weight, share), self.maps | mattes)
+        shares = ((share - 0.5) * (1 + DIFFERENT * self._unlike(other)) + 0.5).clamp(0, 1)
+        colours = {name: torch.lerp(image, other.colours[name], shares) for name, image in self.colours.items()}
+        mattes = {name: torch.lerp(self.maps[name], other.maps[name], shares) for name in ("matte", "base_matte")}
+        return Blend(colours, torch.lerp(self.weight, other.weight, shares), self.maps | mattes)
+
+    def _unlike(self, other: "Blend") -> torch.Tensor:
+        """How unlike two renderings of a frame are about each pixel (1 h w): gap between mattes plus that between M ⊙ F in [-M, M]."""
+        gaps = [
+            (self.maps["matte"] - other.maps["matte"]).abs(),
+            (self.colours["rgb"] - other.colours["rgb"]).abs().mean(0, keepdim=True),
+        ]
+        return blur(torch.stack(gaps).sum(0)[None], UNLIKE_PX)[0]
 
     def finish(self, contrast: float) -> Frame:
         """The mean of all renderings.

@@ -5,7 +5,6 @@ detail above it is the warped frame's as far as a gate of its own lets it throug
 texture is a pixel off, and a mixture is blurred.
 """
 
-import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -69,10 +68,13 @@ class Carried:
         return self.flows[:, :2][:, -1]
 
 
-def carry(outputs: Tensor, warped: Tensor, shape: CarryShape, contrast: float = 1.0, least: Tensor | None = None) -> Carried:
+def carry(
+    outputs: Tensor, warped: Tensor, shape: CarryShape, contrast: float = 1.0, least: Tensor | None = None, favour: float = 0.0
+) -> Carried:
     """Mix what the network made (n 5+4r h w) with r warped references (n 6r h w), nearest first, as signed_by_field() has them.
 
-    contrast: slope of the mixed matte about one half; least (n 1 h w): what it does not fall below. Where a warped matte is 0, nothing of
+    contrast: slope of the mixed matte about one half; least (n 1 h w): what it does not fall below; favour: logit by which a reference is
+    trusted more than the next farther one, beside what the network says. Where a warped matte is 0, nothing of
     it gets into a colour; where a field is not sound (0: another part of the body lies there, or there is no reference), it has no vote
     on the matte either. No slope of colours and mattes reaches the gate of detail: at the working size texture a pixel off looks worse
     than none, at the size that people watch better, and what is larger than the working size judges it (base_colours, base_mattes and
@@ -88,7 +90,8 @@ def carry(outputs: Tensor, warped: Tensor, shape: CarryShape, contrast: float = 
     moved = moved.unflatten(0, (-1, count))  # n r 6 h w
     matte, sound = moved[:, :, OPACITY].clamp(0, 1), moved[:, :, SOUND].clamp(0, 1)
     seen = moved[:, :, :3] / matte.clamp_min(FAINT)[:, :, None]
-    start = shape.gate_start - math.log(count)  # so many references are trusted as much as one would be
+    # So many references are trusted as much as one would be.
+    start = shape.gate_start + torch.log_softmax(-favour * torch.arange(count, device=outputs.device), 0)[:, None, None]
     shares = torch.exp((colour_gates + start).clamp(max=LARGEST)) * matte
     shares = shares / (1 + shares.sum(1, keepdim=True))
     mixture = (shares[:, :, None] * seen).sum(1) + (1 - shares.sum(1, keepdim=True)) * own

@@ -31,4 +31,6 @@ def features_folder(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def generate_params() -> GenerateParams:
-    return GenerateParams(overlap_stride=3, fade_s=0.0, matte_contrast=1.0, batch_windows=2, threads=1, precision="float32", compile=False)
+    return GenerateParams(
+        overlap_stride=3, fade_s=0.0, matte_contrast=1.0, favour_nearest=0.0, batch_windows=2, threads=1, precision="float32", compile=False
+    )

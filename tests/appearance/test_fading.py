@@ -49,18 +49,39 @@ def test_a_fade_lasts_by_the_clock(clock, frames):
     assert fade_frames(0.1, clock) == frames
 
 
-def test_a_faded_rendering_is_the_mixture_and_keeps_its_own_detail():
+def rendering(matte: torch.Tensor, colour: torch.Tensor) -> Blend:
+    maps = {"matte": matte, "base_matte": matte, "detail": torch.rand(1, 8, 8), "second_share": torch.rand(1, 8, 8)}
+    maps |= {"flow": torch.rand(2, 8, 8), "second_flow": torch.rand(2, 8, 8)}
+    return Blend.of({"rgb": colour, "base_rgb": colour}, maps)
+
+
+def test_a_faded_rendering_is_nearly_the_mixture_of_two_that_are_nearly_alike_and_keeps_its_own_detail():
     torch.manual_seed(3)
-
-    def blend() -> Blend:
-        maps = {"matte": torch.rand(1, 4, 4), "base_matte": torch.rand(1, 4, 4), "detail": torch.rand(1, 4, 4), "flow": torch.rand(2, 4, 4)}
-        maps |= {"second_share": torch.rand(1, 4, 4), "second_flow": torch.rand(2, 4, 4)}
-        return Blend.of({"rgb": torch.rand(3, 4, 4), "base_rgb": torch.rand(3, 4, 4)}, maps)
-
-    mine, theirs = blend(), blend()
-    mixed = mine.faded(theirs, 0.25).finish(1.0)
-    own, other = mine.finish(1.0), theirs.finish(1.0)
+    matte, colour = 0.4 + 0.2 * torch.rand(1, 8, 8), torch.rand(3, 8, 8)
+    mine, theirs = rendering(matte, colour), rendering(matte + 0.02, colour)
+    mixed, own, other = mine.faded(theirs, 0.25).finish(1.0), mine.finish(1.0), theirs.finish(1.0)
     assert np.abs(mixed.matte - (0.75 * own.matte + 0.25 * other.matte)).max() <= 1
     assert np.abs(mixed.fields["base_matte"] - (0.75 * own.fields["base_matte"] + 0.25 * other.fields["base_matte"])).max() <= 1
+    assert (mixed.matte > own.matte).any()
     assert (mixed.fields["detail"] == own.fields["detail"]).all()
     assert (mixed.fields["flow"] == own.fields["flow"]).all()
+
+
+@pytest.mark.parametrize("share", [0.25, 0.4, 0.6, 0.75])
+def test_where_two_renderings_are_unlike_the_one_with_the_larger_share_is_seen(share):
+    """A hand that only one of two references has is there or not, no ghost; what both have goes on fading."""
+    torch.manual_seed(3)
+    near = 0.5 * torch.ones(1, 8, 24)
+    hand = near.clone()
+    hand[..., 16:] = 1.0
+    near[..., 16:] = 0.0
+    wide = {"detail": torch.zeros(1, 8, 24), "second_share": torch.zeros(1, 8, 24), "flow": torch.zeros(2, 8, 24)}
+    wide |= {"second_flow": torch.zeros(2, 8, 24)}
+    dark, light = torch.full((3, 8, 24), 0.2), torch.full((3, 8, 24), 0.22)
+    mine = Blend.of({"rgb": dark, "base_rgb": dark}, {"matte": near, "base_matte": near, **wide})
+    theirs = Blend.of({"rgb": light, "base_rgb": light}, {"matte": hand, "base_matte": hand, **wide})
+    mixed = mine.faded(theirs, share).maps["matte"][0, :, 20:]
+    assert torch.equal(mixed, torch.full_like(mixed, float(share > 0.5)))
+    colours = mine.faded(theirs, share)
+    seen = (colours.colours["rgb"] / colours.weight)[:, :, :8]
+    torch.testing.assert_close(seen, torch.full_like(seen, 0.2 + 0.02 * share), atol=2e-3, rtol=0)

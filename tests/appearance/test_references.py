@@ -29,7 +29,9 @@ from pipeline.training.checkpoints import Scratch
 
 LEARN = LearnParams(band=0.02, flow=0.04, gate_start=1.0, detail_start=2.0, own=1.0, aligned=0.1, detail=1.0, absent=0.0, far=0.0)
 PLATE = (20, 90, 40)
-GENERATE = GenerateParams(overlap_stride=3, fade_s=0.0, matte_contrast=1.0, batch_windows=1, threads=1, precision="float32", compile=False)
+GENERATE = GenerateParams(
+    overlap_stride=3, fade_s=0.0, matte_contrast=1.0, favour_nearest=0.0, batch_windows=1, threads=1, precision="float32", compile=False
+)
 
 
 def textured(track) -> tuple[np.ndarray, np.ndarray]:
@@ -257,6 +259,20 @@ def test_a_model_asks_for_as_many_references_as_it_learnt_with(tmp_path, stick, 
     one = ChosenReferences(np.zeros((8, 1), np.int64), np.zeros((8, 1), np.int64), np.zeros((8, 1)), {})
     with pytest.raises(InputError, match="2 chosen references for each of 8 frames, found 1 of 8"):
         generate_foreground(GenerateInputs(model, clip[0], clip[1], clip[2], one), GENERATE, tmp_path / "g.zarr")
+
+
+def test_the_nearest_is_favoured_as_params_say(tmp_path, stick, features_folder):
+    track, crops, references, _, _ = clip = filmed(tmp_path, stick, 12)
+    train(tmp_path, "m", clip, features_folder, small(steps=1))
+    model = prepare_generator(load_generator(tmp_path / "m.safetensors", tmp_path / "m.json"), GENERATE)
+    ranks = np.tile([0, 11], (12, 1))
+    chosen = ChosenReferences(ranks, references.frames[ranks], np.zeros(ranks.shape), {})
+    made = []
+    for favour in (0.0, 10.0):
+        params = GENERATE.model_copy(update={"favour_nearest": favour})
+        generate_foreground(GenerateInputs(model, track, crops, references, chosen), params, tmp_path / f"{favour}.zarr")
+        made.append(open_foregrounds(tmp_path / f"{favour}.zarr"))
+    assert (made[0].matte[6] != made[1].matte[6]).any()
 
 
 def test_one_reference_fades_into_the_next_at_both_sizes(tmp_path, stick, features_folder):

@@ -194,7 +194,7 @@ def test_one_window_overfits(tmp_path, stick, features_folder):
 def rendered_as_filmed(folder: Path, track) -> None:
     """The model's rendering of its own motion, through a crop that is shifted and half the size, is what was filmed, pixel by pixel."""
     params = GenerateParams(
-        overlap_stride=3, fade_s=0.0, matte_contrast=1.0, batch_windows=1, threads=1, precision="float32", compile=False
+        overlap_stride=3, fade_s=0.0, matte_contrast=1.0, favour_nearest=0.0, batch_windows=1, threads=1, precision="float32", compile=False
     )
     model = prepare_generator(load_generator(folder / "m.safetensors", folder / "m.json"), params)
     generate_foreground(GenerateInputs(model, track, open_crops(folder / "crops.zarr")), params, folder / "made.zarr")

@@ -134,7 +134,9 @@ def test_a_tiny_training_can_be_rendered(name, tmp_path, features):
     train_appearance(Inputs(crops, track, features), params, SplitParams(hold_out_fraction=0.2), out, tmp_path / ".scratch")
     assert set(read_curve(out.curve)) == {"step", "epoch", "rate", *LOSSES[name]}
     assert json.loads(out.description.read_text())["images_seen"] == 2 * (2 if name == "as_published" else 6)  # steps, images a step
-    made = GenerateParams(overlap_stride=1, fade_s=0.0, matte_contrast=1.0, batch_windows=2, threads=1, precision="float32", compile=False)
+    made = GenerateParams(
+        overlap_stride=1, fade_s=0.0, matte_contrast=1.0, favour_nearest=0.0, batch_windows=2, threads=1, precision="float32", compile=False
+    )
     generate_foreground(GenerateInputs(load_generator(out.weights, out.description), track, crops), made, tmp_path / "made.zarr")
     mattes = open_foregrounds(tmp_path / "made.zarr").matte[0:5]
     assert (mattes == 255).all() == (name in WHOLE_FRAMES)

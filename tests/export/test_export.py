@@ -54,7 +54,7 @@ def test_the_graph_follows_poses_that_it_was_not_made_from(exported, data):
     """Joints that are missing elsewhere, another order of references, one missing: still what torch makes."""
     session = onnxruntime.InferenceSession(exported[0] / "model.onnx", providers=["CPUExecutionProvider"])
     motion = Motion.of(read_inputs(data))
-    window = Window(motion.model, GENERATE.matte_contrast, motion.seen)
+    window = Window(motion.model, GENERATE, motion.seen)
     draw, made = np.random.default_rng(4), []
     for _ in range(4):
         feed = motion.feed(motion.windows[0])
@@ -132,7 +132,7 @@ def test_the_command_says_what_to_do_where_nothing_is_trained(monkeypatch, capsy
 def test_one_graph_serves_any_number_of_windows_and_references_of_any_size(data):
     """At two other sizes than it was made from, as torch does at each; and it says which of its sides are free."""
     motion = Motion.of(read_inputs(data))
-    window, feed = Window(motion.model, GENERATE.matte_contrast, motion.seen), motion.feed(motion.windows[0])
+    window, feed = Window(motion.model, GENERATE, motion.seen), motion.feed(motion.windows[0])
     session = onnxruntime.InferenceSession(graph_of(window, feed, {}, dynamic=True), providers=["CPUExecutionProvider"])
     height, width = feed["pictures"].shape[-2:]
     for windows, size_hw in ((1, (height, width)), (3, (height + 9, width - 7)), (5, (height - 4, 2 * width))):

@@ -40,7 +40,7 @@ def test_inverses_and_determinants_in_closed_form_are_those_of_lapack(matrices):
 
 def by_torch(motion: Motion):
     """The window as torch runs it, in place of a graph."""
-    window = Window(motion.model, GENERATE.matte_contrast, motion.seen)
+    window = Window(motion.model, GENERATE, motion.seen)
 
     def run(feed):
         with torch.inference_mode():

@@ -1,5 +1,7 @@
 """What gates and flow do to a warped reference: limits, by hand."""
 
+import math
+
 import pytest
 import torch
 
@@ -110,6 +112,20 @@ def test_of_several_references_all_give_colour_and_the_first_detail():
     low, _ = low_band(second, ones, SHAPE.band_px)
     high, _ = high_band(first, ones, SHAPE.band_px)
     torch.testing.assert_close(carry(outputs, warped, SHAPE).colours, (low + high).clamp(-1, 1), atol=1e-2, rtol=0)
+
+
+@pytest.mark.parametrize("favour", [0.0, 1.5])
+def test_references_are_trusted_as_much_as_one_would_be_and_a_nearer_one_more_than_the_next(favour):
+    _, _, warped = _drawn()
+    one = carry(_outputs(), warped, SHAPE, favour=favour)
+    three = carry(torch.zeros(1, output_channels(3), 24, 20), warped.repeat(1, 3, 1, 1), SHAPE, favour=favour)
+    torch.testing.assert_close(three.gates.sum(1, keepdim=True), one.gates, atol=1e-6, rtol=0)
+    torch.testing.assert_close(three.gates[:, :2], three.gates[:, 1:] * math.exp(favour), atol=1e-5, rtol=0)
+    faint = warped.clone()
+    faint[:, 3] = 0.5  # the matte of the second is another
+    made = carry(torch.zeros(1, output_channels(2), 24, 20), torch.cat([warped, faint], 1), SHAPE, favour=favour).mattes[0, 0, 12, 10]
+    first = math.exp(favour) / (1 + math.exp(favour))
+    torch.testing.assert_close(made, torch.tensor(0.5 * (first + 0.5 * (1 - first)) + 0.25), atol=1e-4, rtol=0)
 
 
 def test_a_reference_that_is_not_there_leaves_its_share_to_the_others():

@@ -116,6 +116,8 @@ FAULTS = [
         ("a fade shows the frame's own reference again", A + "fading.py", "= change - 1, 1 - steps[early:]", "= change, 1 - steps[early:]"),
         ("detail of both references is mixed", A + "blending.py", 'for name in ("matte", "base_matte")}',
          'for name in ("matte", "base_matte", "detail")}'),
+        ("two renderings that are unlike are mixed all the same", A + "blending.py", "(1 + DIFFERENT * self._unlike(other))", "1.0"),
+        ("where renderings are unlike the lesser one is seen", A + "blending.py", "(share - 0.5) * (1 + ", "(0.5 - share) * (1 + "),
         ("a fade lasts twice as long on a fast clip", A + "fading.py", "round(seconds * float(Fraction(clock.fps)))",
          "round(2 * seconds * float(Fraction(clock.fps)))"),
     ),

@@ -6,6 +6,7 @@ N, B, W, D = "pipeline/networks/", "pipeline/body/", "pipeline/reference/", "pip
 
 FAULTS = [
     *of("tests/networks/test_carrying.py",
+        ("the farthest reference is favoured", N + "carrying.py", "log_softmax(-favour * ", "log_softmax(favour * "),
         ("votes of a transparent reference reach the colour", N + "carrying.py",
          "shares = torch.exp((colour_gates + start).clamp(max=LARGEST)) * matte",
          "shares = torch.exp((colour_gates + start).clamp(max=LARGEST))"),

@@ -6,9 +6,10 @@ E, B = "pipeline/appearance/export/", "pipeline/body/"
 
 FAULTS = [
     *of("tests/export/test_window.py",
-        ("an exported matte lacks its contrast", E + "window.py", "(torch.sigmoid(logits) - 0.5) * self.contrast + 0.5",
+        ("an exported matte lacks its contrast", E + "window.py", "(torch.sigmoid(logits) - 0.5) * self.params.matte_contrast + 0.5",
          "torch.sigmoid(logits)"),
-        ("an exported matte lacks the body's core", E + "window.py", "self.contrast, self.core.matte(frames, crop_hw))", "self.contrast)"),
+        ("an exported matte lacks the body's core", E + "window.py", "matte_contrast, least, ", "matte_contrast, None, "),
+        ("an exported window favours no reference", E + "window.py", "least, self.params.favour_nearest)", "least)"),
         ("a reference that is not there counts", E + "window.py", "sound * there[:, None, None, None]", "sound"),
         ("an exported grey target has colours", E + "window.py", "if model.grey else colours", "if not model else colours"),
         ("singular values in closed form may be below 0", E + "matrices.py", "lengths[0] + lengths[1], second.abs()]",

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from pipeline.appearance.poses import draw_poses
 from pipeline.appearance.references import signed_by_field
-from pipeline.appearance.renderers.base import Seen
+from pipeline.appearance.renderers.base import GenerateParams, Seen
 from pipeline.appearance.renderers.fakevideo import FakeVideoRenderer
 from pipeline.body.skeleton import Skeleton
 from pipeline.body.warping import picture_field
@@ -22,10 +22,10 @@ from pipeline.networks.generator import Generator, own_picture
 class Window(nn.Module):
     """Poses of k frames, and where real pixels are carried r references of each, to the frames."""
 
-    def __init__(self, model: FakeVideoRenderer, contrast: float, seen: Seen | None) -> None:
-        """contrast: slope of mattes about one half; seen: the target's references, where the model carries."""
+    def __init__(self, model: FakeVideoRenderer, params: GenerateParams, seen: Seen | None) -> None:
+        """params: how frames are mixed; seen: the target's references, where the model carries."""
         super().__init__()
-        self.network, self.model, self.contrast = model.network, model, contrast
+        self.network, self.model, self.params = model.network, model, params
         self.core = None if seen is None else seen.core
         self.joints, self.skeleton = _warped_by(model.skeleton, seen)
 
@@ -42,7 +42,7 @@ class Window(nn.Module):
         poses = draw_poses(points, scores, model.skeleton, crop_hw, model.pose_map)
         if pictures is None or picture_points is None or model.carrying is None or self.core is None:
             colours, logits = own_picture(_all_at_once(self.network, poses.flatten(0, 1)))
-            mattes = (torch.sigmoid(logits) - 0.5) * self.contrast + 0.5
+            mattes = (torch.sigmoid(logits) - 0.5) * self.params.matte_contrast + 0.5
         else:
             frames, count = points.flatten(0, 1), pictures.shape[2]
             own, there = picture_points.flatten(0, 2), torch.isfinite(picture_points).all(-1).any(-1).flatten()
@@ -51,7 +51,8 @@ class Window(nn.Module):
             warped = signed_by_field(pictures.flatten(0, 2).float(), field, sound * there[:, None, None, None])
             warped = warped.unflatten(0, (-1, count)).flatten(1, 2)
             outputs = _all_at_once(self.network, torch.cat([poses.flatten(0, 1), warped], 1))
-            made = carry(outputs, warped, model.carrying, self.contrast, self.core.matte(frames, crop_hw))
+            least = self.core.matte(frames, crop_hw)
+            made = carry(outputs, warped, model.carrying, self.params.matte_contrast, least, self.params.favour_nearest)
             colours, mattes = made.colours, made.mattes
         colours = colours.mean(1, keepdim=True).expand(-1, 3, -1, -1) if model.grey else colours
         colours, mattes = ((colours + 1) / 2).clamp(0, 1), mattes.clamp(0, 1)

@@ -50,7 +50,7 @@ def export_generator(inputs: GenerateInputs, params: GenerateParams, out: Path, 
     motion = Motion.of(inputs)
     prepare_cpu(params.threads)
     exact = params.model_copy(update={"precision": "float32", "compile": False})
-    window = Window(motion.model, params.matte_contrast, motion.seen)
+    window = Window(motion.model, params, motion.seen)
     feed = motion.feed(motion.windows[len(motion.windows) // 2])
     described = _description(motion, params, feed, dynamic)
     with publish(out, "export") as folder:
@@ -96,5 +96,6 @@ def _description(motion: Motion, params: GenerateParams, feed: dict[str, np.ndar
         "skeleton": model.skeleton.name,
         "crop_px_per_full_px": float(motion.rows[0, 0, 0]),
         "matte_contrast": params.matte_contrast,
+        "favour_nearest": params.favour_nearest,
         "weights_sha256": model.weights_sha256,
     }

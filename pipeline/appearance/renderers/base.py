@@ -33,6 +33,7 @@ class GenerateParams(Section):
     overlap_stride: int = Field(ge=1)
     fade_s: float = Field(ge=0, le=5)
     matte_contrast: float = Field(ge=1.0, le=16.0)
+    favour_nearest: float = Field(ge=0.0, le=10.0)
     batch_windows: int = Field(ge=1)
     threads: int = Field(ge=1)
     precision: Precision

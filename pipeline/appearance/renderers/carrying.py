@@ -51,7 +51,7 @@ class Carrying:
 
     def _mixed(self, outputs: Tensor, warped: Tensor, least: Tensor) -> list[Blend]:
         """Frames of the network's outputs (n . h w), warped references (n 6r h w) and least mattes (n 1 h w)."""
-        made = carry(outputs, warped, self.shape, self.params.matte_contrast, least)
+        made = carry(outputs, warped, self.shape, self.params.matte_contrast, least, self.params.favour_nearest)
         colours = {"rgb": made.colours, "base_rgb": made.base_colours}
         maps = {"matte": made.mattes, "base_matte": made.base_mattes, "detail": made.detail, "second_share": made.second}
         maps |= {"flow": made.flow, "second_flow": made.second_flow}
