@@ -58,11 +58,9 @@ class Blend:
 
     def _unlike(self, other: "Blend") -> torch.Tensor:
         """How unlike two renderings of a frame are about each pixel (1 h w): gap between mattes plus that between M ⊙ F in [-M, M]."""
-        gaps = [
-            (self.maps["matte"] - other.maps["matte"]).abs(),
-            (self.colours["rgb"] - other.colours["rgb"]).abs().mean(0, keepdim=True),
-        ]
-        return blur(torch.stack(gaps).sum(0)[None], UNLIKE_PX)[0]
+        mattes = (self.maps["matte"] - other.maps["matte"]).abs()
+        colours = (self.colours["rgb"] - other.colours["rgb"]).abs().mean(0, keepdim=True)
+        return blur((mattes + colours)[None], UNLIKE_PX)[0]
 
     def finish(self, contrast: float) -> Frame:
         """The mean of all renderings.

@@ -50,8 +50,8 @@ def test_a_fade_lasts_by_the_clock(clock, frames):
 
 
 def rendering(matte: torch.Tensor, colour: torch.Tensor) -> Blend:
-    maps = {"matte": matte, "base_matte": matte, "detail": torch.rand(1, 8, 8), "second_share": torch.rand(1, 8, 8)}
-    maps |= {"flow": torch.rand(2, 8, 8), "second_flow": torch.rand(2, 8, 8)}
+    maps = {"matte": matte, "base_matte": matte, "detail": torch.rand_like(matte), "second_share": torch.rand_like(matte)}
+    maps |= {name: torch.rand(2, *matte.shape[1:]) for name in ("flow", "second_flow")}
     return Blend.of({"rgb": colour, "base_rgb": colour}, maps)
 
 
@@ -75,13 +75,9 @@ def test_where_two_renderings_are_unlike_the_one_with_the_larger_share_is_seen(s
     hand = near.clone()
     hand[..., 16:] = 1.0
     near[..., 16:] = 0.0
-    wide = {"detail": torch.zeros(1, 8, 24), "second_share": torch.zeros(1, 8, 24), "flow": torch.zeros(2, 8, 24)}
-    wide |= {"second_flow": torch.zeros(2, 8, 24)}
-    dark, light = torch.full((3, 8, 24), 0.2), torch.full((3, 8, 24), 0.22)
-    mine = Blend.of({"rgb": dark, "base_rgb": dark}, {"matte": near, "base_matte": near, **wide})
-    theirs = Blend.of({"rgb": light, "base_rgb": light}, {"matte": hand, "base_matte": hand, **wide})
-    mixed = mine.faded(theirs, share).maps["matte"][0, :, 20:]
-    assert torch.equal(mixed, torch.full_like(mixed, float(share > 0.5)))
-    colours = mine.faded(theirs, share)
-    seen = (colours.colours["rgb"] / colours.weight)[:, :, :8]
+    mine, theirs = rendering(near, torch.full((3, 8, 24), 0.2)), rendering(hand, torch.full((3, 8, 24), 0.22))
+    mixed = mine.faded(theirs, share)
+    matte = mixed.maps["matte"][0, :, 20:]
+    assert torch.equal(matte, torch.full_like(matte, float(share > 0.5)))
+    seen = (mixed.colours["rgb"] / mixed.weight)[:, :, :8]
     torch.testing.assert_close(seen, torch.full_like(seen, 0.2 + 0.02 * share), atol=2e-3, rtol=0)
