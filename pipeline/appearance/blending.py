@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from pipeline.artifacts.foregrounds import FLOW_LIMIT, FLOW_STEPS, FLOWS, SHARES
-from pipeline.networks.carrying import blur
+from pipeline.networks.sampling import blur
 
 FAINT = 1e-3  # keeps a colour where every window's matte is 0
 DIFFERENT = 4.0  # by how much two renderings unlike by 1 steepen the fade between them

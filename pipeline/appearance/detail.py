@@ -15,7 +15,8 @@ from pipeline.appearance.references import NONE, ReferencePictures, signed
 from pipeline.artifacts.references import References
 from pipeline.body.skeleton import Skeleton
 from pipeline.body.warping import detail_field, sample_field
-from pipeline.networks.carrying import FAINT, Carried, agreed, blur, move_by, pixel_grid
+from pipeline.networks.carrying import FAINT, Carried, agreed
+from pipeline.networks.sampling import blur, move_by, pixel_grid
 from pipeline.picture.geometry import compose_affine, invert_affine
 
 FINER = 3  # how much finer than the working size patches are at most

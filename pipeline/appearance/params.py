@@ -147,7 +147,6 @@ class LearnParams(Section):
     gate_start: float = Field(ge=-6, le=6)
     detail_start: float = Field(ge=-6, le=6)
     own: float = Field(ge=0)
-    aligned: float = Field(ge=0)
     detail: float = Field(ge=0)
     absent: float = Field(ge=0, le=1)
     far: float = Field(ge=0, le=1)

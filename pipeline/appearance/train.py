@@ -208,7 +208,7 @@ def build_system(
     """The system that params ask for, for channels of pose maps; learn: how references are carried, None without any."""
     carrying = None
     if learn is not None:
-        weights = {"own": learn.own, "flow": learn.aligned, "detail": learn.detail}
+        weights = {"own": learn.own, "detail": learn.detail}
         carrying = Carrying(learn.shape(clip.crop_hw), weights, clip.count)
     return chosen_system(params)(params, channels, features, world, carrying)
 

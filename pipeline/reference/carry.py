@@ -34,7 +34,7 @@ class Asked:
     flow: str
 
 
-FIRST, SECOND = Asked(("detail",), "flow"), Asked(("detail", "second_share"), "second_flow")
+FIRST, SECOND = Asked(("detail", "first_share"), "flow"), Asked(("detail", "second_share"), "second_flow")
 
 
 @dataclass(frozen=True)
@@ -139,8 +139,8 @@ def carried(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """One part of a frame at full px: straight colour (h w 3), matte (h w), uint8, and the share (h w) of the detail that was carried.
 
-    layers: base_rgb, base_matte, detail, second_share of CarriedFields at working size; first, second: None without a reference;
-    to_working (2 3): full px of the part → working px; band_px: working px.
+    layers: base_rgb, base_matte, detail, first_share, second_share of CarriedFields at working size; first, second: None without a
+    reference; to_working (2 3): full px of the part → working px; band_px: working px.
     """
     base = Enlarged([*cv2.split(layers["base_rgb"]), layers["base_matte"] * BYTE], to_working, size_hw, True)
     rgb, opacity, trusted = np.zeros((*size_hw, 3), np.uint8), np.zeros(size_hw, np.uint8), np.zeros(size_hw, np.float32)

@@ -84,7 +84,7 @@ def test_a_reference_is_mirrored_with_its_window(tmp_path, stick):
     """For systems that see references: what is carried to a mirrored pose is the reference's mirror image."""
     track = make_track(stick, 8)
     crops = make_crops(tmp_path / "crops.zarr", track)
-    learn = LearnParams(band=0.012, flow=0.04, gate_start=0.0, detail_start=0.0, own=1.0, aligned=0.1, detail=0.0, absent=0.0, far=0.0)
+    learn = LearnParams(band=0.012, flow=0.04, gate_start=0.0, detail_start=0.0, own=1.0, detail=0.0, absent=0.0, far=0.0)
     pictures = np.zeros((8, 1, 1), np.uint8)  # unread: without finer patches the crops' own pixels are warped
     kept = References(pictures, pictures, np.arange(8), np.zeros((8, 2), np.int64), track.points, track.size_hw, {})
     warped = []

@@ -5,7 +5,8 @@ import torch
 from torch import Tensor
 
 from pipeline.appearance.detail import Patches, finer_picture
-from pipeline.networks.carrying import Carried, pixel_grid
+from pipeline.networks.carrying import Carried
+from pipeline.networks.sampling import pixel_grid
 
 SIDE, FINER, BAND = 16, 2, 1.0
 FULL = SIDE * FINER

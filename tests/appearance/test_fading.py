@@ -50,7 +50,8 @@ def test_a_fade_lasts_by_the_clock(clock, frames):
 
 
 def rendering(matte: torch.Tensor, colour: torch.Tensor) -> Blend:
-    maps = {"matte": matte, "base_matte": matte, "detail": torch.rand_like(matte), "second_share": torch.rand_like(matte)}
+    maps = {"matte": matte, "base_matte": matte, "detail": torch.rand_like(matte), "first_share": matte}
+    maps |= {"second_share": torch.rand_like(matte)}
     maps |= {name: torch.rand(2, *matte.shape[1:]) for name in ("flow", "second_flow")}
     return Blend.of({"rgb": colour, "base_rgb": colour}, maps)
 

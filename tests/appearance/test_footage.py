@@ -28,7 +28,7 @@ from pipeline.training.processes import World
 
 SPLIT = SplitParams(hold_out_fraction=0.25)
 LEARN = LearnParams(
-    band=0.01, flow=0.04, gate_start=1.0, detail_start=2.0, own=5.0, aligned=0.1, detail=0.0, far=0.25, absent=0.3
+    band=0.01, flow=0.04, gate_start=1.0, detail_start=2.0, own=5.0, detail=0.0, far=0.25, absent=0.3
 )  # fmt: skip
 
 

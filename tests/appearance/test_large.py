@@ -18,15 +18,12 @@ from pipeline.training.processes import World
 
 
 def stepped(tmp_path, stick, features_folder, monkeypatch, large_px: int, seen: list[int]) -> tuple:
-    """Losses, poorness of windows and gradients of a step of two windows, without L_GW and the flow's alignment.
-
-    Those two are of all that a batch shows.
-    """
+    """Losses, poorness of windows and gradients of a step of two windows, without L_GW, which is of all that a batch
+    shows."""
     prepare_cpu(1)
     clip = clip_of(tmp_path, stick)
     params = small(losses={"gw": 0.0}, discriminators={"spectral_norm": False})  # whose estimate sharpens with every look
-    learn = LEARN.model_copy(update={"aligned": 0.0})
-    gan = build_system(params, pose_channels(stick, params.pose_map), load_features("st_vgg16", features_folder), CPU, learn, clip)
+    gan = build_system(params, pose_channels(stick, params.pose_map), load_features("st_vgg16", features_folder), CPU, LEARN, clip)
     batch = clip.batch(clip.budget.order(1)[0], 0, 1, CPU.device, 0)
     assert batch.patches is not None
     assert sorted(batch.patches.window) == [0, 1]

@@ -27,7 +27,7 @@ from pipeline.picture.geometry import sample_crop
 from pipeline.reference.warp import WarpInputs, warp_references
 from pipeline.training.checkpoints import Scratch
 
-LEARN = LearnParams(band=0.02, flow=0.04, gate_start=1.0, detail_start=2.0, own=1.0, aligned=0.1, detail=1.0, absent=0.0, far=0.0)
+LEARN = LearnParams(band=0.02, flow=0.04, gate_start=1.0, detail_start=2.0, own=1.0, detail=1.0, absent=0.0, far=0.0)
 PLATE = (20, 90, 40)
 GENERATE = GenerateParams(
     overlap_stride=3, fade_s=0.0, matte_contrast=1.0, favour_nearest=0.0, batch_windows=1, threads=1, precision="float32", compile=False

@@ -36,7 +36,7 @@ def _layers(texture: np.ndarray, trust: int) -> dict[str, np.ndarray]:
     small = cv2.resize(texture, None, fx=SCALE, fy=SCALE, interpolation=cv2.INTER_AREA)
     height, width = small.shape[:2]
     full = np.full((height, width), 255, np.uint8)
-    return {"base_rgb": small, "base_matte": full, "detail": np.full_like(full, trust)}
+    return {"base_rgb": small, "base_matte": full, "detail": np.full_like(full, trust), "first_share": full}
 
 
 TO_WORKING = np.array([[SCALE, 0.0, 0.5 * SCALE - 0.5], [0.0, SCALE, 0.5 * SCALE - 0.5]])
@@ -104,15 +104,16 @@ def test_at_the_network_s_own_scale_it_is_the_network_s_own_picture(sound):
     if count == 2:
         warped = torch.cat([warped, _warped(_picture(5, side), 1.0)], 1)
     outputs = torch.nn.functional.interpolate(torch.randn(1, output_channels(count), 5, 5), (side, side), mode="bilinear")
-    outputs[:, 5 + 2 * count :] = 0
     made = carry(outputs, warped, CarryShape(band, 0.0, 1.0, 1.0))
     layers = {
         "base_rgb": ((made.base_colours[0].permute(1, 2, 0).numpy() + 1) * 127.5).clip(0, 255).round().astype(np.uint8),
         "base_matte": (made.base_mattes[0, 0].numpy() * 255).clip(0, 255).round().astype(np.uint8),
         "detail": (made.detail[0, 0].numpy() * 255).round().astype(np.uint8),
+        "first_share": (made.first[0, 0].numpy() * 255).round().astype(np.uint8),
         "second_share": (made.second[0, 0].numpy() * 255).round().astype(np.uint8),
     }
-    assert (made.second == (sound == 0)).all()
+    assert made.first.min() < 0.9
+    assert made.second.any() == (count == 2)
     second = _source(_picture(5, side)) if count == 2 else None
     first = _source(picture, 1.0 if sound is None else sound)
     rgb, opacity, _ = carried(layers, first, np.eye(2, 3), (side, side), band, second)
@@ -196,7 +197,7 @@ def test_where_nothing_is_seen_nothing_is_looked_for(asked, flow):
     """A source that was looked at in its places alone adds all that the whole one adds."""
     here, there = _bent()
     side = SIDE // 4
-    layers = _layers(_texture(), 0) | {"detail": _blot(side, 7), "second_share": _blot(side, 7)}
+    layers = _layers(_texture(), 0) | dict.fromkeys(("detail", "first_share", "second_share"), _blot(side, 7))
     layers["base_matte"][:, : side // 3] = 0
     layers[asked.flow] = np.tile(np.array(flow, np.int16), (side, side, 1))
     whole, picture = Part((0, 0), (SIDE, SIDE), TO_WORKING, 4), _picture(3, SIDE)

@@ -53,8 +53,8 @@ class Carrying:
         """Frames of the network's outputs (n . h w), warped references (n 6r h w) and least mattes (n 1 h w)."""
         made = carry(outputs, warped, self.shape, self.params.matte_contrast, least, self.params.favour_nearest)
         colours = {"rgb": made.colours, "base_rgb": made.base_colours}
-        maps = {"matte": made.mattes, "base_matte": made.base_mattes, "detail": made.detail, "second_share": made.second}
-        maps |= {"flow": made.flow, "second_flow": made.second_flow}
+        maps = {"matte": made.mattes, "base_matte": made.base_mattes, "detail": made.detail}
+        maps |= {"first_share": made.first, "second_share": made.second, "flow": made.flow, "second_flow": made.second_flow}
         return [Blend.of({n: x[i] for n, x in colours.items()}, {n: x[i] for n, x in maps.items()}) for i in range(len(warped))]
 
 

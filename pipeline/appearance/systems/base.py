@@ -31,14 +31,12 @@ LARGE_PX = 224  # side of a square frame, in float32; from there on a batch at o
 @dataclass(frozen=True)
 class Rendering:
     """What the generator made of a batch: foregrounds (b k 3 h w) in [-1, 1], laid over the batch's backgrounds, and matte logits
-    (b k 1 h w) where it has any. Where it carries real pixels: the same without them, the references' flows (b k r 2 h w) px,
-    and finer patches (m 3 p p), true and generated.
+    (b k 1 h w) where it has any. Where it carries real pixels: the same without them, and finer patches (m 3 p p), true and generated.
     """
 
     foregrounds: Tensor
     logits: Tensor | None
     own: Tensor | None = None
-    flows: Tensor | None = None
     finer: tuple[Tensor, Tensor] | None = None
 
 

@@ -6,7 +6,6 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.appearance import losses
-from pipeline.appearance.alignment import misaligned
 from pipeline.appearance.batch import Batch, composited
 from pipeline.appearance.detail import finer_picture
 from pipeline.appearance.gw import gromov_wasserstein, pool_features
@@ -31,7 +30,7 @@ def generator_shape(params: AppearanceParams, pose_channels: int, references: in
 class FakeVideo(System):
     """Windows of poses to windows of foregrounds and mattes; two discriminators, D_t only for windows of several frames."""
 
-    LOSSES = ("perceptual", "gw", "pixel", "matte", "own", "flow", "detail", "quality", "temporal", "discriminators")
+    LOSSES = ("perceptual", "gw", "pixel", "matte", "own", "detail", "quality", "temporal", "discriminators")
     KEYS = frozenset({"network", "discriminators", "losses", "adversarial", "perceptual", "gw", "memory"})
     SEES_REFERENCES = True
     REPLAYS = True
@@ -92,8 +91,7 @@ class FakeVideo(System):
             composited(colours.unflatten(0, (-1, self.params.k)), mattes.unflatten(0, (-1, self.params.k)), batch.backgrounds)
             for colours, mattes in ((made.colours, made.mattes), (made.own_colours, torch.sigmoid(made.own_logits)))
         ]
-        logits, flows = (x.unflatten(0, (-1, self.params.k)) for x in (made.own_logits, made.flows))
-        return Rendering(laid[0], logits, laid[1], flows, self._finer(batch, made))
+        return Rendering(laid[0], made.own_logits.unflatten(0, (-1, self.params.k)), laid[1], self._finer(batch, made))
 
     def _finer(self, batch: Batch, made: Carried) -> tuple[Tensor, Tensor] | None:
         """The batch's patches, true and generated, (m 3 p p) over the windows' backgrounds; None without any."""
@@ -125,12 +123,6 @@ class FakeVideo(System):
         found["pixel"] = losses.pixel(batch.composites, rendering.foregrounds)
         if rendering.own is not None:
             found["own"] = losses.pixel(batch.composites, rendering.own)
-        if rendering.flows is not None and batch.warped is not None and self.carrying is not None and self.weights.get("flow"):
-            flows, warped, foregrounds, mattes = (
-                x.flatten(0, 1) for x in (rendering.flows, batch.warped, batch.foregrounds, batch.mattes)
-            )
-            off, pixels = misaligned(flows, warped, foregrounds, mattes, self.carrying.flow_px)
-            found["flow"] = self.over_all(off, pixels, batch.share)
         found["matte"] = losses.matte(batch.mattes, rendering.logits)
         if rendering.finer is not None:
             maps = [self.features.features(x.contiguous(memory_format=torch.channels_last)) for x in rendering.finer]
