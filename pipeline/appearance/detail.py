@@ -137,12 +137,13 @@ def finer_picture(made: Carried, patches: Patches, k: int, band_px: float) -> tu
     made: the generator's windows, (b k) frames in a row.
     """
     index = [b * k + i for b, i in zip(patches.window, patches.frame, strict=True)]
-    base, base_matte, gate, flow = (
-        _enlarged([layer[i] for i in index], patches) for layer in (made.base_colours, made.base_mattes, made.detail, made.flow)
+    base, base_matte, gate, first, flow = (
+        _enlarged([layer[i] for i in index], patches)
+        for layer in (made.base_colours, made.base_mattes, made.detail, made.first, made.flow)
     )
     flow = flow * patches.finer
     where = move_by(patches.field.permute(0, 3, 1, 2), flow, "border").permute(0, 2, 3, 1)
-    trust = gate * move_by(patches.sound, flow, "border")
+    trust = gate * first * move_by(patches.sound, flow, "border")
     seen = torch.cat([sample_field(p[None], q[None]) for p, q in zip(patches.pictures, where, strict=True)])
     opaque = seen[:, 3:] / 255
     colours = signed(seen[:, :3], opaque) / opaque.clamp_min(FAINT)

@@ -22,11 +22,11 @@ def patches(sound: float = 1.0) -> tuple[Patches, Tensor]:
     return found, picture[:3] / 127.5 - 1
 
 
-def made(gate: float, flow: tuple[float, float] = (0.0, 0.0)) -> Carried:
+def made(gate: float, flow: tuple[float, float] = (0.0, 0.0), first: float = 1.0) -> Carried:
     """Two frames of flat colour, wholly opaque."""
     full, grey = torch.ones(2, 1, 20, 20), torch.zeros(2, 3, 20, 20)
     moved = torch.tensor(flow).view(1, 2, 1, 1).expand(2, 2, 20, 20)
-    return Carried(grey, full, grey, full, grey, full, gate * full, full, moved[:, None], 0 * full)
+    return Carried(grey, full, grey, full, grey, full, gate * full, full, moved[:, None], first * full, 0 * full)
 
 
 def detail(colours: Tensor) -> Tensor:
@@ -43,6 +43,7 @@ def test_where_gate_and_field_allow_the_detail_is_the_reference_s_and_else_the_b
     alike = torch.corrcoef(torch.stack([detail(colours[0])[inner].flatten(), detail(picture)[inner].flatten()]))[0, 1]
     assert alike > 0.95
     assert finer_picture(made(0.0), found, 2, BAND)[0].abs().max() == 0
+    assert finer_picture(made(1.0, first=0.0), found, 2, BAND)[0].abs().max() == 0  # it shows something else
     unsound, _ = patches(sound=0.0)
     assert finer_picture(made(1.0), unsound, 2, BAND)[0].abs().max() == 0
     half, _ = patches(sound=0.5)
