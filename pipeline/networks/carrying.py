@@ -96,7 +96,7 @@ def carry(
     mixed_matte = ((mixed_matte - 0.5) * contrast + 0.5).clamp(0, 1) if contrast != 1 else mixed_matte
     mixed_matte = mixed_matte if least is None else torch.maximum(mixed_matte, least)
     low, low_matte = low_band(mixture, mixed_matte, shape.band_px)
-    alike = _alike(moved[:, :, :3], mixture * mixed_matte)
+    alike = _alike(moved[:, :2, :3], mixture * mixed_matte)
     opaque, high, high_matte, second = _detail(moved, alike, shape.band_px)
 
     def based(trust: Tensor) -> tuple[Tensor, Tensor]:
@@ -160,8 +160,8 @@ def _alike(premultiplied: Tensor, mixture: Tensor) -> Tensor:
 
 
 def _detail(references: Tensor, alike: Tensor, sigma: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """What detail moved references (n r 6 h w) offer where they are _alike() (n r h w): opaque (n 1 h w), how far it is the subject's;
-    what is to be added to colours (n 3 h w) and mattes (n 1 h w); and where it is the second's (n 1 h w).
+    """What detail moved references (n r 6 h w) offer where they are _alike() (n . h w, the first two): opaque (n 1 h w), how far it is
+    the subject's; what is to be added to colours (n 3 h w) and mattes (n 1 h w); and where it is the second's (n 1 h w).
 
     The first one's where it is sound and alike, the second's where the first is not and the second is.
     """
