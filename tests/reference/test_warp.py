@@ -114,6 +114,7 @@ def test_at_the_network_s_own_scale_it_is_the_network_s_own_picture(sound):
     }
     assert made.first.min() < 0.9
     assert made.second.any() == (count == 2)
+    assert (made.second <= 1 - made.first * (1.0 if sound is None else sound) + 1e-6).all()
     second = _source(_picture(5, side)) if count == 2 else None
     first = _source(picture, 1.0 if sound is None else sound)
     rgb, opacity, _ = carried(layers, first, np.eye(2, 3), (side, side), band, second)
