@@ -90,13 +90,13 @@ def carry(
     trust = (torch.sigmoid(outputs[:, 4:5] + shape.detail_start) * (1 + 2 * REACH) - REACH).clamp(0, 1)
     gates = outputs[:, 5:].unflatten(1, (2, count))
     references = warped.unflatten(1, (count, WARPED_CHANNELS))
-    flows = _correction(gates, references, own, logits, shape)
+    flows = _correction(gates.detach(), references, own.detach(), logits.detach(), shape)
     moved = move_by(references.flatten(0, 1), flows.flatten(0, 1)).unflatten(0, (-1, count)) if shape.flow_px else references
     mixture, mixed_matte, shares = _mixed(gates, moved, own, logits, shape.gate_start, favour)
     mixed_matte = ((mixed_matte - 0.5) * contrast + 0.5).clamp(0, 1) if contrast != 1 else mixed_matte
     mixed_matte = mixed_matte if least is None else torch.maximum(mixed_matte, least)
     low, low_matte = low_band(mixture, mixed_matte, shape.band_px)
-    alike = _alike(moved[:, :2, :3], mixture * mixed_matte)
+    alike = _alike(moved[:, :2, :3], (mixture * mixed_matte).detach())
     opaque, high, high_matte, second = _detail(moved, alike, shape.band_px)
 
     def based(trust: Tensor) -> tuple[Tensor, Tensor]:
@@ -110,7 +110,6 @@ def carry(
     return Carried(colours, mattes, own, logits, base, base_matte, trust, shares, flows, alike[:, :1], second)
 
 
-@torch.no_grad()
 def _correction(gates: Tensor, references: Tensor, own: Tensor, logits: Tensor, shape: CarryShape) -> Tensor:
     """Flows (n r 2 h w) by which warped references lie on their mixture with what the network made, as _mixed() takes them."""
     n, count, _, height, width = references.shape
@@ -149,7 +148,6 @@ def _straight(references: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return references[:, :, :3] / matte.clamp_min(FAINT)[:, :, None], matte, sound
 
 
-@torch.no_grad()
 def _alike(premultiplied: Tensor, mixture: Tensor) -> Tensor:
     """How far references' M ⊙ F (n r 3 h w) show what their mixture's (n 3 h w) does about each pixel, (n r h w) in [0, 1].
 

@@ -30,7 +30,7 @@ def register(pictures: Tensor, moving: Tensor, limit_px: float) -> Tensor:
     pyramid = [_halved(pictures, moving)]
     while len(pyramid) < round(math.log2(max(limit_px, 2.0))) and min(pyramid[-1][0].shape[-2:]) >= 16:
         pyramid.append(_halved(*pyramid[-1]))
-    flow = pictures.new_zeros(len(pictures), 2, *pyramid[-1][0].shape[-2:])
+    flow = torch.zeros_like(pyramid[-1][0][:, :2])
     for still, other in reversed(pyramid):
         flow = _refined(_enlarged(flow, still.shape[-2:]), still, other)
     # It counts as far as it closes the gap.
