@@ -8,7 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from benchmarks import costs, equal_seconds, side_by_side, sizes, stages
+from benchmarks import against, costs, equal_seconds, side_by_side, sizes
 
 from pipeline.plan import MISSING, parsed, resolve_stage
 
@@ -65,11 +65,11 @@ def test_costs_are_of_all_stages_that_have_entries():
     assert list(costs.commands(PARAMS, "crop_person"))[-1] == "crop_person"
 
 
-@pytest.mark.parametrize("stage", stages.STAGES)
+@pytest.mark.parametrize("stage", against.STAGES)
 def test_a_stage_beside_older_code_reads_the_project_and_writes_into_its_own_folder(stage, tmp_path):
     (tmp_path / "data").mkdir()
     wanted = Namespace(whole=False, set=[], target="man", project=tmp_path / "project")
-    words = stages._furnished(tmp_path, stage, wanted)
+    words = against._furnished(tmp_path, stage, wanted)
     given = dict(pairwise(words))
     assert words[:2] == ["-m", f"stages.{stage}"]
     assert given["--out"].startswith("data/")
@@ -85,6 +85,6 @@ def test_outputs_that_differ_are_named_with_their_difference(tmp_path):
         (folder / "time" / "a.json").write_text(name)
         (folder / "man.json").write_text(json.dumps({"watch": {"alex": score}, "frames": [1, 2]}))
         (folder / "same.tsv").write_text("1")
-    assert stages._differences(tmp_path / "one", tmp_path / "two") == ["data/metrics/man.json: 0.2"]
+    assert against._differences(tmp_path / "one", tmp_path / "two") == ["data/metrics/man.json: 0.2"]
     (tmp_path / "two" / "data" / "metrics" / "same.tsv").unlink()
-    assert "data/metrics/same.tsv" in stages._differences(tmp_path / "one", tmp_path / "two")
+    assert "data/metrics/same.tsv" in against._differences(tmp_path / "one", tmp_path / "two")

@@ -90,14 +90,14 @@ def carry(
     trust = (torch.sigmoid(outputs[:, 4:5] + shape.detail_start) * (1 + 2 * REACH) - REACH).clamp(0, 1)
     gates = outputs[:, 5:].unflatten(1, (2, count))
     references = warped.unflatten(1, (count, WARPED_CHANNELS))
-    flows = _correction(gates.detach(), references, own.detach(), logits.detach(), shape)
-    moved = move_by(references.flatten(0, 1), flows.flatten(0, 1)).unflatten(0, (-1, count)) if shape.flow_px else references
-    mixture, mixed_matte, shares = _mixed(gates, moved, own, logits, shape.gate_start, favour)
+    moved, flows = _moved(gates.detach(), references, own.detach(), logits.detach(), shape)
+    straight = _straight(moved)
+    mixture, mixed_matte, shares = _mixed(gates, straight, own, logits, shape.gate_start, favour)
     mixed_matte = ((mixed_matte - 0.5) * contrast + 0.5).clamp(0, 1) if contrast != 1 else mixed_matte
     mixed_matte = mixed_matte if least is None else torch.maximum(mixed_matte, least)
     low, low_matte = low_band(mixture, mixed_matte, shape.band_px)
     alike = _alike(moved[:, :2, :3], (mixture * mixed_matte).detach())
-    opaque, high, high_matte, second = _detail(moved, alike, shape.band_px)
+    opaque, high, high_matte, second = _detail(straight, alike, shape.band_px)
 
     def based(trust: Tensor) -> tuple[Tensor, Tensor]:
         return mixture - trust * opaque * (mixture - low), mixed_matte - trust * (mixed_matte - low_matte)
@@ -110,14 +110,15 @@ def carry(
     return Carried(colours, mattes, own, logits, base, base_matte, trust, shares, flows, alike[:, :1], second)
 
 
-def _correction(gates: Tensor, references: Tensor, own: Tensor, logits: Tensor, shape: CarryShape) -> Tensor:
-    """Flows (n r 2 h w) by which warped references lie on their mixture with what the network made, as _mixed() takes them."""
+def _moved(gates: Tensor, references: Tensor, own: Tensor, logits: Tensor, shape: CarryShape) -> tuple[Tensor, Tensor]:
+    """Warped references (n r 6 h w) moved to where they lie on their mixture with what the network made, and the flows (n r 2 h w), px."""
     n, count, _, height, width = references.shape
     if not shape.flow_px:
-        return references.new_zeros(n, count, 2, height, width)
-    mixture, matte, _ = _mixed(gates, references, own, logits, shape.gate_start)
-    pictures = _on_grey(mixture * matte).repeat_interleave(count, 0)
-    return register(pictures, _on_grey(references.flatten(0, 1)[:, :3]), shape.flow_px).unflatten(0, (n, count))
+        return references, references.new_zeros(n, count, 2, height, width)
+    mixture, matte, _ = _mixed(gates, _straight(references), own, logits, shape.gate_start)
+    pictures, layers = _on_grey(mixture * matte).repeat_interleave(count, 0), references.flatten(0, 1)
+    flows = register(pictures, _on_grey(layers[:, :3]), shape.flow_px)
+    return move_by(layers, flows).unflatten(0, (n, count)), flows.unflatten(0, (n, count))
 
 
 def _on_grey(premultiplied: Tensor) -> Tensor:
@@ -126,13 +127,13 @@ def _on_grey(premultiplied: Tensor) -> Tensor:
 
 
 def _mixed(
-    gates: Tensor, references: Tensor, own: Tensor, logits: Tensor, gate_start: float, favour: float = 0.0
+    gates: Tensor, straight: tuple[Tensor, Tensor, Tensor], own: Tensor, logits: Tensor, gate_start: float, favour: float = 0.0
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Colours (n 3 h w) and mattes (n 1 h w) of references (n r 6 h w) and of the network's own, mixed by gates (n 2 r h w), of colour and
-    of matte; and the references' shares (n r h w) in the colour."""
-    seen, matte, sound = _straight(references)
+    """Colours (n 3 h w) and mattes (n 1 h w) of references, as _straight() has them, and of the network's own, mixed by gates
+    (n 2 r h w), of colour and of matte; and the references' shares (n r h w) in the colour."""
+    seen, matte, sound = straight
     # So many references are trusted as much as one would be.
-    order = torch.arange(references.shape[1], device=references.device)
+    order = torch.arange(matte.shape[1], device=matte.device)
     start = gate_start + torch.log_softmax(-favour * order, 0)[:, None, None]
     strength = torch.exp((gates + start).clamp(max=LARGEST))
     shares, votes = strength[:, 0] * matte, strength[:, 1] * sound
@@ -157,13 +158,13 @@ def _alike(premultiplied: Tensor, mixture: Tensor) -> Tensor:
     return ((STRANGE - gaps) / (STRANGE - LIKE)).clamp(0, 1).unflatten(0, premultiplied.shape[:2])
 
 
-def _detail(references: Tensor, alike: Tensor, sigma: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """What detail moved references (n r 6 h w) offer where they are _alike() (n . h w, the first two): opaque (n 1 h w), how far it is
-    the subject's; what is to be added to colours (n 3 h w) and mattes (n 1 h w); and where it is the second's (n 1 h w).
+def _detail(straight: tuple[Tensor, Tensor, Tensor], alike: Tensor, sigma: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """What detail moved references, as _straight() has them, offer where they are _alike() (n . h w, the first two): opaque (n 1 h w), how
+    far it is the subject's; what is to be added to colours (n 3 h w) and mattes (n 1 h w); and where it is the second's (n 1 h w).
 
     The first one's where it is sound and alike, the second's where the first is not and the second is.
     """
-    seen, matte, sound = _straight(references)
+    seen, matte, sound = straight
     opaque = alike[:, :1] * matte[:, :1]
     high, high_matte = high_band(seen[:, 0], matte[:, :1], sigma)
     high, high_matte = opaque * high, alike[:, :1] * high_matte

@@ -71,7 +71,6 @@ def run(experiment: Experiment, target: str, data: Path, params: Path, out: Path
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder, open(out / f"{experiment.name}.log", "w") as log:
         os.chdir(folder)
-        sys.path.insert(0, str(ROOT))  # before this file's own folder, which has a stages.py too
         sys.stdout = sys.stderr = log
         furnish(Path(), data, params, {**experiment.set, **experiment.added})
         for stage in STAGES:

@@ -1,6 +1,6 @@
 """CPU seconds of stages in this checkout beside another one, and whether both write the same: what a speed-up is worth, and changes.
 
-Run by hand: PYTHONPATH=tests python tests/benchmarks/stages.py --project PATH --against PATH, the first a checkout in which the demo has
+Run by hand: PYTHONPATH=tests python tests/benchmarks/against.py --project PATH --against PATH, the first a checkout in which the demo has
 run and that is only read, the second one of the older code. Every stage runs in turns in a process of its own, on one thread, since
 threads that wait spin; user and system time of the quickest run count, so that the figures hold on a busy machine too. A line `start` is
 the import of the stage's door. Exits with 1 when a file of the two is not the same, byte for byte; times are not compared.
