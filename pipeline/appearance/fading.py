@@ -29,13 +29,16 @@ def fades(first: np.ndarray, present: np.ndarray, frames: int, border: int | Non
     None crosses the border, the first frame of those held out: training frames do without the references nearest to them, so that
     what is seen of theirs beyond it would be a picture farther off than any that an unseen pose has.
     Half of them lie on either side; where changes follow each other faster, as many as are free. The share of the coming reference
-    grows by equal steps: the error of a jump, squared, falls by their number.
+    grows by equal steps: the error of a jump, squared, falls by their number. No frame is one reference's as much as the other's, since
+    where these are unlike it would be a ghost of both: of an odd number of frames the last of the longer side stays as it is.
     """
     other, share = np.full(len(first), NONE), np.zeros(len(first))
     for start, stop in parted(runs(np.flatnonzero(present)), border):
         edges = [start, *(np.flatnonzero(np.diff(first[start:stop])) + start + 1), stop]
         for before, change, after in zip(edges, edges[1:], edges[2:], strict=False):
             early, late = _free(change - before, before > start, frames), _free(after - change, after < stop, frames)
+            odd = (early + late) % 2
+            early, late = (early - odd, late) if early > late else (early, late - odd)
             steps = np.arange(1, early + late + 1) / (early + late + 1)
             other[change - early : change], share[change - early : change] = change, steps[:early]
             other[change : change + late], share[change : change + late] = change - 1, 1 - steps[early:]

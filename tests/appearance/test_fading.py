@@ -34,7 +34,7 @@ def test_nothing_fades_over_the_border_of_what_is_held_out():
     ranks, there = np.array([3] * 4 + [4] * 4), np.ones(8, bool)
     assert fades(ranks, there, 4).other.tolist() == [NONE, NONE, 4, 4, 3, 3, NONE, NONE]
     assert (fades(ranks, there, 4, border=4).other == NONE).all()
-    assert fades(ranks, there, 4, border=5).other.tolist() == [NONE, NONE, 4, 4, 3, NONE, NONE, NONE]
+    assert fades(ranks, there, 4, border=5).other.tolist() == [NONE, NONE, NONE, 4, 3, NONE, NONE, NONE]
 
 
 def test_between_two_near_changes_each_takes_what_is_its_half():
@@ -42,6 +42,14 @@ def test_between_two_near_changes_each_takes_what_is_its_half():
     assert other == [NONE, 4, 4, 4, 3, 6, 5, 5, 5, NONE]
     assert share == [0, 0.2, 0.4, 0.6, 0.2, 0.2, 0.6, 0.4, 0.2, 0]
     assert shares([1, 1, 2, 3, 3], 4)[0] == [2, 2, NONE, 2, 2]  # one frame alone stays as it is
+
+
+@pytest.mark.parametrize("lengths", [(1, 2, 5), (2, 3, 3, 1), (7, 1), (3, 3, 3), (1, 1, 6, 2)])
+@pytest.mark.parametrize("frames", [2, 3, 4, 6])
+def test_no_frame_is_one_reference_s_as_much_as_the_other_s(lengths, frames):
+    found = shares([rank for rank, length in enumerate(lengths) for _ in range(length)], frames)
+    assert 0.5 not in found[1]
+    assert any(other != NONE for other in found[0])
 
 
 @pytest.mark.parametrize(("clock", "frames"), [(Clock.regular("60", 9), 6), (Clock.regular("25", 9), 2), (NO_TIME, 0)])
