@@ -8,7 +8,7 @@ from torch import Tensor
 
 from pipeline.artifacts.references import NONE, References
 from pipeline.body.hidden import Hidden
-from pipeline.body.pose_distance import body_size, gap_distances, pose_distances
+from pipeline.body.pose_distance import body_size, gap_distances, warp_distances
 from pipeline.body.skeleton import Skeleton
 from pipeline.body.warping import likeness, picture_field, sample_field
 from pipeline.picture.geometry import sample_crop
@@ -26,11 +26,11 @@ class ReferenceDrawer:
         """points (n j 2) crop px of the training frames, rows (m) of those kept of each clip; shares of draws without one and from
         anywhere."""
         self.points, self.rows, self.absent, self.far = points, np.concatenate(kept), absent, far
-        self.root, self.hands = skeleton.index(skeleton.root), skeleton.hands()
+        self.skeleton = skeleton
         self.size = body_size(points[self.rows])
         self.hidden = Hidden(points[self.rows], skeleton, self.size)
         self.covered = self.hidden.covered(points)
-        self.wanted = np.concatenate([gap_distances(points[rows], self.root, self.hands) for rows in kept])
+        self.wanted = np.concatenate([gap_distances(points[rows], skeleton) for rows in kept])
 
     def draw(self, window: np.ndarray, count: int, generator: np.random.Generator) -> np.ndarray:
         """Rows (count) of the references for a window of rows (k), nearest first; NONE for the share that does without.
@@ -42,7 +42,7 @@ class ReferenceDrawer:
         if generator.random() < self.absent or not len(self.rows):
             return none
         middle = int(window[len(window) // 2])
-        distances = pose_distances(self.points[middle], self.points[self.rows], self.root, self.hands)
+        distances = warp_distances(self.points[middle], self.points[self.rows], self.skeleton)
         far = generator.random() < self.far
         wanted = generator.choice(self.wanted) if len(self.wanted) else 0.0
         usable = np.flatnonzero(np.isfinite(distances) & (self.rows != middle))

@@ -1,11 +1,14 @@
-"""How far two poses are apart, and which training frames show poses near to one. Not in the paper."""
+"""How far two poses are apart, as they are seen and for a warp from one to the other. Not in the paper."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
+from pipeline.body.skeleton import Skeleton
+
 Hands = Sequence[Sequence[int]]
 PALM = 3  # a hand counts as so many joints, however many of its points are seen: fingers do not outweigh the body
+STRETCHED = 8.0  # how much worse a limb is that a warp must stretch than one that it must turn: it shows another side of itself
 LEAST_SHARED = 0.5  # share of the query's joints that a candidate must show: one shared joint says nothing about a pose
 
 
@@ -29,6 +32,24 @@ def pose_distances(query: np.ndarray, candidates: np.ndarray, root: int | None =
     return np.where(enough, length, np.inf)
 
 
+def warp_distances(query: np.ndarray, candidates: np.ndarray, skeleton: Skeleton) -> np.ndarray:
+    """How much a warp limb by limb from candidates (n j 2) to a query (j 2) has to change, (n) in its px; inf as pose_distances() has it.
+
+    The mean of how far joints are apart, roots on each other, of how far limbs are turned and lengthened (the gap between both limbs as
+    vectors), and of STRETCHED times the change of their lengths alone. A limb in another place of the picture is carried whole,
+    however far away it hangs; one that is foreshortened otherwise is not the same picture any more.
+    """
+    root, hands = skeleton.index(skeleton.root), skeleton.hands()
+    moved = pose_distances(query, candidates, root, hands)
+    parents, children = np.array(skeleton.limb_indices()).reshape(-1, 2).T
+    limb, limbs = query[children] - query[parents], candidates[:, children] - candidates[:, parents]
+    turned, stretched = np.linalg.norm(limbs - limb, axis=-1), np.abs(np.linalg.norm(limbs, axis=-1) - np.linalg.norm(limb, axis=-1))
+    joints = _weights(np.asarray(np.isfinite(query).all(-1)), hands)
+    weight = np.where(np.isfinite(turned), np.minimum(joints[parents], joints[children]), 0.0)
+    total = _positive(weight.sum(1))
+    return (moved + (np.nan_to_num(turned + STRETCHED * stretched) * weight).sum(1) / total) / 2
+
+
 def _weights(seen: np.ndarray, hands: Hands) -> np.ndarray:
     """Weight (j) of each joint of a query that shows those of `seen` (j) bool."""
     weight = np.ones(len(seen))
@@ -47,8 +68,8 @@ def body_size(points: np.ndarray) -> float:
     return max(float(np.median(sizes)), 1.0) if sizes else 1.0
 
 
-def gap_distances(points: np.ndarray, root: int, hands: Hands = ()) -> np.ndarray:
-    """How far poses not seen are from those that are: from each pose of the last fifth of (n j 2) to the nearest of the rest, (m)."""
+def gap_distances(points: np.ndarray, skeleton: Skeleton) -> np.ndarray:
+    """warp_distances() to poses not seen from those that are: to each pose of the last fifth of (n j 2) from the nearest other, (m)."""
     border = max(1, len(points) - len(points) // 5)
-    found = np.array([pose_distances(p, points[:border], root, hands).min() for p in points[border:]])
+    found = np.array([warp_distances(p, points[:border], skeleton).min() for p in points[border:]])
     return found[np.isfinite(found)]

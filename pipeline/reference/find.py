@@ -1,4 +1,4 @@
-"""Which real picture each frame of a motion is made from: the nearest pose, without changing more often than it pays.
+"""Which real picture each frame of a motion is made from: what a warp changes least, without changing more often than it pays.
 
 Not in the paper.
 """
@@ -11,7 +11,8 @@ from pydantic import Field
 from pipeline.artifacts.keypoints import Track
 from pipeline.artifacts.references import NONE, ChosenReferences, References
 from pipeline.body.hidden import Hidden
-from pipeline.body.pose_distance import Hands, body_size, gap_distances, pose_distances
+from pipeline.body.pose_distance import body_size, gap_distances, warp_distances
+from pipeline.body.skeleton import Skeleton
 from pipeline.params import Section
 from pipeline.timeline.split import Split
 from pipeline.timeline.windows import parted, runs
@@ -39,7 +40,7 @@ class FindInputs:
 def find_references(inputs: FindInputs, params: FindParams, split: Split | None) -> ChosenReferences:
     """Choose references for every frame of a motion in which the subject is present, nearest first.
 
-    Distances are those of root-centred poses in sizes of the target's body. Over each run of present frames the sum of the first
+    Distances are those of warp_distances() in sizes of the target's body. Over each run of present frames the sum of the first
     references' distances, plus switch_cost for every change, is least; then that of the second ones among the rest, and so on, where
     what all before it and it hide of the pose counts as distance too.
     split: that of the target's own pair, None for another driver. There, a training frame takes no reference of its own clip so near
@@ -48,17 +49,16 @@ def find_references(inputs: FindInputs, params: FindParams, split: Split | None)
     """
     motion, target, references = inputs.motion, inputs.target, inputs.references
     present = motion.present if len(references) else np.zeros(len(motion.points), bool)
-    root, hands = target.skeleton.index(target.skeleton.root), target.skeleton.hands()
     size, sides = body_size(references.points), target.skeleton.trunk_pairs()
     shape = len(present), params.count
     rank, distance = np.full(shape, NONE), np.full(shape, np.nan)
     unseen = Hidden(references.points, target.skeleton, size)
-    radius = exclusion_radius(references, root, hands) if split is not None else 0
+    radius = exclusion_radius(references, target.skeleton) if split is not None else 0
     border = None if split is None else int(split.border)
     for start, stop in parted(runs(np.flatnonzero(present)), border):
         frames = np.arange(start, stop)
         # What each reference would cost each frame of the run.
-        costs = np.stack([pose_distances(motion.points[t], references.points, root, hands) for t in frames]) / size
+        costs = np.stack([warp_distances(motion.points[t], references.points, target.skeleton) for t in frames]) / size
         turned = np.stack([exchanged_sides(motion.points[t], references.points, sides, size) for t in frames])
         costs = costs + EXCHANGED * turned
         asked = unseen.asked(unseen.covered(motion.points[frames]))
@@ -110,7 +110,7 @@ def steady_choice(costs: np.ndarray, switch_cost: float) -> np.ndarray:
     return path
 
 
-def exclusion_radius(references: References, root: int, hands: Hands = ()) -> int:
+def exclusion_radius(references: References, skeleton: Skeleton) -> int:
     """Frames on either side of a training frame that are left out, so that the nearest pose left is as far as poses never seen are.
 
     The least radius at which the median distance to the nearest reference reaches that between the last fifth of the
@@ -118,10 +118,10 @@ def exclusion_radius(references: References, root: int, hands: Hands = ()) -> in
     """
     own = references.are_own
     points, frames = references.points[own], references.frames[own]
-    usual = np.median(gap_distances(points, root, hands)) if len(points) > 4 else 0.0
+    usual = np.median(gap_distances(points, skeleton)) if len(points) > 4 else 0.0
     if not np.isfinite(usual) or usual == 0:
         return 1
-    costs = np.stack([pose_distances(p, points, root, hands) for p in points])
+    costs = np.stack([warp_distances(p, points, skeleton) for p in points])
     apart = np.abs(frames[:, None] - frames[None])
     radius = 1
     for radius in range(1, max(2, int(frames[-1] - frames[0]) // 4)):

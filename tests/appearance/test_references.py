@@ -19,7 +19,7 @@ from pipeline.artifacts.crops import open_crops, write_crops
 from pipeline.artifacts.foregrounds import open_foregrounds
 from pipeline.artifacts.models import load_model
 from pipeline.artifacts.references import ChosenReferences, References, create_references, open_references
-from pipeline.body.pose_distance import gap_distances, pose_distances
+from pipeline.body.pose_distance import gap_distances, warp_distances
 from pipeline.errors import InputError
 from pipeline.networks.carrying import carry
 from pipeline.networks.vgg import load_features
@@ -75,12 +75,12 @@ def test_a_reference_is_drawn_as_far_away_as_unseen_poses_are_and_is_never_the_f
     points = make_track(stick, 40).points
     rows = np.arange(0, 40, 2)
     drawer = ReferenceDrawer(points, [rows], stick, absent=0.25, far=0.0)
-    wanted = gap_distances(points[rows], 0)
+    wanted = gap_distances(points[rows], stick)
     draws = [drawer.draw(np.array([9, 10, 11]), 3, np.random.default_rng(i)) for i in range(200)]
     assert 0.1 < np.mean([d[0] == NONE for d in draws]) < 0.4
     met = []
     for drawn in (d for d in draws if d[0] != NONE):
-        distances = pose_distances(points[10], points[drawn], 0)
+        distances = warp_distances(points[10], points[drawn], stick)
         assert 10 not in drawn
         assert set(drawn) <= set(rows)
         assert np.abs(distances[0] - wanted).min() < 1e-3  # the stick turns evenly: some row is as far away as is asked
@@ -102,7 +102,7 @@ def test_what_the_first_reference_hides_is_learnt_from_one_that_shows_it():
     """As in rendering: of four frames the second and third have their legs crossed, the last shows both, its arms elsewhere."""
     points = np.stack([APART, CROSSED, CROSSED_TOO, RAISED])
     drawer = ReferenceDrawer(points, [np.arange(4)], HUMAN, absent=0.0, far=0.0)
-    drawer.wanted = pose_distances(APART, points[1:2], HUMAN.index(HUMAN.root))
+    drawer.wanted = warp_distances(APART, points[1:2], HUMAN)
     draws = [drawer.draw(np.array([0]), 3, np.random.default_rng(i)).tolist() for i in range(3)]
     assert draws == [[1, 3, 2]] * 3
 
@@ -229,7 +229,7 @@ def carried_and_generated(folder: Path, clip, features: Path, steps: int):
     track, crops, references, frames, mattes = clip
     train(folder, "m", clip, features, small(steps=steps, augment={"share": 0.0}, losses={"quality": 0.0, "temporal": 0.0}))
     model = prepare_generator(load_generator(folder / "m.safetensors", folder / "m.json"), GENERATE)
-    costs = np.stack([pose_distances(p, references.points, 0) for p in track.points])
+    costs = np.stack([warp_distances(p, references.points, track.skeleton) for p in track.points])
     rank = np.argsort(costs, axis=1)[:, :2]
     chosen = ChosenReferences(rank, references.frames[rank], np.take_along_axis(costs, rank, 1), {})
     generate_foreground(GenerateInputs(model, track, crops, references, chosen), GENERATE, folder / "g.zarr")

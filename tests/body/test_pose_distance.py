@@ -1,8 +1,9 @@
 """Distances between poses, by hand."""
 
 import numpy as np
+from crossed_legs import APART, HUMAN
 
-from pipeline.body.pose_distance import pose_distances
+from pipeline.body.pose_distance import STRETCHED, gap_distances, pose_distances, warp_distances
 
 QUERY = np.array([[0.0, 0.0], [10.0, 0.0], [0.0, 10.0]])
 
@@ -45,3 +46,45 @@ def test_a_hand_weighs_as_a_few_joints_however_many_of_its_points_are_seen():
     moved = palm.copy()
     moved[4:7] += 7.0
     assert np.isclose(pose_distances(palm, moved[None], hands=hands)[0], 7 * np.sqrt(2) * 3 / 7)
+
+
+def with_arm(elbow: tuple[float, float], wrist: tuple[float, float]) -> np.ndarray:
+    points = APART.copy()
+    points[HUMAN.index("left_elbow")], points[HUMAN.index("left_wrist")] = elbow, wrist
+    return points
+
+
+def test_a_warp_changes_a_limb_that_hangs_elsewhere_less_than_a_turned_one_and_that_less_than_a_foreshortened_one():
+    """The wrist is 10 px away in each; its forearm points to the right, 12 px long."""
+    query, turn = with_arm((64, 40), (76, 40)), 2 * np.arcsin(5 / 12)
+    elsewhere, turned = with_arm((64, 50), (76, 50)), with_arm((64, 40), (64 + 12 * np.cos(turn), 40 + 12 * np.sin(turn)))
+    found = warp_distances(query, np.stack([query, query + 30.0, elsewhere, turned, with_arm((64, 40), (66, 40))]), HUMAN)
+    joints, limbs = 11, 8  # that are seen: trunk, thighs, shins and forearms, two each
+    whole = [0, 0, 20 / joints, 10 / joints + 10 / limbs, 10 / joints + (1 + STRETCHED) * 10 / limbs]
+    assert np.allclose(found, np.array(whole) / 2)
+
+
+def test_a_warp_from_too_few_joints_is_none_and_what_is_not_seen_stretches_nothing():
+    lost, without = np.full_like(APART, np.nan), APART.copy()
+    lost[0] = 0
+    without[[HUMAN.index("left_wrist"), HUMAN.index("right_ankle")]] = np.nan
+    found = warp_distances(APART, np.stack([lost, without]), HUMAN)
+    assert np.isinf(found[0])
+    assert np.isclose(found[1], 0)
+
+
+def test_fingers_that_curl_weigh_as_little_here():
+    hand, wrist = list(HUMAN.hands()[0]), APART[HUMAN.index("right_wrist")]
+    flat, curled = APART.copy(), APART.copy()
+    flat[hand] = wrist + np.arange(1, len(hand) + 1)[:, None]
+    curled[hand] = wrist + 0.5 * np.arange(1, len(hand) + 1)[:, None]
+    moved = flat.copy()
+    moved[HUMAN.index("left_ankle")] -= (0, 10)
+    with_hand, without = (warp_distances(query, candidate[None], HUMAN)[0] for query, candidate in ((flat, moved), (APART, moved)))
+    assert 0.6 * without < with_hand < without  # a shin counts nearly as much as beside no fingers, though these are twenty
+    assert warp_distances(flat, curled[None], HUMAN)[0] > 0
+
+
+def test_unseen_poses_are_as_far_as_the_last_fifth_is_from_the_rest():
+    poses = np.stack([APART] * 8 + [with_arm((64, 50), (70, 60)), with_arm((64, 40), (70, 55))])
+    assert np.allclose(gap_distances(poses, HUMAN), [warp_distances(p, poses[:1], HUMAN)[0] for p in poses[8:]])

@@ -84,7 +84,8 @@ def inputs_of(clip: dict[str, Path], seen: range = range(T)) -> RemeasureInputs:
     residuals = (open_residuals(clip[name]) for name in ("enhanced", "refined"))
     composites = Composites(generated, generated, *residuals, open_frames(clip["plate"], "plates"), open_frames(clip["fused"], "fused"))
     points = np.full((T, POINTS, 3), np.nan, np.float32)
-    points[list(seen)] = SHAPE + 100
+    for t in seen:
+        points[t] = SHAPE + np.array([*head(clip, t), 0])
     own = Meshes(points, np.zeros((T, len(EXPRESSIONS)), np.float32), np.ones(T, np.float32), (SIZE, SIZE), ())
     motion = read_keypoints(clip["motion"], "motions").track()
     return RemeasureInputs(composites, motion, open_frames(clip["frames"]), own, clip["frames"].parent / "weights")
@@ -130,8 +131,12 @@ def test_the_target_is_described_in_its_own_frames_where_they_have_a_face(clip):
     _, _, identities = measured(clip, meshes=inputs_of(clip, range(4, 9)).meshes)
     assert identities.target.frames.tolist() == [4, 5, 6, 7, 8]
     frames = open_frames(clip["frames"])
+    shown = []
     for t, descriptor in zip(identities.target.frames, identities.target.descriptors, strict=True):
-        assert descriptor[0] == pytest.approx(frames[int(t)][98:103, 98:103].mean(), abs=0.1)
+        x, y = head(clip, int(t))
+        shown.append([frames[n][y - 2 : y + 3, x - 2 : x + 3].mean() for n in (int(t), 0)])
+        assert descriptor[0] == pytest.approx(shown[-1][0], abs=0.1)
+    assert np.ptp(shown, axis=1).max() > 1  # another frame has something else there
 
 
 def test_who_it_is_is_found_out_only_when_asked_and_of_some_frames(clip, monkeypatch):

@@ -113,6 +113,7 @@ FAULTS = [
     *of("tests/appearance/test_fading.py",
         ("fades cross the border of what is held out", A + "fading.py", "parted(runs(np.flatnonzero(present)), border)",
          "parted(runs(np.flatnonzero(present)), None)"),
+        ("a frame amid a fade is as much of one reference as of the other", A + "fading.py", "(early - odd, late) if", "(early, late) if"),
         ("fades run backwards", A + "fading.py", "= change, steps[:early]", "= change, steps[:early][::-1]"),
         ("a fade shows the frame's own reference again", A + "fading.py", "= change - 1, 1 - steps[early:]", "= change, 1 - steps[early:]"),
         ("detail of both references is mixed", A + "blending.py", 'for name in ("matte", "base_matte")}',

@@ -65,7 +65,7 @@ def test_frames_without_the_subject_or_without_references_have_none(swinging):
 def test_in_its_own_pair_a_frame_is_not_shown_its_neighbours(swinging):
     references = _references(swinging, np.arange(32))
     split = Split(np.arange(32), np.arange(32, 40))
-    radius = exclusion_radius(references, 0)
+    radius = exclusion_radius(references, make_track(swinging).skeleton)
     assert radius >= 1
     chosen = find_references(FindInputs(make_track(swinging), make_track(swinging), references), PARAMS, split)
     assert chosen.attributes["border"] == split.border
@@ -128,6 +128,20 @@ def test_a_back_is_not_chosen_for_a_front_though_its_limbs_lie_nearer():
     gaps = pose_distances(front, points, human.index(human.root))
     assert gaps[0] < gaps[1]
     assert find_references(FindInputs(motion, target, _references(points, np.arange(2))), PARAMS, None).rank.tolist() == [[1]]
+
+
+def test_a_limb_seen_from_another_side_is_not_chosen_though_its_joints_lie_nearer():
+    """Both forearms point at the camera in one reference, hang whole but elsewhere in the other."""
+    wrists = [HUMAN.index(f"{side}_wrist") for side in ("right", "left")]
+    arms = [*wrists, *(HUMAN.index(f"{side}_elbow") for side in ("right", "left"))]
+    foreshortened, lowered = APART.copy(), APART.copy()
+    foreshortened[wrists] += (0, -9)
+    lowered[arms] += (0, 9)
+    points = np.stack([foreshortened, lowered]).astype(np.float32)
+    motion = replace(make_track(APART[None]), skeleton=HUMAN)
+    gaps = pose_distances(APART, points, HUMAN.index(HUMAN.root))
+    assert gaps[0] < gaps[1]
+    assert find_references(FindInputs(motion, motion, _references(points, np.arange(2))), PARAMS, None).rank.tolist() == [[1]]
 
 
 def test_a_trunk_with_its_sides_exchanged_is_far():
