@@ -12,7 +12,7 @@ from pipeline.timeline.split import self_split, split_frames
 def main() -> None:
     """Parse paths and params, open the inputs, search, publish."""
     parser = door_parser(
-        "Find the reference of nearest pose for every frame of a motion, steadily in time.",
+        "Find for every frame of a motion the reference that a warp changes least, steadily in time.",
         reads={"motion": "motion (Parquet)", "keypoints": "the target's keypoints (Parquet)", "references": "references (Zarr)"},
         writes={"out": "chosen references (Parquet)"},
         optional={"further-references": "folder of the references of the target's further clips"},

@@ -10,7 +10,7 @@ from pipeline.body.skeleton import Skeleton
 
 ALONG = np.linspace(0.1, 0.9, 5)[:, None]  # places along a limb at which it is looked at
 OVER = (0.03, 0.06)  # a limb whose line passes a place this near, in sizes of the body, lies over it; one farther off does not
-COST = 0.5  # what a body that is hidden wholly costs, in sizes of the body: as much as joints so far away
+FIRST, FURTHER = 0.1, 0.5  # what a body costs that the first picture hides wholly, or all together do, in sizes of the body
 
 
 class Hidden:
@@ -65,10 +65,10 @@ class Asked:
         self._still: np.ndarray | None = None
 
     def cost(self) -> np.ndarray:
-        """What is lacking with each picture beside those taken, (t n) in sizes of the body; 0 before the first, which need not show all."""
+        """What is lacking with each picture beside those taken, (t n) in sizes of the body; the first need not show all and pays less."""
         if self._still is None:
-            return np.zeros((len(self._covered), len(self._hidden.pictures)))
-        return COST * self._hidden.together(self._covered, self._still)
+            return FIRST * self._hidden.together(self._covered, np.ones_like(self._covered))
+        return FURTHER * self._hidden.together(self._covered, self._still)
 
     def take(self, picture: np.ndarray) -> None:
         """Take a picture (t) for each pose."""

@@ -8,7 +8,7 @@ from pipeline.body.skeleton import Skeleton
 
 Hands = Sequence[Sequence[int]]
 PALM = 3  # a hand counts as so many joints, however many of its points are seen: fingers do not outweigh the body
-STRETCHED = 8.0  # how much worse a limb is that a warp must stretch than one that it must turn: it shows another side of itself
+STRETCHED = 4.0  # how much worse it is that a limb must be stretched than that a joint must be moved: it shows another side of itself
 LEAST_SHARED = 0.5  # share of the query's joints that a candidate must show: one shared joint says nothing about a pose
 
 
@@ -35,19 +35,17 @@ def pose_distances(query: np.ndarray, candidates: np.ndarray, root: int | None =
 def warp_distances(query: np.ndarray, candidates: np.ndarray, skeleton: Skeleton) -> np.ndarray:
     """How much a warp limb by limb from candidates (n j 2) to a query (j 2) has to change, (n) in its px; inf as pose_distances() has it.
 
-    The mean of how far joints are apart, roots on each other, of how far limbs are turned and lengthened (the gap between both limbs as
-    vectors), and of STRETCHED times the change of their lengths alone. A limb in another place of the picture is carried whole,
-    however far away it hangs; one that is foreshortened otherwise is not the same picture any more.
+    The mean of how far joints are apart, roots on each other, and STRETCHED times that of how much limbs differ in length. A limb that
+    hangs elsewhere is carried whole; one that is foreshortened otherwise is not the same picture any more.
     """
     root, hands = skeleton.index(skeleton.root), skeleton.hands()
-    moved = pose_distances(query, candidates, root, hands)
     parents, children = np.array(skeleton.limb_indices()).reshape(-1, 2).T
-    limb, limbs = query[children] - query[parents], candidates[:, children] - candidates[:, parents]
-    turned, stretched = np.linalg.norm(limbs - limb, axis=-1), np.abs(np.linalg.norm(limbs, axis=-1) - np.linalg.norm(limb, axis=-1))
+    long = np.linalg.norm(query[children] - query[parents], axis=-1)
+    stretched = np.abs(np.linalg.norm(candidates[:, children] - candidates[:, parents], axis=-1) - long)
     joints = _weights(np.asarray(np.isfinite(query).all(-1)), hands)
-    weight = np.where(np.isfinite(turned), np.minimum(joints[parents], joints[children]), 0.0)
-    total = _positive(weight.sum(1))
-    return (moved + (np.nan_to_num(turned + STRETCHED * stretched) * weight).sum(1) / total) / 2
+    weight = np.where(np.isfinite(stretched), np.minimum(joints[parents], joints[children]), 0.0)
+    stretch = (np.nan_to_num(stretched) * weight).sum(1) / _positive(weight.sum(1))
+    return pose_distances(query, candidates, root, hands) + STRETCHED * stretch
 
 
 def _weights(seen: np.ndarray, hands: Hands) -> np.ndarray:

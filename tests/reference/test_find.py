@@ -9,7 +9,7 @@ from crossed_legs import APART, CROSSED, CROSSED_TOO, HUMAN, RAISED
 from reference.conftest import make_track
 
 from pipeline.artifacts.references import NONE, References, read_chosen, write_chosen
-from pipeline.body.pose_distance import pose_distances
+from pipeline.body.pose_distance import pose_distances, warp_distances
 from pipeline.body.skeleton import load_skeleton
 from pipeline.errors import InputError
 from pipeline.reference.find import FindInputs, FindParams, exchanged_sides, exclusion_radius, find_references, steady_choice
@@ -170,6 +170,18 @@ def test_a_further_clips_references_are_neighbours_of_no_frame(swinging):
     assert (both.rank[:30] >= 30).all()
     assert both.frame[:30, 0].tolist() == list(range(30))
     assert both.attributes["exclusion_radius"] == alone.attributes["exclusion_radius"] > 1
+
+
+def test_of_two_poses_that_are_as_near_the_one_that_hides_less_comes_first():
+    """A leg hangs over the other in one of them, in the other as far outside."""
+    over, outside = (APART.copy() for _ in range(2))
+    leg = [HUMAN.index("left_knee"), HUMAN.index("left_ankle")]
+    over[leg, 0] = 43.0
+    outside[leg, 0] += 58.0 - 43.0
+    motion = replace(make_track(APART[None]), skeleton=HUMAN)
+    points = np.stack([over, outside]).astype(np.float32)
+    assert warp_distances(APART, points, HUMAN)[0] < warp_distances(APART, points, HUMAN)[1] * 1.02
+    assert find_references(FindInputs(motion, motion, _references(points, np.arange(2))), PARAMS, None).rank.tolist() == [[1]]
 
 
 def test_the_second_reference_shows_what_the_first_one_hides():
