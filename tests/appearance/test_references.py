@@ -107,6 +107,17 @@ def test_what_the_first_reference_hides_is_learnt_from_one_that_shows_it():
     assert draws == [[1, 3, 2]] * 3
 
 
+def test_the_first_one_is_as_far_as_was_asked_for_though_it_hides_a_limb():
+    """A leg hangs over the other in the second frame, a little farther outside in the third, which rendering would take."""
+    over, outside = APART.copy(), APART.copy()
+    leg = [HUMAN.index("left_knee"), HUMAN.index("left_ankle")]
+    over[leg, 0] = 43.0
+    outside[leg, 0] += 15.1
+    drawer = ReferenceDrawer(np.stack([APART, over, outside]), [np.arange(3)], HUMAN, absent=0.0, far=0.0)
+    drawer.wanted = warp_distances(APART, over[None], HUMAN)
+    assert drawer.draw(np.array([0]), 2, np.random.default_rng(0)).tolist() == [1, 2]
+
+
 def test_a_batch_s_references_lie_over_its_foregrounds(tmp_path, stick):
     """The stick turns rigidly: warped to the pose of a window, a reference's matte covers the window's."""
     clip = clip_of(tmp_path, stick)

@@ -58,6 +58,7 @@ FAULTS = [
         ("limbs that cross in both poses are missed", B + "hidden.py", "np.maximum(0, self.pictures[picture] - covered)",
          "self.pictures[picture]"),
         ("a limb lies over itself", B + "hidden.py", "if not {a, b} & {c, d}:", "if (a, b) != (c, d):"),
+        ("the first reference pays nothing for what it hides", B + "hidden.py", "FIRST * self._hidden", "0 * self._hidden"),
         ("what was shown is asked for again", B + "hidden.py", "np.minimum(self._still, hides)", "hides"),
         ("what is hidden is counted for each reference alone", B + "hidden.py",
          "np.minimum(np.maximum(0, shown - own[:, None]), left[:, None])", "np.maximum(0, shown - own[:, None])"),
