@@ -41,8 +41,8 @@ def find_references(inputs: FindInputs, params: FindParams, split: Split | None)
     """Choose references for every frame of a motion in which the subject is present, nearest first.
 
     Distances are those of warp_distances() in sizes of the target's body. Over each run of present frames the sum of the first
-    references' distances, plus switch_cost for every change, is least; then that of the second ones among the rest, and so on, where
-    what all before it and it hide of the pose counts as distance too.
+    references' distances, plus switch_cost for every change, is least; then that of the second ones among the rest, and so on. What of
+    the pose all before it and it hide counts as distance too, less for the first one, beside which others will be.
     split: that of the target's own pair, None for another driver. There, a training frame takes no reference of its own clip so near
     in time that its pose would be nearer than unseen poses are; and training frames choose by themselves, so that held-out poses
     change nothing of them.
