@@ -250,5 +250,6 @@ print(json.dumps([n, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024])
         length, peak = json.loads(run.stdout.splitlines()[-1])
         assert length == n
         peaks.append(peak)
-    assert peaks[1] < 1.15 * peaks[0] + 50
-    assert peaks[1] < 2000
+    # Threads' heaps fill up for a while, however long the clip: some 630 MB from 3000 frames on. Frames that stayed would be far more.
+    assert peaks[1] - peaks[0] < 0.1 * (1500 - 150) * 720 * 1280 * 3 / 2**20
+    assert peaks[1] < 1000
