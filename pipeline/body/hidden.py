@@ -62,18 +62,15 @@ class Asked:
 
     def __init__(self, hidden: Hidden, covered: np.ndarray) -> None:
         self._hidden, self._covered = hidden, covered
-        self._still: np.ndarray | None = None
+        self._still, self._price = np.ones_like(covered), FIRST
 
     def cost(self) -> np.ndarray:
         """What is lacking with each picture beside those taken, (t n) in sizes of the body; the first need not show all and pays less."""
-        if self._still is None:
-            return FIRST * self._hidden.together(self._covered, np.ones_like(self._covered))
-        return FURTHER * self._hidden.together(self._covered, self._still)
+        return self._price * self._hidden.together(self._covered, self._still)
 
     def take(self, picture: np.ndarray) -> None:
         """Take a picture (t) for each pose."""
-        hides = self._hidden.by(picture, self._covered)
-        self._still = hides if self._still is None else np.minimum(self._still, hides)
+        self._still, self._price = np.minimum(self._still, self._hidden.by(picture, self._covered)), FURTHER
 
 
 def _limbs(skeleton: Skeleton) -> list[tuple[int, int]]:

@@ -46,13 +46,14 @@ def main() -> None:
     root, hands = track.skeleton.index(track.skeleton.root), track.skeleton.hands()
     assert view is not None
     rows = []
-    for t in spread_evenly(split_frames(track.present, read_section(params, "split", SplitParams)).held_out, args.frames):
-        query, true, box = track.points[t], view.see(frames[int(t)], int(t)), view.box(int(t))
-        x0, y0, x1, y1 = (int(edge) for edge in box_of_mask(view.see(mattes[int(t)], int(t), "zero") > 127))
+    held_out = split_frames(track.present, read_section(params, "split", SplitParams)).held_out
+    for t in spread_evenly(held_out, args.frames).tolist():
+        query, true, box = track.points[t], view.see(frames[t], t), view.box(t)
+        x0, y0, x1, y1 = (int(edge) for edge in box_of_mask(view.see(mattes[t], t, "zero") > 127))
         found = []
         for n in kept.tolist():
             copy = pasted(*warped(frames[n], mattes[n], query, track.points[n], track.skeleton, box), plate, box[:2])
-            seen = view.see(copy, int(t))
+            seen = view.see(copy, t)
             found.append([float(judges[name](true[None, y0:y1, x0:x1], seen[None, y0:y1, x0:x1])[0][0]) for name in JUDGES])
         by_joints = nearest_pose(query, track.points[kept], root, hands)
         rows.append([found[by_joints], found[int(chosen.rank[t, 0])], np.min(found, axis=0)])
