@@ -13,6 +13,7 @@ from typing import NamedTuple
 import av
 import cv2
 import numpy as np
+from av.sidedata.sidedata import SideDataContainer
 from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
 
 from pipeline.video.lossless import planes_of
@@ -103,7 +104,8 @@ def _turn(frame: av.VideoFrame, still: bool) -> _Turn:
     if still:
         return by_angle
     try:
-        found = frame.side_data.get("DISPLAYMATRIX")
+        # frame.side_data would refer to the frame that it belongs to, which then stays in memory until cycles are looked for.
+        found = SideDataContainer(frame).get("DISPLAYMATRIX")  # pyright: ignore[reportCallIssue]
     except ValueError:  # PyAV does not know every kind of side data (EXIF); then only the angle can be had
         return by_angle
     if found is None:
