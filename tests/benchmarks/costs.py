@@ -85,13 +85,13 @@ def _costs(frames: int, args: argparse.Namespace) -> dict[str, Cost]:
     """Cost of each stage on a clip of so many frames."""
     with tempfile.TemporaryDirectory(prefix="costs-", dir=args.folder) as folder:
         settings = ["--height", str(args.height), "--video", str(args.video.resolve()), "--until", args.until, "--set", *args.set]
-        _run([__file__, "--frames", str(frames), "--prepare", folder, *settings], folder, f"clip of {frames} frames")
+        run([__file__, "--frames", str(frames), "--prepare", folder, *settings], folder, f"clip of {frames} frames")
         os.symlink(args.project.resolve() / "data" / "weights", Path(folder) / "weights")
         commands = json.loads((Path(folder) / "commands.json").read_text())
-        return {stage: _run(["-m", *options], folder, stage) for stage, options in commands.items()}
+        return {stage: run(["-m", *options], folder, stage) for stage, options in commands.items()}
 
 
-def _run(arguments: list[str], folder: str, what: str) -> Cost:
+def run(arguments: list[str], folder: str, what: str) -> Cost:
     """Run Python on arguments in folder; what it cost. Ends this process if it fails."""
     start, before = time.monotonic(), _size_mb(folder)
     log = Path(folder) / "log.txt"
@@ -125,19 +125,24 @@ def _prepare(folder: Path, frames: int, args: argparse.Namespace) -> None:
 
 def commands(params: str, until: str) -> dict[str, list[str]]:
     """What each stage of dvc.yaml runs for the first of its entries in a params file's text; those without entries are left out."""
-    from pipeline.plan import PLACEHOLDER, parsed, value_at
+    from pipeline.plan import parsed
 
     tree, found = parsed(params), {}
     for stage, entry in parsed((ROOT / "dvc.yaml").read_text())["stages"].items():
         if stage.startswith(("fetch_", "check_", "report", "sign")) or not (entries := tree[entry["foreach"].strip("${}")]):
             continue
-        key, item = next(iter(entries.items()))
-        known = {**tree, "key": key, "item": item}
-        command = PLACEHOLDER.sub(lambda match, known=known: str(value_at(known, match[1])), entry["do"]["cmd"]).split()[2:]
-        found[stage] = [_path(word) for word in command]
+        found[stage] = [_path(word) for word in words_of(entry, tree, next(iter(entries)))]
         if stage == until:
             break
     return found
+
+
+def words_of(entry: dict[str, Any], tree: dict[str, Any], key: str) -> list[str]:
+    """What a stage, as dvc.yaml has it, runs for one of its entries: the module and its options, filled in from the tree of params."""
+    from pipeline.plan import PLACEHOLDER, value_at
+
+    known = {**tree, "key": key, "item": tree[entry["foreach"].strip("${}")][key]}
+    return PLACEHOLDER.sub(lambda match: str(value_at(known, match[1])), entry["do"]["cmd"]).split()[2:]
 
 
 def _path(word: str) -> str:

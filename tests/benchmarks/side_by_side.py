@@ -20,13 +20,14 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
+from benchmarks.costs import words_of
 from walking import edit_params
 
 from pipeline.artifacts.scores import read_curve, read_scores
 from pipeline.experiments.lists import Experiment, changed, experiments, read_list
 from pipeline.experiments.results import Result
 from pipeline.experiments.table import write_table
-from pipeline.plan import PLACEHOLDER, parsed, value_at
+from pipeline.plan import parsed
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 STAGES = (
@@ -99,10 +100,8 @@ def commands(stage: str, target: str, folder: Path = Path()) -> list[str]:
     """Words of a stage's command in a furnished folder: for a target, for the clip of its name, or for its pair with itself."""
     tree, plan = (parsed(path.read_text(encoding="utf-8")) for path in (folder / "params.yaml", ROOT / "dvc.yaml"))
     entry = plan["stages"][stage]
-    section = entry["foreach"].strip("${}")
-    key = f"{target}-to-{target}" if section == "pairs" else target
-    known = {**tree, "key": key, "item": tree[section][key]}
-    return PLACEHOLDER.sub(lambda match: str(value_at(known, match[1])), entry["do"]["cmd"]).split()
+    key = f"{target}-to-{target}" if entry["foreach"] == "${pairs}" else target
+    return ["python", "-m", *words_of(entry, tree, key)]
 
 
 def run_stage(stage: str, words: Sequence[str]) -> None:
