@@ -98,16 +98,23 @@ def part_distances(points: Tensor, skeleton: Skeleton, x: Tensor, y: Tensor) -> 
     return Near(body_parts(skeleton), poses.query, poses.seen, poses.size).squares(_pixels(x, y)).sqrt_()
 
 
+def about_hand(hand: list[int], poses: Poses) -> tuple[Tensor, Tensor]:
+    """The box, its lowest and highest (x, y) px (n 2) of the query, in which pixels may follow a hand's fingers; where none of its
+    joints is seen the lowest are infinite."""
+    import torch
+
+    points, seen = poses.query[:, hand], poses.seen[:, hand][..., None]
+    reach = (HAND_REACH * poses.size)[:, None]
+    return torch.where(seen, points, torch.inf).amin(1) - reach, torch.where(seen, points, -torch.inf).amax(1) + reach
+
+
 def _about_hands(pixels: Tensor, poses: Poses, skeleton: Skeleton) -> tuple[Tensor, Tensor]:
     """Pixels (p 2) about the hands of each pose: their positions (n k), as many for all, and which of these do lie there (n k)."""
     import torch
 
     near = torch.zeros((poses.query.shape[0], len(pixels)), dtype=torch.bool, device=pixels.device)
     for hand in skeleton.hands():
-        points, seen = poses.query[:, hand], poses.seen[:, hand][..., None]
-        reach = (HAND_REACH * poses.size)[:, None]
-        low = torch.where(seen, points, torch.inf).amin(1) - reach
-        high = torch.where(seen, points, -torch.inf).amax(1) + reach
+        low, high = about_hand(hand, poses)
         near |= ((pixels >= low[:, None]) & (pixels <= high[:, None])).all(-1)
     if torch.compiler.is_exporting():  # how many they are depends on the poses
         return torch.arange(near.shape[1], device=pixels.device).expand(near.shape[0], -1), near

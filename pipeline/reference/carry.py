@@ -179,6 +179,7 @@ def source_of(
     from pipeline.body.fields import part_field
     from pipeline.body.warping import cell_centres
     from pipeline.reference.field import full_field
+    from pipeline.reference.hands import refine_hands
 
     size_hw, cell = part.size_hw, part.cell
     looked_at = everywhere(size_hw) if places is None else places.looked_at
@@ -194,6 +195,7 @@ def source_of(
     with torch.inference_mode():
         coarse = part_field(query, reference, skeleton, x[slice(*box[1])], y[slice(*box[0])])
     found = full_field(coarse, (box[0][0], box[1][0]), size_hw, cell, sound)
+    refine_hands(found, query, reference, skeleton, cell)
     layers = [np.zeros(size_hw, np.float32) for _ in range(3)]
     moved = None
     if moves:

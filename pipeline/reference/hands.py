@@ -1,0 +1,36 @@
+"""Where the pixels about hands lie in a reference, finer than elsewhere: the cells of a picture are wider than its fingers.
+
+A pixel beside a leap from part to part goes on as its nearest cell does. Cells as wide as a finger made a mosaic of a hand.
+"""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pipeline.body.fields import Poses, about_hand, part_field
+from pipeline.body.skeleton import Skeleton
+from pipeline.body.warping import CELL, cell_centres
+from pipeline.reference.field import full_field
+from pipeline.reference.resampling import everywhere
+
+
+def refine_hands(found: np.ndarray, query: Tensor, reference: Tensor, skeleton: Skeleton, cell: int) -> None:
+    """Work out anew, in a field (h w 3) as full_field() has it from cells of so many px, what lies about hands whose fingers both poses
+    (1 j 2) show: query px of the field, reference px of its picture."""
+    poses, fingers = Poses.of(query.float(), reference.float(), skeleton), skeleton.fingers()
+    if cell <= CELL:
+        return
+    for hand in skeleton.hands():
+        if not poses.seen[0, sorted(fingers.intersection(hand))].any():
+            continue
+        (left, top), (right, bottom) = (corner[0].tolist() for corner in about_hand(hand, poses))
+        height, width = found.shape[:2]
+        x0, x1 = max(0, int(np.floor(left))), min(width, int(np.ceil(right)) + 1)
+        y0, y1 = max(0, int(np.floor(top))), min(height, int(np.ceil(bottom)) + 1)
+        if x0 >= x1 or y0 >= y1:
+            continue
+        size_hw = y1 - y0, x1 - x0
+        x, y = cell_centres(size_hw, CELL, torch.device("cpu"))
+        with torch.inference_mode():
+            fine = part_field(query, reference, skeleton, x + x0, y + y0)
+        found[y0:y1, x0:x1] = full_field(fine, (0, 0), size_hw, CELL, everywhere(size_hw))
