@@ -287,7 +287,7 @@ def test_missing_networks_name_their_stage(tmp_path):
     [
         ({"pose": "imported", "hands": "mediapipe"}, "hands_mediapipe"),
         ({"pose": "blazepose", "hands": "mediapipe"}, "hands_mediapipe"),
-        ({"pose": "blazepose"}, "none"),
+        ({"pose": "blazepose"}, "hands_mediapipe"),
         ({"pose": "blazepose", "hands": "none"}, "none"),
         ({"pose": "imported"}, "none"),
         ({"pose": "openpose"}, "none"),
