@@ -28,8 +28,10 @@ def read_clip(params: str | os.PathLike[str], clip: str) -> Mapping[str, Any]:
 
 
 def read_hands(params: str | os.PathLike[str], clip: str) -> str:
-    """Return who looks for the hands of a clip, one of HANDS; left out, whoever finds its pose where that is a backend's whose wheel
-    has hands too, else nobody. InputError for another value."""
+    """Return who looks for the hands of a clip, one of HANDS; left out, mediapipe with BlazePose, of whose wheel it is, else none.
+
+    InputError for another value.
+    """
     entry = read_clip(params, clip)
     hands = entry.get("hands", "mediapipe" if entry.get("pose") == "blazepose" else "none")
     if hands not in HANDS:

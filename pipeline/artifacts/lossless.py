@@ -98,7 +98,7 @@ class LosslessVideo(ArrayBytesCodec, ArrayBytesCodecPartialDecodeMixin):
             raise ValueError(f"{NAME} keeps uint8 (n h w 3), found {dtype} ({' '.join(map(str, shape))})")
 
     def compute_encoded_size(self, input_byte_length: int, chunk_spec: Any) -> int:
-        """Not known before."""
+        """Not known before a chunk is encoded, which Zarr wants said by this error."""
         raise NotImplementedError
 
     async def _encode_single(self, chunk_data: Any, chunk_spec: Any) -> Any:

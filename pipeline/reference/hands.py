@@ -17,14 +17,13 @@ from pipeline.reference.resampling import everywhere
 def refine_hands(found: np.ndarray, query: Tensor, reference: Tensor, skeleton: Skeleton, cell: int) -> None:
     """Work out anew, in a field (h w 3) as full_field() has it from cells of so many px, what lies about hands whose fingers both poses
     (1 j 2) show: query px of the field, reference px of its picture."""
-    poses, fingers = Poses.of(query.float(), reference.float(), skeleton), skeleton.fingers()
     if cell <= CELL:
         return
+    poses, fingers, (height, width) = Poses.of(query.float(), reference.float(), skeleton), skeleton.fingers(), found.shape[:2]
     for hand in skeleton.hands():
         if not poses.seen[0, sorted(fingers.intersection(hand))].any():
             continue
         (left, top), (right, bottom) = (corner[0].tolist() for corner in about_hand(hand, poses))
-        height, width = found.shape[:2]
         x0, x1 = max(0, int(np.floor(left))), min(width, int(np.ceil(right)) + 1)
         y0, y1 = max(0, int(np.floor(top))), min(height, int(np.ceil(bottom)) + 1)
         if x0 >= x1 or y0 >= y1:

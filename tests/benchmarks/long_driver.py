@@ -18,7 +18,7 @@ WIDE = 4 / 3  # of the drawn frames, width over height
 UNLIKE = 240  # frames after which a drawn driver begins anew
 GROWING_MB = 20.0, 0.01  # in all, and a frame
 LEARNT_FRAMES = 40
-PREPARING = ("train_appearance", "train_refiner")
+PREPARING = ("index_faces", "inpaint_background", "keep_references", "train_appearance", "train_refiner")
 RENDERING = (
     "extract_frames", "estimate_poses", "measure_faces", "retarget_motion", "find_references", "generate_foreground", "warp_references",
     "enhance_faces", "refine_regions", "fuse",
@@ -70,7 +70,7 @@ def _prepare(folder: Path, frames: int, height: int) -> None:
         project = make_project(folder)
         edit_params(folder / "params.yaml", {"crop.size_px": 64})
         _draw(folder, "ann.mkv", LEARNT_FRAMES, height, 0.0)
-        project.repro("index_faces@ann", "inpaint_background@ann", "keep_references@ann", *(f"{stage}@ann" for stage in PREPARING))
+        project.repro(*(f"{stage}@ann" for stage in PREPARING))
     _draw(folder, "ben.mp4", frames, height, 1.0)
     plan, tree = (parsed((folder / name).read_text()) for name in ("dvc.yaml", "params.yaml"))
     entries = {stage: plan["stages"][stage] for stage in RENDERING}
@@ -83,24 +83,19 @@ def _draw(folder: Path, name: str, frames: int, height: int, phase: float) -> No
     """A clip of a figure that steps on the spot, and its true keypoints; it begins anew after UNLIKE frames."""
     from fractions import Fraction
 
-    import av
     import numpy as np
     from figure import JOINTS, Figure, Motion, human, static_background, truth
+    from media import write_clip
 
     from pipeline.artifacts.keypoints import write_keypoints
 
     size_hw = height, round(height * WIDE / 2) * 2
     figure, background = Figure(height_px=0.8 * height), static_background(size_hw, seed=len(name))
     once = figure.points(min(frames, UNLIKE), (size_hw[1] / 2, 0.93 * height), Motion(phase=phase))
-    images = [figure.render(pose[None], background)[0][0] for pose in once]
+    images, _ = figure.render(once, background)
     path = folder / "data" / "source" / name
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("ffv1" if name.endswith(".mkv") else "libx264", rate=Fraction(25))
-        stream.height, stream.width = size_hw
-        stream.pix_fmt, stream.options = "yuv420p", {} if name.endswith(".mkv") else {"crf": "18", "preset": "ultrafast"}
-        for t in range(frames):
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(images[t % len(images)], format="rgb24")))
-        container.mux(stream.encode())
+    codec = "ffv1" if name.endswith(".mkv") else "libx264"
+    write_clip(path, [images[t % len(images)] for t in range(frames)], codec, base=Fraction(1, 25))
     points = np.resize(once, (frames, *once.shape[1:]))
     write_keypoints(path.with_suffix(".parquet"), truth(points, JOINTS, human(), size_hw, "25"))
 
