@@ -25,7 +25,7 @@ from pipeline.pose.repair_track import DROPPED, IMPORTED, MEASURED, MISSING, REF
 from pipeline.pose.select import Gates, Select, join_selected, needs_choice, select_person
 from pipeline.pose.sheet import write_track_sheet
 from pipeline.pose.shots import Shots
-from pipeline.pose.tracks import Tracks, limb_colours, link_people
+from pipeline.pose.tracks import TrackingParams, Tracks, limb_colours, link_people
 from pipeline.progress import Progress
 from pipeline.timeline.split import SplitParams
 
@@ -87,9 +87,7 @@ def estimate_poses(inputs: PoseInputs, params: PoseParams, subject: Subject) -> 
     refiner = load_refiner(sources, skeleton, params)  # what is missing is said before the backend's long work
     finder = _load_hands(sources, skeleton, params)
     facts: dict[str, Any] = {"clip": subject.clip, "backend": sources.backend, "refiner": sources.refiner}
-    people, colours, shots = _see_clip(frames, limbs, load_backend(frames, skeleton, sources, params))
-    cuts = shots.cuts(params.tracking.cut_ratio)
-    tracks = join_alike(link_people(people, colours, params.tracking, cuts), params.tracking.join_colour_difference)
+    tracks, cuts = _see_clip(frames, limbs, load_backend(frames, skeleton, sources, params), params.tracking)
     gates = _gates(frames, sources, subject, params)
     if not subject.redetect:
         _say_cuts(subject.clip, cuts, len(frames))
@@ -102,10 +100,10 @@ def estimate_poses(inputs: PoseInputs, params: PoseParams, subject: Subject) -> 
     seen_as = IMPORTED if sources.backend == "imported" else MEASURED
     outside = find_outside(tracks.points, frames.size_hw)
     points, score = np.where(outside[..., None], np.nan, tracks.points), np.where(outside, 0.0, tracks.score)
-    origin = np.where(outside, DROPPED, np.where(np.isfinite(points[..., 0]), seen_as, MISSING))
+    origin = np.where(outside, DROPPED, np.where(np.isfinite(points[..., 0]), seen_as, MISSING)).astype(np.uint8)
     camera, lost = None, outside.copy()  # what was seen, but counts as unseen
     if selected is not None:
-        own, own_score, own_seen_as = points[:, selected], score[:, selected], np.full(score[:, selected].shape, seen_as)
+        own, own_score, own_seen_as = points[:, selected], score[:, selected], np.full(score[:, selected].shape, seen_as, np.uint8)
         present = np.asarray(np.isfinite(own[..., 0]).any(axis=1))
         _, border = fillable_frames(present, subject.split, params.repair.max_absence_frames)
         if refiner is not None:
@@ -133,7 +131,7 @@ def estimate_poses(inputs: PoseInputs, params: PoseParams, subject: Subject) -> 
     return Keypoints(
         points=points.astype(np.float32),
         score=score.astype(np.float32),
-        origin=origin.astype(np.uint8),
+        origin=origin,
         skeleton=skeleton,
         clock=frames.clock,
         size_hw=frames.size_hw if camera is None else camera.size_hw,
@@ -233,7 +231,8 @@ def load_refiner(sources: Sources, skeleton: Skeleton, params: PoseParams) -> Re
             raise InputError(f"the pose refiner must be none or dcpose, found {other!r}; correct it in params.yaml")
 
 
-def _see_clip(frames: Frames, limbs: list[tuple[int, int]], backend: Backend) -> tuple[list[People], list[np.ndarray], Shots]:
+def _see_clip(frames: Frames, limbs: list[tuple[int, int]], backend: Backend, params: TrackingParams) -> tuple[Tracks, list[int]]:
+    """The people of a clip, followed, and the first frame of every later shot."""
     people: list[People] = []
     colours: list[np.ndarray] = []
     shots = Shots()
@@ -244,7 +243,8 @@ def _see_clip(frames: Frames, limbs: list[tuple[int, int]], backend: Backend) ->
             colours += limb_colours(block, seen, limbs)
             shots.look(block)
             progress.advance(len(block))
-    return people, colours, shots
+    cuts = shots.cuts(params.cut_ratio)
+    return join_alike(link_people(people, colours, params, cuts), params.join_colour_difference), cuts
 
 
 def _gates(frames: Frames, sources: Sources, subject: Subject, params: PoseParams) -> Gates:

@@ -178,9 +178,11 @@ def find_long_limbs(
 
 def _stray(points: np.ndarray) -> np.ndarray:
     """Return how far each point (t j) lies from its joint's running median."""
-    paths = points.reshape(len(points), -1).T
-    medians = np.stack([running_median(path, 2 * SCALE_REACH + 1) for path in paths], axis=1).reshape(points.shape)
-    return np.nan_to_num(np.linalg.norm(points - medians, axis=2))
+    stray = np.zeros(points.shape[:2])
+    for joint in range(points.shape[1]):  # one at a time: a long clip has many
+        medians = np.stack([running_median(path, 2 * SCALE_REACH + 1) for path in points[:, joint].T], axis=1)
+        stray[:, joint] = np.linalg.norm(points[:, joint] - medians, axis=1)
+    return np.nan_to_num(stray)
 
 
 def fill_gaps(points: np.ndarray, may_fill: np.ndarray, max_gap_frames: int, straight: bool = False) -> np.ndarray:

@@ -46,7 +46,8 @@ def repair_track(
     if clock.has_time and frame_step_s(clock) <= MAX_SWAP_STEP_S:
         cost = params.repair.swap_cost * frame_step_s(clock) ** 2
         points, score, swapped = _put_sides_right(points, score, skeleton, border, height, cost)
-    origin = np.where(swapped & np.isfinite(points[..., 0]), REFINED, np.where(np.isfinite(points[..., 0]), seen_as, MISSING))
+    origin = np.where(np.isfinite(points[..., 0]), seen_as, MISSING).astype(np.uint8)
+    origin[swapped & np.isfinite(points[..., 0])] = REFINED
     # Then what is unsure, leaps, or makes a limb too long is dropped, on either side of the border by itself.
     out, doubtful = points.copy(), (score < params.min_score) & np.isfinite(points[..., 0])
     out[doubtful] = np.nan
@@ -58,7 +59,7 @@ def repair_track(
     for part in parts:
         _drop(out, part, find_long_limbs(out[part], limbs, usual, params.repair, height))
     dropped = np.isfinite(points[..., 0]) & ~np.isfinite(out[..., 0])
-    origin = np.where(dropped, DROPPED, origin)
+    origin[dropped] = DROPPED
     # What is left is smoothed, and short gaps are filled; a filled joint gets a mean score.
     if clock.has_time:
         out, origin = _smooth_and_fill(out, score, origin, clock.seconds(), parts, may_fill, height, params)
@@ -127,10 +128,10 @@ def _smooth_and_fill(
         measured = np.isin(origin[part], (MEASURED, REFINED))
         moved = (origin[part] == MEASURED) & (np.linalg.norm(smooth - points[part], axis=2) > MATERIAL_HEIGHTS * height)
         points[part] = np.where(measured[..., None], smooth, points[part])
-        origin[part] = np.where(moved, SMOOTHED, origin[part])
+        origin[part][moved] = SMOOTHED
         filled = fill_gaps(points[part], may_fill[part], params.repair.max_gap_frames)
         new = np.isfinite(filled[..., 0]) & ~np.isfinite(points[part][..., 0])
-        points[part], origin[part] = filled, np.where(new, INTERPOLATED, origin[part])
+        points[part], origin[part][new] = filled, INTERPOLATED
     return points, origin
 
 

@@ -5,6 +5,7 @@ import numpy as np
 REACH_SIGMAS = 3.0
 MIN_NEIGHBOURS = 4  # a parabola through three points goes through all of them
 MATERIAL_HEIGHTS = 0.002  # a point moved less than this share of the person's height is still the measured one
+JOINTS_AT_ONCE = 4  # a body with fingers has 64, and each point's equations take 300 B
 
 
 def smooth_points(points: np.ndarray, score: np.ndarray, seconds: np.ndarray, sigma_s: float) -> np.ndarray:
@@ -17,12 +18,22 @@ def smooth_points(points: np.ndarray, score: np.ndarray, seconds: np.ndarray, si
     if t < 2 or sigma_s == 0:
         return points.copy()
     reach = int(np.ceil(REACH_SIGMAS * sigma_s / np.median(np.diff(seconds))))
+    smooth = np.array(points, np.float64)
+    for first in range(0, points.shape[1], JOINTS_AT_ONCE):
+        some = slice(first, first + JOINTS_AT_ONCE)
+        smooth[:, some] = _smoothed(points[:, some], score[:, some], seconds, sigma_s, min(reach, t - 1))
+    return smooth
+
+
+def _smoothed(points: np.ndarray, score: np.ndarray, seconds: np.ndarray, sigma_s: float, reach: int) -> np.ndarray:
+    """The same of all joints at once, by neighbours at most `reach` frames away."""
+    t = len(points)
     some = np.isfinite(points[..., 0])
     # Weighted moments of the neighbours of every frame at once, one offset in time after the other.
     values, weights = np.where(some[..., None], points, 0.0), np.where(some, np.maximum(score, 1e-3), 0.0)
     moments, sums = np.zeros((5, *score.shape)), np.zeros((3, *points.shape))
     count = np.zeros(score.shape, np.int64)
-    for offset in range(-min(reach, t - 1), min(reach, t - 1) + 1):
+    for offset in range(-reach, reach + 1):
         here, there = _overlap(t, offset)
         away = ((seconds[there] - seconds[here]) / sigma_s)[:, None]
         weight = weights[there] * np.exp(-0.5 * away**2)

@@ -7,6 +7,7 @@ import numpy as np
 from pipeline.body.skeleton import Skeleton
 
 FAR_HEIGHTS = 0.3  # a joint that moves further than this between frames is somewhere else altogether
+AT_ONCE = 4096  # frames whose paths are measured at once
 
 
 def mirror_groups(skeleton: Skeleton) -> tuple[list[list[tuple[int, int]]], list[list[tuple[int, int]]]]:
@@ -47,7 +48,9 @@ def find_swaps(points: np.ndarray, groups: list[list[tuple[int, int]]], height: 
         plain = points[:, np.array(group)] / height
         seen = np.flatnonzero(np.isfinite(plain[..., 0]).any(axis=(1, 2)))
         if len(seen) > 1:
-            swaps[seen, index] = _shortest(_paths(plain[seen]), cost_heights, int((seen < settled).sum()))
+            starts = range(0, len(seen), AT_ONCE)  # each but the first also has the frame before its own
+            paths = [_paths(plain[seen[max(0, start - 1) : start + AT_ONCE]])[min(start, 1) :] for start in starts]
+            swaps[seen, index] = _shortest(np.concatenate(paths), cost_heights, int((seen < settled).sum()))
     return swaps
 
 

@@ -13,6 +13,7 @@ from pipeline.pose.people import People, person_boxes
 PATCHES = 30  # how many patches, of which a limb's colour is one, a person is high …
 MOST_SCALE = 8  # … in a picture at most this much smaller
 STEADY_FRAMES = 5  # a lost person is expected to go on moving for so long, then to wait
+LIMBS_AT_ONCE = 8  # whose median colours are found at once: a long clip has many
 COLOUR_KEEP = 0.9  # share of the remembered colours that survives a frame
 FAR = 1e6
 LEAST_SEEN = 5  # frames of a track before another's link is doubted for it: detectors see the same person twice for a moment
@@ -243,7 +244,9 @@ def _gather(
             shown[places] = colours[frame][here]
     for length in np.unique(lengths).tolist():  # tracks of one length at once: labels may name thousands that are seen once
         alike = np.flatnonzero(lengths == length)
-        medians[alike] = _medians(shown[firsts[alike, None] + np.arange(length)])
+        places = firsts[alike, None] + np.arange(length)
+        for some in np.array_split(np.arange(limbs), -(-limbs // LIMBS_AT_ONCE) or 1):
+            medians[np.ix_(alike, some)] = _medians(shown[places[..., None], some])
     return Tracks(points, score, medians, tuple(map(tuple, doubts)), named)
 
 

@@ -3,6 +3,7 @@
 import time
 
 import numpy as np
+import pytest
 from pose.standing import BODY, TRACKING
 
 from pipeline.pose.people import People
@@ -30,7 +31,9 @@ def test_colours_of_a_crowd_are_those_of_each_alone():
     assert 0.1 < np.isfinite(together).mean() < 0.9
 
 
-def test_a_tracks_colours_are_the_medians_of_its_own_frames():
+@pytest.mark.parametrize("at_once", [2, 8])
+def test_a_tracks_colours_are_the_medians_of_its_own_frames(monkeypatch, at_once):
+    monkeypatch.setattr("pipeline.pose.tracks.LIMBS_AT_ONCE", at_once)
     random = np.random.default_rng(2)
     names = [np.flatnonzero(random.random(9) < share) for share in np.linspace(0.1, 0.9, 14)]
     whole = [crowd(seed, [100] * 9, (200, 260)) for seed in range(len(names))]

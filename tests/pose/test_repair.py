@@ -1,5 +1,6 @@
 """Laws of smoothing, repair and the exchange of sides."""
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -174,6 +175,36 @@ def test_smoothing_is_symmetric_in_time() -> None:
     seconds, score = np.arange(30) / 25, np.ones((30, 2))
     backwards = smooth_points(points[::-1], score, seconds, 0.1)[::-1]
     np.testing.assert_allclose(smooth_points(points, score, seconds, 0.1), backwards, atol=1e-9)
+
+
+def test_joints_are_smoothed_each_by_itself() -> None:
+    random = np.random.default_rng(1)
+    points, score = random.normal(0, 5, (30, 11, 2)), random.uniform(0.1, 1, (30, 11))
+    seconds = np.arange(30) / 25
+    alone = [smooth_points(points[:, [joint]], score[:, [joint]], seconds, 0.1) for joint in range(11)]
+    np.testing.assert_array_equal(smooth_points(points, score, seconds, 0.1), np.concatenate(alone, axis=1))
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 7, T - 1])
+def test_sides_are_put_right_alike_however_many_frames_are_measured_at_once(walker, monkeypatch, at_once: int) -> None:
+    groups = mirror_groups(HUMAN)[1]
+    swaps = np.random.default_rng(2).random((T, len(groups))) < 0.2
+    exchanged = apply_swaps(walker[0], groups, swaps)
+    exchanged[20:24] = np.nan
+    whole = find_swaps(exchanged, groups, 300.0, 0.01, 0)
+    monkeypatch.setattr("pipeline.pose.swap.AT_ONCE", at_once)
+    np.testing.assert_array_equal(find_swaps(exchanged, groups, 300.0, 0.01, 0), whole)
+    assert whole.any()
+
+
+def test_a_long_track_is_repaired_in_the_room_of_a_few_copies(walker) -> None:
+    points, score = (np.resize(array, (30 * T, *array.shape[1:])) for array in walker)
+    repaired(*walker)  # what is imported on the way is no part of it
+    tracemalloc.start()
+    repaired(points, score, clock=Clock.regular("25", len(points)))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 9 * points.nbytes
 
 
 def test_gaps_longer_than_allowed_and_at_the_ends_stay() -> None:

@@ -50,6 +50,8 @@ def load(
         _say_scale(labels, found)
         points, score, labelled = match_frames(labels, found, clip)
         points, score = match_joints(labels, found.names, points, score, joints, joint_map)
+    followed = found.followed
+    del found  # all else that it holds lies in points and score
     _say_unlabelled(labels, labelled, frames)
     identity = np.arange(points.shape[1])
     frame = 0
@@ -59,7 +61,7 @@ def load(
         if frame == 0:
             _require_inside(labels, points, block.shape[1:3])
         first, frame = frame, frame + len(block)
-        if found.followed:
+        if followed:
             return [People(points[t], score[t], identity) for t in range(first, frame)]
         seen = np.asarray(np.isfinite(points[..., 0]).any(axis=2))
         return [People(points[t, seen[t]], score[t, seen[t]]) for t in range(first, frame)]
