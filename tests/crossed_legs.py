@@ -26,4 +26,7 @@ APART = pose()
 LEGS = {"right_knee": (51.0, 85.0), "left_knee": (49.0, 85.0), "right_ankle": (51.0, 110.0), "left_ankle": (49.0, 110.0)}
 CROSSED = pose(**LEGS)
 CROSSED_TOO = pose(**LEGS, neck=(51, 21))  # a little farther from APART
+SHANKS = LEGS | {"right_knee": (46.0, 85.0), "left_knee": (54.0, 85.0)}
+CROSSED_BELOW = pose(**SHANKS)  # half as much is hidden
+CROSSED_BELOW_TOO = pose(**SHANKS, neck=(51, 21))
 RAISED = pose(right_elbow=(36, 15), left_elbow=(64, 15), right_wrist=(30, 5), left_wrist=(70, 5))  # farther still, but both legs are seen

@@ -53,7 +53,7 @@ class ReferenceDrawer:
         # Of those at least as far, one after another.
         left, asked = ordered[first:], self.hidden.asked(self.covered[middle : middle + 1])
         for order in range(min(count, len(left))):
-            best = int((distances[left] / self.size + asked.cost()[0, left]).argmin()) if order else 0
+            best = int(asked.cost(distances[None] / self.size)[0, left].argmin()) if order else 0
             asked.take(left[best : best + 1])
             none[order] = self.rows[left[best]]
             left = np.delete(left, best)

@@ -10,7 +10,8 @@ from pipeline.body.skeleton import Skeleton
 
 ALONG = np.linspace(0.1, 0.9, 5)[:, None]  # places along a limb at which it is looked at
 OVER = (0.03, 0.06)  # a limb whose line passes a place this near, in sizes of the body, lies over it; one farther off does not
-FIRST, FURTHER = 0.1, 0.5  # what a body costs that the first picture hides wholly, or all together do, in sizes of the body
+TWICE = 0.22  # a first picture that hides so much of the body, most of a leg, is as bad as one twice as far
+FURTHER = 0.5  # what a body costs that all pictures hide together, in sizes of the body
 
 
 class Hidden:
@@ -62,15 +63,17 @@ class Asked:
 
     def __init__(self, hidden: Hidden, covered: np.ndarray) -> None:
         self._hidden, self._covered = hidden, covered
-        self._still, self._price = np.ones_like(covered), FIRST
+        self._still, self._first = np.ones_like(covered), True
 
-    def cost(self) -> np.ndarray:
-        """What is lacking with each picture beside those taken, (t n) in sizes of the body; the first need not show all and pays less."""
-        return self._price * self._hidden.together(self._covered, self._still)
+    def cost(self, distances: np.ndarray) -> np.ndarray:
+        """Distances (t n) to the pictures in sizes of the body, and what each lacks beside those taken. Near poses hide alike, and a
+        little that the first one hides others will show: its distances grow by the square of it."""
+        lacking = self._hidden.together(self._covered, self._still)
+        return distances * (1 + (lacking / TWICE) ** 2) if self._first else distances + FURTHER * lacking
 
     def take(self, picture: np.ndarray) -> None:
         """Take a picture (t) for each pose."""
-        self._still, self._price = np.minimum(self._still, self._hidden.by(picture, self._covered)), FURTHER
+        self._still, self._first = np.minimum(self._still, self._hidden.by(picture, self._covered)), False
 
 
 def _limbs(skeleton: Skeleton) -> list[tuple[int, int]]:

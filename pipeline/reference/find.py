@@ -67,7 +67,7 @@ def find_references(inputs: FindInputs, params: FindParams, split: Split | None)
             costs = np.where(near & references.are_own, np.inf, costs)
         # The nearest steady choice, then, of what it leaves, that which shows what those before it hide.
         for order in range(params.count):
-            lacking = costs + asked.cost()
+            lacking = asked.cost(costs)
             chosen = steady_choice(lacking, params.switch_cost)
             found = lacking[np.arange(len(frames)), chosen]
             asked.take(chosen)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from crossed_legs import HUMAN, LEGS, pose
 
-from pipeline.body.hidden import FIRST, FURTHER, Hidden
+from pipeline.body.hidden import FURTHER, TWICE, Hidden
 
 SIZE = 90.0
 
@@ -65,15 +65,23 @@ def test_what_one_picture_shows_another_need_not():
     assert not hidden.together(asked, hidden.by(np.array([1, 1]), asked)).any()
 
 
-def test_what_was_once_shown_stays_shown_and_the_first_picture_matters_less():
+def test_what_was_once_shown_stays_shown():
     hidden = Hidden(np.stack([CROSSED, APART]), HUMAN, SIZE)
-    asked = hidden.asked(hidden.covered(APART[None]))
-    first, none = asked.cost()[0]
+    asked, lacking = hidden.asked(hidden.covered(APART[None])), _hidden_of(hidden, APART)[0].sum()
     asked.take(np.array([0]))
-    crossed, apart = asked.cost()[0]
-    assert crossed > apart == none == 0
-    assert np.isclose(first / crossed, FIRST / FURTHER)
-    assert np.isclose(first, FIRST * hidden.by(np.array([0]), hidden.covered(APART[None])).sum())
+    crossed, apart = asked.cost(np.zeros((1, 2)))[0]
+    assert apart == 0
+    assert np.isclose(crossed, FURTHER * lacking)
     for picture in (1, 0):
         asked.take(np.array([picture]))
-        assert not asked.cost().any()
+        assert not asked.cost(np.zeros((1, 2))).any()
+
+
+def test_what_the_first_picture_hides_makes_it_farther_and_the_more_the_farther_it_is():
+    hidden = Hidden(np.stack([CROSSED, APART]), HUMAN, SIZE)
+    lacking = _hidden_of(hidden, APART)[0].sum()
+    for away in (0.0, 0.1, 0.3):
+        crossed, apart = hidden.asked(hidden.covered(APART[None])).cost(np.full((1, 2), away))[0]
+        assert apart == away
+        assert np.isclose(crossed, away * (1 + (lacking / TWICE) ** 2))
+    assert crossed > 2 * away > 0  # two legs are more than most of one

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from crossed_legs import APART, CROSSED, CROSSED_TOO, HUMAN, RAISED
+from crossed_legs import APART, CROSSED, CROSSED_BELOW, CROSSED_BELOW_TOO, HUMAN, RAISED
 from reference.conftest import make_track
 
 from pipeline.artifacts.references import NONE, References, read_chosen, write_chosen
@@ -184,12 +184,19 @@ def test_of_two_poses_that_are_as_near_the_one_that_hides_less_comes_first():
     assert find_references(FindInputs(motion, motion, _references(points, np.arange(2))), PARAMS, None).rank.tolist() == [[1]]
 
 
+def test_a_reference_that_hides_both_legs_is_not_the_first_one_and_one_that_hides_less_nearer_by_is():
+    motion = replace(make_track(APART[None]), skeleton=HUMAN)
+    for hiding, wanted in ((CROSSED, 1), (CROSSED_BELOW, 0)):
+        kept = _references(np.stack([hiding, RAISED]), np.arange(2))
+        assert find_references(FindInputs(motion, motion, kept), PARAMS, None).rank[0, 0] == wanted
+
+
 def test_the_second_reference_shows_what_the_first_one_hides():
     """The nearest poses have their legs crossed; one that is farther off shows both."""
     motion = replace(make_track(APART[None]), skeleton=HUMAN)
-    kept = _references(np.stack([CROSSED, CROSSED_TOO, RAISED, RAISED + 1]), np.arange(4))
+    kept = _references(np.stack([CROSSED_BELOW, CROSSED_BELOW_TOO, RAISED, RAISED + 1]), np.arange(4))
     chosen = find_references(FindInputs(motion, motion, kept), FindParams(count=3, switch_cost=0.0), None)
     assert chosen.rank[0].tolist() == [0, 2, 1]  # what the second one shows the third one need not show again
-    together = replace(make_track(CROSSED[None]), skeleton=HUMAN)  # where nothing is asked for that is hidden, the nearest two
+    together = replace(make_track(CROSSED_BELOW[None]), skeleton=HUMAN)  # where nothing is asked for that is hidden, the nearest two
     chosen = find_references(FindInputs(together, motion, kept), FindParams(count=2, switch_cost=0.0), None)
     assert chosen.rank[0].tolist() == [0, 1]
