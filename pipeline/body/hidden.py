@@ -10,12 +10,12 @@ from pipeline.body.skeleton import Skeleton
 
 ALONG = np.linspace(0.1, 0.9, 5)[:, None]  # places along a limb at which it is looked at
 OVER = (0.03, 0.06)  # a limb whose line passes a place this near, in sizes of the body, lies over it; one farther off does not
-TWICE = 0.22  # a first picture that hides so much of the body, most of a leg, is as bad as one twice as far
+TWICE = 0.21  # a first picture that hides so much of the body, most of a leg, is as bad as one twice as far
 FURTHER = 0.5  # what a body costs that all pictures hide together, in sizes of the body
 
 
 class Hidden:
-    """What pictures of a body (n) hide of other poses (t), limb by limb (l); shares of the whole body: 1 together, if nothing is seen.
+    """What pictures of a body (n) hide of other poses (t), at places along limbs (l); shares of the body: 1 together, if nothing is seen.
 
     Which of two limbs is in front is not known: both count. What a pose lacks hides nothing.
     """
@@ -26,7 +26,7 @@ class Hidden:
         self.limbs, self.size = _limbs(skeleton), size
         lengths = [np.linalg.norm(points[:, a] - points[:, b], axis=-1) for a, b in self.limbs]
         middle = np.array([np.median(found[np.isfinite(found)]) if np.isfinite(found).any() else 0.0 for found in lengths])
-        self.weights = middle / max(float(middle.sum()), 1e-9)
+        self.weights = np.repeat(middle / max(float(middle.sum()), 1e-9) / len(ALONG), len(ALONG))
         self.pictures = self.covered(points)
 
     def asked(self, covered: np.ndarray) -> "Asked":
@@ -45,17 +45,15 @@ class Hidden:
         return total
 
     def covered(self, points: np.ndarray) -> np.ndarray:
-        """How much of each limb lies over another in poses (n j 2): (n l)."""
-        shares = np.zeros((len(points), len(self.limbs)))
-        for i, (a, b) in enumerate(self.limbs):
+        """How much of each place lies over another limb in poses (n j 2): (n l), the places of one limb side by side."""
+        shares = np.zeros((len(points), len(self.limbs), len(ALONG)))
+        for over, (a, b) in zip(shares.swapaxes(0, 1), self.limbs, strict=True):
             places = points[:, a, None] * (1 - ALONG) + points[:, b, None] * ALONG
-            over = np.zeros((len(points), len(ALONG)))
             for c, d in self.limbs:
                 if not {a, b} & {c, d}:
                     away = _away(places, points[:, c, None], points[:, d, None]) / self.size
-                    over = np.maximum(over, np.nan_to_num(np.clip((OVER[1] - away) / (OVER[1] - OVER[0]), 0, 1)))
-            shares[:, i] = over.mean(1)
-        return shares * self.weights
+                    np.maximum(over, np.nan_to_num(np.clip((OVER[1] - away) / (OVER[1] - OVER[0]), 0, 1)), out=over)
+        return shares.reshape(len(points), len(self.weights)) * self.weights
 
 
 class Asked:

@@ -21,7 +21,8 @@ def _hidden_of(hidden: Hidden, query: np.ndarray) -> np.ndarray:
 
 
 def _of_limb(hidden: Hidden, found: np.ndarray, end: str) -> float:
-    return float(found[[limb[1] for limb in hidden.limbs].index(HUMAN.index(end))])
+    limb = [limb[1] for limb in hidden.limbs].index(HUMAN.index(end))
+    return float(found.reshape(len(hidden.limbs), -1)[limb].sum())
 
 
 def test_crossed_legs_hide_legs_that_stand_apart_and_nothing_else():
@@ -38,6 +39,15 @@ def test_crossed_legs_hide_legs_that_stand_apart_and_nothing_else():
 
 def test_what_lies_over_one_another_in_both_poses_is_not_missed():
     assert not _hidden_of(Hidden(CROSSED[None], HUMAN, SIZE), CROSSED).any()
+
+
+def test_a_hand_before_a_thigh_does_not_stand_for_the_shank_that_crosses_it_further_down():
+    """Places of a limb count each by itself."""
+    hand = pose(**ARMS | {"left_elbow": (64, 50), "left_wrist": (57, 66)})
+    hidden = Hidden(pose(right_knee=(50, 80), right_ankle=(58, 82))[None], HUMAN, SIZE)
+    thighs = [_of_limb(hidden, _hidden_of(hidden, query)[0], "left_knee") for query in (hand, APART)]
+    assert thighs[0] == thighs[1] > 0.2 * _of_limb(hidden, hidden.weights, "left_knee")
+    assert _of_limb(hidden, hidden.covered(hand[None])[0], "left_knee") > thighs[0]
 
 
 def test_the_picture_s_size_and_place_change_nothing():
