@@ -130,9 +130,47 @@ def test_trunk_head_palms_and_feet_move_as_one():
 
 @pytest.mark.parametrize("width", [1.0, 0.7, 0.4, 0.1, -0.4, -1.0])
 def test_a_trunk_that_turns_about_its_axis_never_folds(width):
-    """Nor where its sides are exchanged: it is squeezed then, and no mirror image."""
+    """Nor where its sides are exchanged: it is as wide then as it would be otherwise, and no mirror image."""
     turned = _person(lambda x, y: (60 + width * (x - 60), y))
     assert _slope_of_trunk(turned).min() > warping.FOLDED[0]
+
+
+FACE = {"right_eye": (56, 21), "left_eye": (64, 21), "right_ear": (52, 23), "left_ear": (68, 23)}
+SIDES = [("right_eye", "left_eye"), ("right_ear", "left_ear")], [("right_shoulder", "left_shoulder"), ("right_hip", "left_hip")]
+
+
+def _with_face(angle: float, nod: float = 0.0, exchanged=()):
+    """A person leant over, who looks up by so many px, some joints of whom were taken for those of the other side."""
+    pose = _person()
+    for joint, place in FACE.items():
+        pose[0, HUMAN.index(joint)] = torch.tensor(place, dtype=torch.float32)
+    pose[0, HUMAN.index("nose"), 1] -= nod
+    for right, left in exchanged:
+        here, there = HUMAN.index(right), HUMAN.index(left)
+        pose[0, [here, there]] = pose[0, [there, here]]
+    turn = torch.tensor([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]], dtype=torch.float32)
+    return (pose - 60) @ turn + 60
+
+
+@pytest.mark.parametrize("angle", [0.0, 0.5, 2.0])
+@pytest.mark.parametrize("sides", SIDES)
+def test_a_head_or_trunk_with_its_sides_exchanged_is_carried_whole(angle, sides):
+    """A face seen from behind, or taken for that, is laid as it was seen, and so from the other pose's side."""
+    person, leant, wrong = _with_face(0.0), _with_face(angle), _with_face(angle, exchanged=sides)
+    here = [HUMAN.index(joint) for pair in sides for joint in pair]
+    x, y = ((leant[0, here] + leant[0, here].mean(0)) / 2).round().T  # well inside
+    for query, reference in ((wrong, person), (leant, _with_face(0.0, exchanged=sides))):
+        field = warping.part_field(query, reference, HUMAN, torch.arange(120.0), torch.arange(120.0))
+        expected = warping.part_field(leant, person, HUMAN, torch.arange(120.0), torch.arange(120.0))
+        place = np.s_[0, y.long().clamp(0, 119), x.long().clamp(0, 119)]
+        assert (field.linear[place] - expected.linear[place]).abs().max() < 0.25
+        assert torch.linalg.det(field.linear[place]).min() > 0.5
+
+
+def test_a_head_that_looks_up_is_not_taken_for_one_seen_from_behind():
+    for nod in (-4.0, 0.0, 4.0, 8.0):
+        field = warping.part_field(_with_face(0.0, nod), _with_face(0.0), HUMAN, torch.arange(45.0, 75), torch.arange(12.0, 30))
+        assert field.linear[..., 0, 0].min() > 0.5
 
 
 def test_a_trunk_follows_its_joints_nearly_affinely():

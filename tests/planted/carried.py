@@ -32,6 +32,7 @@ FAULTS = [
     *of("tests/body/test_warping.py",
         ("limbs are turned the other way", B + "parts.py", "cross = u[..., 0] * v[..., 1] - u[..., 1] * v[..., 0]",
          "cross = u[..., 1] * v[..., 0] - u[..., 0] * v[..., 1]"),
+        ("a face seen from behind is folded", B + "parts.py", "(turns[0] * turns[1] < 0)", "(turns[0] * turns[1] < -torch.inf)"),
         ("a field leaps in its middle", B + "warping.py", "field = torch.where(leaps, gone_on, smooth[:, :2])", "field = smooth[:, :2]"),
         ("what lies behind another part is taken", B + "fields.py", "own = ((alike - STRANGE[0])", "own = 1 + 0 * ((alike - STRANGE[0])"),
         ("two calves are blended", B + "fields.py", ".mul_(self.apart[nearest[:, 0, 0]].transpose(1, 2))", ""),
