@@ -10,7 +10,7 @@ from pipeline.body.skeleton import Skeleton
 
 ALONG = np.linspace(0.1, 0.9, 5)[:, None]  # places along a limb at which it is looked at
 OVER = (0.03, 0.06)  # a limb whose line passes a place this near, in sizes of the body, lies over it; one farther off does not
-TWICE = 0.21  # a first picture that hides so much of the body, most of a leg, is as bad as one twice as far
+TWICE, NEAR = 0.215, 0.1  # a first picture that hides so much of the body, most of a leg, and is so many of its sizes away, counts twice
 FURTHER = 0.5  # what a body costs that all pictures hide together, in sizes of the body
 
 
@@ -64,10 +64,16 @@ class Asked:
         self._still, self._first = np.ones_like(covered), True
 
     def cost(self, distances: np.ndarray) -> np.ndarray:
-        """Distances (t n) to the pictures in sizes of the body, and what each lacks beside those taken. Near poses hide alike, and a
-        little that the first one hides others will show: its distances grow by the square of it."""
+        """Distances (t n) to the pictures in sizes of the body, and what each lacks beside those taken.
+
+        A little that the first one hides others will show, and poses that are near hide alike: hardly more than the limb that lies over
+        it would be seen of what it hides. Beyond TWICE and NEAR the first one's distances grow fast.
+        """
         lacking = self._hidden.together(self._covered, self._still)
-        return distances * (1 + (lacking / TWICE) ** 2) if self._first else distances + FURTHER * lacking
+        if not self._first:
+            return distances + FURTHER * lacking
+        away = np.where(np.isfinite(distances), distances, 0.0)
+        return distances * (1 + (away / NEAR * (lacking / TWICE) ** 2) ** 2)
 
     def take(self, picture: np.ndarray) -> None:
         """Take a picture (t) for each pose."""

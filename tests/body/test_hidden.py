@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from crossed_legs import HUMAN, LEGS, pose
 
-from pipeline.body.hidden import FURTHER, TWICE, Hidden
+from pipeline.body.hidden import FURTHER, NEAR, TWICE, Hidden
 
 SIZE = 90.0
 
@@ -90,8 +90,17 @@ def test_what_was_once_shown_stays_shown():
 def test_what_the_first_picture_hides_makes_it_farther_and_the_more_the_farther_it_is():
     hidden = Hidden(np.stack([CROSSED, APART]), HUMAN, SIZE)
     lacking = _hidden_of(hidden, APART)[0].sum()
-    for away in (0.0, 0.1, 0.3):
+    grown = []
+    for away in (0.0, 0.02, 0.1, 0.3):
         crossed, apart = hidden.asked(hidden.covered(APART[None])).cost(np.full((1, 2), away))[0]
         assert apart == away
-        assert np.isclose(crossed, away * (1 + (lacking / TWICE) ** 2))
-    assert crossed > 2 * away > 0  # two legs are more than most of one
+        assert np.isclose(crossed, away * (1 + (away / NEAR * (lacking / TWICE) ** 2) ** 2))
+        grown.append(crossed - away)
+    assert grown[0] == 0
+    assert grown[2] > 0.1  # two legs, which are more than most of one
+    assert (np.diff(np.divide(grown[1:], [0.02, 0.1, 0.3])) > 0).all()
+
+
+def test_a_picture_that_cannot_be_compared_stays_infinitely_far():
+    hidden = Hidden(np.stack([CROSSED, APART]), HUMAN, SIZE)
+    assert np.isinf(hidden.asked(hidden.covered(APART[None])).cost(np.full((1, 2), np.inf))).all()
