@@ -9,11 +9,7 @@ from pipeline.body.skeleton import Skeleton
 
 def mirror_partners(skeleton: Skeleton, exchanged: bool) -> np.ndarray:
     """Position (j) of the joint that each one is called in the mirror: its partner on the other side, or, if not exchanged, itself."""
-    partners = np.arange(len(skeleton.joints))
-    for left, right in skeleton.mirror if exchanged else ():
-        a, b = skeleton.index(left), skeleton.index(right)
-        partners[[a, b]] = b, a
-    return partners
+    return np.array(skeleton.opposites()) if exchanged else np.arange(len(skeleton.joints))
 
 
 def mirror_windows(

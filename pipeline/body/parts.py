@@ -26,14 +26,13 @@ STIFF = 0.07  # spread of a stiff part's joints, in body sizes, below which it o
 class Part:
     """A part of the body that moves as one: its joints, how broad it is over an arm, the least distance to it (in half its breadth).
 
-    base: the joint that trunk or head hang on, from which their sides are told; others: to each joint that of the other side, or itself.
+    sides: of trunk and head the joint they hang on, from which their sides are told, and to each joint that of the other side, or itself.
     """
 
     joints: list[int]
     breadth: float
     least: float
-    base: int | None = None
-    others: tuple[int, ...] = ()
+    sides: tuple[int, list[int]] | None = None
 
 
 def body_parts(skeleton: Skeleton) -> list[Part]:
@@ -45,7 +44,7 @@ def body_parts(skeleton: Skeleton) -> list[Part]:
     root, children = skeleton.index(skeleton.root), skeleton.children()
     trunk, head = [root, *chain(*skeleton.trunk_pairs())], skeleton.indices("head")
     widths = {child: limb.width for limb, (_, child) in zip(skeleton.limbs, skeleton.limb_indices(), strict=True)}
-    stiff = [Part(joints, STOUT, BEHIND, *_sides(joints, skeleton)) for joints in (trunk, head) if len(joints) >= 3]
+    stiff = [Part(joints, STOUT, BEHIND, _sides(joints, skeleton)) for joints in (trunk, head) if len(joints) >= 3]
     for joint, ends in enumerate(children):
         if len(ends) > 1 and joint not in {root, *head}:
             stiff.append(Part([joint, *ends], max(widths[end] for end in ends), 0.0))
@@ -53,11 +52,11 @@ def body_parts(skeleton: Skeleton) -> list[Part]:
     return [*stiff, *(Part(list(limb), widths[limb[1]], 0.0) for limb in alone)]
 
 
-def _sides(part: list[int], skeleton: Skeleton) -> tuple[int, tuple[int, ...]]:
-    """What Part has of trunk or head: its base, the root where it hangs on nothing else, and the joints of the other side."""
-    other = {skeleton.index(a): skeleton.index(b) for pair in skeleton.mirror for a, b in (pair, pair[::-1])}
+def _sides(part: list[int], skeleton: Skeleton) -> tuple[int, list[int]]:
+    """Part.sides of trunk or head; what hangs on nothing else hangs on the root."""
     bases = (parent for parent, child in skeleton.limb_indices() if child in part and parent not in part)
-    return next(bases, skeleton.index(skeleton.root)), tuple(other.get(joint, joint) for joint in part)
+    opposites = skeleton.opposites()
+    return next(bases, skeleton.index(skeleton.root)), [opposites[joint] for joint in part]
 
 
 def body_size(query: Tensor, reference: Tensor, skeleton: Skeleton) -> tuple[Tensor, Tensor]:
@@ -135,25 +134,25 @@ def _stiff_maps(q: Tensor, r: Tensor, seen: Tensor, size: Tensor, scale: Tensor)
     return linear, r_middle - (linear @ q_middle[..., None])[..., 0]
 
 
-def exchanged(q: Tensor, r: Tensor, part: Part, seen: Tensor) -> Tensor:
+def _exchanged(q: Tensor, r: Tensor, part: Part, seen: Tensor) -> Tensor:
     """Whether trunk or head of poses q and r (n j 2), seen (n j) in both, have their sides the other way round in one of them: (n) bool.
 
-    As a face that is seen from behind in one, or was taken for that. Sides are told by the line from the base to the part.
+    As a face that is seen from behind in one, or was taken for that. Sides are told by the line to the part from what it hangs on.
     """
     import torch
 
-    if part.base is None:
+    if part.sides is None:
         return torch.zeros(len(q), dtype=torch.bool, device=q.device)
-    joints, others = list(part.joints), list(part.others)
+    joints, (base, others) = part.joints, part.sides
     there = seen[:, joints].float()[..., None]
     once = torch.tensor([a < b for a, b in zip(joints, others, strict=True)], device=q.device)
     paired = (seen[:, joints] & seen[:, others] & once).float()[..., None]
     turns = []
     for points in (q, r):
-        up = (points[:, joints] * there).sum(1) / there.sum(1).clamp_min(1) - points[:, part.base]
+        up = (points[:, joints] * there).sum(1) / there.sum(1).clamp_min(1) - points[:, base]
         across = ((points[:, others] - points[:, joints]) * paired).sum(1)
         turns.append(up[:, 0] * across[:, 1] - up[:, 1] * across[:, 0])
-    return (turns[0] * turns[1] < 0) & seen[:, part.base]
+    return (turns[0] * turns[1] < 0) & seen[:, base]
 
 
 def part_maps(q: Tensor, r: Tensor, parts: list[Part], seen: Tensor, size: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
@@ -167,14 +166,14 @@ def part_maps(q: Tensor, r: Tensor, parts: list[Part], seen: Tensor, size: Tenso
         filled = [some + some[:1] * (most - len(some)) for some in joints]
         return torch.tensor(filled, dtype=torch.long, device=q.device).reshape(len(stiff), most)
 
-    own, other = padded([part.joints for part in stiff]), padded([list(part.others or part.joints) for part in stiff])
+    own, other = padded([part.joints for part in stiff]), padded([part.sides[1] if part.sides else part.joints for part in stiff])
     real = torch.tensor([[i < len(part.joints) for i in range(most)] for part in stiff], dtype=torch.bool, device=q.device)
     limbs = torch.tensor([part.joints for part in parts if len(part.joints) == 2], dtype=torch.long, device=q.device).reshape(-1, 2).T
     maps = _limb_maps(q[:, limbs[0]], q[:, limbs[1]], r[:, limbs[0]], r[:, limbs[1]], size, scale)
     if not stiff:
         return maps
     # With its sides exchanged it is laid as if they were not: no picture of a face shows it from behind.
-    turned = torch.stack([exchanged(q, r, part, seen) for part in stiff], 1)[..., None]
+    turned = torch.stack([_exchanged(q, r, part, seen) for part in stiff], 1)[..., None]
     shown = seen[:, own] & real & (seen[:, other] | ~turned)
     stiff_maps = _stiff_maps(torch.where(turned[..., None], q[:, other], q[:, own]), r[:, own], shown, size, scale)
     return torch.cat([stiff_maps[0], maps[0]], 1), torch.cat([stiff_maps[1], maps[1]], 1)

@@ -82,6 +82,14 @@ class Skeleton:
             found[parent].append(child)
         return found
 
+    def opposites(self) -> list[int]:
+        """By joint the position of the same one of the other side; its own in the middle."""
+        found = list(range(len(self.joints)))
+        for left, right in self.mirror:
+            a, b = self.index(left), self.index(right)
+            found[a], found[b] = b, a
+        return found
+
     def trunk_pairs(self) -> list[tuple[int, int]]:
         """Positions of the mirror pairs (left, right) that hang on the root: shoulders and hips of a person."""
         near = self.children()[self.index(self.root)]

@@ -13,7 +13,6 @@ from pipeline.artifacts.frames import Frames
 from pipeline.artifacts.identities import Identities
 from pipeline.artifacts.keypoints import ORIGINS, Track
 from pipeline.artifacts.meshes import Meshes
-from pipeline.body.skeleton import Skeleton
 from pipeline.errors import InputError
 from pipeline.evaluation.external import External
 from pipeline.evaluation.faces import compare_faces, compare_identities
@@ -190,7 +189,8 @@ def pose_scores(motion: Track, crop: np.ndarray, redetected: Track) -> dict[str,
     a, b = ([track.skeleton.index(joint) for joint in shared] for track in (motion, redetected))
     wanted = np.stack([apply_affine(m, p) for m, p in zip(crop, motion.points[:, a], strict=True)])
     seen: np.ndarray = np.isin(redetected.origin, SEEN) & np.isfinite(redetected.points).all(axis=-1)
-    other = [redetected.skeleton.index(_opposite(joint, redetected.skeleton)) for joint in shared]
+    opposites = redetected.skeleton.opposites()
+    other = [opposites[joint] for joint in b]
     straight, exchanged = (_distances(wanted, redetected.points[:, i], seen[:, i]) for i in (b, other))
     turned = _mean(exchanged) < _mean(straight)
     error = np.where(turned[:, None], exchanged, straight)
@@ -202,11 +202,6 @@ def pose_scores(motion: Track, crop: np.ndarray, redetected: Track) -> dict[str,
     if motion.present.any():
         scores["pose_detected"] = float(np.any(seen[motion.present], axis=1).mean())
     return scores
-
-
-def _opposite(joint: str, skeleton: Skeleton) -> str:
-    """The same joint of the other side; itself in the middle."""
-    return next((b if joint == a else a for a, b in skeleton.mirror if joint in (a, b)), joint)
 
 
 def _distances(wanted: np.ndarray, points: np.ndarray, seen: np.ndarray) -> np.ndarray:

@@ -17,9 +17,7 @@ class Ratios:
         self._known: dict[tuple[int, int], float] = {}
         self.guessed: set[str] = set()
         self.limited: set[str] = set()
-        position = {joint: i for i, joint in enumerate(driver.skeleton.joints)}
-        pairs = [(position[a], position[b]) for a, b in driver.skeleton.mirror]
-        self._mirror = {a: b for pair in pairs for a, b in (pair, pair[::-1])}
+        self._opposites = driver.skeleton.opposites()
         lengths = {limb: self._lengths(*limb) for limb in driver.skeleton.limb_indices()}
         self._lengths_by_limb = {limb: pair for limb, pair in lengths.items() if np.isfinite(pair).all() and min(pair) > 0}
         self.measured = len(self._lengths_by_limb)
@@ -70,7 +68,7 @@ class Ratios:
 
     def _lengths(self, start: int, end: int) -> tuple[float, float]:
         """The driver's and the target's; of a limb and its mirror image the longer one, where bodies count as symmetric."""
-        twin = tuple(self._mirror.get(joint, joint) for joint in (start, end))
+        twin = (self._opposites[start], self._opposites[end])
         pairs = {(start, end), twin} if self._driver.params.symmetric else {(start, end)}
         driver, target = (np.array([body.length(*pair) for pair in sorted(pairs)]) for body in (self._driver, self._target))
         both = np.isfinite(driver) & np.isfinite(target)

@@ -16,14 +16,13 @@ def contact_weights(points: np.ndarray, skeleton: Skeleton, seconds: np.ndarray,
     Slow against `speed` (heights per second) and not above its mirror joint. Row 0 stands for the first frame itself.
     """
     weights = np.zeros(points.shape[:2])
-    mirror = {a: b for pair in skeleton.mirror for a, b in (pair, pair[::-1])}
+    opposites = skeleton.opposites()
     interval = np.maximum(np.diff(seconds, prepend=seconds[0] - 1.0), 1e-6)
     for joint in skeleton.indices("ground"):
         step = np.linalg.norm(np.diff(points[:, joint], axis=0, prepend=points[:1, joint]), axis=-1)
         weight = 1 / (1 + (step / (height * interval * speed)) ** 4)
-        other = mirror.get(skeleton.joints[joint])
-        if other is not None:
-            above = points[:, skeleton.joints.index(other), 1] - points[:, joint, 1]
+        if opposites[joint] != joint:
+            above = points[:, opposites[joint], 1] - points[:, joint, 1]
             weight *= np.exp(-np.square(np.clip(np.nan_to_num(above), 0, None) / (LOW * height)))
         weights[:, joint] = np.nan_to_num(weight)
     return weights

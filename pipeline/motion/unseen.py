@@ -59,13 +59,11 @@ def name_parts(joints: np.ndarray, skeleton: Skeleton) -> list[str]:
     """Joints (j) bool in words: "knees" for both, "left knee" for one, "fingers" for points of a hand beyond the wrist."""
     hands = {joint for region in skeleton.regions if region.kind == "hand" for joint in region.joints}
     hands -= {joint for region in skeleton.regions if region.limb for joint in region.limb}
-    twin = {a: b for pair in skeleton.mirror for a, b in (pair, pair[::-1])}
-    chosen = {joint for joint, some in zip(skeleton.joints, joints, strict=True) if some}
     names = []
-    for joint in skeleton.joints:
-        if joint in chosen:
+    for i, (joint, opposite) in enumerate(zip(skeleton.joints, skeleton.opposites(), strict=True)):
+        if joints[i]:
             plain = joint.replace("_", " ")
-            both = twin.get(joint) in chosen
+            both = opposite != i and joints[opposite]
             names.append("fingers" if joint in hands else _plural(plain.split(" ", 1)[1]) if both else plain)
     return list(dict.fromkeys(names))
 

@@ -167,6 +167,18 @@ def test_a_head_or_trunk_with_its_sides_exchanged_is_carried_whole(angle, sides)
         assert torch.linalg.det(field.linear[place]).min() > 0.5
 
 
+@pytest.mark.parametrize("width", [1.0, 0.4, 0.1, -0.4, -1.0])
+def test_a_foot_that_points_the_other_way_is_no_mirror_image(width):
+    """Nor folded: it is squeezed, as it is while it turns."""
+    foot = {"left_ankle": (62, 108), "left_heel": (56, 112), "left_toe": (76, 114)}
+    poses = [torch.full((1, len(HUMAN.joints), 2), torch.nan) for _ in range(2)]
+    for pose, wide in zip(poses, (1.0, width), strict=True):
+        for joint, (x, y) in foot.items():
+            pose[0, HUMAN.index(joint)] = torch.tensor([62 + wide * (x - 62), float(y)])
+    field = warping.part_field(*poses, HUMAN, torch.arange(58.0, 76), torch.arange(106.0, 116))
+    assert torch.linalg.det(field.linear).min() > 0.1
+
+
 def test_a_head_that_looks_up_is_not_taken_for_one_seen_from_behind():
     for nod in (-4.0, 0.0, 4.0, 8.0):
         field = warping.part_field(_with_face(0.0, nod), _with_face(0.0), HUMAN, torch.arange(45.0, 75), torch.arange(12.0, 30))

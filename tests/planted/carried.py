@@ -42,7 +42,7 @@ FAULTS = [
          "area = (across[..., 0] * down[..., 1] - across[..., 1] * down[..., 0]).abs()"),
         ("pixels are sampled half a pixel aside", B + "warping.py", "F.grid_sample(images, (2 * field + 1) / size - 1",
          "F.grid_sample(images, 2 * field / size - 1"),
-        ("trunks may be mirrored", B + "parts.py", "torch.where(mirrored, -1.0, 1.0)", "torch.where(mirrored, 1.0, 1.0)"),
+        ("feet may be mirrored", B + "parts.py", "torch.where(mirrored, -1.0, 1.0)", "torch.where(mirrored, 1.0, 1.0)"),
     ),
     *of("tests/reference/test_find.py",
         ("the farthest pose is chosen", W + "find.py", "costs = costs + EXCHANGED * turned", "costs = EXCHANGED * turned - costs"),
