@@ -46,7 +46,7 @@ def named(kind: str) -> Callable[[str], str]:
 
 def natural_key(name: str) -> list[tuple[int, int, str]]:
     """What sorts names in natural order, img2 before img10; names that differ in capitals alone always in the same order."""
-    parts = [(1, int(part), part) if part.isdigit() else (0, 0, part.lower()) for part in re.split(r"(\d+)", name)]
+    parts = [(1, int(part), part) if part.isdecimal() else (0, 0, part.lower()) for part in re.split(r"(\d+)", name)]
     return [*parts, (-1, 0, name)]
 
 

@@ -265,6 +265,7 @@ def test_frames_and_mattes_of_different_length(project):
         ("max_height_px:", "max_height_px: high", ("frames.max_height_px", "high")),
         ("max_height_px:", "max_height_px: 8", ("frames.max_height_px", "16")),
         ("images_fps:", "images_fps: fast", ("frames.images_fps", "fast")),
+        ("images_fps:", 'images_fps: "99999999999"', ("frames.images_fps", "1,000,000")),
         ("\nframes:", "\nfrmes:", ("frames is missing",)),
         ("\nframes:", "\nframes: [", ("params.yaml is not valid YAML",)),
     ],

@@ -21,7 +21,7 @@ def footage_faults(clips: Entries, targets: Entries, footage: Entries) -> list[s
             faults.append(f"{place} has no clip: footage is named after its clip, clips has {there_are(clips, name)}")
         if of is None or "after" not in entry:
             continue  # said already: a key is missing
-        if of not in targets:
+        if not isinstance(of, str) or of not in targets:
             faults.append(f"{place}.target is {of!r}, not a target; targets has {there_are(targets, of)}")
             continue
         if name == of:

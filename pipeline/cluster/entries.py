@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
 from ruamel.yaml import YAML
 
 from pipeline.disk import replace_text
@@ -32,11 +33,25 @@ def read_entries(project: Path) -> dict[str, dict[str, Any]]:
 
 
 def write_entries(project: Path, entries: Mapping[str, Mapping[str, Any]], keep: bool = True) -> None:
-    """Put entries into the project's dvc.lock beside those of other stages (keep: false: in their place), whole or not at all."""
+    """Put entries into the project's dvc.lock beside those of other stages (keep: false: in their place), whole or not at all.
+
+    One writer at a time: two spreads of one project keep each other's entries.
+    """
     path = project / LOCK
+    with FileLock(_writing(project)):
+        _write(path, entries, keep)
+
+
+def _writing(project: Path) -> Path:
+    """The file that tells that dvc.lock is being written: in DVC's folder of passing things, where there is one."""
+    passing = project / ".dvc/tmp"
+    return passing / "motion-copy-lock" if passing.is_dir() else project / f".{LOCK}.writing"
+
+
+def _write(path: Path, entries: Mapping[str, Mapping[str, Any]], keep: bool) -> None:
     blocks = _blocks(path.read_text(encoding="utf-8")) if keep and path.exists() else {}
     if blocks is None:  # a form that is not DVC's own: all is read and written anew, which takes seconds
-        blocks = {name: _dump({name: entry}) for name, entry in read_entries(project).items()}
+        blocks = {name: _dump({name: entry}) for name, entry in read_entries(path.parent).items()}
     blocks |= {name: _dump({name: dict(entry)}) for name, entry in entries.items()}
     replace_text(path, "".join([f"{line}\n" for line in HEAD] + list(blocks.values())))
 

@@ -11,7 +11,7 @@ from pipeline.check.entries import DICTS
 from pipeline.command.editing import with_empty_list, with_entries, without_entries
 from pipeline.disk import replace_text
 from pipeline.errors import InputError
-from pipeline.names import LONGEST_BYTES, look_alike, name_fault, pair_name
+from pipeline.names import BETWEEN, LONGEST_BYTES, look_alike, name_fault, pair_name
 from pipeline.params import read_all
 from pipeline.plan import parsed
 from pipeline.video.reading import probe
@@ -77,7 +77,7 @@ def _names(project: Path, videos: list[Path], kept: Kept) -> dict[Path, str]:
     taken = {look_alike(str(name)) for entries in kept.values() for name in entries}
     names: dict[Path, str] = {}
     for video in videos:
-        stem = legal_name(video.name if video.is_dir() else video.stem)
+        stem = legal_name(video.name if video.is_dir() else video.stem).replace(BETWEEN, "_to_")  # a result's own name is a pair's
         name = next(name for name in (stem, *(f"{stem}_{i}" for i in range(2, 9999))) if look_alike(name) not in taken)
         names[video] = known.get(video, name)
         taken.add(look_alike(names[video]))

@@ -12,6 +12,7 @@ from pipeline.artifacts.keypoints import Track
 from pipeline.artifacts.meshes import Meshes
 from pipeline.body.regions import cut_from_crop
 from pipeline.errors import InputError
+from pipeline.face.measure import SURE as SURE_OF_A_FACE
 from pipeline.face.measure import look_at_face
 from pipeline.face.mesh import driven_meshes, mean_shape, mesh_distances, misfit, point_weights
 from pipeline.face.params import FaceParams
@@ -22,6 +23,7 @@ from pipeline.picture.geometry import apply_affine, box_to_crop
 
 GREY = 127.5  # behind a generated head when its mesh is looked for
 SURE = 0.5  # a generated head that is no face at all fits nothing
+LEAST_SHARE = 0.05  # of a target's faces: where fewer are sure to be one, those are mistakes (a pixelated face, a profile)
 BLOCK = 16
 LEAST_PLACE_JOINTS = 2  # that tell where a driver's head goes
 
@@ -45,20 +47,22 @@ class Heads:
         driver, target, joints = inputs.driver, inputs.target, inputs.joints
         _check(generated, driver, target, faces, joints)
         self._generated, self._faces, self._params, self._is_self = generated, faces, params, is_self
-        seen = target.seen[faces.frame]
-        self._rows = np.flatnonzero(seen)  # faces of the index with a mesh
+        sure = _sure(target)[faces.frame]
+        self._rows = np.flatnonzero(sure if sure.sum() > LEAST_SHARE * len(sure) else np.zeros_like(sure))  # faces of the index
         pool = target.points[faces.frame[self._rows]].astype(np.float64)
         self._pool = pool[..., :2]
         self._chooser = CandidateChooser(params.candidates, params.hysteresis)
         self._kept = np.zeros(len(generated), bool)
         self._network: FaceMesh | None = None
         self.wanted, self.boxes, self.px = np.empty((len(generated), 0, 2)), np.full((len(generated), 4), np.nan), LEAST_PX
-        self.skipped = list(driver.skipped) if len(pool) else ["no face of the index has a mesh"]
-        if not len(pool) or not driver.seen.any():
+        asked = _sure(driver)
+        self.skipped = _why_not(driver, asked) if len(pool) else [_none_to_place(target.seen[faces.frame], sure)]
+        if not len(pool) or not asked.any():
             return
         self._network = FaceMesh(inputs.weights, 1)
         self._weights = point_weights(pool.shape[1], params.expression)
-        self.wanted = driven_meshes(driver.points, *_head_joints(joints, motion), None if is_self else mean_shape(pool))
+        points = np.where(asked[:, None, None], driver.points, np.nan)
+        self.wanted = driven_meshes(points, *_head_joints(joints, motion), None if is_self else mean_shape(pool))
         self.boxes, self.px = head_boxes(self.wanted)
 
     @property
@@ -100,6 +104,22 @@ class Heads:
         wanted = apply_affine(box_to_crop(self.boxes[t], (self.px, self.px)), self.wanted[t])
         found = look_at_face(self._network, shown, [square_about(wanted)])
         return misfit(wanted, found.points[:, :2], self._weights) if found.presence >= SURE else np.inf
+
+
+def _sure(meshes: Meshes) -> np.ndarray:
+    """Frames (t) whose mesh is of a face for sure. A real one is: what is taken for a face elsewhere, as squares over one, seldom so."""
+    return meshes.seen & (meshes.presence >= SURE_OF_A_FACE)
+
+
+def _none_to_place(seen: np.ndarray, sure: np.ndarray) -> str:
+    """Why none of the index's faces (n), seen by the network or not, is a head to place."""
+    return f"{sure.sum()} of {len(sure)} faces of the target are sure to be one" if seen.any() else "no face of the index has a mesh"
+
+
+def _why_not(driver: Meshes, sure: np.ndarray) -> list[str]:
+    """Why frames of a driver ask for no head."""
+    unsure = int((driver.seen & ~sure).sum())
+    return [*driver.skipped, *([f"{unsure} of {len(driver)} frames: what looks like a face may be none"] if unsure else [])]
 
 
 def _head_joints(driver: Track, motion: Track) -> tuple[np.ndarray, np.ndarray]:

@@ -39,8 +39,12 @@ class FramesParams(Section):
     @classmethod
     def _as_text(cls, rate: Any) -> Any:
         """A rate written as a number, 30 or 29.97, is meant as the text would be."""
-        if rate is None or (isinstance(rate, str) and RATE.fullmatch(rate)):
+        if rate is None:
             return rate
+        if isinstance(rate, str) and RATE.fullmatch(rate):
+            if LEAST_FPS <= Fraction(rate) <= MOST_FPS and Fraction(rate).denominator <= MOST_FPS:
+                return rate
+            raise ValueError(f"must be from {LEAST_FPS} to {MOST_FPS:,} frames/s")
         if isinstance(rate, (str, bool)) or not isinstance(rate, (int, float)) or not LEAST_FPS <= rate <= MOST_FPS:
             raise ValueError(f'must be frames/s from {LEAST_FPS} to {MOST_FPS:,}, 30 or "30000/1001", or null')
         whole = Fraction(rate).limit_denominator(1001)

@@ -185,12 +185,14 @@ def _checked(
 def _bridged(maps: np.ndarray, known: np.ndarray, scene: Scene) -> tuple[np.ndarray, np.ndarray]:
     """The same maps (t 3 3) and what is known (t), short gaps between two known frames on one side of the border filled evenly."""
     maps, filled, at = maps.copy(), known.copy(), np.flatnonzero(known)
+    clock = scene.frames.clock
+    times = clock.steps() if clock.has_time else np.arange(len(maps))
     corners = corners_of(scene.frames.size_hw)
     for a, b in pairwise(at.tolist()):
         if 1 < b - a <= LONGEST_GAP + 1 and (a < scene.border) == (b < scene.border):
             ends = [apply_homography(maps[t], corners) for t in (a, b)]
             for t in range(a + 1, b):
-                moved = ends[0] + (ends[1] - ends[0]) * (t - a) / (b - a)
+                moved = ends[0] + (ends[1] - ends[0]) * (times[t] - times[a]) / (times[b] - times[a])
                 maps[t] = cv2.getPerspectiveTransform(corners.astype(np.float32), moved.astype(np.float32))
             filled[a + 1 : b] = True
     return maps, filled

@@ -21,11 +21,11 @@ from pipeline.pose.params import PoseParams
 from pipeline.pose.people import Backend, People, Refiner, people_of_table
 from pipeline.pose.refining import refine_track
 from pipeline.pose.repair import find_outside
-from pipeline.pose.repair_track import DROPPED, IMPORTED, MEASURED, MISSING, REFINED, fillable_frames, repair_track
+from pipeline.pose.repair_track import DROPPED, IMPORTED, MEASURED, MISSING, REFINED, fillable_frames, repair_track, sure_frames
 from pipeline.pose.select import Gates, Select, join_selected, needs_choice, select_person
 from pipeline.pose.sheet import write_track_sheet
 from pipeline.pose.shots import Shots
-from pipeline.pose.tracks import TrackingParams, Tracks, limb_colours, link_people
+from pipeline.pose.tracks import TrackingParams, Tracks, limb_colours, link_people, without_passers_by
 from pipeline.progress import Progress
 from pipeline.timeline.split import SplitParams
 
@@ -104,7 +104,7 @@ def estimate_poses(inputs: PoseInputs, params: PoseParams, subject: Subject) -> 
     camera, lost = None, outside.copy()  # what was seen, but counts as unseen
     if selected is not None:
         own, own_score, own_seen_as = points[:, selected], score[:, selected], np.full(score[:, selected].shape, seen_as, np.uint8)
-        present = np.asarray(np.isfinite(own[..., 0]).any(axis=1))
+        present = sure_frames(own, own_score, params.min_score)
         _, border = fillable_frames(present, subject.split, params.repair.max_absence_frames)
         if refiner is not None:
             own, own_score, refined = refine_track(frames, own, own_score, border, refiner)
@@ -244,7 +244,8 @@ def _see_clip(frames: Frames, limbs: list[tuple[int, int]], backend: Backend, pa
             shots.look(block)
             progress.advance(len(block))
     cuts = shots.cuts(params.cut_ratio)
-    return join_alike(link_people(people, colours, params, cuts), params.join_colour_difference), cuts
+    joined = join_alike(link_people(people, colours, params, cuts), params.join_colour_difference)
+    return without_passers_by(joined, params.min_fraction), cuts
 
 
 def _gates(frames: Frames, sources: Sources, subject: Subject, params: PoseParams) -> Gates:

@@ -174,7 +174,7 @@ def _steady(
         bad = find_long_limbs(_with_wrist(about[part]), limbs, usual, params.repair, size)[:, 1:]
         if track.clock.has_time:
             jumpy = params.repair.model_copy(update={"jump_heights": JUMP_HANDS})
-            bad |= find_jumps(about[part], jumpy, size, frame_step_s(track.clock))
+            bad |= find_jumps(about[part], jumpy, size, frame_step_s(track.clock), track.clock.steps()[part])
         bad |= bad.mean(axis=1, keepdims=True) > WILD
         about[part][bad] = np.nan
         if track.clock.has_time:
@@ -183,7 +183,7 @@ def _steady(
             moved = np.linalg.norm(smooth - about[part], axis=2) > MATERIAL_HEIGHTS * size
             origin[part][moved] = SMOOTHED
             most = min(params.repair.max_gap_frames, round(GAP_S / frame_step_s(track.clock)))
-            about[part] = fill_gaps(smooth, free[part], most, straight=True)  # a curve would overshoot
+            about[part] = fill_gaps(smooth, free[part], most, track.clock.steps()[part], straight=True)  # a curve would overshoot
             filled = np.isfinite(about[part][..., 0]) & ~np.isfinite(smooth[..., 0])
             origin[part][filled], score[part][filled] = INTERPOLATED, params.hand_presence
     points = about + wrist

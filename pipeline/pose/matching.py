@@ -121,7 +121,10 @@ def _fitted(
     """The map here → there (n 2) that most features follow; a turning camera's where they are too few, or too near each other, for any."""
     for fits_px in tolerances:
         for fit in (_any_map, _turning_map):
-            found = fit(there, here, frame_hw, fits_px)
+            try:
+                found = fit(there, here, frame_hw, fits_px)
+            except np.linalg.LinAlgError:  # features so unlike any picture's that no map comes near them
+                found = None
             if found is None or found[2] > SURE_PX[fit is _turning_map]:
                 continue
             matrix, agree, doubt = found

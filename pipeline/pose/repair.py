@@ -45,16 +45,18 @@ def find_outside(points: np.ndarray, size_hw: tuple[int, int]) -> np.ndarray:
     return np.asarray((np.maximum(-0.5 - points, points - ends) > OUTSIDE_MARGIN * min(size_hw)).any(axis=-1))
 
 
-def find_jumps(points: np.ndarray, params: RepairParams, height: float, step_s: float) -> np.ndarray:
+def find_jumps(points: np.ndarray, params: RepairParams, height: float, step_s: float, times: np.ndarray) -> np.ndarray:
     """Return which points (t j) jump away from their neighbours in time and back, for at most max_jump_frames.
 
+    times (t): when frames are shown, in steps of step_s seconds; cameras leave frames out, and are slower in the dark.
+
     A run of frames is a jump when each of its points lies further off the line between its seen neighbours than
-    jump_heights, than max_acceleration bends a path in that time (step_s seconds a frame), and than six times what is
+    jump_heights, than max_acceleration bends a path in that time, and than six times what is
     usual for that joint around then. The worst runs go first, then what remains is looked at again.
     """
     cleaned, jumps = points.copy(), np.zeros(points.shape[:2], bool)
     for _ in range(MAX_ROUNDS):
-        found = _worst_runs(cleaned, params, height, step_s)
+        found = _worst_runs(cleaned, params, height, step_s, times)
         found &= _run_lengths(jumps | found) <= params.max_jump_frames
         if not found.any():
             break
@@ -63,35 +65,44 @@ def find_jumps(points: np.ndarray, params: RepairParams, height: float, step_s: 
     return jumps
 
 
-def _worst_runs(points: np.ndarray, params: RepairParams, height: float, step_s: float) -> np.ndarray:
+def _worst_runs(points: np.ndarray, params: RepairParams, height: float, step_s: float, times: np.ndarray) -> np.ndarray:
     """Return the points (t j) of those runs that stick out more than any run they touch."""
     found = np.zeros(points.shape[:2], bool)
     for joint in range(points.shape[1]):
         seen = np.flatnonzero(np.isfinite(points[:, joint, 0]))
         if len(seen) < 5 or params.max_jump_frames == 0:
             continue
-        path = points[seen, joint]
-        bend = np.maximum(NOISE_FACTOR * _usual_unrest(path), params.max_acceleration * height * step_s**2 / 2)
+        path, at = points[seen, joint], times[seen]
+        unrest, bend = NOISE_FACTOR * _usual_unrest(path, seen, at), params.max_acceleration * height * step_s**2 / 2
         excess = np.zeros((params.max_jump_frames, len(seen)))
         for length in range(1, params.max_jump_frames + 1):
-            # A curve leaves its chord by the square of the chord's length.
-            _measure_runs(excess[length - 1], path, seen, length, np.maximum(params.jump_heights * height, bend * ((length + 1) / 2) ** 2))
+            off = _measure_runs(path, at, length)
+            inner = slice(1, len(seen) - length)
+            # A curve leaves its chord by the square of the chord's length; what was unseen within it excuses nothing.
+            step = _each_step(seen, at, length + 1)
+            bent = np.maximum(unrest[inner], bend * step**2) * ((length + 1) / 2) ** 2
+            excess[length - 1, inner] = off / np.maximum(params.jump_heights * height, bent)
+        excess[excess <= 1] = 0
         for start, length in _peaks(excess):
             found[seen[start : start + length], joint] = True
     return found
 
 
-def _measure_runs(excess: np.ndarray, path: np.ndarray, frames: np.ndarray, length: int, threshold: np.ndarray) -> None:
-    """Fill excess (n) with how far the run of so many points from each start lies off the line around it, in thresholds."""
+def _each_step(seen: np.ndarray, at: np.ndarray, reach: int) -> np.ndarray:
+    """The time of one frame between each of the frames seen and the one that so many seen ones later follows: 1 at a constant rate."""
+    return (at[reach:] - at[:-reach]) / (seen[reach:] - seen[:-reach])
+
+
+def _measure_runs(path: np.ndarray, at: np.ndarray, length: int) -> np.ndarray:
+    """How far the run of so many points from each of a path's inner ones lies off the line around it."""
     starts = np.arange(1, len(path) - length)
     before, after = path[starts - 1], path[starts + length]
     least = np.full(len(starts), np.inf)
     for step in range(length):
-        share = (frames[starts + step] - frames[starts - 1]) / (frames[starts + length] - frames[starts - 1])
+        share = (at[starts + step] - at[starts - 1]) / (at[starts + length] - at[starts - 1])
         line = before + share[:, None] * (after - before)
         least = np.minimum(least, np.linalg.norm(path[starts + step] - line, axis=1))
-    excess[starts] = least / threshold[starts]
-    excess[excess <= 1] = 0
+    return least
 
 
 def _run_lengths(flags: np.ndarray) -> np.ndarray:
@@ -115,9 +126,11 @@ def _peaks(excess: np.ndarray) -> list[tuple[int, int]]:
     return taken
 
 
-def _usual_unrest(path: np.ndarray) -> np.ndarray:
-    """Return the median distance (n) of a path's points from the middle of their neighbours, over the frames around each."""
-    middle = (path[:-2] + path[2:]) / 2
+def _usual_unrest(path: np.ndarray, seen: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """Return the median distance (n) of a path's points from the line between their neighbours, over the frames around each."""
+    steps = _each_step(seen, at, 1)
+    share = (steps[:-1] / (steps[:-1] + steps[1:]))[:, None]
+    middle = (1 - share) * path[:-2] + share * path[2:]
     off = np.linalg.norm(path[1:-1] - middle, axis=1)
     off = np.concatenate([off[:1], off, off[-1:]])
     return running_median(off, 2 * NOISE_REACH + 1)
@@ -185,11 +198,11 @@ def _stray(points: np.ndarray) -> np.ndarray:
     return np.nan_to_num(stray)
 
 
-def fill_gaps(points: np.ndarray, may_fill: np.ndarray, max_gap_frames: int, straight: bool = False) -> np.ndarray:
+def fill_gaps(points: np.ndarray, may_fill: np.ndarray, max_gap_frames: int, times: np.ndarray, straight: bool = False) -> np.ndarray:
     """Return points (t j 2) with gaps of at most max_gap_frames filled by a cubic through both ends; (t) may_fill allows frames.
 
-    The cubic's directions at its ends come from the points before and after. straight: by a line instead. Gaps at the start and
-    the end stay.
+    times (t): when frames are shown, in usual steps between them. The cubic's directions at its ends come from the points before
+    and after. straight: by a line instead. Gaps at the start and the end stay.
     """
     filled = points.copy()
     for joint in range(points.shape[1]):
@@ -198,24 +211,25 @@ def fill_gaps(points: np.ndarray, may_fill: np.ndarray, max_gap_frames: int, str
             gap = np.arange(last + 1, following)
             if 0 < len(gap) <= max_gap_frames and may_fill[gap].all():
                 path = points[:, joint]
-                filled[gap, joint] = _line(path, last, following, gap) if straight else _bridge(path, seen, last, following, gap)
+                curve = _line(path, last, following, gap, times) if straight else _bridge(path, seen, last, following, gap, times)
+                filled[gap, joint] = curve
     return filled
 
 
-def _line(path: np.ndarray, last: int, following: int, gap: np.ndarray) -> np.ndarray:
+def _line(path: np.ndarray, last: int, following: int, gap: np.ndarray, times: np.ndarray) -> np.ndarray:
     """Return the points (n 2) of a straight line over the frames of a gap."""
-    share = ((gap - last) / (following - last))[:, None]
+    share = ((times[gap] - times[last]) / (times[following] - times[last]))[:, None]
     return (1 - share) * path[last] + share * path[following]
 
 
-def _bridge(path: np.ndarray, seen: np.ndarray, last: int, following: int, gap: np.ndarray) -> np.ndarray:
+def _bridge(path: np.ndarray, seen: np.ndarray, last: int, following: int, gap: np.ndarray, times: np.ndarray) -> np.ndarray:
     """Return the cubic Hermite curve (n 2) over the frames of a gap."""
-    span = following - last
+    span = times[following] - times[last]
     middle = (path[following] - path[last]) / span
     before = seen[(seen <= last) & (seen > last - SLOPE_REACH)][-SLOPE_SAMPLES:]
     after = seen[(seen >= following) & (seen < following + SLOPE_REACH)][:SLOPE_SAMPLES]
-    start, end = _slope(path, before, last, middle) * span, _slope(path, after, following, middle) * span
-    s = ((gap - last) / span)[:, None]
+    start, end = (_slope(path, near, at, middle, times) * span for near, at in ((before, last), (after, following)))
+    s = ((times[gap] - times[last]) / span)[:, None]
     return (
         (2 * s**3 - 3 * s**2 + 1) * path[last]
         + (s**3 - 2 * s**2 + s) * start
@@ -224,9 +238,9 @@ def _bridge(path: np.ndarray, seen: np.ndarray, last: int, following: int, gap: 
     )
 
 
-def _slope(path: np.ndarray, frames: np.ndarray, at: int, otherwise: np.ndarray) -> np.ndarray:
-    """Return the velocity (2) in px a frame at one of the frames: of a parabola, or of the line through two."""
+def _slope(path: np.ndarray, frames: np.ndarray, at: int, otherwise: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """Return the velocity (2) in px a step at one of the frames: of a parabola, or of the line through two."""
     if len(frames) < 2:
         return otherwise
     degree = min(len(frames) - 1, 2)
-    return np.polyfit(frames - at, path[frames], degree)[-2]
+    return np.polyfit(times[frames] - times[at], path[frames], degree)[-2]

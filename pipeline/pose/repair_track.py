@@ -13,6 +13,7 @@ from pipeline.pose.swap import apply_swaps, find_swaps, mirror_groups, swapped_j
 from pipeline.timeline.split import SplitParams, split_frames
 from pipeline.video.clock import Clock
 
+MOST_BORDERS = 4  # times that a track is repaired again for another border of its held-out part
 MAX_SWAP_STEP_S = 0.1  # at fewer frames a second, paths no longer tell left from right
 MISSING, MEASURED, REFINED, INTERPOLATED, SMOOTHED, IMPORTED, DROPPED = (
     ORIGINS.index(name) for name in ("missing", "measured", "refined", "interpolated", "smoothed", "imported", "dropped")
@@ -38,13 +39,41 @@ def repair_track(
     With a split, nothing crosses the border to the held-out frames, and what is usual is learnt before it. Labels that
     were imported are not smoothed; a clip without time only loses impossible limbs. Paper: Fig. 10 shows such failures unrepaired.
     """
-    present = np.asarray(np.isfinite(points[..., 0]).any(axis=1))
-    may_fill, border = fillable_frames(present, split, params.repair.max_absence_frames)
+    may_fill, border = fillable_frames(sure_frames(points, score, params.min_score), split, params.repair.max_absence_frames)
+    repaired = _repaired(points, score, seen_as, clock, skeleton, (may_fill, border), params)
+    for _ in range(MOST_BORDERS):
+        left = np.asarray(np.isfinite(repaired[0][..., 0]).any(axis=1))
+        settled = len(left) if split is None else min(split_frames(left, split).border, len(left))
+        if settled == border:
+            break
+        border = settled  # a whole frame was dropped or stayed empty: the border that everybody finds afterwards is another
+        repaired = _repaired(points, score, seen_as, clock, skeleton, (may_fill, border), params)
+    return repaired
+
+
+def sure_frames(points: np.ndarray, score: np.ndarray, min_score: float) -> np.ndarray:
+    """Frames (t) bool in which any of a person's points (t j 2) is sure enough to be kept."""
+    return np.asarray((np.isfinite(points[..., 0]) & (score >= min_score)).any(axis=1))
+
+
+def _repaired(
+    points: np.ndarray,
+    score: np.ndarray,
+    seen_as: int | np.ndarray,
+    clock: Clock,
+    skeleton: Skeleton,
+    fillable: tuple[np.ndarray, int],
+    params: PoseParams,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """As repair_track(), with what may be filled (t) and a border given."""
+    may_fill, border = fillable
     limbs, height = skeleton.limb_indices(), track_height(points[:border])
     # Sides first: a limb that jumps to the other side is no wrong joint.
     swapped = np.zeros(score.shape, bool)
     if clock.has_time and frame_step_s(clock) <= MAX_SWAP_STEP_S:
-        cost = params.repair.swap_cost * frame_step_s(clock) ** 2
+        local = _local_steps(clock)
+        cost = params.repair.swap_cost * frame_step_s(clock) ** 2 * local**2
+        cost[local * frame_step_s(clock) > MAX_SWAP_STEP_S] = np.inf
         points, score, swapped = _put_sides_right(points, score, skeleton, border, height, cost)
     origin = np.where(np.isfinite(points[..., 0]), seen_as, MISSING).astype(np.uint8)
     origin[swapped & np.isfinite(points[..., 0])] = REFINED
@@ -54,7 +83,7 @@ def repair_track(
     parts = [part for part in (slice(0, border), slice(border, len(points))) if part.start < part.stop]
     if clock.has_time:
         for part in parts:
-            _drop(out, part, find_jumps(out[part], params.repair, height, frame_step_s(clock)))
+            _drop(out, part, find_jumps(out[part], params.repair, height, frame_step_s(clock), clock.steps()[part]))
     usual = usual_lengths(out[:border], limbs)
     for part in parts:
         _drop(out, part, find_long_limbs(out[part], limbs, usual, params.repair, height))
@@ -62,7 +91,7 @@ def repair_track(
     origin[dropped] = DROPPED
     # What is left is smoothed, and short gaps are filled; a filled joint gets a mean score.
     if clock.has_time:
-        out, origin = _smooth_and_fill(out, score, origin, clock.seconds(), parts, may_fill, height, params)
+        out, origin = _smooth_and_fill(out, score, origin, clock, parts, may_fill, height, params)
     filled = origin == INTERPOLATED
     score = np.where(filled, _mean_score(score, origin), np.where(np.isfinite(out[..., 0]), score, 0.0))
     return out, score, origin
@@ -93,14 +122,19 @@ def frame_step_s(clock: Clock) -> float:
     return float(np.median(np.diff(seconds))) if len(seconds) > 1 else 1.0
 
 
+def _local_steps(clock: Clock) -> np.ndarray:
+    """The time (t) from frame to frame about each one, in usual steps: 1 at a constant rate."""
+    return np.gradient(clock.steps()) if clock.pts is not None and len(clock.pts) > 1 else np.ones(1)
+
+
 def _put_sides_right(
-    points: np.ndarray, score: np.ndarray, skeleton: Skeleton, border: int, height: float, cost: float
+    points: np.ndarray, score: np.ndarray, skeleton: Skeleton, border: int, height: float, cost: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return points, score and what was exchanged (t j): first up to the border, then after it, from what was settled."""
     exchanged = np.zeros(points.shape[:2], bool)
     for groups in mirror_groups(skeleton) if np.isfinite(height) else ():
         swaps = np.zeros((len(points), len(groups)), bool)
-        swaps[:border] = find_swaps(points[:border], groups, height, cost, 0)
+        swaps[:border] = find_swaps(points[:border], groups, height, cost[:border], 0)
         settled = apply_swaps(points, groups, swaps)
         swaps[border:] = find_swaps(settled, groups, height, cost, border)[border:]
         points, score = apply_swaps(points, groups, swaps), apply_swaps(score, groups, swaps)
@@ -116,20 +150,21 @@ def _smooth_and_fill(
     points: np.ndarray,
     score: np.ndarray,
     origin: np.ndarray,
-    seconds: np.ndarray,
+    clock: Clock,
     parts: list[slice],
     may_fill: np.ndarray,
     height: float,
     params: PoseParams,
 ) -> tuple[np.ndarray, np.ndarray]:
     points, origin = points.copy(), origin.copy()
+    seconds, times = clock.seconds(), clock.steps()
     for part in parts:
         smooth = smooth_points(points[part], score[part], seconds[part], params.smoothing_s)
         measured = np.isin(origin[part], (MEASURED, REFINED))
         moved = (origin[part] == MEASURED) & (np.linalg.norm(smooth - points[part], axis=2) > MATERIAL_HEIGHTS * height)
         points[part] = np.where(measured[..., None], smooth, points[part])
         origin[part][moved] = SMOOTHED
-        filled = fill_gaps(points[part], may_fill[part], params.repair.max_gap_frames)
+        filled = fill_gaps(points[part], may_fill[part], params.repair.max_gap_frames, times[part])
         new = np.isfinite(filled[..., 0]) & ~np.isfinite(points[part][..., 0])
         points[part], origin[part][new] = filled, INTERPOLATED
     return points, origin

@@ -37,20 +37,22 @@ def _grouped(pairs: list[tuple[int, int]], groups: list[int]) -> list[list[tuple
     return [[pair for pair, group in zip(pairs, groups, strict=True) if group == wanted] for wanted in sorted(set(groups))]
 
 
-def find_swaps(points: np.ndarray, groups: list[list[tuple[int, int]]], height: float, cost_heights: float, settled: int) -> np.ndarray:
+def find_swaps(
+    points: np.ndarray, groups: list[list[tuple[int, int]]], height: float, cost_heights: float | np.ndarray, settled: int
+) -> np.ndarray:
     """Return (t g) where each group's left and right must change places for the shortest paths of its joints (points t j 2).
 
-    A frame that changes places costs cost_heights, in heights, against the group's mean path, so that legs which truly
+    A frame that changes places costs cost_heights (one, or t), in heights, against the group's mean path, so that legs which truly
     cross are left alone. The first `settled` frames are taken as they are. Viterbi's algorithm; not in the paper.
     """
-    swaps = np.zeros((len(points), len(groups)), bool)
+    swaps, costs = np.zeros((len(points), len(groups)), bool), np.broadcast_to(cost_heights, len(points))
     for index, group in enumerate(groups):
         plain = points[:, np.array(group)] / height
         seen = np.flatnonzero(np.isfinite(plain[..., 0]).any(axis=(1, 2)))
         if len(seen) > 1:
             starts = range(0, len(seen), AT_ONCE)  # each but the first also has the frame before its own
             paths = [_paths(plain[seen[max(0, start - 1) : start + AT_ONCE]])[min(start, 1) :] for start in starts]
-            swaps[seen, index] = _shortest(np.concatenate(paths), cost_heights, int((seen < settled).sum()))
+            swaps[seen, index] = _shortest(np.concatenate(paths), costs[seen], int((seen < settled).sum()))
     return swaps
 
 
@@ -83,8 +85,8 @@ def _paths(plain: np.ndarray) -> np.ndarray:
     return paths
 
 
-def _shortest(paths: np.ndarray, cost: float, settled: int) -> np.ndarray:
-    """Return the cheapest sequence of states (t) bool."""
+def _shortest(paths: np.ndarray, cost: np.ndarray, settled: int) -> np.ndarray:
+    """Return the cheapest sequence of states (t) bool, with cost (t) of the second one."""
     price = np.where(np.arange(len(paths)) < settled, np.inf, cost)
     total, back = np.array([0.0, price[0]]), np.zeros((len(paths), 2), np.int64)
     for t in range(1, len(paths)):

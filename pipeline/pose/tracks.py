@@ -16,6 +16,7 @@ STEADY_FRAMES = 5  # a lost person is expected to go on moving for so long, then
 LIMBS_AT_ONCE = 8  # whose median colours are found at once: a long clip has many
 COLOUR_KEEP = 0.9  # share of the remembered colours that survives a frame
 FAR = 1e6
+LEAST_PIECE, MOST_PIECES = 25, 100  # frames of a track that may be a piece of a longer one; of so many tracks, the largest
 LEAST_SEEN = 5  # frames of a track before another's link is doubted for it: detectors see the same person twice for a moment
 CLOSE_HEIGHTS = 0.1  # two ways of linking whose costs differ by less might both be right
 
@@ -123,8 +124,8 @@ def colour_difference(one: np.ndarray, other: np.ndarray) -> float:
 def link_people(people: list[People], colours: list[np.ndarray], params: TrackingParams, cuts: Sequence[int] = ()) -> Tracks:
     """Link the people of t frames into tracks; a backend's own identities rule where it gives them.
 
-    No track goes on over a cut (the first frame of a shot). A track seen in fewer than min_fraction of the frames is left
-    out, unless there is no other.
+    No track goes on over a cut (the first frame of a shot). What is too short for a piece of a person who comes and goes is left
+    out; those tracks are to be joined, and without_passers_by() taken of what that gives.
     """
     named = any(group.identity is not None for group in people)
     joints = people[0].points.shape[1] if people else 0
@@ -135,9 +136,19 @@ def link_people(people: list[People], colours: list[np.ndarray], params: Trackin
         threads = _follow(people, colours, params, cuts)
         seen, doubts = [thread.seen for thread in threads], [thread.doubts for thread in threads]
     tracks = _gather(people, colours, seen, doubts, joints, named)
-    frames = tracks.present.sum(axis=0)
-    order = tracks.by_weight()
-    return tracks.of([person for person in order if frames[person] >= params.min_fraction * len(people)] or order[:1])
+    least = params.min_fraction * len(people)
+    return _seen_in(tracks, least if named else min(least, LEAST_PIECE), len(seen) if named or not least else MOST_PIECES)
+
+
+def without_passers_by(tracks: Tracks, min_fraction: float) -> Tracks:
+    """The tracks seen in at least such a share of the frames; the main one, if there is no other."""
+    return _seen_in(tracks, min_fraction * len(tracks.points), len(tracks.doubts))
+
+
+def _seen_in(tracks: Tracks, least: float, most: int) -> Tracks:
+    """The tracks seen in as many frames, the main one first and at most so many; that one alone if there is none."""
+    frames, order = tracks.present.sum(axis=0), tracks.by_weight()
+    return tracks.of([person for person in order if frames[person] >= least][:most] or order[:1])
 
 
 def _follow_identity(people: list[People]) -> list[list[tuple[int, int]]]:

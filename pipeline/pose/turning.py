@@ -43,13 +43,18 @@ def near(matrix: np.ndarray, size_hw: tuple[int, int]) -> Family:
 
 
 def turned(here: np.ndarray, there: np.ndarray, size_hw: tuple[int, int]) -> np.ndarray:
-    """Parameters (5) of the turning that takes points here (n 2) to there, by least squares; a usual lens where they do not tell."""
+    """Parameters (5) of the turning that takes points here (n 2) to there, by least squares; a usual lens where they do not tell.
+
+    LinAlgError where it comes near no turning at all.
+    """
     family, parameters = turning(size_hw), np.zeros(5)
     for _ in range(ROUNDS):
         slopes = _slopes(family, parameters, here)
         wrong = (there - apply_homography(family(parameters), here)).ravel()
         slopes = np.vstack([slopes, [0, 0, 0, 0, LEAST_NOISE_PX / FOCAL_SPREAD]])
         wrong = np.append(wrong, -parameters[4] * LEAST_NOISE_PX / FOCAL_SPREAD)
+        if not (np.isfinite(slopes).all() and np.isfinite(wrong).all()):
+            raise np.linalg.LinAlgError("the turning runs away")
         parameters = parameters + np.linalg.lstsq(slopes, wrong, rcond=None)[0]
         parameters[4] = np.clip(parameters[4], -1.0, 1.0)
     return parameters

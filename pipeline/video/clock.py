@@ -31,6 +31,13 @@ class Clock:
             raise InputError("This clip is a folder of images without timestamps; it has no seconds.")
         return np.array([float(Fraction(self.time_base) * p) for p in self.pts], dtype=np.float64)
 
+    def steps(self) -> np.ndarray:
+        """Timestamps (t) from the first, in usual steps between frames: whole numbers at a constant rate. InputError as seconds()."""
+        seconds = self.seconds()
+        times = (seconds - seconds[:1]) / (float(np.median(np.diff(seconds))) if len(seconds) > 1 else 1.0)
+        whole = np.rint(times)
+        return np.where(np.abs(times - whole) < 1e-6, whole, times)
+
     def to_attributes(self) -> dict[str, Any]:
         """JSON-ready dict with keys fps, time_base, pts."""
         return {"fps": self.fps, "time_base": self.time_base, "pts": None if self.pts is None else list(self.pts)}

@@ -232,6 +232,7 @@ def with_two(folder: Path, **edits) -> Path:
         ({"footage__eve__after": "ann"}, "footage.eve.after must be ann/ben, the clip before it of its target, .*, found 'ann'"),
         ({"footage__ben__after": "ann/eve"}, "footage.ben.after must be ann, its target, since training goes on .*, found 'ann/eve'"),
         ({"footage__ben__target": "anna", "footage__eve__after": "ann"}, "footage.ben.target is 'anna', not a target; .*did you mean ann"),
+        ({"footage__ben__target": ["ann"], "footage__eve__after": "ann"}, r"footage.ben.target is \['ann'\], not a target"),
         ({"footage__ben__steps": 0}, "footage.ben.steps must be a whole number from 1, or null .*, found 0"),
         ({"footage__ben__steps": True}, "footage.ben.steps must be a whole number from 1, or null .*, found True"),
         ({"footage__ben__matting": None}, "footage.ben.matting must be a mapping"),

@@ -1,6 +1,7 @@
 """Entries of dvc.lock: what is written is read back, what others wrote stays, and DVC reads it."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 from dvc.schema import COMPILED_LOCKFILE_SCHEMA
 from dvc.utils.serialize import load_yaml
@@ -29,6 +30,16 @@ def test_an_entry_takes_its_own_place_only(tmp_path):
     assert read_entries(tmp_path) == {"a": ENTRY, "b": {**ENTRY, "cmd": "other"}}
     write_entries(tmp_path, {"c": ENTRY}, keep=False)
     assert read_entries(tmp_path) == {"c": ENTRY}
+
+
+def test_two_writers_keep_each_others_entries(tmp_path):
+    def write(who: str) -> None:
+        for i in range(40):
+            write_entries(tmp_path, {f"{who}@{i}": ENTRY})
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(write, "abcd"))
+    assert len(read_entries(tmp_path)) == 160
 
 
 def test_small_files_travel_as_text(tmp_path):

@@ -79,6 +79,13 @@ def test_equal_names_are_told_apart_and_videos_elsewhere_stay_there(project, tmp
     assert faults_of(project / "params.yaml") == []
 
 
+def test_a_result_as_a_driver_takes_no_pairs_name(project):
+    result = write_clip(project / "data/source/ben-to-001.mp4", scenes(2))
+    add_videos(project, project / "data/source/001.mp4", [project / "data/source/ben.mp4", result])
+    assert list(load(project / "params.yaml")["clips"]) == ["001", "ben", "ben_to_001"]
+    assert faults_of(project / "params.yaml") == []
+
+
 def test_what_is_no_video_is_refused_and_nothing_written(project):
     (project / "letter.mp4").write_text("Dear reader")
     for path in (project / "letter.mp4", project / "nobody.mp4"):

@@ -142,6 +142,31 @@ def test_a_real_head_is_placed_where_the_generated_one_is_none(clip: dict[str, P
     assert all(residuals.residual("face", t).any() for t in range(T))
 
 
+@pytest.mark.parametrize("rows", [slice(0, None), slice(1, None)], ids=["none", "one"])
+def test_what_is_seldom_or_hardly_taken_for_a_face_is_no_head(
+    clip: dict[str, Path], rows: slice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the squares over a face: the network is half sure of a few."""
+    meshes = read_meshes(clip["meshes"])
+    presence = meshes.presence.copy()
+    presence[rows] = 0.75
+    write_meshes(clip["meshes"], Meshes(meshes.points, meshes.expression, presence, meshes.size_hw, ()))
+    monkeypatch.setattr(heads, "LEAST_SHARE", 0.1)  # one of 18 is less
+    n, residuals = place(clip)
+    assert n == 0
+    assert f"{1 if rows.start else 0} of 18 faces of the target are sure to be one" in residuals.attributes["reason"]
+
+
+def test_a_driver_whose_face_may_be_none_asks_for_no_head(clip: dict[str, Path]) -> None:
+    meshes = read_meshes(clip["meshes"])
+    presence = meshes.presence.copy()
+    presence[18:] = 0.75
+    write_meshes(clip["meshes"], Meshes(meshes.points, meshes.expression, presence, meshes.size_hw, ()))
+    n, residuals = place(clip)
+    assert n == 18
+    assert f"{T - 18} of {T} frames: what looks like a face may be none" in residuals.skipped["face"]
+
+
 def test_a_generated_head_that_fits_as_well_stays(clip: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(heads, "FaceMesh", seen_as(1.0))
     monkeypatch.setattr(heads, "misfit", lambda *_: 0.0)

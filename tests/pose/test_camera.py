@@ -12,6 +12,7 @@ from pipeline.errors import InputError
 from pipeline.picture.camera import Camera, apply_homography
 from pipeline.pose.camera import Wish, camera_of, read_camera, scene_of
 from pipeline.pose.tracks import Tracks
+from pipeline.video.clock import NO_TIME, Clock
 
 LENGTH = 16
 MOVES = {
@@ -28,6 +29,7 @@ class Shown:
     """Frames in memory, read as those of an artifact."""
 
     array: np.ndarray
+    clock: Clock = NO_TIME
 
     @property
     def size_hw(self) -> tuple[int, int]:
@@ -41,10 +43,15 @@ class Shown:
 
 
 def camera(
-    frames: np.ndarray, points: np.ndarray, wish: Wish = "auto", border: int | None = None, cuts: tuple[int, ...] = ()
+    frames: np.ndarray,
+    points: np.ndarray,
+    wish: Wish = "auto",
+    border: int | None = None,
+    cuts: tuple[int, ...] = (),
+    clock: Clock = NO_TIME,
 ) -> Camera | None:
     tracks = Tracks(points[:, None], np.ones((len(points), 1, points.shape[1])), np.zeros((1, 1, 3)), ((),), False)
-    found = scene_of("ana", Shown(frames), tracks, 0, list(cuts), len(frames) if border is None else border)  # type: ignore[arg-type]
+    found = scene_of("ana", Shown(frames, clock), tracks, 0, list(cuts), len(frames) if border is None else border)  # type: ignore[arg-type]
     return camera_of(found, wish)
 
 
@@ -146,6 +153,16 @@ def test_a_blurred_frame_lies_between_its_neighbours_but_not_across_the_border(c
     assert capsys.readouterr().err.count("could not be followed") == 1
     assert beside is not None
     assert np.flatnonzero(~beside.trusted).tolist() == [3]
+
+
+def test_a_blurred_frame_before_a_pause_lies_where_it_was_in_time():
+    clip = film(MOVES["zoom"])
+    clip.frames[3] = 128
+    times = (*range(4), *range(6, len(clip.frames) + 2))
+    found = camera(clip.frames, clip.points, clock=Clock("25", "1/25", times))
+    assert found is not None
+    at = laid(found)
+    np.testing.assert_allclose(at[3], 0.75 * at[2] + 0.25 * at[4], atol=1e-3)
 
 
 def test_held_out_frames_change_no_map_before_them():

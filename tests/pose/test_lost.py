@@ -11,7 +11,7 @@ from pipeline.pose.joining import join, join_alike
 from pipeline.pose.people import People, nobody
 from pipeline.pose.select import Gates, join_selected, read_select, select_person
 from pipeline.pose.shots import Shots
-from pipeline.pose.tracks import Tracks, colour_difference, limb_colours, link_people
+from pipeline.pose.tracks import Tracks, colour_difference, limb_colours, link_people, without_passers_by
 
 Shown = list[tuple[float, float]]  # of one frame, each person's x and colour
 
@@ -105,6 +105,21 @@ class TestOfJoining:
         people = [People(BODY[None] + 200, np.ones((1, 4)), np.array([int(t > 9)])) for t in range(20)]
         tracks = link_people(people, [np.full((1, 3, 3), 0.2)] * 20, TRACKING)
         assert len(pieces(join_alike(tracks, 0.06))) == 2
+
+    def test_who_comes_and_goes_all_day_is_one_person_and_a_passer_by_is_left_out(self) -> None:
+        visit: list[Shown] = [*[[(100.0, 0.2)]] * 40, *[[]] * 70]
+        frames = [*visit * 30, *[[(100.0, 0.9)]] * 40]
+        joined = join_alike(linked(frames), 0.06)
+        tracks = without_passers_by(joined, TRACKING.min_fraction)
+        assert [len(frames) for frames in pieces(joined)] == [30 * 40, 40]
+        assert [len(frames) for frames in pieces(tracks)] == [30 * 40]
+        assert [len(frames) for frames in pieces(without_passers_by(joined, 0.0))] == [30 * 40, 40]
+
+    def test_what_is_seen_for_a_moment_is_no_piece_unless_there_is_no_other(self) -> None:
+        blip: list[Shown] = [[(100.0, 0.2)]] * 8
+        assert pieces(linked([*blip, *[[]] * 992])) == [list(range(8))]
+        frames: list[Shown] = [*blip, *[[]] * 92, *[[(100.0, 0.2)]] * 900]
+        assert pieces(linked(frames)) == [list(range(100, 1000))]
 
     def test_a_user_joins_by_numbers(self) -> None:
         tracks = self.away(0.5)

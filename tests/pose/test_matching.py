@@ -6,12 +6,23 @@ import pytest
 from filmed import SIZE_HW, scene
 
 from pipeline.picture.camera import apply_homography
-from pipeline.pose import registration
+from pipeline.pose import matching, registration
 from pipeline.pose.matching import Small, small
 from pipeline.pose.registration import register
 
 NOBODY = np.full((1, 4), np.nan)
 STEP_PX = 40
+
+
+def test_features_that_no_camera_explains_give_no_map_and_no_error():
+    """Maps that run away: matches far off at a hundredth of the size, and all in one place."""
+    rng = np.random.default_rng(3)
+    for _ in range(60):
+        here = rng.uniform(0, 1, (int(rng.choice([12, 20, 60])), 2)) * SIZE_HW[::-1]
+        gathered = here.mean(0) + (here - here.mean(0)) * rng.choice([0, 1e-3, 0.02])
+        for there, of in ((here[::-1] * 0.001 + rng.normal(0, 1, here.shape), here), (gathered + rng.normal(0, 30, 2), gathered)):
+            found = matching._fitted(there, of, SIZE_HW, SIZE_HW, matching.FITS_PX)
+            assert found is None or np.isfinite(found.matrix).all()
 
 
 @pytest.mark.parametrize("scale", [1, 5])

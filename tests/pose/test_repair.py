@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from figure import Figure, Motion, truth
 
 from pipeline.artifacts.keypoints import ORIGINS
 from pipeline.body.skeleton import Limb, Skeleton, load_skeleton
@@ -14,7 +15,7 @@ from pipeline.pose.repair import fill_gaps
 from pipeline.pose.repair_track import IMPORTED, MEASURED, fillable_frames, repair_track
 from pipeline.pose.smooth import smooth_points
 from pipeline.pose.swap import apply_swaps, find_swaps, mirror_groups
-from pipeline.timeline.split import SplitParams
+from pipeline.timeline.split import SplitParams, split_frames
 from pipeline.video.clock import NO_TIME, Clock
 
 ROOT = Path(__file__).parents[2]
@@ -100,6 +101,57 @@ def test_what_is_held_out_changes_nothing_before_it(walker) -> None:
     changed[48:] += np.random.default_rng(1).normal(0, 20, changed[48:].shape)
     for a, b in zip(first, repaired(changed, score, split=split), strict=True):
         np.testing.assert_array_equal(a[:48], b[:48])
+
+
+def test_the_border_is_the_one_that_is_found_in_what_is_left(walker) -> None:
+    """Frames whose joints are all unsure are dropped, and do not count when the held-out part is told off."""
+    points, score = walker
+    split = SplitParams(hold_out_fraction=0.2)
+    score[45:] = np.minimum(score[45:], 0.1)
+    first = repaired(points, score, split=split)
+    border = split_frames(np.isfinite(first[0][..., 0]).any(axis=1), split).border
+    assert border == 36
+    changed = points.copy()
+    changed[border:] += (12, 7)
+    for a, b in zip(first, repaired(changed, score, split=split), strict=True):
+        np.testing.assert_array_equal(a[:border], b[:border])
+
+
+def test_an_absence_that_is_too_long_to_fill_moves_the_border(walker) -> None:
+    points, score = walker
+    split, most = SplitParams(hold_out_fraction=0.2), PARAMS.repair.max_gap_frames
+    params = PARAMS.model_copy(update={"repair": PARAMS.repair.model_copy(update={"max_absence_frames": most + 5})})
+    points[20 : 24 + most], score[20 : 24 + most] = np.nan, 0
+    first = repair_track(points, score, MEASURED, CLOCK, HUMAN, split, params)[0]
+    present = np.isfinite(first[..., 0]).any(axis=1)
+    assert not present[20 : 24 + most].any()
+    border, changed = split_frames(present, split).border, points.copy()
+    changed[border:] += (12, 7)
+    again = repair_track(changed, score, MEASURED, CLOCK, HUMAN, split, params)[0]
+    np.testing.assert_array_equal(first[:border], again[:border])
+
+
+@pytest.mark.parametrize("kept", [[i for i in range(150) if i % 10 != 5], [*range(75), *range(75, 150, 3)]], ids=["lost", "dark"])
+def test_a_camera_that_leaves_frames_out_bends_no_path(kept: list[int]) -> None:
+    """A body that moves evenly, 450 px a second: nothing jumps, and no side is exchanged, where a step takes longer."""
+    figure = Figure(400)
+    walk = truth(figure.points(300, (120, 600), Motion(travel=0.8, period=60)), figure.joints, HUMAN, (700, 2000)).track()
+    points = walk.points[::2][kept].astype(float)
+    score = np.where(np.isfinite(points[..., 0]), 0.9, 0.0)
+    out, _, origin = repair_track(points, score, MEASURED, Clock("30", "1/30", tuple(kept)), HUMAN, None, PARAMS)
+    assert not np.isin(origin, (DROPPED, INTERPOLATED, REFINED)).any()
+    assert np.nanmax(np.linalg.norm(out - points, axis=2)) < 10
+
+
+def test_sides_stay_where_a_step_takes_longer_than_paths_can_tell(walker) -> None:
+    points, score = walker
+    groups = mirror_groups(HUMAN)[0]
+    swaps = np.ones((T, len(groups)), bool)
+    swaps[:45] = False
+    exchanged = apply_swaps(points, groups, swaps)
+    slow = Clock("25", "1/25", (*range(45), *range(45, 45 + 15 * 4, 4)))
+    assert (repaired(exchanged, score)[2][45:] == REFINED).any()
+    assert not (repaired(exchanged, score, clock=slow)[2] == REFINED).any()
 
 
 def test_a_filled_absence_never_touches_the_border() -> None:
@@ -210,9 +262,18 @@ def test_a_long_track_is_repaired_in_the_room_of_a_few_copies(walker) -> None:
 def test_gaps_longer_than_allowed_and_at_the_ends_stay() -> None:
     points = np.arange(20.0)[:, None, None].repeat(2, axis=2)
     points[[0, 1, 8, 9, 10, 15, 19]] = np.nan
-    filled = fill_gaps(points, np.ones(20, bool), 2)
+    filled = fill_gaps(points, np.ones(20, bool), 2, np.arange(20.0))
     np.testing.assert_array_equal(np.flatnonzero(np.isnan(filled[:, 0, 0])), [0, 1, 8, 9, 10, 19])
     np.testing.assert_allclose(filled[15, 0], 15)
+
+
+@pytest.mark.parametrize("straight", [True, False])
+def test_a_gap_is_filled_by_the_time_its_frames_were_shown(straight: bool) -> None:
+    times = np.concatenate([np.arange(10.0), np.arange(12.0, 22)])
+    points = (7 * times)[:, None, None].repeat(2, axis=2)
+    points[8:11] = np.nan
+    filled = fill_gaps(points, np.ones(20, bool), 5, times, straight)
+    np.testing.assert_allclose(filled[:, 0, 0], 7 * times)
 
 
 def test_a_skeleton_of_two_joints_is_repaired() -> None:

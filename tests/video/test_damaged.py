@@ -181,6 +181,9 @@ class TestFolders:
         assert len({tuple(sorted(order, key=natural_key)) for order in itertools.permutations(names)}) == 1
         assert sorted(names, key=natural_key)[-2:] == ["a2.png", "a10.png"]
 
+    def test_digits_that_are_no_numbers_are_letters(self):
+        assert sorted(["a²10.png", "a²2.png", "①1.png"], key=natural_key)[:2] == ["a²2.png", "a²10.png"]
+
 
 @pytest.mark.parametrize(
     ("there", "asked"),
