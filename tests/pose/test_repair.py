@@ -143,6 +143,15 @@ def test_a_camera_that_leaves_frames_out_bends_no_path(kept: list[int]) -> None:
     assert np.nanmax(np.linalg.norm(out - points, axis=2)) < 10
 
 
+def test_a_brisk_walk_keeps_its_sides_where_the_camera_slows_down() -> None:
+    figure, kept = Figure(400), [*range(150), *range(150, 300, 3)]
+    walk = truth(figure.points(600, (120, 600), Motion(travel=0.8, period=40)), figure.joints, HUMAN, (700, 2000)).track()
+    points = walk.points[::2][kept].astype(float)
+    score = np.where(np.isfinite(points[..., 0]), 0.9, 0.0)
+    origin = repair_track(points, score, MEASURED, Clock("30", "1/30", tuple(kept)), HUMAN, None, PARAMS)[2]
+    assert not (origin == REFINED).any()
+
+
 def test_sides_stay_where_a_step_takes_longer_than_paths_can_tell(walker) -> None:
     points, score = walker
     groups = mirror_groups(HUMAN)[0]
