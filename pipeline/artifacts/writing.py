@@ -18,12 +18,12 @@ FLUSHES = 8  # at a time: the disk then writes them together
 
 
 @contextlib.contextmanager
-def only_writer(final: Path) -> Iterator[None]:
-    """Be the one process that writes an artifact; InputError when another one does. The lock falls with the process."""
+def only_writer(final: Path, wait_s: float = WAIT_S) -> Iterator[None]:
+    """Be the one process that writes an artifact; InputError when another one does for so long. The lock falls with the process."""
     place = final.parent / f".{final.name}.lock"
     lock = FileLock(place)
     try:
-        lock.acquire(timeout=WAIT_S, poll_interval=0.05)
+        lock.acquire(timeout=wait_s, poll_interval=0.05)
     except Timeout:
         raise InputError(f"{final} is being written by another process, and one at a time may: wait for it or end it.") from None
     try:

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
 from ruamel.yaml import YAML
 
+from pipeline.artifacts.writing import only_writer
 from pipeline.disk import replace_text
 
 LOCK = "dvc.lock"
+WAIT_S = 600.0  # for others who write the entries of theirs: each takes moments
 HEAD = ("schema: '2.0'", "stages:")
 STAGE = re.compile(r"  ([^\s'\"?:#-][^:#'\"]*):$")
 
@@ -38,14 +39,8 @@ def write_entries(project: Path, entries: Mapping[str, Mapping[str, Any]], keep:
     One writer at a time: two spreads of one project keep each other's entries.
     """
     path = project / LOCK
-    with FileLock(_writing(project)):
+    with only_writer(path, WAIT_S):
         _write(path, entries, keep)
-
-
-def _writing(project: Path) -> Path:
-    """The file that tells that dvc.lock is being written: in DVC's folder of passing things, where there is one."""
-    passing = project / ".dvc/tmp"
-    return passing / "motion-copy-lock" if passing.is_dir() else project / f".{LOCK}.writing"
 
 
 def _write(path: Path, entries: Mapping[str, Mapping[str, Any]], keep: bool) -> None:

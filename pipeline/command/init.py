@@ -60,8 +60,8 @@ def add_videos(project: Path, target: Path, drivers: list[Path]) -> list[str]:
 
 
 def legal_name(stem: str) -> str:
-    """A legal name from the name of a file: what is not legal becomes _."""
-    name = "".join(c if not name_fault(f"a{c}") else "_" for c in normalize("NFC", stem))
+    """A legal name from the name of a file: what is not legal becomes _; a result of ours bears a pair's name, which no clip may have."""
+    name = "".join(c if not name_fault(f"a{c}") else "_" for c in normalize("NFC", stem)).replace(BETWEEN, "_to_")
     name = re.sub(r"_+", "_", name).strip("_-")
     while name and name_fault(name[0]):
         name = name[1:]
@@ -77,7 +77,7 @@ def _names(project: Path, videos: list[Path], kept: Kept) -> dict[Path, str]:
     taken = {look_alike(str(name)) for entries in kept.values() for name in entries}
     names: dict[Path, str] = {}
     for video in videos:
-        stem = legal_name(video.name if video.is_dir() else video.stem).replace(BETWEEN, "_to_")  # a result's own name is a pair's
+        stem = legal_name(video.name if video.is_dir() else video.stem)
         name = next(name for name in (stem, *(f"{stem}_{i}" for i in range(2, 9999))) if look_alike(name) not in taken)
         names[video] = known.get(video, name)
         taken.add(look_alike(names[video]))

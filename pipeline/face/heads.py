@@ -12,8 +12,7 @@ from pipeline.artifacts.keypoints import Track
 from pipeline.artifacts.meshes import Meshes
 from pipeline.body.regions import cut_from_crop
 from pipeline.errors import InputError
-from pipeline.face.measure import SURE as SURE_OF_A_FACE
-from pipeline.face.measure import look_at_face
+from pipeline.face.measure import SURE, look_at_face
 from pipeline.face.mesh import driven_meshes, mean_shape, mesh_distances, misfit, point_weights
 from pipeline.face.params import FaceParams
 from pipeline.face.place import LEAST_PX, Head, head_boxes, placed
@@ -22,7 +21,7 @@ from pipeline.networks.face_mesh import FaceMesh, square_about
 from pipeline.picture.geometry import apply_affine, box_to_crop
 
 GREY = 127.5  # behind a generated head when its mesh is looked for
-SURE = 0.5  # a generated head that is no face at all fits nothing
+LEAST_PRESENCE = 0.5  # of a generated head: one that is no face at all fits nothing
 LEAST_SHARE = 0.05  # of a target's faces: where fewer are sure to be one, those are mistakes (a pixelated face, a profile)
 BLOCK = 16
 LEAST_PLACE_JOINTS = 2  # that tell where a driver's head goes
@@ -48,7 +47,7 @@ class Heads:
         _check(generated, driver, target, faces, joints)
         self._generated, self._faces, self._params, self._is_self = generated, faces, params, is_self
         sure = _sure(target)[faces.frame]
-        self._rows = np.flatnonzero(sure if sure.sum() > LEAST_SHARE * len(sure) else np.zeros_like(sure))  # faces of the index
+        self._rows = np.flatnonzero(sure & (sure.sum() > LEAST_SHARE * len(sure)))  # faces of the index
         pool = target.points[faces.frame[self._rows]].astype(np.float64)
         self._pool = pool[..., :2]
         self._chooser = CandidateChooser(params.candidates, params.hysteresis)
@@ -103,12 +102,12 @@ class Heads:
         shown = np.rint(opacity * rgb + (1 - opacity) * GREY).astype(np.uint8)
         wanted = apply_affine(box_to_crop(self.boxes[t], (self.px, self.px)), self.wanted[t])
         found = look_at_face(self._network, shown, [square_about(wanted)])
-        return misfit(wanted, found.points[:, :2], self._weights) if found.presence >= SURE else np.inf
+        return misfit(wanted, found.points[:, :2], self._weights) if found.presence >= LEAST_PRESENCE else np.inf
 
 
 def _sure(meshes: Meshes) -> np.ndarray:
     """Frames (t) whose mesh is of a face for sure. A real one is: what is taken for a face elsewhere, as squares over one, seldom so."""
-    return meshes.seen & (meshes.presence >= SURE_OF_A_FACE)
+    return meshes.seen & (meshes.presence >= SURE)
 
 
 def _none_to_place(seen: np.ndarray, sure: np.ndarray) -> str:

@@ -40,13 +40,13 @@ class FramesParams(Section):
     def _as_text(cls, rate: Any) -> Any:
         """A rate written as a number, 30 or 29.97, is meant as the text would be."""
         if rate is None:
-            return rate
-        if isinstance(rate, str) and RATE.fullmatch(rate):
-            if LEAST_FPS <= Fraction(rate) <= MOST_FPS and Fraction(rate).denominator <= MOST_FPS:
-                return rate
-            raise ValueError(f"must be from {LEAST_FPS} to {MOST_FPS:,} frames/s")
-        if isinstance(rate, (str, bool)) or not isinstance(rate, (int, float)) or not LEAST_FPS <= rate <= MOST_FPS:
+            return None
+        number = Fraction(rate) if isinstance(rate, str) and RATE.fullmatch(rate) else rate
+        known = isinstance(number, (int, float, Fraction)) and not isinstance(number, bool) and LEAST_FPS <= number <= MOST_FPS
+        if not known or (isinstance(number, Fraction) and number.denominator > MOST_FPS):
             raise ValueError(f'must be frames/s from {LEAST_FPS} to {MOST_FPS:,}, 30 or "30000/1001", or null')
+        if isinstance(number, Fraction):
+            return rate
         whole = Fraction(rate).limit_denominator(1001)
         return f"{whole.numerator}/{whole.denominator}" if whole.denominator > 1 else str(whole.numerator)
 

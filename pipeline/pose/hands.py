@@ -14,7 +14,7 @@ from pipeline.body.skeleton import Skeleton
 from pipeline.networks.hands import INDEX, PINKY, POINTS, WRIST, SeenHand
 from pipeline.pose.params import PoseParams
 from pipeline.pose.repair import fill_gaps, find_jumps, find_long_limbs, find_outside, usual_lengths
-from pipeline.pose.repair_track import DROPPED, INTERPOLATED, MEASURED, SMOOTHED, frame_step_s
+from pipeline.pose.repair_track import DROPPED, INTERPOLATED, MEASURED, SMOOTHED
 from pipeline.pose.smooth import MATERIAL_HEIGHTS, smooth_points
 from pipeline.progress import Progress
 
@@ -170,11 +170,12 @@ def _steady(
     size = _size(about[:border] if np.isfinite(about[:border]).any() else about)
     limbs = _limbs()
     usual = usual_lengths(_with_wrist(about[:border]), limbs)
+    times, step_s = (track.clock.steps(), track.clock.step_s()) if track.clock.has_time else (np.arange(len(about)), np.inf)
     for part in parts:
         bad = find_long_limbs(_with_wrist(about[part]), limbs, usual, params.repair, size)[:, 1:]
         if track.clock.has_time:
             jumpy = params.repair.model_copy(update={"jump_heights": JUMP_HANDS})
-            bad |= find_jumps(about[part], jumpy, size, frame_step_s(track.clock), track.clock.steps()[part])
+            bad |= find_jumps(about[part], jumpy, size, step_s, times[part])
         bad |= bad.mean(axis=1, keepdims=True) > WILD
         about[part][bad] = np.nan
         if track.clock.has_time:
@@ -182,8 +183,8 @@ def _steady(
             smooth = smooth_points(about[part], score[part], seconds, params.smoothing_s)
             moved = np.linalg.norm(smooth - about[part], axis=2) > MATERIAL_HEIGHTS * size
             origin[part][moved] = SMOOTHED
-            most = min(params.repair.max_gap_frames, round(GAP_S / frame_step_s(track.clock)))
-            about[part] = fill_gaps(smooth, free[part], most, track.clock.steps()[part], straight=True)  # a curve would overshoot
+            most = min(params.repair.max_gap_frames, round(GAP_S / step_s))
+            about[part] = fill_gaps(smooth, free[part], most, times[part], straight=True)  # a curve would overshoot
             filled = np.isfinite(about[part][..., 0]) & ~np.isfinite(smooth[..., 0])
             origin[part][filled], score[part][filled] = INTERPOLATED, params.hand_presence
     points = about + wrist

@@ -76,12 +76,11 @@ def _worst_runs(points: np.ndarray, params: RepairParams, height: float, step_s:
         unrest, bend = NOISE_FACTOR * _usual_unrest(path, seen, at), params.max_acceleration * height * step_s**2 / 2
         excess = np.zeros((params.max_jump_frames, len(seen)))
         for length in range(1, params.max_jump_frames + 1):
-            off = _measure_runs(path, at, length)
-            inner = slice(1, len(seen) - length)
+            starts = np.arange(1, len(seen) - length)
             # A curve leaves its chord by the square of the chord's length; what was unseen within it excuses nothing.
             step = _each_step(seen, at, length + 1)
-            bent = np.maximum(unrest[inner], bend * step**2) * ((length + 1) / 2) ** 2
-            excess[length - 1, inner] = off / np.maximum(params.jump_heights * height, bent)
+            bent = np.maximum(unrest[starts], bend * step**2) * ((length + 1) / 2) ** 2
+            excess[length - 1, starts] = _measure_runs(path, at, starts, length) / np.maximum(params.jump_heights * height, bent)
         excess[excess <= 1] = 0
         for start, length in _peaks(excess):
             found[seen[start : start + length], joint] = True
@@ -93,9 +92,8 @@ def _each_step(seen: np.ndarray, at: np.ndarray, reach: int) -> np.ndarray:
     return (at[reach:] - at[:-reach]) / (seen[reach:] - seen[:-reach])
 
 
-def _measure_runs(path: np.ndarray, at: np.ndarray, length: int) -> np.ndarray:
-    """How far the run of so many points from each of a path's inner ones lies off the line around it."""
-    starts = np.arange(1, len(path) - length)
+def _measure_runs(path: np.ndarray, at: np.ndarray, starts: np.ndarray, length: int) -> np.ndarray:
+    """How far the run of so many points from each start (n) lies off the line around it (n)."""
     before, after = path[starts - 1], path[starts + length]
     least = np.full(len(starts), np.inf)
     for step in range(length):

@@ -70,10 +70,9 @@ def _repaired(
     limbs, height = skeleton.limb_indices(), track_height(points[:border])
     # Sides first: a limb that jumps to the other side is no wrong joint.
     swapped = np.zeros(score.shape, bool)
-    if clock.has_time and frame_step_s(clock) <= MAX_SWAP_STEP_S:
-        local = _local_steps(clock)
-        cost = params.repair.swap_cost * frame_step_s(clock) ** 2 * local**2
-        cost[local * frame_step_s(clock) > MAX_SWAP_STEP_S] = np.inf
+    times, step_s = (clock.steps(), clock.step_s()) if clock.has_time else (np.arange(len(points)), np.inf)
+    if step_s <= MAX_SWAP_STEP_S:
+        cost = _swap_costs(times, step_s, params.repair.swap_cost)
         points, score, swapped = _put_sides_right(points, score, skeleton, border, height, cost)
     origin = np.where(np.isfinite(points[..., 0]), seen_as, MISSING).astype(np.uint8)
     origin[swapped & np.isfinite(points[..., 0])] = REFINED
@@ -83,7 +82,7 @@ def _repaired(
     parts = [part for part in (slice(0, border), slice(border, len(points))) if part.start < part.stop]
     if clock.has_time:
         for part in parts:
-            _drop(out, part, find_jumps(out[part], params.repair, height, frame_step_s(clock), clock.steps()[part]))
+            _drop(out, part, find_jumps(out[part], params.repair, height, step_s, times[part]))
     usual = usual_lengths(out[:border], limbs)
     for part in parts:
         _drop(out, part, find_long_limbs(out[part], limbs, usual, params.repair, height))
@@ -116,15 +115,12 @@ def fillable_frames(present: np.ndarray, split: SplitParams | None, max_absence_
     return filled, border
 
 
-def frame_step_s(clock: Clock) -> float:
-    """Return the usual time between frames in seconds; 1 for a single frame."""
-    seconds = clock.seconds()
-    return float(np.median(np.diff(seconds))) if len(seconds) > 1 else 1.0
-
-
-def _local_steps(clock: Clock) -> np.ndarray:
-    """The time (t) from frame to frame about each one, in usual steps: 1 at a constant rate."""
-    return np.gradient(clock.steps()) if clock.pts is not None and len(clock.pts) > 1 else np.ones(1)
+def _swap_costs(times: np.ndarray, step_s: float, swap_cost: float) -> np.ndarray:
+    """What an exchange of sides costs in each frame (t) shown at times (t), in steps: paths grow with the time from frame to frame."""
+    local = np.gradient(times) if len(times) > 1 else np.ones(1)
+    cost = swap_cost * step_s**2 * local**2
+    cost[local * step_s > MAX_SWAP_STEP_S] = np.inf
+    return cost
 
 
 def _put_sides_right(

@@ -29,12 +29,18 @@ class Clock:
         """Timestamps (t) float64 in seconds; InputError for a clip without time."""
         if self.pts is None or self.time_base is None:
             raise InputError("This clip is a folder of images without timestamps; it has no seconds.")
-        return np.array([float(Fraction(self.time_base) * p) for p in self.pts], dtype=np.float64)
+        base = Fraction(self.time_base)
+        return np.array([p * base.numerator / base.denominator for p in self.pts], dtype=np.float64)
+
+    def step_s(self) -> float:
+        """The usual time between frames in seconds; 1 for a single frame. InputError as seconds()."""
+        seconds = self.seconds()
+        return float(np.median(np.diff(seconds))) if len(seconds) > 1 else 1.0
 
     def steps(self) -> np.ndarray:
         """Timestamps (t) from the first, in usual steps between frames: whole numbers at a constant rate. InputError as seconds()."""
         seconds = self.seconds()
-        times = (seconds - seconds[:1]) / (float(np.median(np.diff(seconds))) if len(seconds) > 1 else 1.0)
+        times = (seconds - seconds[:1]) / self.step_s()
         whole = np.rint(times)
         return np.where(np.abs(times - whole) < 1e-6, whole, times)
 

@@ -285,6 +285,15 @@ def test_a_gap_is_filled_by_the_time_its_frames_were_shown(straight: bool) -> No
     np.testing.assert_allclose(filled[:, 0, 0], 7 * times)
 
 
+@pytest.mark.parametrize("seen", range(2, 13))
+def test_a_person_seen_for_a_moment_has_no_runs_of_jumps_longer_than_that(seen: int, walker) -> None:
+    points, score = (a[:seen] for a in walker)
+    longest = PARAMS.model_copy(update={"repair": PARAMS.repair.model_copy(update={"max_jump_frames": 10})})
+    out, _, origin = repair_track(points, score, MEASURED, Clock.regular("25", seen), HUMAN, None, longest)
+    np.testing.assert_array_equal(np.isfinite(out), np.isfinite(points))
+    assert not (origin == DROPPED).any()
+
+
 def test_a_skeleton_of_two_joints_is_repaired() -> None:
     rod = Skeleton("rod", ("a", "b"), "a", (Limb("a", "b", (255, 0, 0), 1.0, True),), (), {}, (), ())
     true = np.stack([np.stack([np.arange(T) * 2.0, np.zeros(T)], 1), np.stack([np.arange(T) * 2.0 + 100, np.zeros(T)], 1)], 1)
