@@ -69,8 +69,21 @@ RERUNS = {
     "`clips.<clip>.span` of a driver": "`clips.<clip>.video` of a driver",
     "`clips.<clip>.select` of a driver": "`clips.<clip>.video` of a driver",
     "`clips.<clip>.hands` of a driver": "`clips.<clip>.video` of a driver",
+    "`clips.<clip>.labels` of a driver": "`clips.<clip>.video` of a driver",
+    "`clips.<clip>.skeleton` of a driver": "`clips.<clip>.video` of a driver",
+    "`clips.<clip>.joint_map` of a driver": "`clips.<clip>.video` of a driver",
+    "`clips.<clip>.camera` of a driver": "`clips.<clip>.video` of a driver",
     "`clips.<clip>.pose` of a driver": "fetch_pose_weights@<clip>, `clips.<clip>.video` of a driver",
     "`clips.<clip>.refiner` of a driver": "fetch_refiner_weights@<clip>, `clips.<clip>.video` of a driver",
+    "`clips.<clip>.video` of a target": "fetch_hand_weights@<target>, extract_frames@<target>, estimate_poses@<target>, "
+    "measure_faces@<target>, retarget_motion, segment_person, index_faces, inpaint_background, `reference`, `crop`",
+    "`clips.<clip>.span` of a target": "`clips.<clip>.video` of a target",
+    "`clips.<clip>.select` of a target": "`clips.<clip>.video` of a target",
+    "`clips.<clip>.hands` of a target": "`clips.<clip>.video` of a target",
+    "`clips.<clip>.labels` of a target": "`clips.<clip>.video` of a target",
+    "`clips.<clip>.camera` of a target": "`clips.<clip>.video` of a target",
+    "`clips.<clip>.pose` of a target": "fetch_pose_weights@<target>, `clips.<clip>.video` of a target",
+    "`clips.<clip>.refiner` of a target": "fetch_refiner_weights@<target>, `clips.<clip>.video` of a target",
     "a new driver and its pair": "*@<new>, *@<new pair>, report",
     "`external.<system>`": "evaluate_external@<system>, report",
     "comments, the order of keys": "",
@@ -114,6 +127,18 @@ EDITS: dict[str, dict[str, Any]] = {
     "`clips.<clip>.pose` of a driver": {"clips.ben.pose": "openpose"},
     "`clips.<clip>.refiner` of a driver": {"clips.ben.refiner": "dcpose"},
     "`clips.<clip>.video` of a driver": {"clips.ben.video": "data/source/eve.mp4"},
+    "`clips.<clip>.labels` of a driver": {"clips.ben.labels": "data/source/eve.parquet"},
+    "`clips.<clip>.skeleton` of a driver": {"clips.ben.skeleton": "fish"},
+    "`clips.<clip>.joint_map` of a driver": {"clips.ben.joint_map": {"chin": "neck"}},
+    "`clips.<clip>.camera` of a driver": {"clips.ben.camera": "moving"},
+    "`clips.<clip>.video` of a target": {"clips.ann.video": "data/source/eve.mp4"},
+    "`clips.<clip>.span` of a target": {"clips.ann.span": [2, 9]},
+    "`clips.<clip>.select` of a target": {"clips.ann.select": {"track": 0}},
+    "`clips.<clip>.hands` of a target": {"clips.ann.hands": "mediapipe"},
+    "`clips.<clip>.labels` of a target": {"clips.ann.labels": "data/source/eve.parquet"},
+    "`clips.<clip>.camera` of a target": {"clips.ann.camera": "moving"},
+    "`clips.<clip>.pose` of a target": {"clips.ann.pose": "openpose"},
+    "`clips.<clip>.refiner` of a target": {"clips.ann.refiner": "dcpose"},
     "a new driver and its pair": {
         "clips.eve": {**cast()["clips"]["ben"], "video": "data/source/eve.mp4", "labels": "data/source/eve.parquet"},
         "pairs.eve-to-ann": {"driver": "eve", "target": "ann", "redetect": "none", "motion": {}},
@@ -137,6 +162,7 @@ RUN_ONLY = {"`evaluation.metrics`, `evaluation.flow`", "`motion`", "comments, th
 
 FURTHER = "a further clip in `footage`"
 SECTION_ROWS = ("`matting`", "`background`", "`crop`", "`reference`", "`appearance`", "`face_index`", "`regions`", "`split`", "`pose`")
+OF_THE_TARGETS_CLIP = "`clips.<clip>.video` of a target"  # further clips train after it
 
 
 def stages_of(row: str, names: dict[str, str] = EXAMPLE) -> list[str]:
@@ -242,7 +268,7 @@ def test_a_change_reaches_exactly_these_stages(row, folder, unchanged):
     assert affected(unchanged, after) == expected(row, set(after))
 
 
-@pytest.mark.parametrize("row", [*SECTION_ROWS, *(row for row in RERUNS if row.startswith("`footage."))])
+@pytest.mark.parametrize("row", [*SECTION_ROWS, OF_THE_TARGETS_CLIP, *(row for row in RERUNS if row.startswith("`footage."))])
 def test_with_a_further_clip_a_change_reaches_its_stages_too(row, folder, with_footage):
     after = edited(folder, EDITS[FURTHER], EDITS[row])
     assert affected(with_footage, after) == expected(row, set(after))
