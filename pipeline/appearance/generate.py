@@ -1,7 +1,7 @@
 """Inference of Alg. 2: poses of a motion, window by window, to foregrounds; or frame after frame where the model is of that kind."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +22,7 @@ from pipeline.body.pose_maps import PoseMapParams
 from pipeline.body.skeleton import Skeleton
 from pipeline.errors import InputError
 from pipeline.networks.carrying import CarryShape
-from pipeline.picture.framing import driven_crop
+from pipeline.picture.framing import driven_crop, driven_shape, matching_crop
 from pipeline.picture.greyness import without_colour
 from pipeline.progress import Progress
 from pipeline.training.device import choose_device, prepare_cpu
@@ -67,13 +67,19 @@ class GenerateInputs:
 def generate_foreground(inputs: GenerateInputs, params: GenerateParams, out: Path) -> dict[str, float]:
     """Publish the foregrounds of a motion (in the target's full pixels); returns frames and frames_per_s of generating.
 
-    The crop is the target's training crop where the motion stays inside it. Frames without the subject get matte 0.
+    The crop is the target's training crop where the motion stays inside it, and a larger one where the body does not fit. Frames
+    without the subject get matte 0.
     A target filmed without colour is made without. Memory does not grow with the length of the motion.
     """
-    model, crops = inputs.model, inputs.crops
+    crops = inputs.crops
     # Of the motion as it is given, before the network's way of reading it.
     made_for = of_motion(inputs.motion)
     motion, rows = seen_through(inputs)
+    model, wide_hw = inputs.model, driven_shape(motion.points, crops.crop, crops.crop_hw, crops.size_hw)
+    if wide_hw != crops.crop_hw:
+        model = widened(model, wide_hw)
+        scale = float(crops.crop[0, 0, 0])
+        rows = matching_crop(motion.points, motion.present, crops.size_hw, wide_hw, scale, motion.clock.has_time).rows
     present, (height, width) = motion.present, model.crop_hw
     require_free_bytes(out, len(present) * height * width * 4)
     # Which references each frame is made from.
@@ -112,6 +118,12 @@ def seen_through(inputs: GenerateInputs) -> tuple[Track, np.ndarray]:
         raise InputError(f"crops must have the model's {width}x{height} px, found {w}x{h}. Run: dvc repro train_appearance")
     motion = model.read(motion)
     return motion, driven_crop(motion.points, motion.present, crops.crop, crops.crop_hw, crops.size_hw, motion.clock.has_time)
+
+
+def widened(model: Renderer, crop_hw: tuple[int, int]) -> Renderer:
+    """The generator for a larger crop of the same scale, in which limbs are drawn as broad as it learnt them."""
+    pose_map = model.pose_map.model_copy(update={"width": model.pose_map.width * max(model.crop_hw) / max(crop_hw)})
+    return replace(model, crop_hw=crop_hw, pose_map=pose_map)
 
 
 def first_and_second(ranks: np.ndarray) -> np.ndarray:

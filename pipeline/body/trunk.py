@@ -26,6 +26,16 @@ def whole_body_px(points: np.ndarray, skeleton: Skeleton) -> np.ndarray:
     return WHOLE_BODY * trunk_lengths(points, skeleton)
 
 
+def spine(points: np.ndarray, skeleton: Skeleton) -> tuple[np.ndarray, np.ndarray]:
+    """Unit vectors (t 2) from hips to shoulders of points (t j 2) and their length in px (t); hips that are missing are guessed, NaN
+    where nothing tells."""
+    whole = with_hips(points, skeleton)
+    along = _middle(whole, skeleton.indices("shoulders")) - _middle(whole, skeleton.indices("hips"))
+    length = np.linalg.norm(along, axis=-1)
+    length = np.where(length > 0, length, np.nan)
+    return along / length[:, None], length
+
+
 def with_hips(points: np.ndarray, skeleton: Skeleton) -> np.ndarray:
     """A copy of points (t j 2) in which hips that are missing on both sides lie below the shoulders, as far as the trunk is long.
 

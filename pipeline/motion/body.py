@@ -5,12 +5,17 @@ from functools import cached_property
 
 import numpy as np
 
+from pipeline.body.size import size_ratio
 from pipeline.body.skeleton import Skeleton
+from pipeline.errors import InputError
 from pipeline.motion.params import MotionParams
 from pipeline.motion.series import fill, percentile
 from pipeline.timeline.medians import running_median
 
 BAND = 0.05  # EDN: heights near and far are taken where the ankles are within 5 % of the range's ends
+BENT = 1.25  # heights that differ by so much more or less between them than limbs do are those of somebody who sits or bends
+UPSIDE_DOWN = 0.6  # heights by which the neck is below the ankles; less of who lies there with the legs up
+GROWN = 1.01  # nobody who looks hardly larger near by has come nearer
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,11 @@ class Body:
     params: MotionParams
 
     @cached_property
+    def least(self) -> int:
+        """Frames in which a limb must be seen to be measured: all, of somebody shown in fewer than min_frames."""
+        return max(1, min(self.params.min_frames, int(self.measured.sum())))
+
+    @cached_property
     def height(self) -> float:
         """Standing height in px from head to ankles, else the larger extent of the body: its percentile; never 0."""
         standing = percentile(self._heights()[self.measured], self.params.limb_percentile)
@@ -70,16 +80,20 @@ class Body:
     def ground(self) -> Ground | None:
         """The ground line over the measured frames; None when the ankles are seen in too few."""
         ankles = self.skeleton.indices("ankles")
-        seen = self.confident[:, ankles].any(axis=1) & self.measured
-        if not ankles or seen.sum() < self.params.min_frames:
+        seen = self.confident[:, ankles].any(axis=1) & self.measured & self._on_feet()
+        if not ankles or seen.sum() < self.least:
             return None
         y, heights = self.ankle_y[seen], self._heights()[seen]
         median, near = float(np.median(y)), float(y.max())
         far = float(y[y >= median - self.params.median_frac * (near - median)].min())
         band = BAND * (near - far)
-        ends = [percentile(heights[some], self.params.limb_percentile) for some in (y >= near - band, y <= far + band)]
-        level = not near - far > self.params.depth_range * self.height
-        return Ground(near, far, ends[0], ends[1], median, level)
+        ends = [y >= near - band, y <= far + band]
+        tall, small = (percentile(heights[some], self.params.limb_percentile) for some in ends)
+        grown = self._growth(*(np.flatnonzero(seen)[some] for some in ends))
+        if np.isfinite(grown) and not 1 / BENT < tall / small / grown < BENT:
+            small = tall / grown
+        level = not near - far > self.params.depth_range * self.height or not tall > GROWN * small
+        return Ground(near, far, tall, small, median, level)
 
     @cached_property
     def size(self) -> np.ndarray:
@@ -92,7 +106,7 @@ class Body:
         A high percentile over the measured frames, since foreshortening only shortens.
         """
         both = self.confident[:, start] & self.confident[:, end] & self.measured
-        if both.sum() < self.params.min_frames:
+        if both.sum() < self.least:
             return float("nan")
         spans = np.linalg.norm(self.points[both, start] - self.points[both, end], axis=-1) / self.size[both]
         return percentile(spans, self.params.limb_percentile)
@@ -101,6 +115,20 @@ class Body:
         """Mean point (n 2) of the joints of a role; NaN where one of them is missing."""
         joints = self.skeleton.indices(name)
         return self.points[:, joints].mean(axis=1) if joints else np.full((len(self.points), 2), np.nan)
+
+    def _on_feet(self) -> np.ndarray:
+        """Frames (n) in which the body is not upside down, as of somebody who stands on the hands."""
+        root = self.points[:, self.skeleton.joints.index(self.skeleton.root), 1]
+        below = root - lowest(self.points, self.skeleton.indices("ankles"))
+        return np.asarray(~(below > UPSIDE_DOWN * self.height))
+
+    def _growth(self, near: np.ndarray, far: np.ndarray) -> float:
+        """How many times as long limbs look in some frames as in others; NaN where too few are seen in both."""
+        points = np.where(self.confident[..., None], self.points, np.nan)
+        try:
+            return size_ratio(points[far], points[near], self.skeleton)
+        except InputError:
+            return float("nan")
 
     def _heights(self) -> np.ndarray:
         """Nose, or else the ears' mean, to the ankles' mean (n), as in EDN; NaN where unseen or unsure."""

@@ -28,7 +28,9 @@ class Ratios:
         self.body = self._sum_ratio(whole or list(self._lengths_by_limb)) if self.measured else float("nan")
 
     def limb(self, ancestor: int, joint: int) -> float:
-        """The ratio for one limb (or a jump over missing joints), within ratio_limit of the body's.
+        """The ratio for one limb (or a jump over missing joints); the body's where it is not within ratio_limit of that.
+
+        Nobody is built so: one of the two never shows the limb from the side, as who sits facing the camera does not show the thighs.
 
         Hands have one, that of their palms: fingers that are never stretched out would grow, and a hand is of one size.
         """
@@ -40,7 +42,7 @@ class Ratios:
                 driver, target = self._lengths(*pair)
                 ratio = target / driver if driver > 0 and target > 0 else float("nan")
             limit = self._driver.params.ratio_limit
-            kept = float(np.clip(ratio, self.body / limit, self.body * limit)) if np.isfinite(ratio) else self.body
+            kept = ratio if self.body / limit <= ratio <= self.body * limit else self.body  # NaN too
             if kept != ratio:
                 (self.limited if np.isfinite(ratio) else self.guessed).add(self._name(pair))
             self._known[pair] = kept
@@ -54,7 +56,8 @@ class Ratios:
             while joint in up:
                 path.add((up[joint], joint))
                 joint = up[joint]
-        return self._sum_ratio([limb for limb in path if limb in self._lengths_by_limb]) if path else self.body
+        lengths = {limb: self._lengths_by_limb[limb][0] for limb in sorted(path) if limb in self._lengths_by_limb}
+        return float(sum(length * self.limb(*limb) for limb, length in lengths.items()) / sum(lengths.values())) if lengths else self.body
 
     def table(self) -> dict[str, float]:
         """Ratio by limb, as used, for the attributes."""

@@ -10,6 +10,7 @@ from pipeline.errors import InputError
 from pipeline.motion import ankle_height, bone_ratio, lean, none
 from pipeline.motion.body import Body, shared_centre
 from pipeline.motion.contact import contact_weights, follow_contacts, foot_slide
+from pipeline.motion.head import hold_head
 from pipeline.motion.params import MotionParams
 from pipeline.motion.placement import allowed_range, find_level, keep_inside, place
 from pipeline.motion.unseen import MOSTLY_SHARE, fill_unseen, name_parts, shown_joints, to_fill, usual_scores
@@ -50,7 +51,8 @@ def retarget(driver: Track, target: Track, split: SplitParams, params: MotionPar
     roll = lean.roll_between(as_seen, other) if params.lean == "match" and params.method != "none" else 0.0
     own = replace(own, points=lean.turned(own.points, roll))
 
-    moved, facts = _carry_over(own, other, target.size_hw, seconds, params)
+    kept = params.model_copy(update={"head": "keep"}) if same else params  # whoever is carried onto itself holds the head as it does
+    moved, facts = _carry_over(own, other, target.size_hw, seconds, kept)
     weights = contact_weights(own.points, own.skeleton, seconds, own.height, params.contact_speed)
     facts |= _figures(moved, own, other, weights, target.size_hw)
     points = np.full(matched[0].shape, np.nan)
@@ -104,11 +106,12 @@ def _carry_over(
         scale = ratios.ground()
         level = find_level(driver, target, scale, middle)
         built = bone_ratio.forward_kinematics(driver.points, driver.skeleton, ratios, level.size)
+        built, head = hold_head(built, driver, target, level.size) if params.head == "match" else (built, {})
         weights = contact_weights(driver.points, driver.skeleton, seconds, driver.height, params.contact_speed)
         steps = driver.points.copy()
         steps[:, sorted(driver.skeleton.fingers())] = np.nan  # where no foot is seen the body leads, not its fingers
         moved = built + follow_contacts(built, steps, weights, scale * level.size)[:, None]
-        facts = {"ratios": ratios.table(), "guessed": sorted(ratios.guessed), "limited": sorted(ratios.limited)}
+        facts = {"ratios": ratios.table(), "guessed": sorted(ratios.guessed), "limited": sorted(ratios.limited), "head": head}
     # Where it stands, and how far it may go from there.
     moved = place(moved, driver, target, level, scale, middle, seconds)
     allowed = allowed_range(target.points, size_hw, params.keep_within, params.room)

@@ -23,6 +23,7 @@ FOLLOW_BODY_PERCENTILE = 95.0
 RIM_SHARE = 0.04
 SHIFT_REACH_FRAMES = 12
 SHORTEST_PX = 2.0  # a track's longer side, full px
+LEAST_CUT_PX = 0.5  # working px of a body beyond its crop that nobody misses
 
 
 @dataclass(frozen=True)
@@ -113,9 +114,7 @@ def crop_shape(
     return _shape_inside(extent, extent + wide, size_px, size_hw) or (crop_hw, scale)
 
 
-def _shape_inside(
-    extent: np.ndarray, wanted: np.ndarray, size_px: int, size_hw: tuple[int, int]
-) -> tuple[tuple[int, int], float] | None:
+def _shape_inside(extent: np.ndarray, wanted: np.ndarray, size_px: int, size_hw: tuple[int, int]) -> tuple[tuple[int, int], float] | None:
     """The shape and scale that lose least of the wanted (w, h), and then show least, among those inside the frame that hold the extent.
 
     None where no shape does both.
@@ -173,6 +172,26 @@ def driven_crop(
     shifted = shift[nearest]
     rows[:, :, 2] -= shifted * rows[:, 0, 0][:, None]
     return rows
+
+
+def driven_shape(points: np.ndarray, crop: np.ndarray, crop_hw: tuple[int, int], size_hw: tuple[int, int]) -> tuple[int, int]:
+    """Size (h, w) of the crop in which a motion is made: the training crop's, or where the body is wider or higher than that as much
+    more, in steps of STEP_PX, as holds it.
+
+    A body that once in a while is larger than a crop which follows it is cut off there, as in training.
+    """
+    boxes, scale = body_boxes(points, size_hw), float(crop[0, 0, 0])
+    bodies_wh = (boxes[:, 2:] - boxes[:, :2])[np.isfinite(boxes[:, 0])]
+    if not len(bodies_wh):
+        return crop_hw
+    followed = bool((crop != crop[0]).any())
+    height, width = (np.percentile(bodies_wh, FOLLOW_BODY_PERCENTILE, axis=0) if followed else bodies_wh.max(axis=0))[::-1] * scale
+    rim = 2 * RIM_SHARE * max(crop_hw)
+
+    def side(body: float, own: int) -> int:
+        return own if body <= own + LEAST_CUT_PX else STEP_PX * int(np.ceil((body + rim) / STEP_PX))
+
+    return side(float(height), crop_hw[0]), side(float(width), crop_hw[1])
 
 
 def body_boxes(points: np.ndarray, size_hw: tuple[int, int] | None = None) -> np.ndarray:

@@ -22,6 +22,7 @@ from pipeline.artifacts.foregrounds import open_foregrounds
 from pipeline.body.skeleton import Skeleton
 from pipeline.errors import InputError
 from pipeline.networks.generator import Exchange, Generator, GeneratorShape
+from pipeline.picture.geometry import apply_affine
 from pipeline.timeline.split import SplitParams
 from pipeline.video.clock import NO_TIME
 
@@ -168,3 +169,21 @@ def test_bad_inputs_are_named(tmp_path, stick, generate_params):
     with pytest.raises(InputError, match="must have the model's 64x32 px, found 48x32"):
         generate_foreground(inputs, generate_params, tmp_path / "out.zarr")
     assert not (tmp_path / "out.zarr").exists()
+
+
+@pytest.mark.parametrize(("length", "crop_hw"), [(10.0, CROP_HW), (36.0, (64, 48))])
+def test_a_body_too_large_for_the_crop_is_seen_through_a_larger_one(tmp_path, stick, generate_params, length, crop_hw):
+    """A target that holds its arms down has a narrow crop; a driver who spreads them would lose the hands."""
+    track = make_track(stick, 12)
+    crops = make_crops(tmp_path / "crops.zarr", track)
+    base, tip = track.points[:, :1], track.points[:, 1:]
+    longer = (tip - base) * (length / 10 - 1) / 2
+    motion = dataclasses.replace(track, points=np.concatenate([base - longer, tip + longer], 1))
+    inputs = GenerateInputs(prepare_generator(model(stick), generate_params), motion, crops)
+    generate_foreground(inputs, generate_params, tmp_path / "out.zarr")
+    out = open_foregrounds(tmp_path / "out.zarr")
+    assert out.crop_hw == crop_hw
+    assert (out.crop[:, 0, 0] == ROW[0, 0]).all()
+    seen = np.stack([apply_affine(row, points) for row, points in zip(out.crop, motion.points, strict=True)])
+    assert (seen > -0.5).all()
+    assert (seen < np.array(crop_hw[::-1]) - 0.5).all()
