@@ -70,7 +70,7 @@ def crop_person(inputs: CropInputs, params: CropParams | Like, out: Path) -> int
     framing, facts = _framed(track, frames, params) if isinstance(params, CropParams) else _like(track, frames, params)
     height, width = framing.crop_hw
     require_free_bytes(out, len(frames) * height * width * 7)
-    warnings = _warnings(framing, params) if isinstance(params, CropParams) else []
+    warnings = _warnings(framing, params, track.skeleton.face is not None) if isinstance(params, CropParams) else []
     for warning in warnings:
         warn(warning)
     blocks = _blocks(frames.over(plate[0]), mattes, plate[0], framing)
@@ -108,13 +108,14 @@ def _whole_px(track: Track) -> float:
     return float(np.median(known)) if len(known) and legless.mean() > 0.5 else 0.0
 
 
-def _warnings(framing: Framing, params: CropParams) -> list[str]:
-    """One line when the networks see too little of the person, with the remedies that are left; mostly none."""
+def _warnings(framing: Framing, params: CropParams, has_face: bool) -> list[str]:
+    """One line when the networks see too little of the subject, with the remedies that are left; mostly none."""
     if framing.body_px >= LEAST_BODY_PX:
         return []
     larger = f"raise crop.size_px to {_enough_px(framing, params)}" if params.size_px < LARGEST_PX else "film from nearer"
     other = ", or set crop.mode: follow" if framing.mode == "fixed" else ""
-    return [f"The person is only {framing.body_px:.0f} px high at working size, {LEAST_BODY_PX} or more show a face: {larger}{other}."]
+    whole, shown = ("person", "a face") if has_face else ("subject", "more than an outline")
+    return [f"The {whole} is only {framing.body_px:.0f} px high at working size, {LEAST_BODY_PX} or more show {shown}: {larger}{other}."]
 
 
 def _enough_px(framing: Framing, params: CropParams) -> int:

@@ -160,10 +160,11 @@ def _check(
     confident = target.score[training] >= params.score_threshold
     frames = int(((confident & np.isfinite(target.points[training, :, 0])).sum(axis=1) >= 2).sum())
     if frames < params.min_frames:
+        lower = "motion.min_frames" if len(training) < params.min_frames else "motion.score_threshold"
         raise InputError(
             f"The target must be seen in at least {params.min_frames} training frames with two joints scoring "
             f"{params.score_threshold} or more (motion.min_frames, motion.score_threshold), found {frames} of "
-            f"{len(training)}: use a longer clip, or lower motion.score_threshold"
+            f"{len(training)}: use a longer clip, or lower {lower}"
         )
     if not (shows[0] & shows[1]).any():
         names = [", ".join(np.array(target.joints)[some]) for some in shows]

@@ -125,6 +125,8 @@ def main() -> None:
     args = parser.parse_args()
     if args.every < 1 or args.height_px < 16:
         raise InputError(f"--every must be at least 1 and --height-px 16, found {args.every} and {args.height_px}.")
+    if args.out.suffix.lower() != ".webp":
+        raise InputError(f"--out must be called .webp, since an animated WebP is written, found {args.out}: name it so.")
     write_moving_picture(args.out, moving_picture(args.data, args.pair, args.height_px, args.every, args.most_kb))
 
 

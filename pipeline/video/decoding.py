@@ -7,6 +7,7 @@ from pathlib import Path
 import av
 from av.container import InputContainer
 from av.error import FFmpegError
+from av.format import Flags
 
 from pipeline.errors import InputError
 from pipeline.video.endings import mxf_is_whole, nut_has_index, ts_ends_with_a_packet
@@ -66,6 +67,9 @@ class Decoding:
         if self.curve:
             how = "which is not tone-mapped: its colours come out flat; film or export it in SDR for true ones"
             yield f"is filmed in HDR ({self.curve}), {how}"
+        if _is_bare(self.stream):
+            how = "put it into a container with another if that is wrong (ffmpeg -r RATE -i IN -c copy OUT.mp4)"
+            yield f"does not say when its frames are shown: {float(frame_rate(self.stream) or 0):.6g} frames/s were taken; {how}"
         if self.smeared and start == 0:
             yield "starts between two key frames: its first pictures may be grey or smeared; leave them out by the clip's span"
         if self.damaged:
@@ -131,8 +135,14 @@ class Decoding:
 
 
 def frame_rate(stream: av.VideoStream) -> Fraction | None:
-    """Frames a second, as well as the file tells; None when it does not."""
-    return stream.average_rate or stream.guessed_rate or stream.base_rate
+    """Frames a second, as well as the file tells; None when it does not. Of a bare stream (.h264) FFmpeg's average is a mere 25."""
+    average = None if _is_bare(stream) else stream.average_rate
+    return average or stream.guessed_rate or stream.base_rate
+
+
+def _is_bare(stream: av.VideoStream) -> bool:
+    """Whether a stream lies in no container that could tell when its frames are shown."""
+    return bool(stream.container.format.flags & Flags.no_timestamps.value)
 
 
 def _decoder(stream: av.VideoStream) -> av.VideoCodecContext:

@@ -1,6 +1,6 @@
 """How many pictures an image file holds, by its own lists: the pages of a TIFF, the frames of an animated PNG or WebP.
 
-And whether a GIF is whole, which FFmpeg does not ask.
+And whether a GIF is whole, which FFmpeg does not ask, and whether a photograph is mirrored, which PyAV does not tell.
 """
 
 import struct
@@ -14,6 +14,8 @@ TIFF_HEADS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 PNG_HEAD = b"\x89PNG\r\n\x1a\n"
 SUBFILE_TYPE, REDUCED_OR_MASK = 254, 0b101  # TIFF: thumbnails and masks stand beside the pages
 GIF_EXTENSION, GIF_PICTURE, GIF_END = 0x21, 0x2C, 0x3B  # how its blocks begin
+JPEG_HEAD, JPEG_EXIF, JPEG_PICTURE = b"\xff\xd8", b"\xff\xe1", b"\xff\xda"
+EXIF_NAME, ORIENTATION, MIRRORED = b"Exif\0\0", 274, (2, 4, 5, 7)  # of the eight ways to hold a camera
 MOST_PAGES = 1_000_000
 MOST_ENTRIES = 65_535  # of a picture in a TIFF; a damaged number may be of any size
 
@@ -44,6 +46,21 @@ def png_frames(path: Path) -> int:
             if kind == b"IDAT" or size < 0:
                 break
     return 1
+
+
+def exif_mirrored(path: Path) -> bool:
+    """Whether the EXIF data of a JPEG, PNG or WebP say that its picture is a mirror image, as of some front cameras."""
+    head = _head(path)
+    with path.open("rb") as file:
+        if head[:2] == JPEG_HEAD:
+            found = _jpeg_exif(file)
+        elif head[:8] == PNG_HEAD:
+            found = next((file.read(size) for kind, size in _chunks(file, 8, ">I4s", 4) if kind == b"eXIf"), b"")
+        elif head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+            found = next((file.read(size) for kind, size in _chunks(file, 12, "<4sI", 0, padded=True) if kind == b"EXIF"), b"")
+        else:
+            found = b""
+    return _orientation(found.removeprefix(EXIF_NAME)) in MIRRORED
 
 
 def webp_durations(path: Path) -> list[int]:
@@ -78,6 +95,34 @@ def gif_is_whole(path: Path) -> bool:
             return False
         at += 1
     return at == len(content)
+
+
+def _jpeg_exif(file: BinaryIO) -> bytes:
+    """The first segment of EXIF data before a JPEG's picture; empty without one."""
+    at = len(JPEG_HEAD)
+    while True:
+        file.seek(at)
+        mark, size = file.read(2), int.from_bytes(file.read(2))
+        if mark[:1] != JPEG_HEAD[:1] or mark == JPEG_PICTURE or size < 2:
+            return b""
+        if mark == JPEG_EXIF and (content := file.read(size - 2)).startswith(EXIF_NAME):
+            return content
+        at += 2 + size
+
+
+def _orientation(exif: bytes) -> int:
+    """The number by which EXIF data tell how the camera was held; 1, upright, where they tell none."""
+    order = "<" if exif[:2] == b"II" else ">"
+    try:
+        (at,) = struct.unpack_from(f"{order}I", exif, 4)
+        (entries,) = struct.unpack_from(f"{order}H", exif, at)
+        for i in range(entries):
+            tag, _, _, value = struct.unpack_from(f"{order}HHIH", exif, at + 2 + 12 * i)
+            if tag == ORIENTATION:
+                return value
+    except struct.error:  # cut or damaged: FFmpeg makes nothing of it either
+        pass
+    return 1
 
 
 def _palette(content: bytes, at: int) -> int:

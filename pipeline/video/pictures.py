@@ -6,16 +6,19 @@ cut file with grey where it is told not to refuse; it shows the first page alone
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import av
 import cv2
 import numpy as np
+from av.filter import Graph
 
 from pipeline.errors import InputError, require_plain
 from pipeline.names import absence, natural_key
 from pipeline.video.clock import NO_TIME, Clock
-from pipeline.video.layouts import is_tiff, png_frames, tiff_pages, webp_durations
+from pipeline.video.layouts import exif_mirrored, is_tiff, png_frames, tiff_pages, webp_durations
 from pipeline.video.opening import PICTURES, first_frame, open_media, video_stream
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
@@ -145,7 +148,21 @@ def read_image(path: Path) -> tuple[av.VideoFrame, str]:
         if not kind.endswith(IMAGE_FORMATS):
             raise InputError(f"{path} is named as an image, found the format {kind}: rename it, and make it the clip if it is a video.")
         codec = video_stream(container, path).codec_context.codec.canonical_name
-        return first_frame(container, path), codec
+        frame = first_frame(container, path)
+    return _flipped(frame) if exif_mirrored(path) else frame, codec
+
+
+def _flipped(frame: av.VideoFrame) -> av.VideoFrame:
+    """A frame upside down, which keeps its angle: a mirror image is that of a flipped one, turned by as much."""
+    graph = Graph()
+    source = graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=Fraction(1, 25))
+    for node, following in pairwise([source, graph.add("vflip"), graph.add("buffersink")]):
+        node.link_to(following)
+    graph.configure()
+    graph.push(frame)
+    flipped = graph.pull()
+    assert isinstance(flipped, av.VideoFrame)
+    return flipped
 
 
 def _read_pages(path: Path, start: int, count: int) -> list[np.ndarray]:

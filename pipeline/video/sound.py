@@ -18,7 +18,7 @@ from pipeline.video.opening import open_media, sound_stream, stream_origin_s
 COPIED = ("aac", "mp3", "ac3", "eac3", "alac", "opus", "flac")
 AAC_BITS_PER_S, AAC_FRAME = 192_000, 1024
 AAC_HZ = (7350, 8000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)  # and no other rate below
-
+LEAST_GAP_S = Fraction(1, 25)  # packets are missing: what follows would be heard too early; containers are coarse by less
 
 Heard = tuple[Fraction, Fraction]  # from when to when, in seconds on the clock of the pictures
 
@@ -72,13 +72,15 @@ class SoundMuxer:
 
 def _copy(source: InputContainer, track: av.AudioStream, container: OutputContainer) -> None:
     stream = container.add_stream_from_template(track)
-    origin = stream_origin_s(source)
+    shift, last, end = round(stream_origin_s(source) / (track.time_base or 1)), None, 0
     for packet in source.demux(track):
         if packet.dts is None:
             continue
-        shift = round(origin / packet.time_base)
+        if last is not None and packet.dts - shift <= last:  # recordings that were joined: the clock begins anew
+            shift = packet.dts - end
         packet.pts = (packet.dts if packet.pts is None else packet.pts) - shift
         packet.dts -= shift
+        last, end = packet.dts, packet.dts + max(packet.duration or 0, 1)
         packet.stream = stream
         container.mux(packet)
 
@@ -102,13 +104,14 @@ def _encode(source: InputContainer, track: av.AudioStream, container: OutputCont
 
 
 def _counted(source: InputContainer, track: av.AudioStream, resampler: av.AudioResampler, heard: Heard | None) -> Iterator[av.AudioFrame]:
-    """Frames stamped by counting samples from the first one: what containers say about PCM is often coarse."""
+    """Frames stamped by counting samples from the first one, since what containers say about PCM is often coarse; anew behind a gap."""
     samples = None
     for frame in source.decode(track):
         assert isinstance(frame, av.AudioFrame)
         base = Fraction(1, frame.sample_rate)
-        if samples is None:
-            samples = round(((frame.pts or 0) * (frame.time_base or base) - stream_origin_s(source)) / base)
+        stated = round(((frame.pts or 0) * (frame.time_base or base) - stream_origin_s(source)) / base)
+        if samples is None or (stated - samples) * base > LEAST_GAP_S:
+            samples = stated
         frame.pts, frame.time_base = samples, base
         samples += frame.samples
         part = frame if heard is None else _part(frame, *(round(edge / base) for edge in heard))

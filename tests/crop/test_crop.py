@@ -84,7 +84,7 @@ def test_auto_says_what_it_chose_and_warns_of_a_small_subject(tmp_path, capsys):
     crop_person(opened(paths), params("auto"), tmp_path / "c.zarr")
     assert open_crops(tmp_path / "c.zarr").attributes["mode"] == "follow"  # 10 px on a way of 86
     (warning,) = open_crops(tmp_path / "c.zarr").attributes["warnings"]
-    assert warning == "The person is only 51 px high at working size, 64 or more show a face: raise crop.size_px to 96."
+    assert warning == "The subject is only 51 px high at working size, 64 or more show more than an outline: raise crop.size_px to 96."
     crop_person(opened(paths), params("fixed"), tmp_path / "d.zarr")
     (warning,) = open_crops(tmp_path / "d.zarr").attributes["warnings"]
     assert warning.endswith("raise crop.size_px to 704, or set crop.mode: follow.")  # 6 px of 64, on 107.5 px

@@ -290,6 +290,11 @@ def test_one_frame_and_no_clock():
     assert not run(untimed, target_track()).clock.has_time
 
 
+def test_a_target_of_one_picture_is_told_what_helps():
+    with pytest.raises(InputError, match=r"found 1 of 1: use a longer clip, or lower motion.min_frames"):
+        run(driver_track(), target_track(1))
+
+
 def test_noise_of_a_detector_does_not_shake_the_body():
     driver, target = driver_track(), target_track()
     noise = np.random.default_rng(0).normal(0, 1.0, driver.points.shape).astype(np.float32)  # 0.5 % of the height

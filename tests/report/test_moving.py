@@ -75,6 +75,14 @@ def test_driver_and_result_stand_side_by_side_frame_by_frame(tmp_path, monkeypat
     assert (durations, rounds) == ([120, 160, 40], 0)
 
 
+def test_a_file_of_another_name_is_refused(tmp_path, monkeypatch):
+    out = tmp_path / "out.mp4"
+    monkeypatch.setattr(sys, "argv", ["moving", "ben-to-ann", "--data", str(write_data(tmp_path)), "--out", str(out)])
+    with pytest.raises(InputError, match=r"must be called \.webp, .* found .*out\.mp4"):
+        main()
+    assert not out.exists()
+
+
 def test_frames_last_as_long_as_they_did():
     assert durations_ms(CLOCK, T, 1) == [40, 40, 40, 80, 40, 40, 40]
     assert sum(durations_ms(CLOCK, T, 2)) == sum(durations_ms(CLOCK, T, 5)) == 320

@@ -54,6 +54,17 @@ def test_every_container(tmp_path, name, codec, pixels):
     assert np.allclose([float(s - seconds[0]) for s in seconds], [float(t * base) for t in range(media.FRAMES)], atol=6e-4)
 
 
+@pytest.mark.parametrize(("suffix", "codec"), [("h264", "libx264"), ("m2v", "mpeg2video")])
+@pytest.mark.parametrize("base", [Fraction(1, 30), Fraction(1001, 30000), Fraction(1, 50)])
+def test_a_bare_stream_has_the_rate_of_its_own_headers(tmp_path, suffix, codec, base):
+    path = media.write_clip(tmp_path / f"a.{suffix}", media.scenes(), codec, base=base)
+    info, said = probe(path), []
+    _, pts = read(path, say=said.append)
+    assert Fraction(info.fps) == 1 / base
+    assert [(p - pts[0]) * Fraction(info.time_base) for p in pts] == [t * base for t in range(media.FRAMES)]
+    assert f"{float(1 / base):.6g} frames/s were taken" in " ".join(said)
+
+
 def test_timestamps_are_exact_and_fractional(tmp_path):
     info = probe(media.write_clip(tmp_path / "a.mp4", media.scenes(), base=Fraction(1001, 60000)))
     _, pts = read(tmp_path / "a.mp4")
@@ -354,14 +365,30 @@ def test_cut_image(tmp_path, suffix):
         read(tmp_path)
 
 
-@pytest.mark.parametrize(("orientation", "quarters"), [(1, 0), (3, 2), (6, 3), (8, 1)])
-def test_photographs_are_turned_upright(tmp_path, orientation, quarters):
-    exif = b"Exif\0\0II*\0" + struct.pack("<IHHHIII", 8, 1, 0x112, 3, 1, orientation, 0)
-    jpeg = cv2.imencode(".jpg", media.scene(4)[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 98])[1].tobytes()
-    segment = b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif
-    (tmp_path / "a.jpg").write_bytes(jpeg[:2] + segment + jpeg[2:])
+HELD = {  # what EXIF's number has done to an upright picture
+    1: lambda image: image,
+    2: lambda image: image[:, ::-1],
+    3: lambda image: image[::-1, ::-1],
+    4: lambda image: image[::-1],
+    5: lambda image: image.transpose(1, 0, 2),
+    6: lambda image: image.transpose(1, 0, 2)[::-1],
+    7: lambda image: image.transpose(1, 0, 2)[::-1, ::-1],
+    8: lambda image: image.transpose(1, 0, 2)[:, ::-1],
+}
+
+
+@pytest.mark.parametrize("orientation", HELD)
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp"])
+def test_photographs_are_turned_upright(tmp_path, suffix, orientation):
+    exif = b"II*\0" + struct.pack("<IHHHIII", 8, 1, 0x112, 3, 1, orientation, 0)
+    stored = np.ascontiguousarray(HELD[orientation](media.scene(4)))
+    options = [cv2.IMWRITE_JPEG_QUALITY, 98] if suffix == "jpg" else []
+    kinds = [cv2.IMAGE_METADATA_EXIF]
+    path = tmp_path / f"a.{suffix}"
+    assert cv2.imwriteWithMetadata(str(path), stored[..., ::-1], kinds, [np.frombuffer(exif, np.uint8)], options)
     frames, _ = read(tmp_path)
-    assert np.abs(corners(frames[0]) - corners(np.rot90(media.scene(4), quarters))).max() <= 8
+    assert frames[0].shape == media.scene(4).shape
+    assert np.abs(corners(frames[0]) - corners(media.scene(4))).max() <= 8
 
 
 def with_profile(png: bytes) -> bytes:

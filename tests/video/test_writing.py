@@ -1,9 +1,11 @@
 """Laws of writing video: the given timestamps, honest colours and tags, the driver's sound, whole or refused."""
 
+import io
 import resource
 import subprocess
 import sys
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import media
@@ -86,6 +88,39 @@ def test_sound_is_carried(tmp_path, name, codec, sound, carried):
         lag = [float(c.streams.audio[0].start_time * c.streams.audio[0].time_base) for c in (a, b)]
         first = float(a.start_time / av.time_base) if name.endswith("ts") else 0.0
     assert lag[1] == pytest.approx(lag[0] - first, abs=0.03)
+
+
+def without_sound(path: Path, start: float, stop: float) -> Path:
+    """A copy of a file that lacks the packets of sound from start to stop (s), as a broadcast whose reception broke off."""
+    lacking = path.with_stem("lacking")
+    with av.open(str(path)) as source, av.open(str(lacking), "w") as target:
+        streams = [target.add_stream_from_template(stream) for stream in source.streams]
+        first = float((source.start_time or 0) / av.time_base)
+        for packet in source.demux():
+            lost = packet.stream.type == "audio" and packet.pts is not None and start <= float(packet.pts * packet.time_base) - first < stop
+            if packet.dts is not None and not lost:
+                packet.stream = streams[packet.stream.index]
+                target.mux(packet)
+    return lacking
+
+
+def sound_ends_s(sound: bytes) -> float:
+    with av.open(io.BytesIO(sound)) as container:
+        return max(float((frame.pts + frame.samples) * frame.time_base) for frame in container.decode(audio=0))
+
+
+@pytest.mark.parametrize(("name", "sound", "heard"), [("a.ts", "mp2", None), ("a.mp4", "aac", (Fraction(0), Fraction(9)))])
+def test_sound_behind_a_gap_keeps_its_time(tmp_path, name, sound, heard):
+    whole = media.write_clip(tmp_path / name, media.scenes(60), sound=sound, sound_s=2.0)
+    lacking = without_sound(whole, 0.4, 1.0)
+    assert sound_ends_s(extract_sound(lacking, heard)) == pytest.approx(sound_ends_s(extract_sound(whole, heard)), abs=0.03)
+@pytest.mark.parametrize("sound", ["aac", "mp2"])
+def test_sound_of_joined_recordings_goes_on(tmp_path, sound):
+    part = media.write_clip(tmp_path / "a.ts", media.scenes(60), sound=sound, sound_s=2.0)
+    joined = tmp_path / "joined.ts"
+    joined.write_bytes(part.read_bytes() * 2)
+    (tmp_path / "sound.mp4").write_bytes(extract_sound(joined))
+    assert len(media.sound_of(tmp_path / "sound.mp4")) / 44100 == pytest.approx(4.0, abs=0.12)
 
 
 def test_silence_and_images_have_no_sound(tmp_path):
