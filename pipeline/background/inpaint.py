@@ -1,6 +1,6 @@
 """The plate: the target's background without the target, from training frames only.
 
-Where some frame shows what is behind the subject, that is taken; the rest is filled (§3.1, [48]).
+Where some frame shows what is behind the subject, that is taken, from frames without the subject too; the rest is filled (§3.1, [48]).
 """
 
 from collections.abc import Callable
@@ -24,6 +24,11 @@ from pipeline.timeline.split import SplitParams, split_frames
 from pipeline.video.clock import NO_TIME
 
 Fill = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+AWAY_FRAMES = 5  # a frame so near to one with the subject may show what of it nobody found: it comes, leaves, or was missed
+GROW = 0.15  # of a box's longer side: hair, hands and feet of other people reach beyond their joints
+# About the hole an empty room looks as the plate does, by so many levels in such a share of the pixels, and within it not as the subject;
+LIKE_LEVELS, LIKE_RIM, LIKE_SUBJECT = 25.0, 0.95, 0.5  # else somebody is there whom nobody found
 
 
 class BackgroundParams(Section):
@@ -56,11 +61,19 @@ def inpaint_background(inputs: BackgroundInputs, params: BackgroundParams, split
     frames, mattes, keypoints = inputs.frames, inputs.mattes, inputs.keypoints
     require_same_clip(frames, mattes, keypoints)
     fill = _load_fill(params.fill, inputs.weights)  # first of all: a missing network should not cost a minute of reading
-    training = split_frames(keypoints.track().present, split).training
+    present = keypoints.track().present
+    parts = split_frames(present, split)
+    training = parts.training
     if not len(training):
         raise InputError(f"{keypoints.source} must show the subject in some training frame, found none in {len(frames)} frames.")
     reach = _reach_px(keypoints, training, params.dilate_share)
     plate, hole, report = _seen(frames, mattes, training, reach, params)  # the samples are gone when the hole is filled
+    if hole.any() and params.reveal == "temporal_median":
+        subject = frames[int(training[len(training) // 2])]
+        still = _emptied(frames, keypoints, _away(present, parts.border), (subject, plate, hole), reach, params)
+        report["revealed_share"] = round(report["revealed_share"] + float((hole & ~still).mean()), 6)
+        hole = still
+        report["filled_share"] = round(float(hole.mean()), 6)
     plate = fill(plate, hole)
     with create_frames(out, NO_TIME, frames.size_hw, {"inpainting": report}, kind="plates") as writer:
         writer.append(plate[None])
@@ -81,6 +94,62 @@ def _seen(
     report["filled_share"] = round(float(hole.mean()), 6)
     report["revealed_share"] = round(float(revealed.mean()), 6)
     return plate, hole, report
+
+
+def _away(present: np.ndarray, border: int) -> np.ndarray:
+    """The frames (n) before the first held-out one in which, and around which, the subject is not present (t) bool."""
+    near = np.convolve(present, np.ones(2 * AWAY_FRAMES + 1), "same")[: len(present)] if len(present) > 2 * AWAY_FRAMES else present
+    return np.flatnonzero(near[:border] == 0)
+
+
+def _emptied(
+    frames: Frames,
+    keypoints: Keypoints,
+    away: np.ndarray,
+    known: tuple[np.ndarray, np.ndarray, np.ndarray],
+    reach_px: int,
+    params: BackgroundParams,
+) -> np.ndarray:
+    """Put into a plate what frames without the subject show in its hole; returns the hole (h w) bool that is left.
+
+    away: those frames (n). known: a frame with the subject, the plate (h w 3), the hole (h w) bool.
+    """
+    subject, plate, hole = known
+    empty = spread_evenly(away, samples_that_fit(frames.size_hw, params.max_samples))
+    if len(empty) < params.min_samples:
+        return hole
+    samples = np.stack([*(frames[int(t)] for t in empty), subject, plate])
+    hidden = np.stack([*(_peopled(keypoints.points[t], frames.size_hw) | ~frames.shown(int(t)) for t in empty), hole, hole])
+    gains = lighting_gains(samples, hidden)
+    gains /= gains[-1]  # the plate's light is the one wanted
+    rim = hidden_by(np.where(hole, 255, 0).astype(np.uint8), max(3, reach_px)) & ~hole
+    fits = np.zeros(len(samples), bool)
+    for i in range(len(empty)):
+        here = samples[i] / gains[i], ~hidden[i]
+        fits[i] = _alike(*here, plate, rim) >= LIKE_RIM and _alike(*here, subject / gains[-2], hole) <= LIKE_SUBJECT
+    if fits.sum() < params.min_samples:
+        return hole
+    median, counts = masked_median(samples[fits], hidden[fits], gains[fits])
+    shown = hole & (counts >= params.min_samples)
+    plate[shown] = median[shown].round().clip(0, 255).astype(np.uint8)
+    return hole & ~shown
+
+
+def _alike(image: np.ndarray, shown: np.ndarray, other: np.ndarray, part: np.ndarray) -> float:
+    """Share of a part (h w) bool, as far as it is shown (h w) bool, in which two pictures (h w 3) are alike; NaN where it is not."""
+    both = part & shown
+    apart = np.abs(image[both] - other[both]).max(axis=1, initial=0.0)
+    return float((apart <= LIKE_LEVELS).mean()) if len(apart) else float("nan")
+
+
+def _peopled(points: np.ndarray, size_hw: tuple[int, int]) -> np.ndarray:
+    """Where people with joints points (p j 2) are (h w) bool: their boxes, grown."""
+    mask = np.zeros(size_hw, bool)
+    boxes = body_boxes(points, size_hw)
+    for x0, y0, x1, y1 in boxes[np.isfinite(boxes[:, 0])]:
+        pad = GROW * max(x1 - x0, y1 - y0)
+        mask[max(0, int(y0 - pad)) : int(y1 + pad) + 1, max(0, int(x0 - pad)) : int(x1 + pad) + 1] = True
+    return mask
 
 
 def _reveal(samples: np.ndarray, hidden: np.ndarray, params: BackgroundParams) -> tuple[np.ndarray, np.ndarray]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from pipeline.picture.stillness import lighting_gains, masked_median, masked_noise
+from pipeline.picture.stillness import brightness, lighting_gains, masked_median, masked_noise
 
 GREY_LEVELS = 3.0
 SHADOW_DARKEST = 0.45
@@ -75,8 +75,8 @@ def _surroundings(image: np.ndarray, hole: np.ndarray) -> np.ndarray:
 
 
 def _unlike(values: np.ndarray, gains: np.ndarray, expected: np.ndarray) -> np.ndarray:
-    """Which of values (n k 3) uint8, after their gains (n), are not among the quarter most like expected (k 3): (n k) bool."""
-    apart = np.stack([_largest(np.abs(v / np.float32(g) - expected)) for v, g in zip(values, gains, strict=True)])
+    """Which of values (n k 3) uint8, after their gains (n 3), are not among the quarter most like expected (k 3): (n k) bool."""
+    apart = np.stack([_largest(np.abs(v / g.astype(np.float32) - expected)) for v, g in zip(values, gains, strict=True)])
     rank = max(0, round(LIKE_SHARE * len(values)) - 1)
     return apart > np.partition(apart, rank, axis=0)[rank]
 
@@ -115,7 +115,7 @@ def difference(frame: np.ndarray, background: Background, box: tuple[int, int, i
     The frame's brightness is first matched to the background's by the pixels outside the box.
     """
     part = np.s_[box[1] : box[3], box[0] : box[2]]
-    level = frame[part].astype(np.float32) * np.float32(1 / _gain(frame, background.image, box))
+    level = frame[part].astype(np.float32) * (1 / _gain(frame, background.image, box)).astype(np.float32)
     still = background.image[part]
     apart = _largest(cv2.absdiff(level, still))
     if background.has_colour:
@@ -129,16 +129,13 @@ def threshold(background: Background, sensitivity: float, floor: float) -> np.nd
     return np.maximum(spread * np.float32(sensitivity), np.float32(floor))
 
 
-def _gain(frame: np.ndarray, image: np.ndarray, outside: tuple[int, int, int, int]) -> float:
+def _gain(frame: np.ndarray, image: np.ndarray, outside: tuple[int, int, int, int]) -> np.ndarray:
     step = max(1, int(np.sqrt(frame.shape[0] * frame.shape[1] / 20_000)))
     use = np.ones(frame.shape[:2], bool)
     x0, y0, x1, y1 = outside
     use[y0:y1, x0:x1] = False
     use = use[::step, ::step]
-    if use.sum() < 50:
-        return 1.0
-    ratio = (frame[::step, ::step].mean(axis=2) + 1.0) / (image[::step, ::step].mean(axis=2) + 1.0)
-    return float(np.median(ratio[use]))
+    return brightness(frame[::step, ::step], image[::step, ::step], use) if use.sum() >= 50 else np.ones(3)
 
 
 def _largest(values: np.ndarray) -> np.ndarray:

@@ -9,6 +9,8 @@ SAMPLE_BYTES = 500 * 2**20
 BLOCK_VALUES = 24 * 2**20
 LEVELS = 64
 LEAST_OPACITY = 12
+WHITE_SHARE = 0.02  # a channel brightens by so much more than the picture: its white balance changed, not its light alone
+TOLD_LEVELS, TOLD_PIXELS = (20, 250), 50  # of a channel: darker is noise, lighter is cut off; and so few tell nothing
 HIDDEN = np.int16(np.iinfo(np.int16).max)
 
 
@@ -26,24 +28,37 @@ def hidden_by(matte: np.ndarray, reach_px: int) -> np.ndarray:
 
 
 def lighting_gains(samples: np.ndarray, hidden: np.ndarray) -> np.ndarray:
-    """Brightness (n) float64 of each sample (n h w 3) uint8 over the middle one, by pixels that both show; 1 if none do.
+    """Brightness (n 3) float64 of each sample (n h w 3) uint8 over the middle one, by pixels that both show; 1 if none do.
 
-    The median of ratios over a coarse grid: light that flickers changes all pixels alike, a subject only few.
+    The median of ratios over a coarse grid: light that flickers changes all pixels alike, a subject only few. One for all channels
+    unless the white balance changes.
     """
     step = max(1, int(np.sqrt(samples.shape[1] * samples.shape[2] / 20_000)))
-    luma = samples[:, ::step, ::step].mean(axis=3) + 1.0
+    coarse = samples[:, ::step, ::step]
     seen = ~hidden[:, ::step, ::step]
     middle = len(samples) // 2
-    gains = np.ones(len(samples))
-    for i in range(len(samples)):
-        both = seen[i] & seen[middle]
-        if both.any():
-            gains[i] = np.median(luma[i][both] / luma[middle][both])
-    return gains / np.median(gains)
+    gains = np.stack([brightness(coarse[i], coarse[middle], seen[i] & seen[middle]) for i in range(len(samples))])
+    return gains / np.median(gains, axis=0)
+
+
+def brightness(image: np.ndarray, other: np.ndarray, both: np.ndarray) -> np.ndarray:
+    """Brightness (3) float64 of an image (h w 3) over another, by pixels that both show (h w); 1 if none do."""
+    if not both.any():
+        return np.ones(3)
+    image, other = image[both], other[both]
+    gain = np.median((image.mean(axis=1) + 1.0) / (other.mean(axis=1) + 1.0))
+    gains = np.full(3, gain)
+    low, high = TOLD_LEVELS
+    for channel in range(3):
+        one, two = image[:, channel].astype(np.float64), other[:, channel].astype(np.float64)
+        told = (np.minimum(one, two) > low) & (np.maximum(one, two) < high)
+        if told.sum() >= TOLD_PIXELS:
+            gains[channel] = np.median((one[told] + 1.0) / (two[told] + 1.0))
+    return gains if (np.abs(gains / gain - 1) > WHITE_SHARE).any() else np.full(3, gain)
 
 
 def masked_median(samples: np.ndarray, hidden: np.ndarray, gains: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Median over time of samples (n h w 3) uint8 where not hidden (n h w) bool, each sample divided by its gain (n).
+    """Median over time of samples (n h w 3) uint8 where not hidden (n h w) bool, each sample divided by its gains (n 3).
 
     Returns the median (h w 3) float32 and how many samples show each pixel (h w) int32; a pixel never shown has median 0.
     """
@@ -68,13 +83,13 @@ def masked_noise(samples: np.ndarray, hidden: np.ndarray, gains: np.ndarray, med
 def _row_blocks(samples: np.ndarray, hidden: np.ndarray, gains: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
     """Blocks of rows as (rows, levels (n rows w 3) int16): brightness in 1/64 after the gain, HIDDEN where not seen."""
     n, height, width, _ = samples.shape
-    tables = np.stack([(np.arange(256) / gain * LEVELS).round().clip(0, 255 * LEVELS) for gain in gains]).astype(np.int16)
+    tables = np.stack([(np.arange(256)[:, None] / gain * LEVELS).round().clip(0, 255 * LEVELS) for gain in gains]).astype(np.int16)
     rows = max(1, BLOCK_VALUES // (n * width * 3))
     for top in range(0, height, rows):
         part = slice(top, top + rows)
         levels = np.empty((n, len(samples[0, part]), width, 3), np.int16)
         for table, sample, level in zip(tables, samples, levels, strict=True):
-            cv2.LUT(np.ascontiguousarray(sample[part]).reshape(-1, width * 3), table, level.reshape(-1, width * 3))
+            cv2.LUT(np.ascontiguousarray(sample[part]), table[None], level)
         levels[hidden[:, part]] = HIDDEN
         yield part, levels
 

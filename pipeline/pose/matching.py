@@ -21,6 +21,7 @@ SURE_PX = (0.4, 3.0)  # largest doubt, small px at a corner, of a homography, an
 REFITS = 3
 SCALES = (0.2, 5.0)
 LEVELS = 4
+LIKE_LIGHT = 1.05  # features are told by brightness: a frame farther from its key's is followed as bright as the key
 
 
 @dataclass(frozen=True)
@@ -85,11 +86,37 @@ def match(
     there = key.features[lies_on(key.features, free)] if guess is not None else key.features
     if len(there) < LEAST_INLIERS:
         return None
+    found = _followed(key, moved, free, there, guessed, levels, frame.size_hw, fits_px)
+    gain = _gain(key, frame, guessed if found is None else found.matrix)
+    if 1 / LIKE_LIGHT < gain < LIKE_LIGHT:
+        return found
+    alike = cv2.convertScaleAbs(moved, alpha=1 / gain)
+    return _followed(key, alike, free, there, guessed, levels, frame.size_hw, fits_px) or found
+
+
+def _followed(
+    key: Small,
+    moved: np.ndarray,
+    free: np.ndarray,
+    there: np.ndarray,
+    guess: np.ndarray,
+    levels: int,
+    frame_hw: tuple[int, int],
+    fits_px: tuple[float, ...],
+) -> Match | None:
+    """The match by key's features `there` (n 2) followed into a frame's grey picture (h w), which is moved by the guess as `free` is."""
     found, kept = follow(key.grey, moved, there, levels, BACK_PX)
     kept &= lies_on(found, free)
     if kept.sum() < LEAST_INLIERS:
         return None
-    return _fitted(there[kept], apply_homography(np.linalg.inv(guessed), found[kept]), key.size_hw, frame.size_hw, fits_px)
+    return _fitted(there[kept], apply_homography(np.linalg.inv(guess), found[kept]), key.size_hw, frame_hw, fits_px)
+
+
+def _gain(key: Small, frame: Small, lies: np.ndarray) -> float:
+    """How much brighter a frame that lies so (3 3) in key is, by what both show free; 1 where they share nothing."""
+    seen = cv2.warpPerspective(frame.grey, lies, key.size_hw[::-1], flags=cv2.INTER_LINEAR)
+    both = key.free & (cv2.warpPerspective(frame.free.astype(np.uint8), lies, key.size_hw[::-1], flags=cv2.INTER_NEAREST) > 0)
+    return float(np.median((seen[both] + 1.0) / (key.grey[both] + 1.0))) if both.any() else 1.0
 
 
 def verdict(found: Match | None, limit_px: float) -> bool | None:

@@ -107,6 +107,42 @@ def test_somebody_who_never_moves_is_filled(tmp_path):
     assert (plate[matte[0] == 0][:50] == frames[0][matte[0] == 0][:50]).all()
 
 
+def stands(before: np.ndarray, after: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """A figure that stands in one place all the time, but in frames before and after that, in which nobody is found."""
+    frames, mattes, points, background = clip(0.0)
+    ends = [np.zeros((len(part), *mattes.shape[1:]), np.uint8) for part in (before, after)]
+    nobody = [np.full((len(part), *points.shape[1:]), np.nan) for part in (before, after)]
+    shown = np.concatenate([before, np.repeat(frames[:1], 16, axis=0), after])
+    opaque = np.concatenate([ends[0], np.repeat(mattes[:1], 16, axis=0), ends[1]])
+    return shown, opaque, np.concatenate([nobody[0], np.repeat(points[:1], 16, axis=0), nobody[1]]), background
+
+
+def test_an_empty_room_shows_what_somebody_who_never_moves_hides(tmp_path):
+    darker = np.repeat((0.9 * clip(0.0)[3])[None].astype(np.uint8), 12, axis=0)  # before the camera saw him
+    *shown, background = stands(darker, darker[:0])
+    plate, report = plate_of(tmp_path, *shown)
+    assert np.abs(plate.astype(int) - background).max() <= 3
+    assert report["filled_share"] == 0
+    assert report["revealed_share"] > 0.02
+
+
+def test_a_room_is_not_empty_where_somebody_is_whom_nobody_found(tmp_path):
+    frames, walking = clip(0.0)[0], clip(2.0)[0]
+    filled, _ = plate_of(tmp_path / "alone", *stands(frames[:0], frames[:0])[:3])
+    # He stands there as he does later, or in another pose a little aside.
+    for name, missed in {"same": frames[:12], **{str(t): np.repeat(walking[t][None], 12, axis=0) for t in (0, 2, 4)}}.items():
+        plate, report = plate_of(tmp_path / name, *stands(missed, frames[:0])[:3])
+        assert np.array_equal(plate, filled)
+        assert report["filled_share"] > 0.02
+
+
+def test_a_room_that_is_empty_in_the_held_out_time_tells_nothing(tmp_path):
+    *_, background = clip(0.0)
+    empty = np.repeat(background[None], 12, axis=0)
+    plates = [plate_of(tmp_path / name, *stands(empty[:0], after)[:3])[0] for name, after in (("a", empty), ("b", 255 - empty))]
+    assert np.array_equal(*plates)
+
+
 def test_without_reveal_one_frame_is_filled(tmp_path):
     frames, mattes, points, _ = clip(2.0)
     plate, report = plate_of(tmp_path, frames, mattes, points, reveal="none")

@@ -33,9 +33,23 @@ def test_flickering_light_is_undone():
     hidden = np.zeros(samples.shape[:3], bool)
     hidden[:, :20] = True
     gains = lighting_gains(samples, hidden)
-    assert gains == pytest.approx(light, abs=0.02)
+    assert gains == pytest.approx(np.repeat(light[:, None], 3, axis=1), abs=0.02)
+    assert (gains == gains[:, :1]).all()  # one light for all channels
     median, _ = masked_median(samples, np.zeros_like(hidden), gains)
     assert np.abs(median - picture).max() < 3
+
+
+def test_white_balance_that_drifts_is_undone():
+    """A place that is seen late is as white as one that is seen early."""
+    picture = np.random.default_rng(1).integers(60, 180, (40, 50, 3)).astype(float)
+    light = np.linspace([0.85, 1.0, 1.15], [1.15, 1.0, 0.85], 9)
+    samples = np.stack([(picture * g).round().clip(0, 255).astype(np.uint8) for g in light])
+    hidden = np.zeros(samples.shape[:3], bool)
+    hidden[:6, :10], hidden[3:, 10:20] = True, True
+    gains = lighting_gains(samples, hidden)
+    assert gains == pytest.approx(light, abs=0.01)
+    median, _ = masked_median(samples, hidden, gains)
+    assert np.abs(median - picture).max() < 2
 
 
 def test_samples_are_bounded():

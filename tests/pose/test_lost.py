@@ -185,3 +185,13 @@ class TestOfCuts:
         clip = self.shot(20, 1)
         clip[10] = np.minimum(clip[10].astype(int) + 120, 255)
         assert self.cuts(clip) == []
+        clip[11:13] = np.minimum(clip[11:13] + np.array([80, 30])[:, None, None, None], 255)  # one that fades
+        assert self.cuts(clip) == []
+
+    def test_a_cut_through_frames_of_both_shots_or_of_none_is_found(self) -> None:
+        first, second = self.shot(20, 1), self.shot(20, 2)
+        for count in (1, 2, 3):
+            share = np.linspace(0, 1, count + 2)[1:-1, None, None, None]
+            blended = ((1 - share) * first[-1] + share * second[0]).astype(np.uint8)
+            assert self.cuts(first, blended, second) == [20 + count]  # a converted frame rate, or fields of both
+            assert self.cuts(first, np.zeros_like(blended), second) == [20 + count]

@@ -61,3 +61,20 @@ def test_doubts_add_up_on_the_way_until_nobody_knows_where_a_frame_lies(monkeypa
     found = known()
     assert found == list(range(len(found)))
     assert 8 <= len(found) <= 14
+
+
+@pytest.mark.parametrize("light", [lambda t: 1 - 0.05 * t, lambda t: 0.75 + 0.2 * (t % 2), lambda t: 1.0 if t < 6 else 0.5])
+def test_light_that_changes_neither_moves_a_camera_nor_loses_it(light):
+    """An exposure that follows a pan, a lamp that flickers, a lamp that goes out."""
+    wide, rng, frames = scene(), np.random.default_rng(0), 12
+    wide = wide * (150 / wide.max())
+
+    def look(t: int) -> Small:
+        seen = wide[: SIZE_HW[0], 5 * t : 5 * t + SIZE_HW[1]] * light(t)
+        return small((seen + rng.normal(0, 1, seen.shape)).clip(0, 255).astype(np.uint8), NOBODY)
+
+    maps, known = register(look, 0, (), [range(1, frames)], frames)
+    assert known.all()
+    corners = np.array([[0.0, 0], [SIZE_HW[1], 0], [0, SIZE_HW[0]], [SIZE_HW[1], SIZE_HW[0]]])
+    for t in range(frames):
+        np.testing.assert_allclose(apply_homography(maps[t], corners), corners + np.array([5 * t, 0]), atol=1.0)
