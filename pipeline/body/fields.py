@@ -20,6 +20,8 @@ AGREE = 0.07  # sources this far apart, in body sizes, are not averaged: between
 APART = 4.0  # squares of these distances count as often between parts that share no joint: two calves side by side are no blend of both
 SHARED = 2.0  # as STEEPNESS, where it is asked whose pixel a source is
 STRANGE = (0.4, 0.7)  # how far a source must be of the parts that ask for it: nothing is taken below, all above
+DEEPER = (0.5, 0.8)  # how near a pixel must be to its nearest part, over how near its source is: amid a limb is nothing from beside one
+BESIDE = (0.4, 0.6)  # nearness of what is wholly beside the body, for which this is asked, and of what is within
 HAND_REACH = 0.04  # in body sizes: pixels so near to a hand's points may follow its fingers
 SOFTNESS = 0.7  # distance below which parts share a pixel evenly
 EVEN = 1 - 1e-4  # parts are equally near where the ratio of their nearness is no less
@@ -44,7 +46,7 @@ def part_field(query: Tensor, reference: Tensor, skeleton: Skeleton, x: Tensor, 
     which the field is wanted. Each limb that both poses show turns and stretches along its axis, trunk and head as one; a pixel
     follows the nearest part, and the others as far as they agree. Parts that one pose lacks do not count; without a common one the
     whole picture is shifted by the mean of the common joints, or stays where it is. The identity for equal poses.
-    own: how far the pixel there is of the part that asks for it, low where another lies over it.
+    own: how far the pixel there is of the part that asks for it, low where another lies over it or, beside the body, it lies amid one.
     """
     import torch
 
@@ -173,10 +175,15 @@ class Follow:
         shares /= shares.sum(1, keepdim=True).clamp_min_(1e-12)
         asked = agree.mul_(near**SHARED)
         found = source.mul_(shares[:, None]).sum(2)  # (n 2 p)
-        whose = self.there(torch.cat([found, torch.ones_like(found[:, :1])], 1)).mul_(self.usable) ** SHARED
+        there = self.there(torch.cat([found, torch.ones_like(found[:, :1])], 1)).mul_(self.usable)
+        whose = there**SHARED
         both = (asked.sum(1, keepdim=True) * whose.sum(1, keepdim=True)).sqrt_().clamp_min_(1e-12)
         alike = whose.mul_(asked).sqrt_().sum(1, keepdim=True) / both
         own = ((alike - STRANGE[0]) / (STRANGE[1] - STRANGE[0])).clamp_(0, 1)
+        # Beside a shoulder there is nothing of an arm that is raised in the reference.
+        outer = near.amax(1, keepdim=True)
+        level = (outer / there.amax(1, keepdim=True).clamp_min_(1e-12) - DEEPER[0]) / (DEEPER[1] - DEEPER[0])
+        own *= 1 - (1 - level.clamp_(0, 1)) * ((BESIDE[1] - outer) / (BESIDE[1] - BESIDE[0])).clamp_(0, 1)
         return torch.where(self.usable.any(1, keepdim=True), torch.cat([found, own, self.linear @ shares], 1), layers)
 
 

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from pipeline.body.fields import AGREE, APART, SHARED, SOFTNESS, STEEPNESS, STRANGE, Field, Poses, _about_hands
+from pipeline.body.fields import AGREE, APART, BESIDE, DEEPER, SHARED, SOFTNESS, STEEPNESS, STRANGE, Field, Poses, _about_hands
 from pipeline.body.parts import BREADTH, Part, body_parts, lines_of, part_maps
 from pipeline.body.skeleton import Skeleton
 
@@ -39,9 +39,13 @@ def _by_parts(pixels: Tensor, layers: Tensor, parts: list[Part], poses: Poses) -
     linear, shift = part_maps(q, r, parts, seen, size, scale)
     near = nearness(distances(pixels, q, seen, parts, size), usable)
     found, shares, asked = _followed(pixels, linear, shift, near, size * scale, parts)
-    whose = nearness(distances(found, r, seen, parts, size * scale), usable) ** SHARED
+    there = nearness(distances(found, r, seen, parts, size * scale), usable)
+    whose = there**SHARED
     alike = (asked * whose).sqrt().sum(-1) / (asked.sum(-1) * whose.sum(-1)).sqrt().clamp_min(1e-12)
     own = ((alike - STRANGE[0]) / (STRANGE[1] - STRANGE[0])).clamp(0, 1)
+    outer = near.amax(-1)
+    level = (outer / there.amax(-1).clamp_min(1e-12) - DEEPER[0]) / (DEEPER[1] - DEEPER[0])
+    own = own * (1 - (1 - level.clamp(0, 1)) * ((BESIDE[1] - outer) / (BESIDE[1] - BESIDE[0])).clamp(0, 1))
     return torch.where(usable.any(-1)[..., None], torch.cat([found, own[..., None], shares @ linear.flatten(2)], -1), layers)
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from figure import HAND_POINTS, Figure, Motion, human, truth
 from line import LINE
 
 from pipeline.body import warping
@@ -11,6 +12,7 @@ from pipeline.body.skeleton import load_skeleton
 
 POSE = torch.tensor([[[20.0, 20.0], [60.0, 20.0], [60.0, 60.0]]])
 X, Y = torch.arange(80.0), torch.arange(80.0)
+FIGURE = Figure(300)
 
 
 def _at(field, x, y):
@@ -291,3 +293,33 @@ def test_how_large_a_body_is_does_not_depend_on_its_fingers():
     closed[0, sorted(HUMAN.fingers())] = closed[0, HUMAN.index("left_index_mcp")] + torch.arange(float(len(HUMAN.fingers())))[:, None]
     assert torch.equal(warping.part_field(closed, closed, HUMAN, X, Y).size, alone)
     assert torch.equal(warping.part_field(_with_hand(0.0), closed, HUMAN, X, Y).size, alone)
+
+
+@pytest.mark.parametrize("raised", [60, 90, 150])
+def test_beside_a_hanging_arm_nothing_is_taken_from_a_raised_one(raised):
+    """A drawn person, arms down, from a picture of it with arms up: what is trusted of the sleeves where the true picture shows none."""
+    query, reference = (_arms(angle) for angle in (10, raised))
+    (_,), (true,) = FIGURE.render(query[None], np.zeros((480, 640, 3), np.uint8))
+    (_,), (shown,) = FIGURE.render(reference[None], np.zeros((480, 640, 3), np.uint8))
+    poses = [torch.from_numpy(truth(pose[None], FIGURE.joints, human(), (480, 640)).track().points) for pose in (query, reference)]
+    field, own = warping.picture_field(*poses, human(), (480, 640))
+    moved = warping.sample_field(torch.from_numpy(shown.astype(np.float32) / 255)[None, None], field)
+    beside = (moved - torch.from_numpy(true.astype(np.float32) / 255)).clamp(0, 1) * own
+    shoulder = query[FIGURE.joints.index("left_shoulder")]
+    y, x = np.mgrid[:480, :640]
+    about = torch.from_numpy(np.hypot(x - shoulder[0], y - shoulder[1]) < 0.16 * FIGURE.height_px)
+    assert float(beside[0, 0][about].sum()) < 135  # 204, 292, 285 were
+
+
+def _arms(degrees: float) -> np.ndarray:
+    """A person with both arms straight, raised from the side so far: (j 2)."""
+    pose = FIGURE.points(1, (320, 440), Motion(wave=0, sway=0, lift=0))[0]
+    at = FIGURE.joints.index
+    for side, sign in (("left", 1), ("right", -1)):
+        heading = np.array([sign * np.sin(np.radians(degrees)), np.cos(np.radians(degrees))])
+        elbow = pose[at(f"{side}_shoulder")] + FIGURE.length("upper_arm") * heading
+        wrist = elbow + FIGURE.length("forearm") * heading
+        pose[at(f"{side}_elbow")], pose[at(f"{side}_wrist")] = elbow, wrist
+        for point in HAND_POINTS:
+            pose[at(f"{side}_{point}")] = wrist + FIGURE.length("hand") * heading
+    return pose

@@ -59,6 +59,21 @@ def test_a_target_that_shows_heads_high_and_low_leaves_the_drivers_where_it_is()
     assert max(map(abs, facts(run(driver, target))["head"].values())) < 2
 
 
+def test_only_poses_like_the_drivers_say_how_high_a_head_is_held():
+    """The target looks down while its arms are held out, and up for longer, while they are raised; the driver's are held out."""
+    driver, target = driver_track(motion=IN_PLACE), target_track()
+    up = np.arange(80) % 8 != 0
+    target = raised(target, np.where(up, 6.0, -6.0))
+    points = target.points.copy()
+    for side, sign in (("left", 1), ("right", -1)):
+        shoulder = joint(target, f"{side}_shoulder")
+        for name in ("elbow", "wrist"):
+            x, y = (joint(target, f"{side}_{name}") - shoulder)[up].T
+            points[up, HUMAN.index(f"{side}_{name}")] = shoulder[up] + np.stack([sign * y, -sign * x], 1)
+    target = replace(target, points=points)
+    assert np.median(above(run(driver, target))) == pytest.approx(np.median(above(target)[~up]), abs=1)
+
+
 @pytest.mark.parametrize("share", [-1.0, 0.1])
 def test_from_the_side_and_from_behind_nothing_is_known(share):
     driver, target = raised(driver_track(motion=IN_PLACE), 8), target_track()

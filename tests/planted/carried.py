@@ -35,6 +35,7 @@ FAULTS = [
         ("a face seen from behind is folded", B + "parts.py", "(turns[0] * turns[1] < 0)", "(turns[0] * turns[1] < -torch.inf)"),
         ("a field leaps in its middle", B + "warping.py", "field = torch.where(leaps, gone_on, smooth[:, :2])", "field = smooth[:, :2]"),
         ("what lies behind another part is taken", B + "fields.py", "own = ((alike - STRANGE[0])", "own = 1 + 0 * ((alike - STRANGE[0])"),
+        ("beside a limb its middle is taken", B + "fields.py", "own *= 1 - (1 - level", "own *= 1 - 0 * (1 - level"),
         ("two calves are blended", B + "fields.py", ".mul_(self.apart[nearest[:, 0, 0]].transpose(1, 2))", ""),
         ("fingers are followed by nobody", B + "fields.py", "fine = Follow(parts, poses)(",
          "fine = Follow(body or parts, poses)("),
