@@ -22,6 +22,7 @@ SHARED = 2.0  # as STEEPNESS, where it is asked whose pixel a source is
 STRANGE = (0.4, 0.7)  # how far a source must be of the parts that ask for it: nothing is taken below, all above
 DEEPER = (0.5, 0.8)  # how near a pixel must be to its nearest part, over how near its source is: amid a limb is nothing from beside one
 BESIDE = (0.4, 0.6)  # nearness of what is wholly beside the body, for which this is asked, and of what is within
+BETWEEN = 4.0  # how much nearer both thighs seem to what lies between them, which is of the body: cloth
 HAND_REACH = 0.04  # in body sizes: pixels so near to a hand's points may follow its fingers
 SOFTNESS = 0.7  # distance below which parts share a pixel evenly
 EVEN = 1 - 1e-4  # parts are equally near where the ratio of their nearness is no less
@@ -62,13 +63,13 @@ def part_field(query: Tensor, reference: Tensor, skeleton: Skeleton, x: Tensor, 
     times = max(1, round(pixels.shape[1] / AT_ONCE)) if pixels.device.type == "cpu" else 1
     step = -(-pixels.shape[1] // times)
     if body:
-        followed = Follow(body, poses)
+        followed = Follow(body, poses, skeleton)
         layers = torch.cat([followed(part, start) for part, start in zip(pixels.split(step, 1), layers.split(step, 2), strict=True)], 2)
     if len(parts) > len(body):  # fingers are many, and matter only about the hands
         index, inside = _about_hands(pixels[:2].T, poses, skeleton)
         there = index[:, None].expand(-1, layers.shape[1], -1)
         coarse = layers.gather(2, there)
-        fine = Follow(parts, poses)(pixels[:, index].transpose(0, 1), coarse)
+        fine = Follow(parts, poses, skeleton)(pixels[:, index].transpose(0, 1), coarse)
         layers = layers.scatter(2, there, torch.where(inside[:, None], fine, coarse))
     shaped = layers.unflatten(2, (len(y), len(x)))
     field, linear = shaped[:, :2].permute(0, 2, 3, 1), shaped[:, 3:].permute(0, 2, 3, 1).unflatten(-1, (2, 2))
@@ -149,7 +150,7 @@ class Follow:
     All that does not depend on the pixels is worked out beforehand.
     """
 
-    def __init__(self, parts: list[Part], poses: Poses) -> None:
+    def __init__(self, parts: list[Part], poses: Poses, skeleton: Skeleton) -> None:
         import torch
 
         q, r, seen, size, scale = poses.query, poses.reference, poses.seen, poses.size, poses.scale
@@ -160,6 +161,9 @@ class Follow:
         self.falling = -0.5 / (AGREE * size * scale).square()[:, None, None]
         bound = [[not set(part.joints).isdisjoint(other.joints) for other in parts] for part in parts]
         self.apart = torch.where(torch.tensor(bound, device=q.device), 1.0, APART)  # (l l)
+        twins = twin_parts(parts, skeleton)
+        self.twins = torch.tensor(twins, device=q.device)
+        self.paired = torch.tensor([float(twin != i) for i, twin in enumerate(twins)], device=q.device)[:, None]
         self.here, self.there = Near(parts, q, seen, size), Near(parts, r, seen, size * scale)
 
     def __call__(self, pixels: Tensor, layers: Tensor) -> Tensor:
@@ -180,11 +184,18 @@ class Follow:
         both = (asked.sum(1, keepdim=True) * whose.sum(1, keepdim=True)).sqrt_().clamp_min_(1e-12)
         alike = whose.mul_(asked).sqrt_().sum(1, keepdim=True) / both
         own = ((alike - STRANGE[0]) / (STRANGE[1] - STRANGE[0])).clamp_(0, 1)
-        # Beside a shoulder there is nothing of an arm that is raised in the reference.
-        outer = near.amax(1, keepdim=True)
+        # Beside a shoulder there is nothing of an arm that is raised in the reference; but between two thighs there is cloth.
+        outer, between = near.amax(1, keepdim=True), torch.minimum(near, near[:, self.twins]).mul_(self.paired).amax(1, keepdim=True)
         level = (outer / there.amax(1, keepdim=True).clamp_min_(1e-12) - DEEPER[0]) / (DEEPER[1] - DEEPER[0])
-        own *= 1 - (1 - level.clamp_(0, 1)) * ((BESIDE[1] - outer) / (BESIDE[1] - BESIDE[0])).clamp_(0, 1)
+        own *= 1 - (1 - level.clamp_(0, 1)) * ((BESIDE[1] - outer - BETWEEN * between) / (BESIDE[1] - BESIDE[0])).clamp_(0, 1)
         return torch.where(self.usable.any(1, keepdim=True), torch.cat([found, own, self.linear @ shares], 1), layers)
+
+
+def twin_parts(parts: list[Part], skeleton: Skeleton) -> list[int]:
+    """By part the position of the same one of the other side; its own where there is none."""
+    opposites = skeleton.opposites()
+    place = {frozenset(part.joints): i for i, part in enumerate(parts)}
+    return [place.get(frozenset(opposites[joint] for joint in part.joints), i) for i, part in enumerate(parts)]
 
 
 def _nearest(near: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from pipeline.body.fields import AGREE, APART, BESIDE, DEEPER, SHARED, SOFTNESS, STEEPNESS, STRANGE, Field, Poses, _about_hands
+from pipeline.body.fields import AGREE, APART, BESIDE, BETWEEN, DEEPER, SHARED, SOFTNESS, STEEPNESS, STRANGE, Field, Poses, _about_hands
 from pipeline.body.parts import BREADTH, Part, body_parts, lines_of, part_maps
 from pipeline.body.skeleton import Skeleton
 
@@ -21,18 +21,18 @@ def part_field(query: Tensor, reference: Tensor, skeleton: Skeleton, x: Tensor, 
     slope = torch.eye(2, device=query.device).flatten()
     layers = torch.cat([field, torch.ones_like(field[..., :1]), slope.expand(*field.shape[:2], 4)], -1)
     if body:
-        layers = _by_parts(pixels, layers, body, poses)
+        layers = _by_parts(pixels, layers, body, poses, skeleton)
     if len(parts) > len(body):  # fingers are many, and matter only about the hands
         index, inside = _about_hands(pixels[0], poses, skeleton)
         there = index[..., None].expand(-1, -1, layers.shape[-1])
         coarse = layers.gather(1, there)
-        fine = _by_parts(pixels[0][index], coarse, parts, poses)
+        fine = _by_parts(pixels[0][index], coarse, parts, poses, skeleton)
         layers = layers.scatter(1, there, torch.where(inside[..., None], fine, coarse))
     shaped = layers.unflatten(1, (len(y), len(x)))
     return Field(shaped[..., :2], shaped[..., 2], shaped[..., 3:].unflatten(-1, (2, 2)), poses.size * poses.scale)
 
 
-def _by_parts(pixels: Tensor, layers: Tensor, parts: list[Part], poses: Poses) -> Tensor:
+def _by_parts(pixels: Tensor, layers: Tensor, parts: list[Part], poses: Poses, skeleton: Skeleton) -> Tensor:
     """Layers (n p 7) of pixels (n p 2), or of the same ones for all (1 p 2): source, own and slope; as they were where no part is seen."""
     q, r, seen, size, scale = poses.query, poses.reference, poses.seen, poses.size, poses.scale
     usable = torch.stack([seen[:, part.joints].sum(1) >= 2 for part in parts], 1)[:, None]  # (n 1 l)
@@ -43,9 +43,13 @@ def _by_parts(pixels: Tensor, layers: Tensor, parts: list[Part], poses: Poses) -
     whose = there**SHARED
     alike = (asked * whose).sqrt().sum(-1) / (asked.sum(-1) * whose.sum(-1)).sqrt().clamp_min(1e-12)
     own = ((alike - STRANGE[0]) / (STRANGE[1] - STRANGE[0])).clamp(0, 1)
-    outer = near.amax(-1)
+    opposite = skeleton.opposites()
+    twins = [(i, k) for i, one in enumerate(parts) for k, two in enumerate(parts[:i]) if {opposite[j] for j in one.joints} == set(two.joints)]
+    outer, between = near.amax(-1), torch.zeros_like(near[..., 0])
+    for i, k in twins:
+        between = torch.maximum(between, torch.minimum(near[..., i], near[..., k]))
     level = (outer / there.amax(-1).clamp_min(1e-12) - DEEPER[0]) / (DEEPER[1] - DEEPER[0])
-    own = own * (1 - (1 - level.clamp(0, 1)) * ((BESIDE[1] - outer) / (BESIDE[1] - BESIDE[0])).clamp(0, 1))
+    own = own * (1 - (1 - level.clamp(0, 1)) * ((BESIDE[1] - outer - BETWEEN * between) / (BESIDE[1] - BESIDE[0])).clamp(0, 1))
     return torch.where(usable.any(-1)[..., None], torch.cat([found, own[..., None], shares @ linear.flatten(2)], -1), layers)
 
 
