@@ -22,7 +22,7 @@ SHARED = 2.0  # as STEEPNESS, where it is asked whose pixel a source is
 STRANGE = (0.4, 0.7)  # how far a source must be of the parts that ask for it: nothing is taken below, all above
 DEEPER = (0.5, 0.8)  # how near a pixel must be to its nearest part, over how near its source is: amid a limb is nothing from beside one
 BESIDE = (0.4, 0.6)  # nearness of what is wholly beside the body, for which this is asked, and of what is within
-BETWEEN = 4.0  # how much nearer both thighs seem to what lies between them, which is of the body: cloth
+BETWEEN = (0.03, 5.0)  # what is nearer than that to a limb and its twin lies between them, as cloth between thighs: so much more within
 HAND_REACH = 0.04  # in body sizes: pixels so near to a hand's points may follow its fingers
 SOFTNESS = 0.7  # distance below which parts share a pixel evenly
 EVEN = 1 - 1e-4  # parts are equally near where the ratio of their nearness is no less
@@ -186,8 +186,9 @@ class Follow:
         own = ((alike - STRANGE[0]) / (STRANGE[1] - STRANGE[0])).clamp_(0, 1)
         # Beside a shoulder there is nothing of an arm that is raised in the reference; but between two thighs there is cloth.
         outer, between = near.amax(1, keepdim=True), torch.minimum(near, near[:, self.twins]).mul_(self.paired).amax(1, keepdim=True)
+        within = outer + BETWEEN[1] * (between - BETWEEN[0]).clamp_min_(0)
         level = (outer / there.amax(1, keepdim=True).clamp_min_(1e-12) - DEEPER[0]) / (DEEPER[1] - DEEPER[0])
-        own *= 1 - (1 - level.clamp_(0, 1)) * ((BESIDE[1] - outer - BETWEEN * between) / (BESIDE[1] - BESIDE[0])).clamp_(0, 1)
+        own *= 1 - (1 - level.clamp_(0, 1)) * ((BESIDE[1] - within) / (BESIDE[1] - BESIDE[0])).clamp_(0, 1)
         return torch.where(self.usable.any(1, keepdim=True), torch.cat([found, own, self.linear @ shares], 1), layers)
 
 

@@ -44,12 +44,14 @@ def _by_parts(pixels: Tensor, layers: Tensor, parts: list[Part], poses: Poses, s
     alike = (asked * whose).sqrt().sum(-1) / (asked.sum(-1) * whose.sum(-1)).sqrt().clamp_min(1e-12)
     own = ((alike - STRANGE[0]) / (STRANGE[1] - STRANGE[0])).clamp(0, 1)
     opposite = skeleton.opposites()
-    twins = [(i, k) for i, one in enumerate(parts) for k, two in enumerate(parts[:i]) if {opposite[j] for j in one.joints} == set(two.joints)]
+    sides = [({opposite[joint] for joint in part.joints}, set(part.joints)) for part in parts]
+    twins = [(i, k) for i, (across, _) in enumerate(sides) for k, (_, own) in enumerate(sides[:i]) if across == own]
     outer, between = near.amax(-1), torch.zeros_like(near[..., 0])
     for i, k in twins:
         between = torch.maximum(between, torch.minimum(near[..., i], near[..., k]))
+    within = outer + BETWEEN[1] * (between - BETWEEN[0]).clamp_min(0)
     level = (outer / there.amax(-1).clamp_min(1e-12) - DEEPER[0]) / (DEEPER[1] - DEEPER[0])
-    own = own * (1 - (1 - level.clamp(0, 1)) * ((BESIDE[1] - outer - BETWEEN * between) / (BESIDE[1] - BESIDE[0])).clamp(0, 1))
+    own = own * (1 - (1 - level.clamp(0, 1)) * ((BESIDE[1] - within) / (BESIDE[1] - BESIDE[0])).clamp(0, 1))
     return torch.where(usable.any(-1)[..., None], torch.cat([found, own[..., None], shares @ linear.flatten(2)], -1), layers)
 
 

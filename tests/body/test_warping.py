@@ -311,6 +311,27 @@ def test_beside_a_hanging_arm_nothing_is_taken_from_a_raised_one(raised):
     assert float(beside[0, 0][about].sum()) < 135  # 204, 292, 285 were
 
 
+def test_between_thighs_that_stand_apart_there_is_what_was_between_them():
+    """Cloth goes from thigh to thigh: it is no limb's, and stays sound where the reference's legs stand together."""
+    apart, together = (_legs(angle) for angle in (60, 4))
+    poses = [torch.from_numpy(truth(pose[None], FIGURE.joints, human(), (480, 640)).track().points) for pose in (apart, together)]
+    _, own = warping.picture_field(*poses, human(), (480, 640))
+    hips = np.mean([apart[FIGURE.joints.index(f"{side}_hip")] for side in ("left", "right")], axis=0)
+    x, y = (hips + np.array([0, 0.07 * FIGURE.height_px])).astype(int)
+    assert float(own[0, 0, y, x]) > 0.95  # 0.81 was, where limbs alone counted
+
+
+def _legs(degrees: float) -> np.ndarray:
+    """A person whose straight legs stand so far from straight down: (j 2)."""
+    pose = FIGURE.points(1, (320, 300), Motion(wave=0, sway=0, lift=0))[0]
+    at = FIGURE.joints.index
+    for side, sign in (("left", 1), ("right", -1)):
+        hip, joints = at(f"{side}_hip"), [at(f"{side}_{name}") for name in ("knee", "ankle", "heel", "toe")]
+        cos, sin = np.cos(np.radians(degrees)), sign * np.sin(np.radians(degrees))
+        pose[joints] = pose[hip] + (pose[joints] - pose[hip]) @ np.array([[cos, -sin], [sin, cos]])
+    return pose
+
+
 def _arms(degrees: float) -> np.ndarray:
     """A person with both arms straight, raised from the side so far: (j 2)."""
     pose = FIGURE.points(1, (320, 440), Motion(wave=0, sway=0, lift=0))[0]
