@@ -18,7 +18,7 @@ from pipeline.background.camera import camera_motion
 from pipeline.errors import InputError
 from pipeline.params import Section
 from pipeline.picture.framing import body_boxes
-from pipeline.picture.stillness import hidden_by, lighting_gains, masked_median, samples_that_fit
+from pipeline.picture.stillness import brightness, hidden_by, lighting_gains, masked_median, samples_that_fit
 from pipeline.timeline.sampling import spread_evenly
 from pipeline.timeline.split import SplitParams, split_frames
 from pipeline.video.clock import NO_TIME
@@ -67,13 +67,12 @@ def inpaint_background(inputs: BackgroundInputs, params: BackgroundParams, split
     if not len(training):
         raise InputError(f"{keypoints.source} must show the subject in some training frame, found none in {len(frames)} frames.")
     reach = _reach_px(keypoints, training, params.dilate_share)
-    plate, hole, report = _seen(frames, mattes, training, reach, params)  # the samples are gone when the hole is filled
-    if hole.any() and params.reveal == "temporal_median":
+    plate, hole, usual, report = _seen(frames, mattes, training, reach, params)  # the samples are gone when the hole is filled
+    if params.reveal == "temporal_median":
         subject = frames[int(training[len(training) // 2])]
-        still = _emptied(frames, keypoints, _away(present, parts.border), (subject, plate, hole), reach, params)
-        report["revealed_share"] = round(report["revealed_share"] + float((hole & ~still).mean()), 6)
-        hole = still
-        report["filled_share"] = round(float(hole.mean()), 6)
+        hole = _emptied(frames, keypoints, _away(present, parts.border), (subject, plate, hole), reach, params)
+    report["filled_share"] = round(float(hole.mean()), 6)
+    report["revealed_share"] = round(float((usual & ~hole).mean()), 6) if params.reveal == "temporal_median" else 0.0
     plate = fill(plate, hole)
     with create_frames(out, NO_TIME, frames.size_hw, {"inpainting": report}, kind="plates") as writer:
         writer.append(plate[None])
@@ -82,18 +81,15 @@ def inpaint_background(inputs: BackgroundInputs, params: BackgroundParams, split
 
 def _seen(
     frames: Frames, mattes: Frames, training: np.ndarray, reach_px: int, params: BackgroundParams
-) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
-    """The plate (h w 3) uint8 as far as training frames show it, the hole (h w) bool that is left, and the report."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
+    """The plate (h w 3) uint8 as far as training frames show it, the hole (h w) bool that is left, what the subject hides in the middle
+    one (h w) bool, and the report so far."""
     chosen = spread_evenly(training, samples_that_fit(frames.size_hw, params.max_samples))
     samples = np.stack([frames[int(t)] for t in chosen])
     hidden = np.stack([hidden_by(mattes[int(t)], reach_px) | ~frames.shown(int(t)) for t in chosen])
     report: dict[str, Any] = {"samples": len(chosen), "camera_motion": camera_motion(samples, hidden)}
     plate, hole = _reveal(samples, hidden, params)
-    usual = hidden[len(chosen) // 2]
-    revealed = usual & ~hole if params.reveal == "temporal_median" else np.zeros_like(hole)
-    report["filled_share"] = round(float(hole.mean()), 6)
-    report["revealed_share"] = round(float(revealed.mean()), 6)
-    return plate, hole, report
+    return plate, hole, hidden[len(chosen) // 2].copy(), report
 
 
 def _away(present: np.ndarray, border: int) -> np.ndarray:
@@ -116,17 +112,17 @@ def _emptied(
     """
     subject, plate, hole = known
     empty = spread_evenly(away, samples_that_fit(frames.size_hw, params.max_samples))
-    if len(empty) < params.min_samples:
+    if not hole.any() or len(empty) < params.min_samples:
         return hole
-    samples = np.stack([*(frames[int(t)] for t in empty), subject, plate])
-    hidden = np.stack([*(_peopled(keypoints.points[t], frames.size_hw) | ~frames.shown(int(t)) for t in empty), hole, hole])
-    gains = lighting_gains(samples, hidden)
-    gains /= gains[-1]  # the plate's light is the one wanted
+    samples = np.stack([frames[int(t)] for t in empty])
+    hidden = np.stack([_peopled(keypoints.points[t], frames.size_hw) | ~frames.shown(int(t)) for t in empty])
+    gains = np.stack([brightness(sample, plate, ~hides & ~hole) for sample, hides in zip(samples, hidden, strict=True)])
+    lit = subject / brightness(subject, plate, ~hole)
     rim = hidden_by(np.where(hole, 255, 0).astype(np.uint8), max(3, reach_px)) & ~hole
     fits = np.zeros(len(samples), bool)
-    for i in range(len(empty)):
-        here = samples[i] / gains[i], ~hidden[i]
-        fits[i] = _alike(*here, plate, rim) >= LIKE_RIM and _alike(*here, subject / gains[-2], hole) <= LIKE_SUBJECT
+    for i, (sample, hides, gain) in enumerate(zip(samples, hidden, gains, strict=True)):
+        here = sample / gain, ~hides
+        fits[i] = _alike(*here, plate, rim) >= LIKE_RIM and _alike(*here, lit, hole) <= LIKE_SUBJECT
     if fits.sum() < params.min_samples:
         return hole
     median, counts = masked_median(samples[fits], hidden[fits], gains[fits])

@@ -11,6 +11,7 @@ import numpy as np
 from pipeline.picture.stillness import brightness, lighting_gains, masked_median, masked_noise
 
 GREY_LEVELS = 3.0
+LEAST_PIXELS = 50  # of the grid about the subject: fewer tell nothing of the light
 SHADOW_DARKEST = 0.45
 SHADOW_BRIGHT = 90.0
 SHADOW_CHROMA = 0.035
@@ -130,12 +131,10 @@ def threshold(background: Background, sensitivity: float, floor: float) -> np.nd
 
 
 def _gain(frame: np.ndarray, image: np.ndarray, outside: tuple[int, int, int, int]) -> np.ndarray:
-    step = max(1, int(np.sqrt(frame.shape[0] * frame.shape[1] / 20_000)))
     use = np.ones(frame.shape[:2], bool)
     x0, y0, x1, y1 = outside
     use[y0:y1, x0:x1] = False
-    use = use[::step, ::step]
-    return brightness(frame[::step, ::step], image[::step, ::step], use) if use.sum() >= 50 else np.ones(3)
+    return brightness(frame, image, use, LEAST_PIXELS)
 
 
 def _largest(values: np.ndarray) -> np.ndarray:

@@ -26,20 +26,20 @@ def hold_head(built: np.ndarray, driver: Body, target: Body, size: np.ndarray) -
 
     Nothing moves on a skeleton without face, shoulders or hips, and where either is seen facing the camera in too few frames.
     """
-    skeleton, params = driver.skeleton, driver.params
-    face, neck = _face_and_neck(skeleton)
-    if not face or not skeleton.indices("hips") or _shoulders(skeleton) is None:
+    skeleton = driver.skeleton
+    (face, neck), shoulders = _face_and_neck(skeleton), _shoulders(skeleton)
+    if not face or not skeleton.indices("hips") or shoulders is None:
         return built, {}
-    up, facing = _seen_from(built, skeleton)
-    own = np.flatnonzero(driver.measured & (facing > FACING))
-    theirs = np.flatnonzero(target.measured & (_seen_from(target.points, skeleton)[1] > FACING))
-    if min(len(own), len(theirs)) < params.min_frames:
+    up, facing = _seen_from(built, skeleton, shoulders)
+    their_up, their_facing = _seen_from(target.points, skeleton, shoulders)
+    own, theirs = (np.flatnonzero(body.measured & (seen > FACING)) for body, seen in ((driver, facing), (target, their_facing)))
+    if len(own) < driver.least or len(theirs) < target.least:
         return built, {}
     own, theirs = spread_evenly(own, LOOKED_AT), spread_evenly(theirs, POOL)
-    ours = _heights(built / size[:, None, None], driver.confident, face, neck, skeleton)[own]
-    known = _heights(target.points / target.size[:, None, None], target.confident, face, neck, skeleton)[theirs]
-    like = _like(built[own] / size[own, None, None], target.points[theirs] / target.size[theirs, None, None], skeleton)
-    moves = _moves(ours, known[like], face, skeleton)
+    poses, others = built[own] / size[own, None, None], target.points[theirs] / target.size[theirs, None, None]
+    ours = _heights(poses, up[own], driver.confident[own], face, neck)
+    known = _heights(others, their_up[theirs], target.confident[theirs], face, neck)
+    moves = _moves(ours, known[_like(poses, others, face, skeleton)], face, skeleton)
     weight = fill(np.clip(facing / FACING, 0, 1)) * size
     held = built.copy()
     held[:, face] += (up * np.nan_to_num(weight)[:, None])[:, None] * moves[None, :, None]
@@ -59,26 +59,24 @@ def _shoulders(skeleton: Skeleton) -> tuple[int, int] | None:
     return next((pair for pair in skeleton.trunk_pairs() if set(pair) <= shoulders), None)
 
 
-def _seen_from(points: np.ndarray, skeleton: Skeleton) -> tuple[np.ndarray, np.ndarray]:
+def _seen_from(points: np.ndarray, skeleton: Skeleton, shoulders: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     """Unit vectors (n 2) up the spine of poses (n j 2), and how wide the shoulders are seen (n), 1 from the front, -1 from behind; NaN
     where that is unseen."""
     up, length = spine(points, skeleton)
-    left, right = _shoulders(skeleton) or (0, 0)
-    across = points[:, left] - points[:, right]
+    across = points[:, shoulders[0]] - points[:, shoulders[1]]
     return up, (across * np.stack([-up[:, 1], up[:, 0]], 1)).sum(1) / (SHOULDER_WIDTH * length)
 
 
-def _heights(points: np.ndarray, confident: np.ndarray, face: list[int], neck: int, skeleton: Skeleton) -> np.ndarray:
+def _heights(points: np.ndarray, up: np.ndarray, confident: np.ndarray, face: list[int], neck: int) -> np.ndarray:
     """How high (n f) the joints of the face of poses (n j 2) stand above the neck along the spine, px; NaN where that is not sure."""
-    up, _ = spine(points, skeleton)
     heights = ((points[:, face] - points[:, [neck]]) * up[:, None]).sum(-1)
     return np.where(confident[:, face] & confident[:, [neck]], heights, np.nan)
 
 
-def _like(poses: np.ndarray, others: np.ndarray, skeleton: Skeleton) -> np.ndarray:
+def _like(poses: np.ndarray, others: np.ndarray, face: list[int], skeleton: Skeleton) -> np.ndarray:
     """Which of the others (m j 2) are nearest to poses (n j 2) in all but faces and hands: LIKE of each, as one list."""
     body = np.ones(len(skeleton.joints), bool)
-    body[[*_face_and_neck(skeleton)[0], *(joint for hand in skeleton.hands() for joint in hand)]] = False
+    body[[*face, *(joint for hand in skeleton.hands() for joint in hand)]] = False
     bare = np.where(body[:, None], others, np.nan)
     apart = np.stack([warp_distances(pose, bare, skeleton) for pose in np.where(body[:, None], poses, np.nan)])
     return np.argsort(apart, axis=1, kind="stable")[:, :LIKE].ravel()

@@ -33,17 +33,18 @@ def lighting_gains(samples: np.ndarray, hidden: np.ndarray) -> np.ndarray:
     The median of ratios over a coarse grid: light that flickers changes all pixels alike, a subject only few. One for all channels
     unless the white balance changes.
     """
-    step = max(1, int(np.sqrt(samples.shape[1] * samples.shape[2] / 20_000)))
-    coarse = samples[:, ::step, ::step]
-    seen = ~hidden[:, ::step, ::step]
+    seen = ~hidden
     middle = len(samples) // 2
-    gains = np.stack([brightness(coarse[i], coarse[middle], seen[i] & seen[middle]) for i in range(len(samples))])
+    gains = np.stack([brightness(samples[i], samples[middle], seen[i] & seen[middle]) for i in range(len(samples))])
     return gains / np.median(gains, axis=0)
 
 
-def brightness(image: np.ndarray, other: np.ndarray, both: np.ndarray) -> np.ndarray:
-    """Brightness (3) float64 of an image (h w 3) over another, by pixels that both show (h w); 1 if none do."""
-    if not both.any():
+def brightness(image: np.ndarray, other: np.ndarray, both: np.ndarray, least: int = 1) -> np.ndarray:
+    """Brightness (3) float64 of an image (h w 3) over another, by a coarse grid of the pixels that both show (h w); 1 if fewer do than
+    the least."""
+    step = max(1, int(np.sqrt(image.shape[0] * image.shape[1] / 20_000)))
+    image, other, both = (layer[::step, ::step] for layer in (image, other, both))
+    if both.sum() < least:
         return np.ones(3)
     image, other = image[both], other[both]
     gain = np.median((image.mean(axis=1) + 1.0) / (other.mean(axis=1) + 1.0))
