@@ -205,7 +205,14 @@ def test_a_clip_of_two_frames(project):
         "sheet": "data/motions/x.png",
         "out": "data/motions/x.parquet",
     }
-    refused(project, "retarget_motion", driver, "confident frames", "motion.")
+    done = project.door("retarget_motion", *(part for name, value in driver.items() for part in (f"--{name}", value)))
+    assert done.returncode == 0, done.stderr  # a pose needs no time to be copied
+    motion = read_keypoints(project.folder / driver["out"], "motions")
+    assert len(motion.points) == 2
+    assert np.isfinite(motion.points).any(axis=(1, 2, 3)).all()
+    unseen = type(table)(np.full_like(short.points, np.nan), short.score * 0, short.origin, human(), clock, table.size_hw, selected=0)
+    write_keypoints(project.folder / "data/keypoints/short.parquet", unseen)
+    refused(project, "retarget_motion", driver, "seen in at least one frame", "none of 2", "another clip")
 
 
 # --- artifacts --------------------------------------------------------------------------------------------------------
