@@ -1,8 +1,11 @@
 """What is surely of the body for a pose: the pixels so near to a part that they were the subject's in nearly all reference frames.
 
 Not in the paper. A matte predicted for legs that stand wider than they ever did fades out along their inner sides: where no reference
-shows them, the network only knows what it saw. How thick a limb is does not change with the pose.
+shows them, the network only knows what it saw. How thick a limb is, place by place and on either side of its line, does not change with
+the pose.
 """
+
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -11,57 +14,123 @@ from torch import Tensor
 
 from pipeline.appearance.references import ReferencePictures
 from pipeline.body.fields import part_distances
-from pipeline.body.parts import body_parts
+from pipeline.body.parts import Part, body_parts
 from pipeline.body.skeleton import Skeleton
+from pipeline.networks.carrying import Sure
 from pipeline.timeline.sampling import spread_evenly
 
 LOOKED_AT = 40  # references by which the parts' reach is found
 OPAQUE = 0.9  # least share of the pixels at a distance that must be the subject's
-STEP = 0.125  # of distances, in half the breadth of a part
+STEP = 0.25  # of distances, in half the breadth of a part
 FARTHEST = 4.0  # such distances that are looked at
 SHARE = 0.85  # of the reach that is counted on
 SOFT = 0.25  # of a distance over which certainty falls off
-CELL = 3  # px between the points at which distances are worked out
+ABOUT = (0.25, 0.75)  # how far beyond the reach the body borders, and nothing of it is left, in half the breadth of a part
+ELSEWHERE = 1.5  # such distances within which a part that shares no joint may be what is seen
+PLACES = 5  # along a limb, from end to end; what lies beyond an end counts to it
+SIDEWAYS = 0.25  # breadth of a trunk over its length, below which it is seen from the side: about 1 from the front
+LOOKED_PX = 128  # longer side of a matte, about, of whose pixels it is learnt
+CELL, CELLS = 3, 43  # px between the points at which it is asked for, at least, and how many along a crop, at least
 
 
+@dataclass(frozen=True)
 class BodyCore:
-    """How far each part of a target's body reaches at least, as its references show it."""
+    """How far each part of a target's body reaches at least, as its references show it.
 
-    def __init__(self, skeleton: Skeleton, reach: Tensor) -> None:
-        """reach (l) of body_parts(), in half their breadth; 0 = nothing is sure."""
-        self.skeleton, self.reach = skeleton, reach
+    reach (l 2 PLACES) of body_parts(), on either side of a limb of a body that faces the camera, and along it, in half its breadth; of
+    a part that is no single limb the first place counts; 0 = nothing is sure.
+    """
+
+    skeleton: Skeleton
+    reach: Tensor
 
     @staticmethod
     def learn(mattes: list[Tensor], points: Tensor, skeleton: Skeleton) -> "BodyCore":
-        """From mattes (h w) in [0, 1] and their poses (n j 2), px."""
-        parts, edges = len(body_parts(skeleton)), int(FARTHEST / STEP)
-        first = torch.arange(parts, device=points.device)[:, None] * (edges + 1)  # each part's bins, the last of what lies farther
-        inside, total = (torch.zeros(parts * (edges + 1), device=points.device) for _ in range(2))
-        for matte, pose in zip(mattes, points, strict=True):
-            height, width = (side // CELL * CELL for side in matte.shape)
-            shown = F.avg_pool2d(matte[None, None, :height, :width], CELL).flatten() > 0.5
-            bins = (_distances(pose[None], skeleton, (height, width))[0].clamp(max=FARTHEST) / STEP).long() + first
-            inside += torch.bincount(bins[:, shown].flatten(), minlength=len(inside))
-            total += torch.bincount(bins.flatten(), minlength=len(total))
-        inside, total = (count.view(parts, edges + 1)[:, :edges] for count in (inside, total))
+        """From mattes (h w) in [0, 1] and their poses (n j 2), px.
+
+        A pixel says something of the part that it is nearest to: beside an arm that hangs down there is trunk, but not beside one
+        that is raised. It says nothing where a part of elsewhere lies about as near: which of two limbs that cross is seen is not
+        known, and of a hidden one a detector guesses where it is.
+        """
+        parts, edges = body_parts(skeleton), int(FARTHEST / STEP)
+        bins = edges + 1  # the last of what lies farther
+        bound = [[0.0 if set(part.joints).isdisjoint(other.joints) else torch.inf for other in parts] for part in parts]
+        joined = torch.tensor(bound, device=points.device)
+        inside, total = (torch.zeros(len(parts) * 2 * PLACES * bins, device=points.device) for _ in range(2))
+        for matte, pose, facing in zip(mattes, points, _facing(points, skeleton), strict=True):
+            y, x = (torch.arange(0, side, max(1, max(matte.shape) // LOOKED_PX), device=points.device) for side in matte.shape)
+            distances = part_distances(pose[None], skeleton, x, y)[0]
+            near, part = distances.min(0)
+            aside, place = _whereabouts(pose[None], parts, x, y, part[None])[0]
+            alone, shown = (distances + joined[part].T).amin(0) > ELSEWHERE, matte[y][:, x].flatten() > 0.5
+            found = (part * 2 * PLACES + (place + 0.5).long()) * bins + (near.clamp(max=FARTHEST) / STEP).long()
+            # Seen from the side, what lies on one side of a limb may be either.
+            for side, here in enumerate((aside * facing <= 0, aside * facing >= 0)):
+                counted = found + side * PLACES * bins
+                inside += torch.bincount(counted[here & alone & shown], minlength=len(inside))
+                total += torch.bincount(counted[here & alone], minlength=len(total))
+        inside, total = (count.view(len(parts), 2, PLACES, bins)[..., :edges] for count in (inside, total))
+        # Places take part in their neighbours'; a part that is no limb has the first alone.
+        inside, total = (F.pad(count, (0, 0, 1, 1)).unfold(2, 3, 1).sum(-1) + count for count in (inside, total))
         # The farthest distance that came up before the first at which too many pixels were the background's.
-        sure = (inside >= OPAQUE * total).long().cumprod(1) * (total > 0)
-        farthest = (sure * torch.arange(1, edges + 1, device=points.device)).amax(1)
+        sure = (inside >= OPAQUE * total).long().cumprod(-1) * (total > 0)
+        farthest = (sure * torch.arange(1, edges + 1, device=points.device)).amax(-1)
         return BodyCore(skeleton, SHARE * STEP * farthest)
 
-    def matte(self, points: Tensor, crop_hw: tuple[int, int]) -> Tensor:
-        """Least matte (n 1 h w) in [0, 1] of poses (n j 2), px of the crop."""
-        distances = _distances(points, self.skeleton, crop_hw)
-        sure = ((self.reach[:, None] - distances) / SOFT).clamp(0, 1).amax(1)
-        height, width = (-(-side // CELL) for side in crop_hw)
-        enlarged = F.interpolate(sure.unflatten(1, (height, width))[:, None], scale_factor=CELL, mode="bilinear", align_corners=False)
-        return enlarged[:, :, : crop_hw[0], : crop_hw[1]]
+    def sure(self, points: Tensor, crop_hw: tuple[int, int]) -> Sure:
+        """What is sure of the mattes of poses (n j 2), px of the crop."""
+        cell = max(CELL, max(crop_hw) // CELLS)
+        y, x = (torch.arange(-(-side // cell), device=points.device) * cell + (cell - 1) / 2 for side in crop_hw)
+        distances = part_distances(points, self.skeleton, x, y)
+        aside, place = _whereabouts(points, body_parts(self.skeleton), x, y).unbind(1)
+        aside, first = aside * _facing(points, self.skeleton)[:, None, None], place.clamp(max=PLACES - 2).floor()
+        either = [self._along(side, first.long(), place - first) for side in (0, 1)]
+        reach = torch.where(aside < 0, either[0], torch.where(aside > 0, either[1], torch.minimum(*either)))
+        within = (reach - distances).amax(1).clamp_min(-FARTHEST).unflatten(1, (len(y), len(x)))[:, None]
+        within = F.interpolate(within, scale_factor=cell, mode="bilinear", align_corners=False)[:, :, : crop_hw[0], : crop_hw[1]]
+        return Sure((within / SOFT).clamp(0, 1), ((within + ABOUT[1]) / (ABOUT[1] - ABOUT[0])).clamp(0, 1))
+
+    def _along(self, side: int, first: Tensor, share: Tensor) -> Tensor:
+        """Reach on a side so far (n l p) from the place `first` to the next."""
+        reach = self.reach[:, side].expand(first.shape[0], -1, -1)
+        return torch.lerp(reach.gather(2, first), reach.gather(2, first + 1), share)
 
 
-def _distances(points: Tensor, skeleton: Skeleton, size_hw: tuple[int, int]) -> Tensor:
-    """Distances (n l p) of every CELL-th pixel of a picture to the body's parts, inf where a part is not seen."""
-    y, x = (torch.arange(-(-side // CELL), device=points.device) * CELL + (CELL - 1) / 2 for side in size_hw)
-    return part_distances(points, skeleton, x, y)
+def _facing(points: Tensor, skeleton: Skeleton) -> Tensor:
+    """Which way the trunks of poses (n j 2) face, (n): 1 the camera, -1 away from it, 0 neither; 1 for a body without sides.
+
+    Turned round, a limb has its inner side where the outer one was.
+    """
+    pairs = skeleton.trunk_pairs()
+    if not pairs:
+        return torch.ones(points.shape[0], device=points.device)
+    left, right = torch.tensor(pairs, device=points.device).T
+    across = torch.nan_to_num(points[:, left] - points[:, right])
+    both = torch.nan_to_num(points[:, left] + points[:, right] - 2 * points[:, skeleton.index(skeleton.root), None])
+    down, across = both.sum(1) / 2, across.sum(1)
+    turned = down[:, 1] * across[:, 0] - down[:, 0] * across[:, 1]
+    return (turned.abs() > SIDEWAYS * down.square().sum(1)) * turned.sign()
+
+
+def _whereabouts(points: Tensor, parts: list[Part], x: Tensor, y: Tensor, which: Tensor | None = None) -> Tensor:
+    """Where pixels of x (w), y (h) lie beside the limbs that parts are in poses (n j 2), (n 2 l p): below 0 on one side of its line and
+    above on the other; and at which place along it, 0..PLACES - 1. Of other parts, and where one is not seen, both are 0.
+
+    which (n p): a part for each pixel, of which alone it is said, (n 2 p).
+    """
+    ends = torch.tensor([part.joints if len(part.joints) == 2 else [0, 0] for part in parts], device=points.device).T
+    pixels = torch.stack(torch.meshgrid(x.float(), y.float(), indexing="xy")).flatten(1)
+    start, end = points[:, ends[0]], points[:, ends[1]]
+    # Products with the line and with what is square to it; where there is no line, or it is not seen, all 0.
+    line = torch.nan_to_num(end - start)
+    axes = torch.stack([line / line.square().sum(-1, keepdim=True).clamp_min(1e-6), torch.stack([-line[..., 1], line[..., 0]], -1)], 1)
+    axes = torch.cat([axes, -(axes * torch.nan_to_num(start)[:, None]).sum(-1, keepdim=True)], -1)  # (n 2 l 3)
+    if which is None:
+        along, aside = (axes[..., :2] @ pixels + axes[..., 2:]).unbind(1)
+    else:
+        own = axes.gather(2, which[:, None, :, None].expand(-1, 2, -1, 3))
+        along, aside = ((own[..., :2] * pixels.T).sum(-1) + own[..., 2]).unbind(1)
+    return torch.stack([aside, along.clamp(0, 1) * (PLACES - 1)], 1)
 
 
 def learn_core(pictures: ReferencePictures, skeleton: Skeleton) -> BodyCore:

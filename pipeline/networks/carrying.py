@@ -40,6 +40,15 @@ class CarryShape:
 
 
 @dataclass(frozen=True)
+class Sure:
+    """What a pose alone says of the matte, (n 1 h w) in [0, 1]: least, what it does not fall below; about: where the subject is, or
+    borders."""
+
+    least: Tensor
+    about: Tensor
+
+
+@dataclass(frozen=True)
 class Carried:
     """A picture (n . h w): colours in [-1, 1] and mattes in [0, 1] as mixed, own_colours and own_logits of the network alone.
 
@@ -73,13 +82,13 @@ class Carried:
 
 
 def carry(
-    outputs: Tensor, warped: Tensor, shape: CarryShape, contrast: float = 1.0, least: Tensor | None = None, favour: float = 0.0
+    outputs: Tensor, warped: Tensor, shape: CarryShape, contrast: float = 1.0, sure: Sure | None = None, favour: float = 0.0
 ) -> Carried:
     """Mix what the network made (n 5+2r h w) with r warped references (n 6r h w), nearest first, as signed_by_field() has them.
 
-    contrast: slope of the mixed matte about one half; least (n 1 h w): what it does not fall below; favour: logit by which a reference is
-    trusted more than the next farther one, beside what the network says. Where a warped matte is 0, nothing of
-    it gets into a colour; where a field is not sound (0: another part of the body lies there, or there is no reference), it has no vote
+    contrast: slope of the mixed matte about one half; sure: None, as in training: nothing is, and the subject may be anywhere; favour:
+    logit by which a reference is trusted more than the next farther one, beside what the network says. Where a warped matte is 0, nothing
+    of it gets into a colour; where a field is not sound (0: another part of the body lies there, or there is no reference), it has no vote
     on the matte either. No slope of colours and mattes reaches the gate of detail: at the working size texture a pixel off looks worse
     than none, at the size that people watch better, and what is larger than the working size judges it (base_colours, base_mattes and
     detail have its slope). Nor does any reach the flows.
@@ -92,9 +101,9 @@ def carry(
     references = warped.unflatten(1, (count, WARPED_CHANNELS))
     moved, flows = _moved(gates.detach(), references, own.detach(), logits.detach(), shape)
     straight = _straight(moved)
-    mixture, mixed_matte, shares = _mixed(gates, straight, own, logits, shape.gate_start, favour)
+    mixture, mixed_matte, shares = _mixed(gates, straight, own, logits, shape.gate_start, favour, sure)
     mixed_matte = ((mixed_matte - 0.5) * contrast + 0.5).clamp(0, 1) if contrast != 1 else mixed_matte
-    mixed_matte = mixed_matte if least is None else torch.maximum(mixed_matte, least)
+    mixed_matte = mixed_matte if sure is None else torch.maximum(mixed_matte, sure.least)
     low, low_matte = low_band(mixture, mixed_matte, shape.band_px)
     alike = _alike(moved[:, :2, :3], (mixture * mixed_matte).detach())
     opaque, high, high_matte, second = _detail(straight, alike, shape.band_px)
@@ -127,7 +136,13 @@ def _on_grey(premultiplied: Tensor) -> Tensor:
 
 
 def _mixed(
-    gates: Tensor, straight: tuple[Tensor, Tensor, Tensor], own: Tensor, logits: Tensor, gate_start: float, favour: float = 0.0
+    gates: Tensor,
+    straight: tuple[Tensor, Tensor, Tensor],
+    own: Tensor,
+    logits: Tensor,
+    gate_start: float,
+    favour: float = 0.0,
+    sure: Sure | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Colours (n 3 h w) and mattes (n 1 h w) of references, as _straight() has them, and of the network's own, mixed by gates
     (n 2 r h w), of colour and of matte; and the references' shares (n r h w) in the colour."""
@@ -139,7 +154,8 @@ def _mixed(
     shares, votes = strength[:, 0] * matte, strength[:, 1] * sound
     shares, votes = (share / (1 + share.sum(1, keepdim=True)) for share in (shares, votes))
     mixture = (shares[:, :, None] * seen).sum(1) + (1 - shares.sum(1, keepdim=True)) * own
-    mixed_matte = (votes * matte).sum(1, keepdim=True) + (1 - votes.sum(1, keepdim=True)) * torch.sigmoid(logits)
+    opaque = _seen_matte(matte, sound, None if sure is None else sure.about)
+    mixed_matte = (votes * opaque).sum(1, keepdim=True) + (1 - votes.sum(1, keepdim=True)) * torch.sigmoid(logits)
     return mixture, mixed_matte, shares
 
 
@@ -147,6 +163,16 @@ def _straight(references: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Straight colours (n r 3 h w), mattes and soundness (n r h w) of references (n r 6 h w)."""
     matte, sound = references[:, :, OPACITY].clamp(0, 1), references[:, :, SOUND].clamp(0, 1)
     return references[:, :, :3] / matte.clamp_min(FAINT)[:, :, None], matte, sound
+
+
+def _seen_matte(matte: Tensor, sound: Tensor, about: Tensor | None) -> Tensor:
+    """The references' own mattes (n r h w), of which `matte` is as much as is sound.
+
+    A vote counts as far as it is sound: were its matte less by that once more, half a sound body would be half transparent, and limbs
+    torn where a reference hides them. But not away from the body (about, n 1 h w): what is half sound there is another part, drawn out.
+    """
+    known = sound if about is None else 1 - about * (1 - sound)
+    return (matte / known.clamp_min(FAINT)).clamp(max=1)
 
 
 def _alike(premultiplied: Tensor, mixture: Tensor) -> Tensor:
@@ -165,15 +191,17 @@ def _detail(straight: tuple[Tensor, Tensor, Tensor], alike: Tensor, sigma: float
     The first one's where it is sound and alike, the second's where the first is not and the second is.
     """
     seen, matte, sound = straight
+    whole = _seen_matte(matte, sound, None)
     opaque = alike[:, :1] * matte[:, :1]
-    high, high_matte = high_band(seen[:, 0], matte[:, :1], sigma)
-    high, high_matte = opaque * high, alike[:, :1] * high_matte
+    high, high_matte = high_band(seen[:, 0], whole[:, :1], sigma)
+    high, high_matte = opaque * high, alike[:, :1] * sound[:, :1] * high_matte
     if matte.shape[1] == 1:
         return opaque, high, high_matte, torch.zeros_like(opaque)
     left = (1 - alike[:, :1] * sound[:, :1]) * alike[:, 1:2]
     further = left * matte[:, 1:2]
-    further_high, further_matte = high_band(seen[:, 1], matte[:, 1:2], sigma)
-    return opaque + further, high + further * further_high, high_matte + left * further_matte, left * sound[:, 1:2]
+    further_high, further_matte = high_band(seen[:, 1], whole[:, 1:2], sigma)
+    second = left * sound[:, 1:2]
+    return opaque + further, high + further * further_high, high_matte + second * further_matte, second
 
 
 def agreed(base_matte: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.networks.carrying import CarryShape, agreed, carry, high_band, low_band, output_channels
+from pipeline.networks.carrying import CarryShape, Sure, agreed, carry, high_band, low_band, output_channels
 from pipeline.networks.sampling import blur, move_by
 
 SHAPE = CarryShape(band_px=1.5, flow_px=4.0, gate_start=0.0, detail_start=0.0)
@@ -181,3 +181,46 @@ def test_where_a_field_is_folded_the_matte_is_the_network_s_own():
     assert made.base_mattes[..., :8, :].min() > 0.99
     warped[:, 4] = 1  # sound, and empty: there is nobody
     assert carry(_outputs(gate=SURE, detail=SURE, logit=SURE), warped, STILL).base_mattes[..., :8, :].max() < 0.01
+
+
+def test_a_body_that_is_half_sound_is_not_half_transparent_but_away_from_it_is():
+    """The vote of what a warp half shows counts by half, and is of the matte that it shows."""
+    _, _, warped = _drawn()
+    warped[:, :5] *= 0.5
+    outputs = _outputs(gate=3.0, logit=-SURE)
+    here = torch.zeros(1, 1, 24, 20)
+    here[..., 10:] = 1.0
+    everywhere, about = (carry(outputs, warped, STILL, sure=sure).base_mattes for sure in (None, Sure(here * 0, here)))
+    share = 0.5 * math.exp(3.0) / (1 + 0.5 * math.exp(3.0))
+    torch.testing.assert_close(everywhere, torch.full_like(everywhere, share), atol=1e-4, rtol=0)
+    torch.testing.assert_close(about[..., 17:], everywhere[..., 17:], atol=1e-3, rtol=0)
+    torch.testing.assert_close(about[..., :4], everywhere[..., :4] / 2, atol=1e-3, rtol=0)
+
+
+def test_what_one_reference_half_shows_another_does_not_lose():
+    """Where the trusted first one is half sound, a second one that is sound makes the body whole."""
+    torch.manual_seed(5)
+    seen, ones = torch.rand(1, 3, 24, 20) - 0.5, torch.ones(1, 1, 24, 20)
+    half = torch.cat([seen * 0.5, ones * 0.5, ones * 0.5, ones], 1)
+    outputs = torch.zeros(1, output_channels(2), 24, 20)
+    outputs[:, 3] = -SURE
+    outputs[:, [5, 7]], outputs[:, [6, 8]] = 5.0, 3.0
+    made = carry(outputs, torch.cat([half, seen, ones, ones, ones], 1), STILL)
+    assert made.base_mattes.min() > 0.97
+
+
+def test_what_is_half_sound_gives_half_the_colour():
+    torch.manual_seed(6)
+    seen, ones = torch.rand(1, 3, 24, 20) - 0.5, torch.ones(1, 1, 24, 20)
+    half = torch.cat([seen * 0.5, ones * 0.5, ones * 0.5, ones], 1)
+    made = carry(_outputs(gate=2.0, own=0.0), half, STILL)
+    torch.testing.assert_close(made.gates, torch.full_like(made.gates, 0.5 * math.exp(2.0) / (1 + 0.5 * math.exp(2.0))))
+
+
+def test_where_soundness_ends_a_whole_body_has_no_edge():
+    torch.manual_seed(7)
+    seen, ones = (torch.rand(1, 3, 24, 20) - 0.5) * 0.1, torch.ones(1, 1, 24, 20)
+    sound = ones.clone()
+    sound[..., 10:] = 0.3
+    made = carry(_outputs(gate=SURE, detail=SURE, logit=SURE), torch.cat([seen * sound, sound, sound, ones], 1), STILL)
+    assert made.mattes.min() > 0.99

@@ -51,8 +51,8 @@ class Window(nn.Module):
             warped = signed_by_field(pictures.flatten(0, 2).float(), field, sound * there[:, None, None, None])
             warped = warped.unflatten(0, (-1, count)).flatten(1, 2)
             outputs = _all_at_once(self.network, torch.cat([poses.flatten(0, 1), warped], 1))
-            least = self.core.matte(frames, crop_hw)
-            made = carry(outputs, warped, model.carrying, self.params.matte_contrast, least, self.params.favour_nearest)
+            sure = self.core.sure(frames, crop_hw)
+            made = carry(outputs, warped, model.carrying, self.params.matte_contrast, sure, self.params.favour_nearest)
             colours, mattes = made.colours, made.mattes
         colours = colours.mean(1, keepdim=True).expand(-1, 3, -1, -1) if model.grey else colours
         colours, mattes = ((colours + 1) / 2).clamp(0, 1), mattes.clamp(0, 1)

@@ -12,7 +12,7 @@ from pipeline.appearance.blending import Blend
 from pipeline.appearance.renderers.base import GenerateParams, Seen
 from pipeline.artifacts.references import NONE
 from pipeline.body.skeleton import Skeleton
-from pipeline.networks.carrying import CarryShape, carry
+from pipeline.networks.carrying import CarryShape, Sure, carry
 from pipeline.networks.generator import Generator
 from pipeline.training.device import autocast, choose_dtype
 
@@ -32,7 +32,7 @@ class Carrying:
         """Every frame of windows (b k), for pose maps (b k c h w) and points (b k j 2); one that fades is made from either side's."""
         flat, other = windows.flatten(), self.seen.fading.other[windows].flatten()
         points, fading = points.flatten(0, 1), np.flatnonzero(other != NONE)
-        least = self.seen.core.matte(points, self.crop_hw)
+        sure = self.seen.core.sure(points, self.crop_hw)
         ranks = np.concatenate([self.seen.ranks[flat], self.seen.ranks[other[fading]]])
         warp = partial(self.seen.pictures.warped, skeleton=self.skeleton, crop_hw=self.crop_hw)
         warped = warp_pairs(warp, ranks, points, np.concatenate([np.arange(len(flat)), fading]))
@@ -42,16 +42,16 @@ class Carrying:
                 outputs, again = self.network(poses, warped.unflatten(0, poses.shape[:2])).flatten(0, 1), None
             else:
                 outputs, again = draw_again(self.network, poses.flatten(0, 1), warped, theirs, fading)
-        blends = self._mixed(outputs, warped, least)
+        blends = self._mixed(outputs, warped, sure)
         if again is not None:
             within = torch.from_numpy(fading).to(poses.device)
-            for i, made in zip(fading.tolist(), self._mixed(again, theirs, least[within]), strict=True):
+            for i, made in zip(fading.tolist(), self._mixed(again, theirs, Sure(sure.least[within], sure.about[within])), strict=True):
                 blends[i] = blends[i].faded(made, float(self.seen.fading.share[flat[i]]))
         return blends
 
-    def _mixed(self, outputs: Tensor, warped: Tensor, least: Tensor) -> list[Blend]:
-        """Frames of the network's outputs (n . h w), warped references (n 6r h w) and least mattes (n 1 h w)."""
-        made = carry(outputs, warped, self.shape, self.params.matte_contrast, least, self.params.favour_nearest)
+    def _mixed(self, outputs: Tensor, warped: Tensor, sure: Sure) -> list[Blend]:
+        """Frames of the network's outputs (n . h w), warped references (n 6r h w) and what is sure."""
+        made = carry(outputs, warped, self.shape, self.params.matte_contrast, sure, self.params.favour_nearest)
         colours = {"rgb": made.colours, "base_rgb": made.base_colours}
         maps = {"matte": made.mattes, "base_matte": made.base_mattes, "detail": made.detail}
         maps |= {"first_share": made.first, "second_share": made.second, "flow": made.flow, "second_flow": made.second_flow}
