@@ -1,14 +1,18 @@
 """Frames made from references: what is spared, no reference twice and no frame that does not fade, is not missed."""
 
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from line import LINE
 
+from pipeline.appearance.fading import Fades
 from pipeline.appearance.references import ReferencePictures, warped_references
-from pipeline.appearance.renderers.carrying import draw_again, warp_pairs
+from pipeline.appearance.renderers.base import Seen
+from pipeline.appearance.renderers.carrying import Carrying, draw_again, warp_pairs
 from pipeline.artifacts.references import NONE
+from pipeline.networks.carrying import CarryShape, Sure
 from pipeline.networks.generator import Exchange, Generator, GeneratorShape
 
 
@@ -68,3 +72,33 @@ def test_each_reference_is_warped_once_to_a_pose_and_lies_where_it_is_asked_for(
     expected = 10 * which[:, None] + ranks
     assert (found.unflatten(1, (2, 6)) == torch.from_numpy(expected)[..., None, None, None]).all()
     assert sorted(asked) == [(NONE, 2), (4, 0), (4, 1), (5, 0), (5, 2), (7, 0), (7, 1)]
+
+
+@torch.inference_mode()
+def test_a_frame_that_fades_keeps_what_is_sure_of_its_own_pose():
+    """The second frame of three is made from either side's references: of both nothing is seen, and what is left is its core."""
+    def core(points: torch.Tensor, crop_hw: tuple[int, int]) -> Sure:
+        least = torch.zeros(len(points), 1, *crop_hw)
+        for i, pose in enumerate(points):
+            least[i, 0, :, int(pose[0, 0])] = 1.0
+        return Sure(least, least)
+
+    class Pictures(ReferencePictures):
+        def __init__(self) -> None:
+            self.device, self.points = torch.device("cpu"), torch.rand(3, 3, 2) * 16
+
+        def picture(self, rank: int) -> torch.Tensor:
+            return torch.zeros(4, 16, 24)
+
+    network = Generator(GeneratorShape(2, 3, 8, 3, 1, True, references=2)).eval()
+    torch.nn.init.zeros_(network.head.weight)
+    network.head.bias[3] = -20.0
+    fading = Fades(np.array([NONE, 2, NONE]), np.array([0.0, 0.6, 0.0]))
+    seen = Seen(Pictures(), np.array([[0, 1], [0, 1], [1, 2]]), fading, SimpleNamespace(sure=core))
+    params = SimpleNamespace(precision="float32", matte_contrast=1.0, favour_nearest=0.6)
+    points = torch.rand(1, 3, 3, 2) * 8 + torch.tensor([3.0, 9.0, 15.0])[None, :, None, None]
+    made = Carrying(network, LINE, (16, 24), CarryShape(1.0, 0.0, 0.0, 0.0), params, seen).frames(
+        torch.rand(1, 3, 2, 16, 24), points, np.array([[0, 1, 2]])
+    )
+    for blend, pose in zip(made, points[0], strict=True):
+        assert blend.maps["matte"][0].mean(0).argmax() == int(pose[0, 0])

@@ -5,6 +5,10 @@ from planted.fault import of
 N, B, W, D = "pipeline/networks/", "pipeline/body/", "pipeline/reference/", "pipeline/appearance/renderers/"
 
 FAULTS = [
+    *of("tests/appearance/test_carrying.py",
+        ("a frame that fades has another's core", "pipeline/appearance/renderers/carrying.py", "Sure(sure.least[within],",
+         "Sure(sure.least[: len(within)],"),
+    ),
     *of("tests/networks/test_carrying.py",
         ("half a sound body is half transparent", N + "carrying.py", "known = sound if about is None else 1 - about * (1 - sound)",
          "known = torch.ones_like(sound)"),
