@@ -15,6 +15,8 @@ def main() -> None:
     parser.add_argument("path", type=Path, metavar="PATH", help="artifact: .zarr, .parquet, .safetensors, .json, .tsv, video")
     parser.add_argument("--png", type=Path, metavar="OUT.png", help="also draw a contact sheet")
     args = parser.parse_args()
+    if args.png and args.png.suffix.lower() != ".png":
+        raise InputError(f"--png must be called .png, since a PNG is written, found {args.png}: name it so.")
     findings = inspect(args.path)
     if args.png and findings.pictures:  # before the text, whose reader may leave early (| head)
         write_picture(args.png, encode(contact_sheet(findings.pictures, findings.labels, PICTURES)))
