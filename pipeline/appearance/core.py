@@ -58,11 +58,12 @@ class BodyCore:
         joined = torch.tensor(bound, device=points.device)
         inside, total = (torch.zeros(len(parts) * 2 * PLACES * bins, device=points.device) for _ in range(2))
         for matte, pose, facing in zip(mattes, points, _facing(points, skeleton), strict=True):
-            y, x = (torch.arange(0, side, max(1, max(matte.shape) // LOOKED_PX), device=points.device) for side in matte.shape)
+            step = max(1, max(matte.shape) // LOOKED_PX)
+            y, x = (torch.arange(0, side, step, device=points.device) for side in matte.shape)
             distances = part_distances(pose[None], skeleton, x, y)[0]
             near, part = distances.min(0)
-            aside, place = _whereabouts(pose[None], parts, x, y, part[None])[0]
-            alone, shown = (distances + joined[part].T).amin(0) > ELSEWHERE, matte[y][:, x].flatten() > 0.5
+            aside, place = _whereabouts(pose[None], parts, x, y)[0].gather(1, part.expand(2, 1, -1))[:, 0]
+            alone, shown = (distances + joined[part].T).amin(0) > ELSEWHERE, matte[::step, ::step].flatten() > 0.5
             found = (part * 2 * PLACES + (place + 0.5).long()) * bins + (near.clamp(max=FARTHEST) / STEP).long()
             # Seen from the side, what lies on one side of a limb may be either.
             for side, here in enumerate((aside * facing <= 0, aside * facing >= 0)):
@@ -112,11 +113,9 @@ def _facing(points: Tensor, skeleton: Skeleton) -> Tensor:
     return (turned.abs() > SIDEWAYS * down.square().sum(1)) * turned.sign()
 
 
-def _whereabouts(points: Tensor, parts: list[Part], x: Tensor, y: Tensor, which: Tensor | None = None) -> Tensor:
+def _whereabouts(points: Tensor, parts: list[Part], x: Tensor, y: Tensor) -> Tensor:
     """Where pixels of x (w), y (h) lie beside the limbs that parts are in poses (n j 2), (n 2 l p): below 0 on one side of its line and
     above on the other; and at which place along it, 0..PLACES - 1. Of other parts, and where one is not seen, both are 0.
-
-    which (n p): a part for each pixel, of which alone it is said, (n 2 p).
     """
     ends = torch.tensor([part.joints if len(part.joints) == 2 else [0, 0] for part in parts], device=points.device).T
     pixels = torch.stack(torch.meshgrid(x.float(), y.float(), indexing="xy")).flatten(1)
@@ -124,12 +123,7 @@ def _whereabouts(points: Tensor, parts: list[Part], x: Tensor, y: Tensor, which:
     # Products with the line and with what is square to it; where there is no line, or it is not seen, all 0.
     line = torch.nan_to_num(end - start)
     axes = torch.stack([line / line.square().sum(-1, keepdim=True).clamp_min(1e-6), torch.stack([-line[..., 1], line[..., 0]], -1)], 1)
-    axes = torch.cat([axes, -(axes * torch.nan_to_num(start)[:, None]).sum(-1, keepdim=True)], -1)  # (n 2 l 3)
-    if which is None:
-        along, aside = (axes[..., :2] @ pixels + axes[..., 2:]).unbind(1)
-    else:
-        own = axes.gather(2, which[:, None, :, None].expand(-1, 2, -1, 3))
-        along, aside = ((own[..., :2] * pixels.T).sum(-1) + own[..., 2]).unbind(1)
+    along, aside = (axes @ pixels - (axes * torch.nan_to_num(start)[:, None]).sum(-1, keepdim=True)).unbind(1)
     return torch.stack([aside, along.clamp(0, 1) * (PLACES - 1)], 1)
 
 

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from pipeline.artifacts.pictures import write_picture
+from pipeline.artifacts.pictures import require_suffix, write_picture
 from pipeline.door import run_door
 from pipeline.errors import InputError
 from pipeline.inspect.look import PICTURES, inspect
@@ -15,8 +15,8 @@ def main() -> None:
     parser.add_argument("path", type=Path, metavar="PATH", help="artifact: .zarr, .parquet, .safetensors, .json, .tsv, video")
     parser.add_argument("--png", type=Path, metavar="OUT.png", help="also draw a contact sheet")
     args = parser.parse_args()
-    if args.png and args.png.suffix.lower() != ".png":
-        raise InputError(f"--png must be called .png, since a PNG is written, found {args.png}: name it so.")
+    if args.png:
+        require_suffix("--png", args.png, ".png", "a PNG")
     findings = inspect(args.path)
     if args.png and findings.pictures:  # before the text, whose reader may leave early (| head)
         write_picture(args.png, encode(contact_sheet(findings.pictures, findings.labels, PICTURES)))

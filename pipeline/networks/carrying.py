@@ -101,7 +101,7 @@ def carry(
     references = warped.unflatten(1, (count, WARPED_CHANNELS))
     moved, flows = _moved(gates.detach(), references, own.detach(), logits.detach(), shape)
     straight = _straight(moved)
-    mixture, mixed_matte, shares = _mixed(gates, straight, own, logits, shape.gate_start, favour, sure)
+    mixture, mixed_matte, shares = _mixed(gates, straight, own, logits, shape.gate_start, favour, None if sure is None else sure.about)
     mixed_matte = ((mixed_matte - 0.5) * contrast + 0.5).clamp(0, 1) if contrast != 1 else mixed_matte
     mixed_matte = mixed_matte if sure is None else torch.maximum(mixed_matte, sure.least)
     low, low_matte = low_band(mixture, mixed_matte, shape.band_px)
@@ -142,7 +142,7 @@ def _mixed(
     logits: Tensor,
     gate_start: float,
     favour: float = 0.0,
-    sure: Sure | None = None,
+    about: Tensor | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Colours (n 3 h w) and mattes (n 1 h w) of references, as _straight() has them, and of the network's own, mixed by gates
     (n 2 r h w), of colour and of matte; and the references' shares (n r h w) in the colour."""
@@ -154,7 +154,7 @@ def _mixed(
     shares, votes = strength[:, 0] * matte, strength[:, 1] * sound
     shares, votes = (share / (1 + share.sum(1, keepdim=True)) for share in (shares, votes))
     mixture = (shares[:, :, None] * seen).sum(1) + (1 - shares.sum(1, keepdim=True)) * own
-    opaque = _seen_matte(matte, sound, None if sure is None else sure.about)
+    opaque = _seen_matte(matte, sound, about)
     mixed_matte = (votes * opaque).sum(1, keepdim=True) + (1 - votes.sum(1, keepdim=True)) * torch.sigmoid(logits)
     return mixture, mixed_matte, shares
 
@@ -191,7 +191,7 @@ def _detail(straight: tuple[Tensor, Tensor, Tensor], alike: Tensor, sigma: float
     The first one's where it is sound and alike, the second's where the first is not and the second is.
     """
     seen, matte, sound = straight
-    whole = _seen_matte(matte, sound, None)
+    whole = _seen_matte(matte[:, :2], sound[:, :2], None)
     opaque = alike[:, :1] * matte[:, :1]
     high, high_matte = high_band(seen[:, 0], whole[:, :1], sigma)
     high, high_matte = opaque * high, alike[:, :1] * sound[:, :1] * high_matte

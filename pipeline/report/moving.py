@@ -10,7 +10,7 @@ import numpy as np
 
 from pipeline.artifacts.frames import open_frames
 from pipeline.artifacts.keypoints import Track, read_keypoints
-from pipeline.artifacts.pictures import write_moving_picture
+from pipeline.artifacts.pictures import require_suffix, write_moving_picture
 from pipeline.door import run_door
 from pipeline.errors import InputError
 from pipeline.names import BETWEEN
@@ -125,8 +125,7 @@ def main() -> None:
     args = parser.parse_args()
     if args.every < 1 or args.height_px < 16:
         raise InputError(f"--every must be at least 1 and --height-px 16, found {args.every} and {args.height_px}.")
-    if args.out.suffix.lower() != ".webp":
-        raise InputError(f"--out must be called .webp, since an animated WebP is written, found {args.out}: name it so.")
+    require_suffix("--out", args.out, ".webp", "an animated WebP")
     write_moving_picture(args.out, moving_picture(args.data, args.pair, args.height_px, args.every, args.most_kb))
 
 

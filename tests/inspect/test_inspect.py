@@ -217,13 +217,15 @@ def test_png_is_a_contact_sheet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     assert "frames, version 1" in capsys.readouterr().out
 
 
-def test_a_sheet_of_another_name_overwrites_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path, video = make("frames", tmp_path), tmp_path / "mine.mp4"
-    video.write_bytes(b"mine")
-    monkeypatch.setattr(sys, "argv", ["inspect", str(path), "--png", str(video)])
-    with pytest.raises(InputError, match=r"--png must be called \.png.*mine\.mp4"):
+@pytest.mark.parametrize("name", ["mine.mp4", "new.jpg"])
+def test_a_sheet_is_called_what_it_is(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, out = make("frames", tmp_path), tmp_path / name
+    if name == "mine.mp4":
+        out.write_bytes(b"mine")
+    monkeypatch.setattr(sys, "argv", ["inspect", str(path), "--png", str(out)])
+    with pytest.raises(InputError, match=rf"--png must be called \.png.*{name}"):
         main()
-    assert video.read_bytes() == b"mine"
+    assert [file.read_bytes() for file in tmp_path.glob(name)] == ([b"mine"] if name == "mine.mp4" else [])
 
 
 def test_module_exits_with_one_line(tmp_path: Path) -> None:

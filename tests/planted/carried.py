@@ -13,7 +13,7 @@ FAULTS = [
         ("half a sound body is half transparent", N + "carrying.py", "known = sound if about is None else 1 - about * (1 - sound)",
          "known = torch.ones_like(sound)"),
         ("a half sound reference gives its whole colour", N + "carrying.py", "strength[:, 0] * matte,", "strength[:, 0] * (matte > 0),"),
-        ("the edge of what is sound is drawn", N + "carrying.py", "whole = _seen_matte(matte, sound, None)", "whole = matte"),
+        ("the edge of what is sound is drawn", N + "carrying.py", "whole = _seen_matte(matte[:, :2], sound[:, :2], None)", "whole = matte"),
         ("what is half sound counts away from the body", N + "carrying.py", "sound if about is None else 1 - about * (1 - sound)", "sound"),
         ("the farthest reference is favoured", N + "carrying.py", "log_softmax(-favour * order", "log_softmax(favour * order"),
         ("votes of a transparent reference reach the colour", N + "carrying.py",
