@@ -25,6 +25,7 @@ from pipeline.artifacts.keypoints import Track
 from pipeline.artifacts.references import References
 from pipeline.artifacts.store import require_free_bytes
 from pipeline.errors import InputError
+from pipeline.picture.geometry import compose_affine, sample_crop
 from pipeline.picture.greyness import are_grey
 from pipeline.picture.unmixing import unmixed
 from pipeline.timeline.sampling import spread_evenly
@@ -80,11 +81,13 @@ class TrainingClip:
         self.drawer: ReferenceDrawer | None = None
         self.count = 0 if references is None or learn is None else count
         self.source: PatchSource | None = None
+        self.transient: dict[int, np.ndarray] = {}
         if references is not None and learn is not None:
             kept = [self.row_of[frames] for frames in footage.reference_frames()]
-            self.drawer = ReferenceDrawer(self.points, kept, self.skeleton, learn.absent, learn.far)
-            rows = np.concatenate(kept)
-            self.source = PatchSource(references, rows, footage.scaled_rows(), self.crop_hw, self.skeleton) if learn.detail else None
+            rows, scaled = np.concatenate(kept), footage.scaled_rows()
+            self.transient = transient_crops(references, rows, scaled, self.crop_hw)
+            self.drawer = ReferenceDrawer(self.points, kept, self.skeleton, learn.absent, learn.far, self.transient)
+            self.source = PatchSource(references, rows, scaled, self.crop_hw, self.skeleton) if learn.detail else None
         self._store: Path | None = None
 
     def order(self, epoch: int) -> np.ndarray:
@@ -131,6 +134,13 @@ class TrainingClip:
                 file.readinto(picture.data)
         return found.reshape(*rows.shape, *shape)
 
+    def _transient(self, rows: np.ndarray) -> np.ndarray:
+        """What is transient (… h w 1) uint8 in training rows (…)."""
+        layers = np.zeros((rows.size, *self.crop_hw, 1), np.uint8)
+        for layer, row in zip(layers, rows.ravel(), strict=True):
+            layer[..., 0] = self.transient.get(int(row), 0)
+        return layers.reshape(*rows.shape, *layers.shape[1:])
+
     def facts(self) -> dict[str, object]:
         """What identifies the training inputs: digests of pixels and of keypoints, the sizes, whether they are without colour."""
         return {
@@ -142,6 +152,7 @@ class TrainingClip:
             "grey": self.grey,
             "references": 0 if self.drawer is None else len(self.drawer.rows),
             "references_a_frame": self.count,
+            "transient_sha256": digest_arrays([np.array(sorted(self.transient)), *(self.transient[row] for row in sorted(self.transient))]),
             "skeleton": self.skeleton.to_json(),
         }
 
@@ -205,7 +216,8 @@ class TrainingClip:
         0 where there is none.
         """
         (b, k), count = points.shape[:2], references.shape[1]
-        pictures = torch.from_numpy(self.pixels(references)).to(points.device).permute(0, 1, 4, 2, 3).float()
+        layers = np.concatenate([self.pixels(references), self._transient(references)], -1)
+        pictures = torch.from_numpy(layers).to(points.device).permute(0, 1, 4, 2, 3).float()
         pictures[torch.from_numpy(references == NONE)] = 0
         own, scores = (torch.from_numpy(a[references]).to(points.device) for a in (self.points, self.scores))
         if mirrored.any():
@@ -214,6 +226,21 @@ class TrainingClip:
         poses, there = points.flatten(0, 1).repeat_interleave(count, 0), np.repeat(references != NONE, k, 0).ravel()
         warped = warped_references(pictures, own, poses, self.skeleton, self.crop_hw, there)
         return warped.unflatten(0, (b, k, count)).flatten(2, 3)
+
+
+def transient_crops(
+    references: References, rows: np.ndarray, crop: np.ndarray, crop_hw: tuple[int, int]
+) -> dict[int, np.ndarray]:
+    """What is transient (h w) uint8 in the training rows (n) that are references, where anything is; crop (r 2 3): full → crop px of each
+    training row."""
+    found = {}
+    for rank, row in enumerate(rows):
+        layer = references.transient[rank]
+        if layer.any():
+            x, y = references.corner_xy[rank]
+            from_picture = compose_affine(crop[row], np.array([[1.0, 0.0, x], [0.0, 1.0, y]]))
+            found[int(row)] = sample_crop(layer, from_picture, crop_hw, border="zero")
+    return found
 
 
 def _blocks(crops: Crops, training: np.ndarray, whole_frames: bool) -> Iterator[np.ndarray]:

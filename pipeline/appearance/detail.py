@@ -28,7 +28,7 @@ PATCH_PX = 32  # side of a patch, working px
 class Patches:
     """One patch a window, of those that have one (m): window and frame (m) within the batch, corner_xy (m 2) working px, side px.
 
-    truth (m 4 p p): M ⊙ F in [-M, M] and M, p = side × finer; pictures: the reference of each, (4 h w) in 0..255; field
+    truth (m 4 p p): M ⊙ F in [-M, M] and M, p = side × finer; pictures: the reference of each, (5 h w) in 0..255; field
     (m p p 2): where each pixel lies in it, px; sound (m 1 p p): how sound that is.
     """
 
@@ -122,7 +122,7 @@ class PatchSource:
         side = self.side * finer
         points = pixel_grid(torch.empty(side, side, device=picture.device)) @ matrix[:, :2].T + matrix[:, 2]
         seen = sample_field(picture[None], points[None])[0]
-        return torch.cat([signed(seen[:3], seen[3:] / 255), seen[3:] / 255])
+        return torch.cat([signed(seen[:3], seen[3:4] / 255), seen[3:4] / 255])
 
     def _to_picture(self, rank: int, row: int) -> np.ndarray:
         """Crop px of a training row → px of its picture (2 3)."""
@@ -145,7 +145,7 @@ def finer_picture(made: Carried, patches: Patches, k: int, band_px: float) -> tu
     where = move_by(patches.field.permute(0, 3, 1, 2), flow, "border").permute(0, 2, 3, 1)
     trust = gate * first * move_by(patches.sound, flow, "border")
     seen = torch.cat([sample_field(p[None], q[None]) for p, q in zip(patches.pictures, where, strict=True)])
-    opaque = seen[:, 3:] / 255
+    opaque = seen[:, 3:4] / 255
     colours = signed(seen[:, :3], opaque) / opaque.clamp_min(FAINT)
     low, low_matte = _low_band(colours, opaque, patches.finer, band_px)
     mixed = (base + trust * opaque * (colours - low)).clamp(-1, 1)

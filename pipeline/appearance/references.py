@@ -1,6 +1,6 @@
 """Reference frames in training and rendering: which one is drawn, and what the generator sees of it. Not in the paper."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -22,13 +22,22 @@ class ReferenceDrawer:
     warps fail, and gates must have seen some that do.
     """
 
-    def __init__(self, points: np.ndarray, kept: Sequence[np.ndarray], skeleton: Skeleton, absent: float, far: float) -> None:
+    def __init__(
+        self,
+        points: np.ndarray,
+        kept: Sequence[np.ndarray],
+        skeleton: Skeleton,
+        absent: float,
+        far: float,
+        transient: Mapping[int, np.ndarray] | None = None,
+    ) -> None:
         """points (n j 2) crop px of the training frames, rows (m) of those kept of each clip; shares of draws without one and from
-        anywhere."""
+        anywhere; transient: what is in a row's crop (h w) uint8, where anything is."""
         self.points, self.rows, self.absent, self.far = points, np.concatenate(kept), absent, far
         self.skeleton = skeleton
         self.size = body_size(points[self.rows])
-        self.hidden = Hidden(points[self.rows], skeleton, self.size)
+        layers, nothing = transient or {}, np.zeros((1, 1), np.uint8)
+        self.hidden = Hidden(points[self.rows], skeleton, self.size, [layers.get(int(row), nothing) for row in self.rows])
         self.covered = self.hidden.covered(points)
         self.wanted = np.concatenate([gap_distances(points[rows], skeleton) for rows in kept])
 
@@ -68,7 +77,7 @@ def signed(premultiplied: Tensor, mattes: Tensor) -> Tensor:
 def warped_references(
     pictures: Tensor, own: Tensor, poses: Tensor, skeleton: Skeleton, crop_hw: tuple[int, int], there: np.ndarray
 ) -> Tensor:
-    """Pictures (n 4 h w), M ⊙ F and M in 0..255, of poses own (n j 2), warped to poses (n j 2) of crops: as signed_by_field() has it.
+    """Pictures (n 5 h w), as ReferencePictures has them, of poses own (n j 2), warped to poses (n j 2) of crops, as signed_by_field() does.
 
     All in px of pictures of one scale. there (n) bool: whether there is a reference; without one nothing is seen, and nothing is sound.
     """
@@ -78,12 +87,15 @@ def warped_references(
 
 
 def signed_by_field(pictures: Tensor, field: Tensor, sound: Tensor) -> Tensor:
-    """Pictures (n 4 h w) in 0..255 sampled at field (n h' w' 2): (n 6 h' w').
+    """Pictures (n 5 h w) in 0..255, as ReferencePictures has them, sampled at field (n h' w' 2): (n 6 h' w').
 
-    M ⊙ F in [-M, M]; M; how sound (n 1 h' w') the field is, 1 = wholly: where another part lies over the one that is asked for, nothing
-    is there; how little it turns and stretches, 1 = not at all: what is seen from elsewhere is less to be trusted.
+    M ⊙ F in [-M, M]; M; how sound (n 1 h' w') the field is, 1 = wholly: where another part lies over the one that is asked for, or
+    what is transient, nothing is there; how little it turns and stretches, 1 = not at all: what is seen from elsewhere is less to be
+    trusted.
     """
-    moved = sample_field(pictures, field) * sound
+    moved = sample_field(pictures, field)
+    sound = sound * (1 - moved[:, 4:] / 255)
+    moved = moved[:, :4] * sound
     mattes = moved[:, 3:] / 255
     return torch.cat([signed(moved[:, :3], mattes), mattes, sound, sound * likeness(field)], 1)
 
@@ -103,12 +115,13 @@ class ReferencePictures:
         self.points = torch.from_numpy((own * scale + offset).astype(np.float32)).to(device)
 
     def picture(self, rank: int) -> Tensor:
-        """M ⊙ F and M (4 h w) float32 in 0..255; zeros for NONE."""
+        """M ⊙ F, M and what is transient (5 h w) float32 in 0..255; zeros for NONE."""
         if rank == NONE:
-            return torch.zeros((4, *self.size_hw), device=self.device)
+            return torch.zeros((5, *self.size_hw), device=self.device)
         if rank not in self._kept:
-            colours, mattes = self._scaled(self.references.colours[rank]), self._scaled(self.references.mattes[rank])
-            self._kept[rank] = torch.from_numpy(np.concatenate([colours, mattes[..., None]], -1)).to(self.device)
+            layers = (self.references.colours, self.references.mattes, self.references.transient)
+            scaled = np.dstack([self._scaled(layer[rank]) for layer in layers])
+            self._kept[rank] = torch.from_numpy(scaled).to(self.device)
         return self._kept[rank].permute(2, 0, 1).float()
 
     def matte(self, rank: int) -> Tensor:

@@ -36,6 +36,7 @@ NONE = -1  # a frame of the motion without a reference
 class References:
     """colours M ⊙ F (n h w 3) uint8, unmixed from the background; mattes (n h w) uint8; in full px, cut out around the subject.
 
+    transient (n h w) uint8: 255 where a picture shows what others of about the same pose do not, a ball or another's arm.
     frames (n) int64: which frames of their clip they are, ascending in each; corner_xy (n 2) int64: full px of their first pixel;
     points (n j 2) float32, full px, NaN where a joint is missing. The first `own` of them (None: all) are of the target's own
     clip, the others of further ones, whose full px are scaled so that the body is as large as in the target's own.
@@ -43,6 +44,7 @@ class References:
 
     colours: Pictures
     mattes: Pictures
+    transient: Pictures
     frames: np.ndarray
     corner_xy: np.ndarray
     points: np.ndarray
@@ -62,18 +64,31 @@ class References:
 class ReferenceWriter:
     """Appends reference pictures to the artifact."""
 
-    def __init__(self, colours: ArrayWriter, mattes: ArrayWriter) -> None:
-        self._colours, self._mattes = colours, mattes
+    def __init__(self, colours: ArrayWriter, mattes: ArrayWriter, transient: ArrayWriter) -> None:
+        self._colours, self._mattes, self._transient = colours, mattes, transient
+        self._marked = False
 
     def append(self, colours: np.ndarray, matte: np.ndarray) -> None:
         """Add one picture: M ⊙ F (h w 3) and M (h w), uint8."""
         self._colours.append(colours[None])
         self._mattes.append(matte[None])
+        self._nothing = np.zeros_like(matte[None])
+
+    def mark(self, transient: np.ndarray) -> None:
+        """Say what is transient (h w) uint8 in the next picture: once all are appended, in their order, or never: then nothing is."""
+        self._transient.append(transient[None])
+        self._marked = True
 
     def flush(self) -> int:
         """Write what is buffered; returns the number of pictures."""
-        self._colours.flush()
-        self._mattes.flush()
+        for writer in (self._colours, self._mattes):
+            writer.flush()
+        if not self._marked:
+            for _ in range(self._mattes.length):
+                self._transient.append(self._nothing)
+        self._transient.flush()
+        if self._transient.length != self._mattes.length:
+            raise ValueError(f"marks of {self._transient.length} pictures for {self._mattes.length}")
         return self._mattes.length
 
 
@@ -88,9 +103,8 @@ def create_references(
 ) -> Iterator[ReferenceWriter]:
     """Publish references picture by picture, in the order of frames (n); size_hw is the full frame's."""
     with create_group(path, "references", {"size_hw": list(size_hw)}) as group:
-        writer = ReferenceWriter(
-            ArrayWriter(group, "colours", (*picture_hw, 3), "uint8", AXES), ArrayWriter(group, "mattes", picture_hw, "uint8", AXES)
-        )
+        arrays = ("colours", (*picture_hw, 3)), ("mattes", picture_hw), ("transient", picture_hw)
+        writer = ReferenceWriter(*(ArrayWriter(group, name, shape, "uint8", AXES) for name, shape in arrays))
         yield writer
         if writer.flush() != len(frames):
             raise ValueError(f"fewer or more pictures than the {len(frames)} frames")
@@ -103,10 +117,12 @@ def open_references(path: str | os.PathLike[str]) -> References:
     """Open references; InputError when missing, of another kind or damaged."""
     group, attributes = open_group(path, ("references",), REMEDY)
     with readable(path, "references artifact", REMEDY):
-        read = {name: read_array(group, name, path, REMEDY) for name in ("colours", "mattes", "frames", "corner_xy", "points")}
+        names = "colours", "mattes", "transient", "frames", "corner_xy", "points"
+        read = {name: read_array(group, name, path, REMEDY) for name in names}
         kept = References(
             colours=read["colours"],
             mattes=read["mattes"],
+            transient=read["transient"],
             frames=read["frames"][:],
             corner_xy=read["corner_xy"][:],
             points=read["points"][:],
@@ -115,7 +131,8 @@ def open_references(path: str | os.PathLike[str]) -> References:
         )
         height, width = kept.colours.shape[1:3]
         require_array("colours", read["colours"], (len(kept), height, width, 3), "uint8")
-        require_array("mattes", read["mattes"], (len(kept), height, width), "uint8")
+        for name in ("mattes", "transient"):
+            require_array(name, read[name], (len(kept), height, width), "uint8")
         require_array("corner_xy", kept.corner_xy, (len(kept), 2), "int64")
         require_array("points", kept.points, (len(kept), None, 2), "float32")
         return kept
@@ -139,6 +156,7 @@ def join_references(parts: Sequence[References]) -> References:
     return References(
         colours=JoinedArray([part.colours for part in parts]),
         mattes=JoinedArray([part.mattes for part in parts]),
+        transient=JoinedArray([part.transient for part in parts]),
         frames=np.concatenate([part.frames for part in parts]),
         corner_xy=np.concatenate([part.corner_xy for part in parts]),
         points=np.concatenate([part.points for part in parts]),

@@ -10,6 +10,8 @@ Hands = Sequence[Sequence[int]]
 PALM = 3  # a hand counts as so many joints, however many of its points are seen: fingers do not outweigh the body
 STRETCHED = 4.0  # how much worse it is that a limb must be stretched than that a joint must be moved: it shows another side of itself
 LEAST_SHARED = 0.5  # share of the query's joints that a candidate must show: one shared joint says nothing about a pose
+BESIDE, APART = 0.05, 0.12  # sides this near to each other, in sizes of the body, are seen from the side; so far apart from the front
+EXCHANGED = 0.5  # what a trunk with its sides exchanged costs, in sizes of the body: more than any limb may be away
 
 
 def pose_distances(query: np.ndarray, candidates: np.ndarray, root: int | None = None, hands: Hands = ()) -> np.ndarray:
@@ -46,6 +48,19 @@ def warp_distances(query: np.ndarray, candidates: np.ndarray, skeleton: Skeleton
     weight = np.where(np.isfinite(stretched), np.minimum(joints[parents], joints[children]), 0.0)
     stretch = (np.nan_to_num(stretched) * weight).sum(1) / _positive(weight.sum(1))
     return pose_distances(query, candidates, root, hands) + STRETCHED * stretch
+
+
+def exchanged_sides(query: np.ndarray, candidates: np.ndarray, sides: list[tuple[int, int]], size: float) -> np.ndarray:
+    """How far candidates (n j 2) have the trunk's sides the other way round than a query (j 2): 0 = alike, 1 = exchanged, (n).
+
+    A trunk with its sides exchanged shows its back for its front, and cannot be warped without folding. Seen from the side, where they
+    lie over each other, which is left is the detector's guess: sides count as far as they are apart, in sizes of the body.
+    """
+    total = np.zeros(len(candidates))
+    for left, right in sides:
+        along = (candidates[:, left] - candidates[:, right]) @ (query[left] - query[right]) / size**2
+        total += np.maximum(0, np.nan_to_num(-along) - BESIDE**2)
+    return np.minimum(1, total / APART**2)
 
 
 def _weights(seen: np.ndarray, hands: Hands) -> np.ndarray:

@@ -86,7 +86,7 @@ def unfolded(field: Tensor) -> Tensor:
     import torch.nn.functional as F
 
     across, down = _slope(field)
-    area = across[..., 0] * down[..., 1] - across[..., 1] * down[..., 0]
+    area = _area(across, down)
     longest = torch.maximum(across.square().sum(-1), down.square().sum(-1)).sqrt()
     sound = torch.minimum((area - FOLDED[0]) / (FOLDED[1] - FOLDED[0]), LONGEST - longest).clamp(0, 1)[:, None]
     return -F.max_pool2d(F.pad(-sound, (1, 0, 1, 0), mode="replicate"), 2, 1)  # both sides of a leap
@@ -101,6 +101,18 @@ def likeness(field: Tensor) -> Tensor:
     return torch.exp(-((across - x).square().sum(-1) + (down - y).square().sum(-1)).sqrt())[:, None]
 
 
+def undistorted(field: Tensor) -> Tensor:
+    """How little a field (n h w 2) stretches, (n 1 h w) in [0, 1]: 1 for a shift and a turn, falling with the norm of its strain.
+
+    By the nearest turn: of a slope of singular values s and t it is (s - 1, t - 1) away, and s t its determinant.
+    """
+    across, down = _slope(field)
+    area = _area(across, down)
+    norm = across.square().sum(-1) + down.square().sum(-1)
+    strain = norm + 2 - 2 * (norm + 2 * area).clamp_min(0).sqrt()
+    return (-strain.clamp_min(0).sqrt()).exp()[:, None]
+
+
 def _slope(field: Tensor) -> tuple[Tensor, Tensor]:
     """Differences of a field (n h w 2) to the next pixel across and down, the last ones repeated."""
     import torch.nn.functional as F
@@ -109,3 +121,8 @@ def _slope(field: Tensor) -> tuple[Tensor, Tensor]:
     down = F.pad(field[:, 1:] - field[:, :-1], (0, 0, 0, 0, 0, 1))
     across[:, :, -1], down[:, -1] = across[:, :, -2], down[:, -2]
     return across, down
+
+
+def _area(across: Tensor, down: Tensor) -> Tensor:
+    """Determinant of a field's slope: the area of the source over that of the picture, below 0 where it is mirrored."""
+    return across[..., 0] * down[..., 1] - across[..., 1] * down[..., 0]

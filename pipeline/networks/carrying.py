@@ -21,6 +21,7 @@ AGREED = 5.0  # slope with which a reference's edge is taken where the mixture h
 REACH = 0.05  # how far the gate of detail reaches beyond 0 and 1 before it is cut off there: it can open and shut wholly
 FAINT = 0.02  # weight of what is transparent in a mean of colours
 LIKE, STRANGE = 0.15, 0.4  # gap between M ⊙ F in [-M, M], a mean over channels, up to which two show the same, from which they do not
+UNSOUND = 4.0  # slope with which detail ceases to be had where a reference is hardly sound
 ABOUT_PX = 2.0  # sigma about a pixel within which they are compared, working px
 
 
@@ -105,7 +106,7 @@ def carry(
     mixed_matte = ((mixed_matte - 0.5) * contrast + 0.5).clamp(0, 1) if contrast != 1 else mixed_matte
     mixed_matte = mixed_matte if sure is None else torch.maximum(mixed_matte, sure.least)
     low, low_matte = low_band(mixture, mixed_matte, shape.band_px)
-    alike = _alike(moved[:, :2, :3], (mixture * mixed_matte).detach())
+    alike = _alike(moved[:, :2], (mixture * mixed_matte).detach())
     opaque, high, high_matte, second = _detail(straight, alike, shape.band_px)
 
     def based(trust: Tensor) -> tuple[Tensor, Tensor]:
@@ -175,13 +176,14 @@ def _seen_matte(matte: Tensor, sound: Tensor, about: Tensor | None) -> Tensor:
     return (matte / known.clamp_min(FAINT)).clamp(max=1)
 
 
-def _alike(premultiplied: Tensor, mixture: Tensor) -> Tensor:
-    """How far references' M ⊙ F (n r 3 h w) show what their mixture's (n 3 h w) does about each pixel, (n r h w) in [0, 1].
+def _alike(references: Tensor, mixture: Tensor) -> Tensor:
+    """How far references (n r 6 h w) show what their mixture's M ⊙ F (n 3 h w) does about each pixel, (n r h w) in [0, 1].
 
-    Where they do not, as where a ball lay over the limb, their detail is of another surface.
+    Where they do not, as where a coat hung open, their detail is of another surface. Nor is any to be had where nothing of one is sound.
     """
-    gaps = blur((premultiplied - mixture[:, None]).flatten(0, 1), ABOUT_PX).abs().mean(1)
-    return ((STRANGE - gaps) / (STRANGE - LIKE)).clamp(0, 1).unflatten(0, premultiplied.shape[:2])
+    gaps = blur((references[:, :, :3] - mixture[:, None]).flatten(0, 1), ABOUT_PX).abs().mean(1)
+    alike = ((STRANGE - gaps) / (STRANGE - LIKE)).clamp(0, 1).unflatten(0, references.shape[:2])
+    return alike * (UNSOUND * references[:, :, SOUND]).clamp(0, 1)
 
 
 def _detail(straight: tuple[Tensor, Tensor, Tensor], alike: Tensor, sigma: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -11,14 +11,11 @@ from pydantic import Field
 from pipeline.artifacts.keypoints import Track
 from pipeline.artifacts.references import NONE, ChosenReferences, References
 from pipeline.body.hidden import Hidden
-from pipeline.body.pose_distance import body_size, gap_distances, warp_distances
+from pipeline.body.pose_distance import EXCHANGED, body_size, exchanged_sides, gap_distances, warp_distances
 from pipeline.body.skeleton import Skeleton
 from pipeline.params import Section
 from pipeline.timeline.split import Split
 from pipeline.timeline.windows import parted, runs
-
-BESIDE, APART = 0.05, 0.12  # sides this near to each other, in sizes of the body, are seen from the side; so far apart from the front
-EXCHANGED = 0.5  # what a trunk with its sides exchanged costs, in sizes of the body: more than any limb may be away
 
 
 class FindParams(Section):
@@ -52,7 +49,8 @@ def find_references(inputs: FindInputs, params: FindParams, split: Split | None)
     size, sides = body_size(references.points), target.skeleton.trunk_pairs()
     shape = len(present), params.count
     rank, distance = np.full(shape, NONE), np.full(shape, np.nan)
-    unseen = Hidden(references.points, target.skeleton, size)
+    own = references.points - references.corner_xy[:, None]
+    unseen = Hidden(own, target.skeleton, size, (references.transient[rank] for rank in range(len(references))))
     radius = exclusion_radius(references, target.skeleton) if split is not None else 0
     border = None if split is None else int(split.border)
     for start, stop in parted(runs(np.flatnonzero(present)), border):
@@ -76,19 +74,6 @@ def find_references(inputs: FindInputs, params: FindParams, split: Split | None)
             costs[np.arange(len(frames)), chosen] = np.inf
     frame = np.where(rank == NONE, NONE, references.frames[rank] if len(references) else NONE)
     return ChosenReferences(rank, frame, distance, {"exclusion_radius": int(radius), "body_px": round(float(size), 3), "border": border})
-
-
-def exchanged_sides(query: np.ndarray, candidates: np.ndarray, sides: list[tuple[int, int]], size: float) -> np.ndarray:
-    """How far candidates (n j 2) have the trunk's sides the other way round than a query (j 2): 0 = alike, 1 = exchanged, (n).
-
-    A trunk with its sides exchanged shows its back for its front, and cannot be warped without folding. Seen from the side, where they
-    lie over each other, which is left is the detector's guess: sides count as far as they are apart, in sizes of the body.
-    """
-    total = np.zeros(len(candidates))
-    for left, right in sides:
-        along = (candidates[:, left] - candidates[:, right]) @ (query[left] - query[right]) / size**2
-        total += np.maximum(0, np.nan_to_num(-along) - BESIDE**2)
-    return np.minimum(1, total / APART**2)
 
 
 def steady_choice(costs: np.ndarray, switch_cost: float) -> np.ndarray:

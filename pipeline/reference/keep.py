@@ -15,11 +15,13 @@ from pipeline.artifacts.frames import Frames
 from pipeline.artifacts.keypoints import Track
 from pipeline.artifacts.references import create_references
 from pipeline.artifacts.store import require_free_bytes
+from pipeline.body.pose_distance import body_size
 from pipeline.body.size import size_ratio
 from pipeline.params import Section
 from pipeline.picture.geometry import mask_box, sample_crop
 from pipeline.picture.unmixing import unmixed
 from pipeline.progress import Progress
+from pipeline.reference.transient import Compared
 from pipeline.timeline.sampling import spread_evenly
 from pipeline.timeline.split import SplitParams, split_frames
 
@@ -65,18 +67,26 @@ def keep_references(inputs: KeepInputs, params: KeepParams, split: SplitParams, 
         scaled = _Scaled.to_size_of(inputs.like, track, split, (height, width))
     picture_hw, size_hw = scaled.picture_hw, scaled.size_hw(frames.size_hw)
     require_free_bytes(out, len(kept) * picture_hw[0] * picture_hw[1] * 2)
+    compared = Compared(picture_hw, body_size(scaled.points(points)))
     with (
         create_references(
             out, picture_hw, np.array(kept, np.int64), scaled.corners(_table(corners)), scaled.points(points), size_hw
         ) as writer,
-        Progress(len(kept), "keep_references") as progress,
+        Progress(2 * len(kept), "keep_references", "picture") as progress,
     ):
         for t, (x, y) in zip(kept, corners, strict=True):
             part = np.s_[y : y + height, x : x + width]
             plate = inputs.plate[min(t, len(inputs.plate) - 1)]
-            matte = mattes[t][part]
             corner = np.array([x, y])
-            writer.append(scaled.picture(unmixed(frames[t][part], matte, plate[part]), corner), scaled.picture(matte, corner))
+            matte = mattes[t][part]
+            colours = unmixed(frames[t][part], matte, plate[part])
+            colours, matte = scaled.picture(colours, corner), scaled.picture(matte, corner)
+            writer.append(colours, matte)
+            compared.add(colours, matte)
+            progress.advance()
+        own = scaled.points(points) - scaled.corners(_table(corners))[:, None]
+        for layer in compared.transients(own, track.clock, np.array(kept, np.int64), track.skeleton):
+            writer.mark(layer)
             progress.advance()
     return len(kept)
 

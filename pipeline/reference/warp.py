@@ -5,11 +5,7 @@ be trusted; here the warp is worked out anew as fine as the picture was filmed, 
 borders between the body's parts.
 """
 
-import contextlib
-import os
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,13 +21,13 @@ from pipeline.errors import InputError
 from pipeline.picture.geometry import apply_affine, compose_affine, crop_to_box, mask_box
 from pipeline.progress import Progress
 from pipeline.reference.carry import FIRST, SECOND, Asked, Part, Places, Source, carried, part_from, source_of
+from pipeline.reference.side_by_side import in_order, whole_pictures_side_by_side
 from pipeline.reference.where import CarriedWhere
 from pipeline.timeline.sampling import spread_evenly
 
 LEAST_SHARE = 12  # of 255: a second reference that shows no more anywhere is not looked at
 RIM_PX = 2  # working px around the predicted matte in which a reference's edge may lie
 NODES = 128  # along the longer side of what is carried; between them the warp goes on as picture_field() has it
-THREADS = 4  # frames made at once, at most
 LOOKED_AT = 30  # frames by which it is said where pixels were carried
 BLOCK = 16
 
@@ -120,11 +116,11 @@ def warp_references(inputs: WarpInputs, out: Path) -> dict[str, Any]:
     carrier = _Carrier(generated, references, motion, canvas_hw, rows, band_px)
     where = CarriedWhere(motion.skeleton, {int(t) for t in spread_evenly(np.flatnonzero(generated.present), LOOKED_AT)})
     with (
-        _whole_frames_side_by_side(),
+        whole_pictures_side_by_side(),
         create_foregrounds(out, canvas_hw, generated.clock, rows, generated.present, generated.size_hw, facts) as writer,
         Progress(len(generated), "warp_references") as progress,
     ):
-        for made in _in_order(carrier.make, _frames(generated, fields, references)):
+        for made in in_order(carrier.make, _frames(generated, fields, references)):
             if made.shown is not None:
                 where.add(*made.shown)
             writer.append(made.rgb[None], made.matte[None])
@@ -143,35 +139,6 @@ def canvas(crop: np.ndarray, crop_hw: tuple[int, int]) -> tuple[tuple[int, int],
     rows = np.tile(np.eye(2, 3), (len(crop), 1, 1))
     rows[:, :, 2] = -corners
     return (height, width), rows
-
-
-@contextlib.contextmanager
-def _whole_frames_side_by_side() -> Iterator[None]:
-    """No pass over a frame is shared among threads, which would wait for each other while another frame could go on."""
-    import cv2
-    import torch
-
-    before = torch.get_num_threads(), cv2.getNumThreads()
-    torch.set_num_threads(1)
-    cv2.setNumThreads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before[0])
-        cv2.setNumThreads(before[1])
-
-
-def _in_order(work: Callable[..., _Made], tasks: Iterable[tuple[Any, ...]]) -> Iterator[_Made]:
-    """Results of work(*task) in the order of the tasks, made by a few threads, no farther ahead than these."""
-    threads = min(THREADS, os.cpu_count() or 1)
-    with ThreadPoolExecutor(threads) as pool:
-        waiting: deque[Future[_Made]] = deque()
-        for task in tasks:
-            waiting.append(pool.submit(work, *task))
-            if len(waiting) > threads:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
 
 
 def _frames(

@@ -86,7 +86,7 @@ def test_a_reference_is_mirrored_with_its_window(tmp_path, stick):
     crops = make_crops(tmp_path / "crops.zarr", track)
     learn = LearnParams(band=0.012, flow=0.04, gate_start=0.0, detail_start=0.0, own=1.0, detail=0.0, absent=0.0, far=0.0)
     pictures = np.zeros((8, 1, 1), np.uint8)  # unread: without finer patches the crops' own pixels are warped
-    kept = References(pictures, pictures, np.arange(8), np.zeros((8, 2), np.int64), track.points, track.size_hw, {})
+    kept = References(pictures, pictures, pictures, np.arange(8), np.zeros((8, 2), np.int64), track.points, track.size_hw, {})
     warped = []
     for share in (0.0, 1.0):
         clip = TrainingClip(crops, track, np.arange(8), small(augment={"share": 0.0, "mirror": share}), kept, learn, count=2)

@@ -43,10 +43,11 @@ def test_drawing_warps_references_as_training_does():
             self.device = torch.device("cpu")
 
         points = torch.tensor([[[8.0, 9], [20, 9], [26, 14]], [[8.0, 6], [12, 16], [24, 18]]])
-        textures = torch.rand(2, 4, 24, 32, generator=torch.Generator().manual_seed(2)) * 255
+        textures = torch.rand(2, 5, 24, 32, generator=torch.Generator().manual_seed(2)) * 255
+        textures[:, 4, 12:] = 0
 
         def picture(self, rank: int) -> torch.Tensor:
-            return self.textures[rank] if rank != NONE else torch.zeros(4, 24, 32)
+            return self.textures[rank] if rank != NONE else torch.zeros(5, 24, 32)
 
     pictures, ranks = Pictures(), np.array([1, 0, NONE])
     points = torch.tensor([[[6.0, 8], [14, 14], [22, 12]]]).repeat(3, 1, 1)
@@ -88,7 +89,7 @@ def test_a_frame_that_fades_keeps_what_is_sure_of_its_own_pose():
             self.device, self.points = torch.device("cpu"), torch.rand(3, 3, 2) * 16
 
         def picture(self, rank: int) -> torch.Tensor:
-            return torch.zeros(4, 16, 24)
+            return torch.zeros(5, 16, 24)
 
     network = Generator(GeneratorShape(2, 3, 8, 3, 1, True, references=2)).eval()
     torch.nn.init.zeros_(network.head.weight)

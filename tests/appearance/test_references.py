@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 from appearance.test_train import ALL, CPU, outputs
-from crossed_legs import APART, CROSSED, CROSSED_TOO, HUMAN, RAISED
+from crossed_legs import APART, CROSSED, CROSSED_TOO, HUMAN, RAISED, pose
 from drawn_stick import CROP_HW, FULL_HW, ROW, make_track, small
 
-from pipeline.appearance.dataset import TrainingClip
+from pipeline.appearance.dataset import TrainingClip, transient_crops
 from pipeline.appearance.generate import GenerateInputs, GenerateParams, generate_foreground, load_generator, prepare_generator
 from pipeline.appearance.params import LearnParams
 from pipeline.appearance.references import NONE, ReferenceDrawer, ReferencePictures, warped_references
@@ -50,8 +50,9 @@ def textured(track) -> tuple[np.ndarray, np.ndarray]:
     return frames, mattes
 
 
-def filmed(folder: Path, skeleton, t: int, kept: np.ndarray | None = None):
-    """Track, crops and references of a textured stick, of which `kept` frames are references, and its full frames and mattes."""
+def filmed(folder: Path, skeleton, t: int, kept: np.ndarray | None = None, transient: np.ndarray | None = None):
+    """Track, crops and references of a textured stick, of which `kept` frames are references, and its full frames and mattes; transient
+    (t h w) uint8 in them, full px."""
     track = make_track(skeleton, t)
     frames, mattes = textured(track)
     seen = [np.stack([sample_crop(image, ROW, CROP_HW) for image in images]) for images in (frames, mattes)]
@@ -61,11 +62,13 @@ def filmed(folder: Path, skeleton, t: int, kept: np.ndarray | None = None):
     with create_references(folder / "r.zarr", FULL_HW, kept, np.zeros((len(kept), 2)), track.points[kept], FULL_HW) as writer:
         for i in kept:
             writer.append(frames[i] * (mattes[i] > 0)[..., None], mattes[i])
+        for i in () if transient is None else kept:
+            writer.mark(transient[i])
     return track, open_crops(folder / "crops.zarr"), open_references(folder / "r.zarr"), frames, mattes
 
 
-def clip_of(folder: Path, skeleton, count: int = 2, **changes) -> TrainingClip:
-    track, crops, references, _, _ = filmed(folder, skeleton, 12)
+def clip_of(folder: Path, skeleton, count: int = 2, transient: np.ndarray | None = None, **changes) -> TrainingClip:
+    track, crops, references, _, _ = filmed(folder, skeleton, 12, transient=transient)
     clip = TrainingClip(crops, track, np.arange(12), small(**changes), references, LEARN, count)
     clip.expand(crops, folder / "pixels")
     return clip
@@ -107,6 +110,16 @@ def test_what_the_first_reference_hides_is_learnt_from_one_that_shows_it():
     assert draws == [[1, 3, 2]] * 3
 
 
+def test_what_a_ball_hides_in_the_first_reference_is_learnt_from_one_that_shows_it():
+    points = np.stack([pose(right_wrist=(30, 50 - up)) for up in (0, 1, 2, 12)])
+    down, across = np.indices((130, 100))
+    ball = ((np.hypot(across - 42, down - 98) < 10) * 255).astype(np.uint8)
+    for transient, wanted in (({}, [1, 2, 3]), ({1: ball, 2: ball}, [1, 3, 2])):
+        drawer = ReferenceDrawer(points, [np.arange(4)], HUMAN, 0.0, 0.0, transient)
+        drawer.wanted = np.zeros(1)
+        assert drawer.draw(np.array([0]), 3, np.random.default_rng(0)).tolist() == wanted
+
+
 def test_the_first_one_is_as_far_as_was_asked_for_though_it_hides_a_limb():
     """A leg hangs over the other in the second frame, a little farther outside in the third, which rendering would take."""
     over, outside = APART.copy(), APART.copy()
@@ -132,13 +145,64 @@ def test_a_batch_s_references_lie_over_its_foregrounds(tmp_path, stick):
         assert (colours - batch.foregrounds).abs().mean() < 0.3 * batch.foregrounds.abs().mean()
 
 
+def test_what_is_transient_in_a_training_frame_lies_in_its_crop_where_it_lay_in_the_frame(tmp_path, stick):
+    whole = np.zeros((4, *FULL_HW), np.uint8)
+    for t in range(3):  # nothing in the last one
+        whole[t, 20 + 4 * t : 44 + 4 * t, 30:60] = 255
+    track = make_track(stick, 4)
+    for x, y in ((0, 0), (7, 5)):
+        name, corner = tmp_path / f"{x}.zarr", np.tile([[x, y]], (4, 1))
+        with create_references(name, (FULL_HW[0] - y, FULL_HW[1] - x), np.arange(4), corner, track.points, FULL_HW) as writer:
+            for layer in whole:
+                writer.append(np.zeros((*layer[y:, x:].shape, 3), np.uint8), layer[y:, x:])
+            for layer in whole:
+                writer.mark(layer[y:, x:])
+        found = transient_crops(open_references(name), np.array([9, 8, 7, 6]), np.tile(ROW, (10, 1, 1)), CROP_HW)
+        assert sorted(found) == [7, 8, 9]
+        for rank, row in enumerate((9, 8, 7)):
+            assert np.abs(found[row].astype(int) - sample_crop(whole[rank], ROW, CROP_HW)).max() <= 1
+            assert found[row].max() == 255
+
+
+def test_a_batch_carries_nothing_of_what_is_transient(tmp_path, stick):
+    """In every other training frame all is: of the same windows' references the others are as they were."""
+    marks = np.zeros((12, *FULL_HW), np.uint8)
+    marks[::2] = 255
+    ordinary, marked = (clip_of(tmp_path / str(i), stick, 1, layers) for i, layers in enumerate((None, marks)))
+    others = clip_of(tmp_path / "others", stick, 1, np.roll(marks, 1, 0))  # the same marks, of other frames
+    assert len({clip.facts()["transient_sha256"] for clip in (ordinary, marked, others)}) == 3
+    seen = set()
+    for step in range(4):
+        before, after = (clip.batch(np.arange(6), 0, 1, CPU.device, step).warped for clip in (ordinary, marked))
+        for one, other in zip(before, after, strict=True):
+            gone = bool(other[:, :4].abs().max() < 1e-3)
+            assert gone or torch.equal(one, other)
+            seen.add(gone)
+    assert seen == {True, False}
+
+
 def test_a_reference_that_is_not_there_is_neither_seen_nor_sound(stick):
     poses = torch.tensor([[[10.0, 12], [20, 14]], [[10.0, 12], [20, 14]]])
-    pictures = torch.full((2, 4, *CROP_HW), 200.0)
+    pictures = torch.full((2, 5, *CROP_HW), 200.0)
+    pictures[:, 4] = 0
     found = warped_references(pictures, poses + 3, poses, stick, CROP_HW, np.array([True, False]))
     assert found.shape == (2, 6, *CROP_HW)
     assert (found[0, 3:].flatten(1).amax(1) > 0.7).all()
     assert found[1].abs().max() == 0
+
+
+def test_what_is_transient_is_neither_seen_nor_sound(stick):
+    poses = torch.tensor([[[10.0, 12], [20, 14]]])
+    pictures = torch.full((1, 5, *CROP_HW), 200.0)
+    pictures[:, 4] = 0
+    ordinary = warped_references(pictures, poses, poses, stick, CROP_HW, np.array([True]))
+    pictures[:, 4, :, 16:] = 255
+    pictures[:, 4, :, 14:16] = 102
+    found = warped_references(pictures, poses, poses, stick, CROP_HW, np.array([True]))
+    assert ordinary[:, 3:, :, 16:].amax() > 0.7
+    assert found[..., 16:].abs().max() == 0
+    torch.testing.assert_close(found[..., :14], ordinary[..., :14])
+    torch.testing.assert_close(found[..., 14:16], 0.6 * ordinary[..., 14:16])
 
 
 def test_pictures_that_are_cut_out_lie_where_they_lay_in_the_frame(tmp_path, stick):

@@ -1,6 +1,8 @@
 """Artifacts of several clips read as one: order, whose they are, and the model that the last one led to."""
 
+import contextlib
 import dataclasses
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -60,6 +62,8 @@ def test_a_list_that_is_missing_or_of_another_kind_is_refused(tmp_path):
 
 def test_references_of_further_clips_stand_behind_the_own_and_are_not_own(tmp_path):
     own = references(tmp_path / "ann.zarr", [1, 2, 3], (4, 5))
+    assert own.transient.shape == (3, 4, 5)
+    assert not own.transient[0:3].any()
     references(tmp_path / "ann" / "garden.zarr", [7, 9], (6, 3))
     write_clips(tmp_path / "ann", [])
     alone = open_all_references(tmp_path / "ann.zarr", tmp_path / "ann")
@@ -73,6 +77,23 @@ def test_references_of_further_clips_stand_behind_the_own_and_are_not_own(tmp_pa
     assert [int(both.mattes[i].max()) for i in range(5)] == [int(both.colours[i].max()) for i in range(5)] == [1, 2, 3, 7, 9]
     with pytest.raises(InputError, match="one skeleton, found poses of \\[2, 3\\] joints"):
         join_references([own, references(tmp_path / "x.zarr", [1], (4, 5), joints=3)])
+
+
+def test_what_is_transient_is_told_of_every_picture_or_of_none(tmp_path):
+    points, corner = np.zeros((3, 2, 2), np.float32), np.zeros((3, 2), np.int64)
+    for marks in (3, 2, 4):
+        path = tmp_path / f"{marks}.zarr"
+        wrong = contextlib.nullcontext() if marks == 3 else pytest.raises(ValueError, match=f"marks of {marks} pictures for 3")
+        with wrong, create_references(path, (4, 5), np.arange(3), corner, points, (90, 160)) as writer:
+            for _ in range(3):
+                writer.append(np.zeros((4, 5, 3), np.uint8), np.zeros((4, 5), np.uint8))
+            for value in range(marks):
+                writer.mark(np.full((4, 5), value, np.uint8))
+        assert path.exists() == (marks == 3)
+    assert [int(layer.max()) for layer in open_references(tmp_path / "3.zarr").transient[0:3]] == [0, 1, 2]
+    shutil.rmtree(tmp_path / "3.zarr" / "transient")  # as those had it that were kept before
+    with pytest.raises(InputError, match=r"no readable array transient.*Run: dvc repro keep_references find_references"):
+        open_references(tmp_path / "3.zarr")
 
 
 def test_faces_of_further_clips_are_neighbours_of_no_frame_of_the_own():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from crossed_legs import HUMAN, LEGS, pose
 
-from pipeline.body.hidden import FURTHER, NEAR, TWICE, Hidden
+from pipeline.body.hidden import ALONG, FURTHER, NEAR, TWICE, WHOLLY, Hidden
 
 SIZE = 90.0
 
@@ -22,7 +22,7 @@ def _hidden_of(hidden: Hidden, query: np.ndarray) -> np.ndarray:
 
 def _of_limb(hidden: Hidden, found: np.ndarray, end: str) -> float:
     limb = [limb[1] for limb in hidden.limbs].index(HUMAN.index(end))
-    return float(found.reshape(len(hidden.limbs), -1)[limb].sum())
+    return float(found.reshape(-1, len(ALONG))[limb].sum())
 
 
 def test_crossed_legs_hide_legs_that_stand_apart_and_nothing_else():
@@ -34,7 +34,7 @@ def test_crossed_legs_hide_legs_that_stand_apart_and_nothing_else():
     assert np.allclose(shanks, weights)  # wholly, and by their lengths
     assert all(_of_limb(hidden, crossed, end) == 0 for end in ("right_elbow", "left_elbow", "right_wrist", "left_wrist"))
     assert 0 < crossed.sum() < 1
-    assert hidden.weights.sum() == pytest.approx(1)
+    assert hidden.weights[: len(hidden.limbs) * len(ALONG)].sum() == pytest.approx(1)
 
 
 def test_what_lies_over_one_another_in_both_poses_is_not_missed():
@@ -104,3 +104,36 @@ def test_what_the_first_picture_hides_makes_it_farther_and_the_more_the_farther_
 def test_a_picture_that_cannot_be_compared_stays_infinitely_far():
     hidden = Hidden(np.stack([CROSSED, APART]), HUMAN, SIZE)
     assert np.isinf(hidden.asked(hidden.covered(APART[None])).cost(np.full((1, 2), np.inf))).all()
+
+
+def _ball(x: float, y: float, radius: float) -> np.ndarray:
+    """What is transient in a picture of 90 x 120 px: a ball."""
+    down, across = np.indices((120, 90))
+    return ((np.hypot(across - x, down - y) <= radius) * 255).astype(np.uint8)
+
+
+def test_a_ball_hides_the_limb_that_it_lies_over_and_a_second_picture_shows_it():
+    """The shank of the first, the trunk of the second: as much as there are places under the ball."""
+    nothing = np.zeros((1, 1), np.uint8)
+    hidden = Hidden(np.stack([APART, APART, APART]), HUMAN, SIZE, [_ball(42, 98, 9), _ball(50, 40, 9), nothing])
+    shank, trunk, whole = _hidden_of(hidden, APART)
+    limb = [limb[1] for limb in hidden.limbs].index(HUMAN.index("right_ankle"))
+    places = shank.reshape(-1, len(ALONG))[limb]
+    assert np.allclose(places[1:4], WHOLLY * hidden.weights.reshape(-1, len(ALONG))[limb, 1:4])
+    assert np.isclose(places.sum(), shank.sum())
+    assert trunk.sum() > shank.sum()
+    assert whole.sum() == 0
+    asked = hidden.asked(hidden.covered(APART[None]))
+    assert (asked.cost(np.full((1, 3), 0.1)) == 0.1).all()  # the first one's detail is carried about the ball
+    asked.take(np.array([0]))
+    assert np.allclose(asked.cost(np.full((1, 3), 0.1)), [[0.1 + FURTHER * shank.sum(), 0.1, 0.1]])
+    asked.take(np.array([2]))
+    assert (asked.cost(np.full((1, 3), 0.1)) == 0.1).all()
+
+
+def test_what_is_transient_beside_the_body_or_where_a_joint_is_missing_hides_nothing():
+    unseen = APART.copy()
+    unseen[HUMAN.index("right_ankle")] = np.nan
+    far = APART + 1000
+    hidden = Hidden(np.stack([APART, unseen, far]), HUMAN, SIZE, [_ball(10, 100, 8), _ball(42, 105, 5), _ball(42, 98, 9)])
+    assert not _hidden_of(hidden, APART).any()

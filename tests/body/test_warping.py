@@ -242,6 +242,17 @@ def test_likeness_falls_with_turning_and_stretching_and_not_with_shifting():
     assert warping.likeness(torch.stack([2 * x, y], -1)[None]).max() < 0.5
 
 
+def test_a_shift_and_a_turn_leave_a_field_undistorted_and_a_stretch_or_a_mirror_image_does_not():
+    """By the norm of the strain: of a stretch by s alone s - 1, of both sides sqrt(2) as much; a mirror image is 2 off."""
+    y, x = torch.meshgrid(Y, X, indexing="ij")
+    angle = torch.tensor(0.9)
+    turned = [torch.cos(angle) * x - torch.sin(angle) * y + 7, torch.sin(angle) * x + torch.cos(angle) * y - 3]
+    fields = [turned, [1.5 * turned[0], 1.5 * turned[1]], [1.5 * x, y], [0.5 * x, y], [-x, y]]
+    for field, strain in zip(fields, (0.0, 0.5 * 2**0.5, 0.5, 0.5, 2.0), strict=True):
+        found = warping.undistorted(torch.stack(field, -1)[None])
+        torch.testing.assert_close(found, torch.full_like(found, float(np.exp(-strain))), atol=3e-3, rtol=0)
+
+
 def test_a_thin_arm_over_a_trunk_brings_itself_in_a_small_picture():
     """Interpolated across a leap, an arm three pixels broad would be taken from nowhere."""
     query, reference = _person(), _person()

@@ -224,3 +224,16 @@ def test_where_soundness_ends_a_whole_body_has_no_edge():
     sound[..., 10:] = 0.3
     made = carry(_outputs(gate=SURE, detail=SURE, logit=SURE), torch.cat([seen * sound, sound, sound, ones], 1), STILL)
     assert made.mattes.min() > 0.99
+
+
+def test_where_nothing_of_a_reference_is_sound_no_detail_of_it_is_to_be_had():
+    """Grey is nothing in M ⊙ F, and a reference of which nothing is seen would be taken for one of a grey shirt."""
+    _, _, warped = _drawn()
+    warped[:, :3] *= 0.02  # grey
+    warped[..., 10:] = 0
+    made = carry(_outputs(gate=SURE, detail=SURE, own=1e-6, logit=SURE), warped, STILL)
+    assert made.first[..., 10:].max() == 0
+    assert made.first[..., :6].min() == 1
+    half = warped.clone()
+    half[:, 3:] *= 0.5  # half sound is sound enough
+    assert carry(_outputs(gate=SURE, detail=SURE, own=1e-6, logit=SURE), half, STILL).first[..., :6].min() == 1

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from crossed_legs import APART, CROSSED, CROSSED_BELOW, CROSSED_BELOW_TOO, HUMAN, RAISED
+from crossed_legs import APART, CROSSED, CROSSED_BELOW, CROSSED_BELOW_TOO, HUMAN, RAISED, pose
 from reference.conftest import make_track
 
-from pipeline.artifacts.references import NONE, References, read_chosen, write_chosen
-from pipeline.body.pose_distance import pose_distances, warp_distances
+from pipeline.artifacts.references import NONE, References, join_references, read_chosen, write_chosen
+from pipeline.body.pose_distance import exchanged_sides, pose_distances, warp_distances
 from pipeline.body.skeleton import load_skeleton
 from pipeline.errors import InputError
-from pipeline.reference.find import FindInputs, FindParams, exchanged_sides, exclusion_radius, find_references, steady_choice
+from pipeline.reference.find import FindInputs, FindParams, exclusion_radius, find_references, steady_choice
 from pipeline.timeline.split import Split
 
 PARAMS = FindParams(count=1, switch_cost=0.0)
@@ -20,7 +20,7 @@ PARAMS = FindParams(count=1, switch_cost=0.0)
 
 def _references(points: np.ndarray, frames: np.ndarray) -> References:
     nothing = np.zeros((len(frames), 1, 1), np.uint8)
-    return References(nothing, nothing, frames, np.zeros((len(frames), 2), np.int64), points[frames], (120, 160), {})  # type: ignore[arg-type]
+    return References(nothing, nothing, nothing, frames, np.zeros((len(frames), 2), np.int64), points[frames], (120, 160), {})  # type: ignore[arg-type]
 
 
 def test_a_steady_choice_by_hand():
@@ -162,7 +162,7 @@ def test_a_trunk_with_its_sides_exchanged_is_far():
 def test_a_further_clips_references_are_neighbours_of_no_frame(swinging):
     """In the target's own pair its own neighbours are left out; the same poses of another clip are there to be taken."""
     own, split = _references(swinging, np.arange(30)), Split(np.arange(30), np.arange(30, 40))
-    twice = replace(own, frames=np.tile(own.frames, 2), points=np.tile(own.points, (2, 1, 1)), own=30)
+    twice = join_references([own, own])
     motion = make_track(swinging)
     alone, both = (find_references(FindInputs(motion, motion, references), PARAMS, split) for references in (own, twice))
     assert (alone.distance[:30] > 0).all()
@@ -200,3 +200,17 @@ def test_the_second_reference_shows_what_the_first_one_hides():
     together = replace(make_track(CROSSED_BELOW[None]), skeleton=HUMAN)  # where nothing is asked for that is hidden, the nearest two
     chosen = find_references(FindInputs(together, motion, kept), FindParams(count=2, switch_cost=0.0), None)
     assert chosen.rank[0].tolist() == [0, 1]
+
+
+def test_the_second_reference_shows_what_a_ball_hides_in_the_first_one():
+    """Its picture is cut out elsewhere in each."""
+    motion = replace(make_track(APART[None]), skeleton=HUMAN)
+    points = np.stack([pose(right_wrist=(30, 50 - up)) for up in (1, 2, 12)]).astype(np.float32)
+    down, across = np.indices((130, 100))
+    ball = ((np.hypot(across - 42, down - 98) < 10) * 255).astype(np.uint8)
+    corner = np.array([[0, 0], [5, 8], [0, 0]])
+    layers = np.stack([ball, np.roll(ball, (-8, -5), (0, 1)), 0 * ball])
+    kept = replace(_references(points, np.arange(3)), corner_xy=corner, transient=layers)
+    for references, wanted in ((kept, [0, 2, 1]), (_references(points, np.arange(3)), [0, 1, 2])):
+        chosen = find_references(FindInputs(motion, motion, references), FindParams(count=3, switch_cost=0.0), None)
+        assert chosen.rank[0].tolist() == wanted

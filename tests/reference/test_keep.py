@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 from reference.conftest import make_track
 
+from pipeline.artifacts.keypoints import Track
 from pipeline.artifacts.references import open_references
 from pipeline.artifacts.source import Source
 from pipeline.errors import InputError
 from pipeline.picture.mixing import composite
 from pipeline.reference.keep import KeepInputs, KeepParams, keep_references
 from pipeline.timeline.split import SplitParams
+from pipeline.video.clock import Clock
 
 HW = (120, 160)
 SPLIT = SplitParams(hold_out_fraction=0.25)
@@ -109,3 +111,39 @@ def test_those_of_a_further_clip_are_scaled_to_the_size_of_the_targets_own(filme
         picture, matte = there.colours[rank][y - v : y - v + h, x - u : x - u + w], there.mattes[rank][y - v : y - v + h, x - u : x - u + w]
         assert np.abs(matte.astype(int) - here.mattes[rank]).max() <= 1
         assert np.abs(picture.astype(int) - here.colours[rank]).max() <= 2
+
+
+def test_a_ball_is_marked_where_it_lay_in_each_picture_and_in_those_of_a_further_clip(swinging, tmp_path):
+    """A swinging stick over which a ball rises: the same in a clip of twice the pixels, scaled."""
+
+    def slow(points: np.ndarray, size_hw: tuple[int, int]) -> Track:
+        return dataclasses.replace(make_track(points, size_hw), clock=Clock.regular("5", len(points)))
+
+    frames, mattes = np.full((40, *HW, 3), 90, np.uint8), np.zeros((40, *HW), np.uint8)
+    balls = [(61, 20 + 7 * (t * 5 % 8)) for t in range(40)]
+    for t, points in enumerate(swinging):
+        for a, b in ((0, 1), (1, 2)):
+            ends = [tuple(int(v) for v in points[i]) for i in (a, b)]
+            cv2.line(frames[t], *ends, (40, 60, 120), 12)
+            cv2.line(mattes[t], *ends, 255, 12)
+        if t % 4 == 0:
+            cv2.circle(frames[t], balls[t], 6, (250, 250, 250), -1)
+            cv2.circle(mattes[t], balls[t], 6, 255, -1)
+    plate, split = np.full((1, *HW, 3), 90, np.uint8), SplitParams(hold_out_fraction=0.025)
+    own = KeepInputs(Arrays(frames), Arrays(mattes), slow(swinging, HW), Arrays(plate))  # type: ignore[arg-type]
+    twice = [np.repeat(np.repeat(a, 2, axis=1), 2, axis=2) for a in (frames, mattes, plate)]
+    hw = HW[0] * 2, HW[1] * 2
+    larger = KeepInputs(*(Arrays(a) for a in twice[:2]), slow(swinging * 2 + 0.5, hw), Arrays(twice[2]), own.track)  # type: ignore[arg-type]
+    for name, inputs in (("own", own), ("larger", larger)):
+        keep_references(inputs, KeepParams(most=40), split, True, tmp_path / name)
+        found = open_references(tmp_path / name)
+        assert not found.transient[1].any()
+        for rank, t in enumerate(found.frames):
+            marked, (x, y) = found.transient[rank] > 127, np.array(balls[t]) - found.corner_xy[rank]
+            if t % 4:
+                assert not marked.any()
+            else:
+                down, across = np.indices(marked.shape)
+                away = np.hypot(across - x, down - y)
+                assert marked[away < 4].mean() > 0.9
+                assert not marked[away > 12].any()

@@ -74,5 +74,5 @@ class Motion:
 
 
 def picture_bytes(pictures: ReferencePictures, rank: int) -> np.ndarray:
-    """A reference as a graph reads it: M ⊙ F and M (4 h w) uint8, zeros for NONE."""
+    """A reference as a graph reads it: M ⊙ F, M and what is transient (5 h w) uint8, zeros for NONE."""
     return pictures.picture(rank).cpu().numpy().astype(np.uint8)

@@ -73,7 +73,7 @@ def _arrays(motion: Motion) -> dict[str, np.ndarray]:
         images = [picture_bytes(pictures, int(rank)) for rank in used]
         place = np.where(ranks == NONE, NONE, np.searchsorted(used, ranks))
         arrays["ranks"] = place.astype(np.int32)
-        arrays["pictures"] = np.stack(images) if images else np.zeros((0, 4, *pictures.size_hw), np.uint8)
+        arrays["pictures"] = np.stack(images) if images else np.zeros((0, 5, *pictures.size_hw), np.uint8)
         arrays["picture_points"] = pictures.points.cpu().numpy()[used]
     return arrays
 

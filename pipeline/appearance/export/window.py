@@ -34,9 +34,9 @@ class Window(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """Straight colours (b k 3 h w) and mattes (b k 1 h w) in [0, 1], float32, of b windows.
 
-        points (b k j 2) crop px, NaN where a joint is missing; scores (b k j) in [0, 1]; pictures (b k r 4 h' w') uint8, M ⊙ F and M of
-        each frame's references at the working scale, nearest first; picture_points (b k r j 2), px of these, NaN throughout where there
-        is none.
+        points (b k j 2) crop px, NaN where a joint is missing; scores (b k j) in [0, 1]; pictures (b k r 5 h' w') uint8, M ⊙ F, M and
+        what is transient of each frame's references at the working scale, nearest first; picture_points (b k r j 2), px of these, NaN
+        throughout where there is none.
         """
         model, crop_hw = self.model, self.model.crop_hw
         poses = draw_poses(points, scores, model.skeleton, crop_hw, model.pose_map)

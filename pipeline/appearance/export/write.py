@@ -24,7 +24,7 @@ GRAPH, DESCRIPTION = "model.onnx", "export.json"
 MEANING = {
     "points": "joints of each frame, px of the crop, x and y, NaN where missing",
     "scores": "how sure each joint is, 0..1",
-    "pictures": "references of each frame, nearest first: colours weighted by the matte, and the matte, 0..255, at the crop's scale",
+    "pictures": "references of each frame, nearest first: colours weighted by the matte, the matte, what is transient; 0..255, crop's px",
     "picture_points": "joints of each reference, px of its picture, NaN throughout for none",
     "colours": "straight colours, 0..1",
     "mattes": "opacity, 0..1",
