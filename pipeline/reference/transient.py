@@ -27,7 +27,8 @@ BODY_PX, LARGEST_PX = 84.0, 256  # size of the body at which pictures are compar
 APART_S = 0.3  # seconds after which what moves beside a body, or over it, lies elsewhere
 LATE = 3.0  # times as late as that a neighbour in time may be
 SOUND = 0.5  # how sound a neighbour's warp must be to say that something lasts
-LEAST = 8.0  # so many of them, as far as they are like it, must show a pixel
+FEWEST = 8  # so many there must be
+LEAST = 5.0  # and so many of them, as far as they are like it, must show a pixel
 NEAR = 0.15  # distance of poses, in sizes of the body, up to which one says something of another
 FAMILIAR = (0.5, 0.75)  # how little a warp must stretch a place, as undistorted() has it, to say something of it, and to say all
 UNLIKE = (0.25, 0.45)  # gap of colours M ⊙ F in [-M, M], or of mattes, at which transient begins and is wholly so
@@ -82,7 +83,7 @@ def transients(
         costs = warp_distances(points[rank], points, skeleton) / size
         costs = costs + EXCHANGED * exchanged_sides(points[rank], points, sides, size)
         others, about = witnesses(costs, moments, rank, apart), neighbours(costs, moments, rank, apart)
-        if len(others) < LEAST or min(picture.shape[:2]) < 2:
+        if len(others) < FEWEST or min(picture.shape[:2]) < 2:
             return np.zeros(picture.shape[:2], np.uint8)
         asked = [*others, *about]
         unlike = _unlike(picture, points[rank], np.stack([pictures[i] for i in asked]), points[asked], len(about), size, skeleton)

@@ -96,7 +96,7 @@ FAULTS = [
         ("one moment has many witnesses", W + "transient.py", "left[np.abs(moments - moments[best]) < apart] = np.inf",
          "left[best] = np.inf"),
         ("a far pose is a witness", W + "transient.py", "| (costs > NEAR)", ""),
-        ("few witnesses suffice", W + "transient.py", "if len(others) < LEAST or", "if not others or"),
+        ("few witnesses suffice", W + "transient.py", "if len(others) < FEWEST or", "if not others or"),
         ("what lasts is transient", W + "transient.py", "unlike = unlike * ~lasts.all(0)", "unlike = unlike"),
         ("a neighbour may be much later", W + "transient.py", "(way * later <= LATE * apart)", "(way * later <= 99 * apart)"),
         ("a hole is transient", W + "transient.py", " | (usual[3:] - own[0, 3:] > UNLIKE[0]))", ")"),

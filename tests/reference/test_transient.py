@@ -6,7 +6,7 @@ import pytest
 from crossed_legs import HUMAN, PLACES, pose
 
 from pipeline.body.pose_distance import body_size
-from pipeline.reference.transient import BODY_PX, LATE, LEAST, NEAR, WITNESSES, Compared, neighbours, transients, witnesses
+from pipeline.reference.transient import BODY_PX, FEWEST, LATE, NEAR, WITNESSES, Compared, neighbours, transients, witnesses
 from pipeline.video.clock import Clock
 
 HW, COUNT, BALL = (120, 100), 20, 8
@@ -122,8 +122,8 @@ def test_a_ball_at_a_raised_arm_is_found_by_arms_that_hang():
 def test_a_few_pictures_or_such_as_were_filmed_at_once_say_nothing():
     points = poses()
     pictures = [drawn(p, place) for p, place in zip(points, WAY, strict=True)]
-    assert not any(layer.any() for layer in found_in(pictures[: int(LEAST)], points[: int(LEAST)]))
-    assert not any(layer.any() for layer in found_in(pictures, points, apart=COUNT / LEAST + 1))
+    assert not any(layer.any() for layer in found_in(pictures[:FEWEST], points[:FEWEST]))
+    assert not any(layer.any() for layer in found_in(pictures, points, apart=COUNT / FEWEST + 1))
     assert any(layer.any() for layer in found_in(pictures, points))
     flat = [picture[:1] for picture in pictures]
     assert not any(layer.any() for layer in found_in(flat, points))
