@@ -208,8 +208,8 @@ def test_the_second_reference_shows_what_a_ball_hides_in_the_first_one():
     points = np.stack([pose(right_wrist=(30, 50 - up)) for up in (1, 2, 12)]).astype(np.float32)
     down, across = np.indices((130, 100))
     ball = ((np.hypot(across - 42, down - 98) < 10) * 255).astype(np.uint8)
-    corner = np.array([[0, 0], [5, 8], [0, 0]])
-    layers = np.stack([ball, np.roll(ball, (-8, -5), (0, 1)), 0 * ball])
+    corner = np.array([[0, 0], [30, 40], [0, 0]])
+    layers = np.stack([ball, np.roll(ball, (-40, -30), (0, 1)), 0 * ball])
     kept = replace(_references(points, np.arange(3)), corner_xy=corner, transient=layers)
     for references, wanted in ((kept, [0, 2, 1]), (_references(points, np.arange(3)), [0, 1, 2])):
         chosen = find_references(FindInputs(motion, motion, references), FindParams(count=3, switch_cost=0.0), None)
