@@ -152,7 +152,7 @@ class TrainingClip:
             "grey": self.grey,
             "references": 0 if self.drawer is None else len(self.drawer.rows),
             "references_a_frame": self.count,
-            "transient_sha256": digest_arrays([np.array(sorted(self.transient)), *(self.transient[row] for row in sorted(self.transient))]),
+            "transient_sha256": digest_arrays([np.array(list(self.transient)), *self.transient.values()]),
             "skeleton": self.skeleton.to_json(),
         }
 

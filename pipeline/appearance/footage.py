@@ -13,7 +13,7 @@ from pipeline.artifacts.crops import Crops
 from pipeline.artifacts.keypoints import Track
 from pipeline.artifacts.references import References, join_references
 from pipeline.errors import InputError
-from pipeline.picture.geometry import compose_affine
+from pipeline.picture.geometry import compose_affine, scaling
 from pipeline.timeline.sampling import spread_evenly
 
 
@@ -76,8 +76,7 @@ class Joined:
         out = []
         for row in rows:
             back = scale / row[0, 0]  # own px in a scaled one
-            unscaled = np.array([[back, 0.0, 0.5 * back - 0.5], [0.0, back, 0.5 * back - 0.5]])
-            out.append(row if back == 1 else compose_affine(row, unscaled))
+            out.append(row if back == 1 else compose_affine(row, scaling(back)))
         return np.stack(out)
 
     def frame(self, row: int) -> np.ndarray:

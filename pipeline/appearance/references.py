@@ -11,7 +11,7 @@ from pipeline.body.hidden import Hidden
 from pipeline.body.pose_distance import body_size, gap_distances, warp_distances
 from pipeline.body.skeleton import Skeleton
 from pipeline.body.warping import likeness, picture_field, sample_field
-from pipeline.picture.geometry import sample_crop
+from pipeline.picture.geometry import sample_crop, scaling
 
 
 class ReferenceDrawer:
@@ -109,10 +109,9 @@ class ReferencePictures:
         height, width = references.mattes.shape[1:]
         self.size_hw = max(1, int(np.ceil(height * scale))), max(1, int(np.ceil(width * scale)))
         self._kept: dict[int, Tensor] = {}
-        offset = 0.5 * scale - 0.5
-        self._row = np.array([[scale, 0.0, offset], [0.0, scale, offset]])
-        own = references.points - references.corner_xy[:, None]
-        self.points = torch.from_numpy((own * scale + offset).astype(np.float32)).to(device)
+        self._row = scaling(scale)
+        own = references.picture_points * scale + self._row[:, 2]
+        self.points = torch.from_numpy(own.astype(np.float32)).to(device)
 
     def picture(self, rank: int) -> Tensor:
         """M ⊙ F, M and what is transient (5 h w) float32 in 0..255; zeros for NONE."""

@@ -1,6 +1,7 @@
 """References: real pictures of the target at the source's resolution, and which of them each frame of a motion takes."""
 
 import contextlib
+import functools
 import json
 import os
 from collections.abc import Iterator, Sequence
@@ -54,6 +55,11 @@ class References:
 
     def __len__(self) -> int:
         return len(self.frames)
+
+    @functools.cached_property
+    def picture_points(self) -> np.ndarray:
+        """Joints (n j 2), px of each picture."""
+        return self.points - self.corner_xy[:, None]
 
     @property
     def are_own(self) -> np.ndarray:

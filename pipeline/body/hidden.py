@@ -18,8 +18,8 @@ FURTHER = 0.5  # what a body costs that all pictures hide together, in sizes of 
 
 
 class Hidden:
-    """What pictures of a body (n) hide of other poses (t), at places along limbs (l); shares of the body: arms and legs
-    are 1 together, of an animal without any trunk and head.
+    """What pictures of a body (n) hide of other poses (t), at places along limbs (l); shares of the body: arms and legs are 1 together,
+    trunk and head of an animal without any.
 
     Which of two limbs is in front is not known: both count. What a pose lacks hides nothing. Trunk and head are hidden by what is no
     limb alone, fingers by nothing.
@@ -36,9 +36,9 @@ class Hidden:
         self.weights = np.repeat(middle / whole / len(ALONG), len(ALONG))
         self.crossed = self.covered(points)
         self.pictures = self.crossed.copy()
-        for own, pose, layer in zip(self.pictures, points, transient, strict=False):
-            under = _under(layer, np.concatenate([_places(pose[None], *limb)[0] for limb in every]))
-            np.maximum(own, WHOLLY * under * self.weights, out=own)
+        places = np.concatenate([_places(points, a, b) for a, b in every], 1)
+        for own, along, layer in zip(self.pictures, places, transient, strict=False):
+            np.maximum(own, WHOLLY * _under(layer, along) * self.weights, out=own)
 
     def asked(self, covered: np.ndarray) -> "Asked":
         """What is asked of the pictures for poses with as much covered (t l)."""

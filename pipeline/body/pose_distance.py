@@ -50,6 +50,12 @@ def warp_distances(query: np.ndarray, candidates: np.ndarray, skeleton: Skeleton
     return pose_distances(query, candidates, root, hands) + STRETCHED * stretch
 
 
+def carrying_distances(query: np.ndarray, candidates: np.ndarray, skeleton: Skeleton, size: float) -> np.ndarray:
+    """warp_distances() in sizes of the body (px), (n), and EXCHANGED as far as the trunk's sides are exchanged."""
+    turned = exchanged_sides(query, candidates, skeleton.trunk_pairs(), size)
+    return warp_distances(query, candidates, skeleton) / size + EXCHANGED * turned
+
+
 def exchanged_sides(query: np.ndarray, candidates: np.ndarray, sides: list[tuple[int, int]], size: float) -> np.ndarray:
     """How far candidates (n j 2) have the trunk's sides the other way round than a query (j 2): 0 = alike, 1 = exchanged, (n).
 

@@ -32,6 +32,12 @@ def compose_affine(a: Array, b: Array) -> Array:
     return np.concatenate([linear, a[:, :2] @ b[:, 2:] + a[:, 2:]], axis=1)
 
 
+def scaling(scale: float) -> Array:
+    """Map (2, 3) of a picture's pixels to those of one `scale` times as large: centres of pixels are whole numbers in both."""
+    offset = 0.5 * scale - 0.5
+    return np.array([[scale, 0.0, offset], [0.0, scale, offset]])
+
+
 def box_to_crop(box_xyxy: Array, crop_hw: tuple[int, int]) -> Array:
     """Map (2, 3) from full pixels to a crop (h, w) that shows the half-open box; ValueError unless the box has its aspect."""
     x0, y0, x1, y1 = (float(v) for v in box_xyxy)
@@ -66,6 +72,11 @@ def mask_box(mask: Array) -> tuple[int, int, int, int] | None:
     """Half-open box in whole pixels of what is not 0 in (h w); None when nothing is."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     return (int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1) if len(rows) else None
+
+
+def disc(radius_px: int) -> Array:
+    """A round kernel (2 r + 1, 2 r + 1) uint8 for cv2's morphology."""
+    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius_px + 1, 2 * radius_px + 1))
 
 
 def sample_crop(image: Array, matrix: Array, crop_hw: tuple[int, int], border: str = "replicate") -> Array:

@@ -11,7 +11,7 @@ from pydantic import Field
 from pipeline.artifacts.keypoints import Track
 from pipeline.artifacts.references import NONE, ChosenReferences, References
 from pipeline.body.hidden import Hidden
-from pipeline.body.pose_distance import EXCHANGED, body_size, exchanged_sides, gap_distances, warp_distances
+from pipeline.body.pose_distance import body_size, carrying_distances, gap_distances, warp_distances
 from pipeline.body.skeleton import Skeleton
 from pipeline.params import Section
 from pipeline.timeline.split import Split
@@ -37,7 +37,7 @@ class FindInputs:
 def find_references(inputs: FindInputs, params: FindParams, split: Split | None) -> ChosenReferences:
     """Choose references for every frame of a motion in which the subject is present, nearest first.
 
-    Distances are those of warp_distances() in sizes of the target's body. Over each run of present frames the sum of the first
+    Distances are those of carrying_distances(), in sizes of the target's body. Over each run of present frames the sum of the first
     references' distances, plus switch_cost for every change, is least; then that of the second ones among the rest, and so on. What of
     the pose all before it and it hide counts as distance too, less for the first one, beside which others will be.
     split: that of the target's own pair, None for another driver. There, a training frame takes no reference of its own clip so near
@@ -46,19 +46,17 @@ def find_references(inputs: FindInputs, params: FindParams, split: Split | None)
     """
     motion, target, references = inputs.motion, inputs.target, inputs.references
     present = motion.present if len(references) else np.zeros(len(motion.points), bool)
-    size, sides = body_size(references.points), target.skeleton.trunk_pairs()
+    size = body_size(references.points)
     shape = len(present), params.count
     rank, distance = np.full(shape, NONE), np.full(shape, np.nan)
-    own = references.points - references.corner_xy[:, None]
-    unseen = Hidden(own, target.skeleton, size, (references.transient[rank] for rank in range(len(references))))
+    layers = (references.transient[rank] for rank in range(len(references)))
+    unseen = Hidden(references.picture_points, target.skeleton, size, layers)
     radius = exclusion_radius(references, target.skeleton) if split is not None else 0
     border = None if split is None else int(split.border)
     for start, stop in parted(runs(np.flatnonzero(present)), border):
         frames = np.arange(start, stop)
         # What each reference would cost each frame of the run.
-        costs = np.stack([warp_distances(motion.points[t], references.points, target.skeleton) for t in frames]) / size
-        turned = np.stack([exchanged_sides(motion.points[t], references.points, sides, size) for t in frames])
-        costs = costs + EXCHANGED * turned
+        costs = np.stack([carrying_distances(motion.points[t], references.points, target.skeleton, size) for t in frames])
         asked = unseen.asked(unseen.covered(motion.points[frames]))
         if radius and border is not None and start < border:
             near = np.abs(frames[:, None] - references.frames[None]) < radius

@@ -67,11 +67,10 @@ def keep_references(inputs: KeepInputs, params: KeepParams, split: SplitParams, 
         scaled = _Scaled.to_size_of(inputs.like, track, split, (height, width))
     picture_hw, size_hw = scaled.picture_hw, scaled.size_hw(frames.size_hw)
     require_free_bytes(out, len(kept) * picture_hw[0] * picture_hw[1] * 2)
-    compared = Compared(picture_hw, body_size(scaled.points(points)))
+    numbers, first, points = np.array(kept, np.int64), scaled.corners(_table(corners)), scaled.points(points)
+    compared = Compared(picture_hw, body_size(points))
     with (
-        create_references(
-            out, picture_hw, np.array(kept, np.int64), scaled.corners(_table(corners)), scaled.points(points), size_hw
-        ) as writer,
+        create_references(out, picture_hw, numbers, first, points, size_hw) as writer,
         Progress(2 * len(kept), "keep_references", "picture") as progress,
     ):
         for t, (x, y) in zip(kept, corners, strict=True):
@@ -84,8 +83,7 @@ def keep_references(inputs: KeepInputs, params: KeepParams, split: SplitParams, 
             writer.append(colours, matte)
             compared.add(colours, matte)
             progress.advance()
-        own = scaled.points(points) - scaled.corners(_table(corners))[:, None]
-        for layer in compared.transients(own, track.clock, np.array(kept, np.int64), track.skeleton):
+        for layer in compared.transients(points - first[:, None], track.clock, numbers, track.skeleton):
             writer.mark(layer)
             progress.advance()
     return len(kept)

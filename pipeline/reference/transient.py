@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from pipeline.body.pose_distance import EXCHANGED, body_size, exchanged_sides, warp_distances
+from pipeline.body.pose_distance import body_size, carrying_distances
 from pipeline.body.skeleton import Skeleton
-from pipeline.picture.geometry import apply_affine, sample_crop
+from pipeline.picture.geometry import apply_affine, disc, sample_crop, scaling
 from pipeline.reference.side_by_side import in_order, whole_pictures_side_by_side
 from pipeline.video.clock import Clock
 
@@ -50,8 +50,7 @@ class Compared:
         """picture_hw: size of all of them, and size of the body, full px."""
         self.picture_hw = picture_hw
         scale = min(1.0, BODY_PX / size, LARGEST_PX / max(picture_hw))
-        offset = 0.5 * scale - 0.5
-        self._row = np.array([[scale, 0.0, offset], [0.0, scale, offset]])
+        self._row = scaling(scale)
         self._hw = int(np.ceil(picture_hw[0] * scale)), int(np.ceil(picture_hw[1] * scale))
         self._pictures: list[np.ndarray] = []
 
@@ -76,12 +75,11 @@ def transients(
     moments (n): when each was filmed; less than `apart` later the same thing may lie in the same place. All 0 where too few others are
     of about the same pose.
     """
-    size, sides = body_size(points), skeleton.trunk_pairs()
+    size = body_size(points)
 
     def look(rank: int) -> np.ndarray:
         picture = pictures[rank]
-        costs = warp_distances(points[rank], points, skeleton) / size
-        costs = costs + EXCHANGED * exchanged_sides(points[rank], points, sides, size)
+        costs = carrying_distances(points[rank], points, skeleton, size)
         others, about = witnesses(costs, moments, rank, apart), neighbours(costs, moments, rank, apart)
         if len(others) < FEWEST or min(picture.shape[:2]) < 2:
             return np.zeros(picture.shape[:2], np.uint8)
@@ -190,12 +188,8 @@ def _whole(unlike: np.ndarray, size: float) -> np.ndarray:
     inside = cv2.distanceTransform((found > SURELY).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     thick = (inside > THICK * size).astype(np.uint8)
     # What it borders on without being as unlike: its blurred edge, and where it looks like what it hides.
-    faint = cv2.morphologyEx((found > FAINTLY).astype(np.uint8), cv2.MORPH_CLOSE, _disc(SEAM_PX))
+    faint = cv2.morphologyEx((found > FAINTLY).astype(np.uint8), cv2.MORPH_CLOSE, disc(SEAM_PX))
     _, pieces = cv2.connectedComponents(faint)
     grown = np.isin(pieces, np.unique(pieces[thick > 0])) & (pieces > 0)
-    grown &= cv2.dilate(thick, _disc(round(GROWN * size))) > 0
-    return cv2.GaussianBlur(cv2.dilate(grown.astype(np.uint8), _disc(RIM_PX)) * 255, (3, 3), 0)
-
-
-def _disc(radius: int) -> np.ndarray:
-    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
+    grown &= cv2.dilate(thick, disc(round(GROWN * size))) > 0
+    return cv2.GaussianBlur(cv2.dilate(grown.astype(np.uint8), disc(RIM_PX)) * 255, (3, 3), 0)

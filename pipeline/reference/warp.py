@@ -75,7 +75,7 @@ class _Carrier:
         if picture is None:
             return None
         places = Places.of(layers, asked, whole, own, self.band_px)
-        pose = self.references.points[rank] - self.references.corner_xy[rank]
+        pose = self.references.picture_points[rank]
         return source_of(picture, pose, points, self.motion.skeleton, layers[asked.flow], own, places) if places.looked_at else None
 
 

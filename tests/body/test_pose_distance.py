@@ -1,9 +1,21 @@
 """Distances between poses, by hand."""
 
-import numpy as np
-from crossed_legs import APART, HUMAN
+from pathlib import Path
 
-from pipeline.body.pose_distance import STRETCHED, gap_distances, pose_distances, warp_distances
+import numpy as np
+from crossed_legs import APART, CROSSED, HUMAN, pose
+from reference.conftest import STICK
+
+from pipeline.body.pose_distance import (
+    EXCHANGED,
+    STRETCHED,
+    carrying_distances,
+    exchanged_sides,
+    gap_distances,
+    pose_distances,
+    warp_distances,
+)
+from pipeline.body.skeleton import load_skeleton
 
 QUERY = np.array([[0.0, 0.0], [10.0, 0.0], [0.0, 10.0]])
 
@@ -87,3 +99,24 @@ def test_fingers_that_curl_weigh_as_little_here():
 def test_unseen_poses_are_as_far_as_the_last_fifth_is_from_the_rest():
     poses = np.stack([APART] * 8 + [with_arm((64, 50), (70, 60)), with_arm((64, 40), (70, 55))])
     assert np.allclose(gap_distances(poses, HUMAN), [warp_distances(p, poses[:1], HUMAN)[0] for p in poses[8:]])
+
+
+def test_a_trunk_with_its_sides_exchanged_is_far():
+    query = np.array([[10.0, 0.0], [0.0, 0.0], [5.0, 20.0]])
+    turned, narrow = query[[1, 0, 2]], query.copy()
+    narrow[0, 0] = 1.0
+    hidden = np.full_like(query, np.nan)
+    candidates = np.stack([query, turned, narrow, hidden])
+    assert np.allclose(exchanged_sides(query, candidates, [(0, 1)], 50.0), [0, 1, 0, 0])
+    # seen from the side the shoulders lie over each other, and which is left is a guess
+    assert np.allclose(exchanged_sides(narrow, np.stack([narrow, narrow[[1, 0, 2]]]), [(0, 1)], 50.0), [0, 0])
+    human = load_skeleton(Path(__file__).resolve().parents[2] / "pipeline/skeletons/human.yaml")
+    pairs = {human.joints[left] for left, _ in human.trunk_pairs()}
+    assert pairs == {"left_shoulder", "left_hip"}
+    assert STICK.trunk_pairs() == []
+    size = 50.0
+    carried = carrying_distances(APART, np.stack([APART, CROSSED]), HUMAN, size)
+    assert np.allclose(carried, warp_distances(APART, np.stack([APART, CROSSED]), HUMAN) / size)
+    shoulders = pose(right_shoulder=(38, 22), left_shoulder=(62, 22)), pose(right_shoulder=(62, 22), left_shoulder=(38, 22))
+    carried = carrying_distances(shoulders[0], np.stack(shoulders), HUMAN, size)
+    assert np.allclose(carried - warp_distances(shoulders[0], np.stack(shoulders), HUMAN) / size, [0, EXCHANGED])

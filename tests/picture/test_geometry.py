@@ -10,9 +10,11 @@ from pipeline.picture.geometry import (
     box_to_crop,
     compose_affine,
     crop_to_box,
+    disc,
     invert_affine,
     paste_crop,
     sample_crop,
+    scaling,
     similarity_from_points,
 )
 
@@ -27,6 +29,24 @@ def texture(height: int = 40, width: int = 60) -> np.ndarray:
 
 def test_a_map_by_hand():
     assert apply_affine(STRETCH, np.array([4.0, 8.0])).tolist() == [2 * 4 + 0.5 * 8 - 1, 0.25 * 8 + 7]
+
+
+def test_a_scaled_picture_has_its_corners_where_they_were():
+    """The first pixel begins at -0.5, and its middle is 0, at either size."""
+    for scale in (0.25, 1.0, 3.0):
+        corners = np.array([[-0.5, -0.5], [9.5, 19.5]])
+        assert np.allclose(apply_affine(scaling(scale), corners), (corners + 0.5) * scale - 0.5)
+    image = texture(40, 60)
+    means = image.reshape(20, 2, 30, 2, 3).mean((1, 3))
+    assert np.abs(sample_crop(image, scaling(0.5), (20, 30)) - means).max() <= 0.5 + 1e-6
+
+
+def test_a_disc_is_round_about_its_middle():
+    kernel = disc(5)
+    assert kernel.shape == (11, 11)
+    assert (kernel == kernel[::-1]).all()
+    assert kernel[5].all()
+    assert kernel[0].sum() == 1
 
 
 def test_points_keep_their_shape():

@@ -107,7 +107,7 @@ FAULTS = [
         ("references are warped from the window's own pose", A + "references.py", "picture_field(poses, own, skeleton, crop_hw)",
          "picture_field(poses, poses, skeleton, crop_hw)"),
         ("a reference's points keep the whole frame's origin", A + "references.py",
-         "own = references.points - references.corner_xy[:, None]", "own = references.points - 0 * references.corner_xy[:, None]"),
+         "own = references.picture_points * scale", "own = references.points * scale"),
         ("finer patches are cut half a pixel aside", A + "detail.py", "offset = 0.5 / finer - 0.5", "offset = 0.0"),
         ("finer patches are not moved by the window's similarity", A + "detail.py", "compose_affine(invert_affine(similarity), to_crop)",
          "to_crop"),

@@ -26,7 +26,7 @@ FAULTS = [
         ("another pair's motion is taken", "pipeline/command/export.py", "if name not in own:", "if name not in pairs:"),
     ),
     *of("tests/export/test_page.py",
-        ("a page's crop lies on the other side", E + "page.py", "(offset - motion.rows[:, :, 2])", "(offset + motion.rows[:, :, 2])"),
+        ("a page's crop lies on the other side", E + "page.py", "[:, 2] - motion.rows[:, :, 2])", "[:, 2] + motion.rows[:, :, 2])"),
         ("a page takes references by their old numbers", E + "page.py", "np.searchsorted(used, ranks))", "ranks + 1)"),
     ),
     *of("tests/body/test_pose_maps.py",

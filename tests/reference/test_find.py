@@ -9,7 +9,7 @@ from crossed_legs import APART, CROSSED, CROSSED_BELOW, CROSSED_BELOW_TOO, HUMAN
 from reference.conftest import make_track
 
 from pipeline.artifacts.references import NONE, References, join_references, read_chosen, write_chosen
-from pipeline.body.pose_distance import exchanged_sides, pose_distances, warp_distances
+from pipeline.body.pose_distance import pose_distances, warp_distances
 from pipeline.body.skeleton import load_skeleton
 from pipeline.errors import InputError
 from pipeline.reference.find import FindInputs, FindParams, exclusion_radius, find_references, steady_choice
@@ -142,21 +142,6 @@ def test_a_limb_seen_from_another_side_is_not_chosen_though_its_joints_lie_neare
     gaps = pose_distances(APART, points, HUMAN.index(HUMAN.root))
     assert gaps[0] < gaps[1]
     assert find_references(FindInputs(motion, motion, _references(points, np.arange(2))), PARAMS, None).rank.tolist() == [[1]]
-
-
-def test_a_trunk_with_its_sides_exchanged_is_far():
-    query = np.array([[10.0, 0.0], [0.0, 0.0], [5.0, 20.0]])
-    turned, narrow = query[[1, 0, 2]], query.copy()
-    narrow[0, 0] = 1.0
-    hidden = np.full_like(query, np.nan)
-    candidates = np.stack([query, turned, narrow, hidden])
-    assert np.allclose(exchanged_sides(query, candidates, [(0, 1)], 50.0), [0, 1, 0, 0])
-    # seen from the side the shoulders lie over each other, and which is left is a guess
-    assert np.allclose(exchanged_sides(narrow, np.stack([narrow, narrow[[1, 0, 2]]]), [(0, 1)], 50.0), [0, 0])
-    human = load_skeleton(Path(__file__).resolve().parents[2] / "pipeline/skeletons/human.yaml")
-    pairs = {human.joints[left] for left, _ in human.trunk_pairs()}
-    assert pairs == {"left_shoulder", "left_hip"}
-    assert make_track(np.zeros((1, 3, 2))).skeleton.trunk_pairs() == []
 
 
 def test_a_further_clips_references_are_neighbours_of_no_frame(swinging):

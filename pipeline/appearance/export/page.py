@@ -19,7 +19,7 @@ from pipeline.appearance.export.motion import Motion, picture_bytes
 from pipeline.artifacts.references import NONE
 from pipeline.artifacts.replacing import VIDEO_COMMENT
 from pipeline.errors import InputError
-from pipeline.picture.geometry import sample_crop
+from pipeline.picture.geometry import sample_crop, scaling
 
 FILES = ("index.html", "player.mjs", "maker.mjs")
 RUNTIME = ("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm")  # of the package's dist
@@ -48,13 +48,13 @@ def write_page(folder: Path, motion: Motion, page: Page) -> None:
         shutil.copyfile(installed / name, runtime / name)
     # The scene at the working scale: the plate, and where on it each frame's crop lies.
     scale = float(motion.rows[0, 0, 0])
-    offset = 0.5 * scale - 0.5
+    to_working = scaling(scale)
     height, width = (max(1, round(side * scale)) for side in page.plate.shape[:2])
-    small = sample_crop(page.plate, np.array([[scale, 0.0, offset], [0.0, scale, offset]]), (height, width))
+    small = sample_crop(page.plate, to_working, (height, width))
     done, png = cv2.imencode(".png", cv2.cvtColor(small, cv2.COLOR_RGB2BGR))
     assert done
     (folder / "plate.png").write_bytes(png.tobytes())
-    arrays = _arrays(motion) | {"corners": (offset - motion.rows[:, :, 2]).astype(np.float32)}
+    arrays = _arrays(motion) | {"corners": (to_working[:, 2] - motion.rows[:, :, 2]).astype(np.float32)}
     blob, places = _packed(arrays)
     (folder / "scene.bin").write_bytes(blob)
     clock = motion.track.clock

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from pipeline.matting.difference import Background, difference, grown_box, threshold
+from pipeline.picture.geometry import disc
 
 SEARCH = 0.6
 WEAK, STRONG = 0.7, 1.5
@@ -69,7 +70,7 @@ def _opacity(apart: np.ndarray, limit: np.ndarray, box: np.ndarray, has_colour: 
         return np.zeros(apart.shape, np.uint8)
     body |= _small_holes(body, HOLE_SHARE * side**2)
     body = _without_reflection(body, expected, side)
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (3, 3))
+    kernel = disc(1)
     rim = cv2.dilate(body, kernel) > cv2.erode(body, kernel, borderType=cv2.BORDER_REPLICATE)
     # Full difference next to the rim: what a pixel wholly covered by the subject shows.
     full = cv2.dilate(np.where(body > 0, apart, 0), np.ones((5, 5), np.uint8))
@@ -84,9 +85,7 @@ def _grey_shadow(apart: np.ndarray, limit: np.ndarray, box: np.ndarray, side: fl
     """
     x0, y0, x1, y1 = _inside(box, apart.shape)
     typical = float(np.percentile(apart[y0:y1, x0:x1], 80)) if x1 > x0 and y1 > y0 else 0.0
-    reach = 2 * max(2, round(BROAD_SHARE * side)) + 1
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach))
-    narrow = cv2.morphologyEx(apart, cv2.MORPH_TOPHAT, kernel)
+    narrow = cv2.morphologyEx(apart, cv2.MORPH_TOPHAT, disc(max(2, round(BROAD_SHARE * side))))
     return (apart < FAINT_SHARE * typical) & (narrow < WEAK * limit)
 
 
@@ -96,7 +95,7 @@ def _without_reflection(body: np.ndarray, expected: np.ndarray, side: float) -> 
     Bulk is what survives an erosion by half the neck's width: a tail or an arm does not, so that neither is taken for one.
     """
     radius = max(1, round(NECK_SHARE * side))
-    bulk = cv2.erode(body, _disc(radius), borderType=cv2.BORDER_REPLICATE)
+    bulk = cv2.erode(body, disc(radius), borderType=cv2.BORDER_REPLICATE)
     count, labels, stats, _ = cv2.connectedComponentsWithStats(bulk, connectivity=8)
     parts = labels.astype(np.intp)
     own = np.zeros(count, bool)
@@ -106,16 +105,12 @@ def _without_reflection(body: np.ndarray, expected: np.ndarray, side: float) -> 
     rival[0] = False
     if not own[1:].any() or not rival.any():
         return body
-    rest = np.where(cv2.dilate(rival[parts].astype(np.uint8), _disc(radius + 1)) > 0, 0, body).astype(np.uint8)
+    rest = np.where(cv2.dilate(rival[parts].astype(np.uint8), disc(radius + 1)) > 0, 0, body).astype(np.uint8)
     left = cv2.connectedComponents(rest, connectivity=8)[1].astype(np.intp)
     held = np.zeros(left.max() + 1, bool)
     held[np.unique(left[expected])] = True
     held[0] = False
     return held[left].astype(np.uint8)
-
-
-def _disc(radius_px: int) -> np.ndarray:
-    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius_px + 1, 2 * radius_px + 1))
 
 
 def _components(found: np.ndarray, sure: np.ndarray, box: np.ndarray, side: float) -> np.ndarray:
