@@ -205,14 +205,6 @@ def test_another_stage_of_polish_is_fused_again(walked):
     assert set(walked.repro()) == {"check_names"} | expected("`fuse`", stages_of_project(walked))  # it names a store
 
 
-def test_another_way_of_retargeting_trains_nothing(walked):
-    restore(walked)
-    walked.set(motion__method="ankle_height")
-    ran = set(walked.repro())
-    assert ran <= expected("`motion`", stages_of_project(walked))
-    assert {"retarget_motion@ben-to-ann", "generate_foreground@ben-to-ann", "fuse@ben-to-ann", "report"} <= ran
-
-
 def test_checkpointing_more_rarely_changes_no_weights(first, walked):
     restore(walked)
     walked.set(appearance__checkpoint_s=1000)
