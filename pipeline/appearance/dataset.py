@@ -201,19 +201,19 @@ class TrainingClip:
         points = move_points(points.double(), moved).float()
         points[torch.from_numpy(hidden).to(device)[:, None].expand(points.shape[:3])] = torch.nan
         poses = draw_poses(points, scores, self.skeleton, self.crop_hw, self.params.pose_map)
-        warped = None if references is None else self._warped(references, mirrored, points)
+        warped = None if references is None else self._warped(references, mirrored, points, hidden)
         mattes = torch.ones_like(images[:, :, 3:]) if self.whole_frames else images[:, :, 3:] / 255
         stacked = poses.flatten(1, 2).contiguous(memory_format=torch.channels_last)  # the layout that convolutions and pools like
         patches = None
         if self.source is not None and references is not None:
-            patches = self.source.cut(rows, np.where(mirrored, NONE, references[:, 0]), maps, points, mattes, chances)
+            patches = self.source.cut(rows, np.where(mirrored, NONE, references[:, 0]), maps, points, hidden, mattes, chances)
         poses, halved = (x.unflatten(1, poses.shape[1:3]) for x in (stacked, F.avg_pool2d(stacked, 2)))
         return Batch(poses, halved, signed(images[:, :, :3], mattes), mattes, windows, backgrounds, warped, patches)
 
-    def _warped(self, references: np.ndarray, mirrored: np.ndarray, points: Tensor) -> Tensor:
+    def _warped(self, references: np.ndarray, mirrored: np.ndarray, points: Tensor, hidden: np.ndarray) -> Tensor:
         """References (b r) rows, mirrored as their windows are and warped to the poses of each (b k j 2), as carry() has it (b k 6r h w).
 
-        0 where there is none.
+        0 where there is none. Joints that are left out of a window (b j) are left out of its references too: the picture shows them.
         """
         (b, k), count = points.shape[:2], references.shape[1]
         layers = np.concatenate([self.pixels(references), self._transient(references)], -1)
@@ -222,6 +222,7 @@ class TrainingClip:
         own, scores = (torch.from_numpy(a[references]).to(points.device) for a in (self.points, self.scores))
         if mirrored.any():
             pictures, own, _ = mirror_windows(pictures, own, scores, mirrored, self.partners)
+        own[torch.from_numpy(hidden).to(own.device)[:, None].expand(own.shape[:3])] = torch.nan
         pictures, own = (x.repeat_interleave(k, 0).flatten(0, 1) for x in (pictures, own))  # b k r
         poses, there = points.flatten(0, 1).repeat_interleave(count, 0), np.repeat(references != NONE, k, 0).ravel()
         warped = warped_references(pictures, own, poses, self.skeleton, self.crop_hw, there)

@@ -70,10 +70,17 @@ class PatchSource:
         return {**self.__dict__, "_pictures": None}
 
     def cut(
-        self, rows: np.ndarray, references: np.ndarray, maps: np.ndarray, points: Tensor, mattes: Tensor, chances: np.ndarray
+        self,
+        rows: np.ndarray,
+        references: np.ndarray,
+        maps: np.ndarray,
+        points: Tensor,
+        hidden: np.ndarray,
+        mattes: Tensor,
+        chances: np.ndarray,
     ) -> Patches | None:
-        """Patches for windows of rows (b k), references (b) rows, similarities (b 2 3), poses (b k j 2) crop px, mattes (b k 1 h w),
-        chances (b 3) in [0, 1).
+        """Patches for windows of rows (b k), references (b) rows, similarities (b 2 3), poses (b k j 2) crop px without the joints that
+        are left out (b j), mattes (b k 1 h w), chances (b 3) in [0, 1).
 
         A patch lies about a pixel of the subject, in a frame of the window that is kept at the source's resolution. None without any.
         """
@@ -97,7 +104,9 @@ class PatchSource:
         shift = torch.from_numpy(corners.astype(np.float32)).to(points)[:, None]
         poses = (points[windows, frames] - shift) * self.finer + (self.finer - 1) / 2
         size = self.side * self.finer
-        field, sound = detail_field(poses, self._pictures.points[ranks], self.skeleton, (size, size))
+        left_out = torch.from_numpy(hidden[windows]).to(points.device)[..., None]
+        own = self._pictures.points[ranks].masked_fill(left_out, torch.nan)
+        field, sound = detail_field(poses, own, self.skeleton, (size, size))
         pictures = [self._pictures.picture(rank) for rank in ranks]
         return Patches(windows, frames, corners, self.side, self.finer, torch.stack(truth), pictures, field, sound)
 

@@ -45,9 +45,10 @@ def part_field(query: Tensor, reference: Tensor, skeleton: Skeleton, x: Tensor, 
 
     query, reference (n j 2) px in their own pictures, NaN where missing; x (w), y (h): the query's pixel coordinates at
     which the field is wanted. Each limb that both poses show turns and stretches along its axis, trunk and head as one; a pixel
-    follows the nearest part, and the others as far as they agree. Parts that one pose lacks do not count; without a common one the
+    follows the nearest part, and the others as far as they agree. Parts that one pose lacks are not followed; without a common one the
     whole picture is shifted by the mean of the common joints, or stays where it is. The identity for equal poses.
-    own: how far the pixel there is of the part that asks for it, low where another lies over it or, beside the body, it lies amid one.
+    own: how far the pixel there is of the part that asks for it, low where another lies over it or, beside the body, it lies amid one;
+    an arm or leg that the query lacks while it has the other one is hidden there, and the reference's is no other part's.
     """
     import torch
 
@@ -55,8 +56,13 @@ def part_field(query: Tensor, reference: Tensor, skeleton: Skeleton, x: Tensor, 
     poses = Poses.of(query, reference, skeleton)
     fingers, parts = skeleton.fingers(), body_parts(skeleton)
     if not torch.compiler.is_exporting():  # a graph that is exported serves any pose
-        seen = poses.seen.tolist()
-        parts = [part for part in parts if any(sum(pose[joint] for joint in part.joints) >= 2 for pose in seen)]
+        seen, shown = poses.seen.tolist(), poses.shown.tolist()
+
+        def counts(part: Part) -> bool:
+            there = seen if fingers.intersection(part.joints) else shown
+            return any(sum(pose[joint] for joint in part.joints) >= 2 for pose in there)
+
+        parts = [part for part in parts if counts(part)]
     body = [part for part in parts if not fingers.intersection(part.joints)]
     pixels = _pixels(x, y)
     layers = _shifted(pixels, poses)
@@ -78,11 +84,13 @@ def part_field(query: Tensor, reference: Tensor, skeleton: Skeleton, x: Tensor, 
 
 @dataclass(frozen=True)
 class Poses:
-    """Query and reference (n j 2) px, 0 where missing; seen (n j) in both; size, scale (n) as body_size() has them."""
+    """Query and reference (n j 2) px, 0 where missing; asked (n j) in the query, shown (n j) in the reference; size, scale (n) as
+    body_size() has them."""
 
     query: Tensor
     reference: Tensor
-    seen: Tensor
+    asked: Tensor
+    shown: Tensor
     size: Tensor
     scale: Tensor
 
@@ -90,8 +98,14 @@ class Poses:
     def of(query: Tensor, reference: Tensor, skeleton: Skeleton) -> Poses:
         import torch
 
-        seen = torch.isfinite(query).all(-1) & torch.isfinite(reference).all(-1)
-        return Poses(torch.nan_to_num(query), torch.nan_to_num(reference), seen, *body_size(query, reference, skeleton))
+        asked, shown = torch.isfinite(query).all(-1), torch.isfinite(reference).all(-1)
+        sizes = body_size(query, reference, skeleton)
+        return Poses(torch.nan_to_num(query), torch.nan_to_num(reference), asked, shown, *sizes)
+
+    @property
+    def seen(self) -> Tensor:
+        """(n j) in both."""
+        return self.asked & self.shown
 
 
 def part_distances(points: Tensor, skeleton: Skeleton, x: Tensor, y: Tensor) -> Tensor:
@@ -154,7 +168,7 @@ class Follow:
         import torch
 
         q, r, seen, size, scale = poses.query, poses.reference, poses.seen, poses.size, poses.scale
-        self.usable = torch.stack([seen[:, part.joints].sum(1) >= 2 for part in parts], 1)[..., None]  # (n l 1)
+        self.usable = _usable(parts, seen)
         linear, shift = part_maps(q, r, parts, seen, size, scale)
         self.linear = linear.flatten(2).transpose(1, 2)  # (n 4 l)
         self.maps = torch.cat([linear, shift[..., None]], -1).transpose(1, 2).flatten(1, 2)  # (n 2l 3)
@@ -164,7 +178,8 @@ class Follow:
         twins = twin_parts(parts, skeleton)
         self.twins = torch.tensor(twins, device=q.device)
         self.paired = torch.tensor([float(twin != i) for i, twin in enumerate(twins)], device=q.device)[:, None]
-        self.here, self.there = Near(parts, q, seen, size), Near(parts, r, seen, size * scale)
+        self.here, self.there = Near(parts, q, seen, size), Near(parts, r, poses.shown, size * scale)
+        self.counted = self.usable | _hidden(parts, poses.asked, skeleton)
 
     def __call__(self, pixels: Tensor, layers: Tensor) -> Tensor:
         """Layers (n 7 p) of pixels (n 3 p), or of the same ones for all (3 p): source, own and slope; as they were where none is seen."""
@@ -179,7 +194,7 @@ class Follow:
         shares /= shares.sum(1, keepdim=True).clamp_min_(1e-12)
         asked = agree.mul_(near**SHARED)
         found = source.mul_(shares[:, None]).sum(2)  # (n 2 p)
-        there = self.there(torch.cat([found, torch.ones_like(found[:, :1])], 1)).mul_(self.usable)
+        there = self.there(torch.cat([found, torch.ones_like(found[:, :1])], 1)).mul_(self.counted)
         whose = there**SHARED
         both = (asked.sum(1, keepdim=True) * whose.sum(1, keepdim=True)).sqrt_().clamp_min_(1e-12)
         alike = whose.mul_(asked).sqrt_().sum(1, keepdim=True) / both
@@ -197,6 +212,27 @@ def twin_parts(parts: list[Part], skeleton: Skeleton) -> list[int]:
     opposites = skeleton.opposites()
     place = {frozenset(part.joints): i for i, part in enumerate(parts)}
     return [place.get(frozenset(opposites[joint] for joint in part.joints), i) for i, part in enumerate(parts)]
+
+
+def _usable(parts: list[Part], seen: Tensor) -> Tensor:
+    """Which parts (n l 1) are there of joints seen (n j): two of a part's say where it is."""
+    import torch
+
+    return torch.stack([seen[:, part.joints].sum(1) >= 2 for part in parts], 1)[..., None]
+
+
+def _hidden(parts: list[Part], asked: Tensor, skeleton: Skeleton) -> Tensor:
+    """Which parts (n l 1) a query of joints asked (n j) hides: those that it lacks on one side alone.
+
+    Not fingers, which may just not have been found, nor what branches off a joint that is there: it goes along with the limb.
+    """
+    import torch
+
+    base = torch.tensor([part.joints[0] for part in parts], device=asked.device)
+    limb = torch.tensor([len(part.joints) == 2 for part in parts], device=asked.device)
+    fingers = torch.tensor([not skeleton.fingers().isdisjoint(part.joints) for part in parts], device=asked.device)
+    one_side = _usable(parts, asked[:, skeleton.opposites()]) & ~_usable(parts, asked)
+    return one_side & ((limb | ~asked[:, base]) & ~fingers)[..., None]
 
 
 def _nearest(near: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from appearance.test_train import ALL, CPU, outputs
 from crossed_legs import APART, CROSSED, CROSSED_TOO, HUMAN, RAISED, pose
 from drawn_stick import CROP_HW, FULL_HW, ROW, make_track, small
 
+from pipeline.appearance import dataset, detail
 from pipeline.appearance.dataset import TrainingClip, transient_crops
 from pipeline.appearance.generate import GenerateInputs, GenerateParams, generate_foreground, load_generator, prepare_generator
 from pipeline.appearance.params import LearnParams
@@ -179,6 +180,29 @@ def test_a_batch_carries_nothing_of_what_is_transient(tmp_path, stick):
             assert gone or torch.equal(one, other)
             seen.add(gone)
     assert seen == {True, False}
+
+
+def test_what_a_window_leaves_undrawn_is_left_out_of_its_references_too(tmp_path, stick, monkeypatch):
+    """It is not hidden, as what a driver lacks on one side alone: the true picture shows it."""
+    clip = clip_of(tmp_path, stick)
+    tip = np.array([False, True])
+    monkeypatch.setattr(dataset, "draw_hidden", lambda _, count, *__: (np.arange(count) % 2 == 1)[:, None] & tip)
+    poses = []
+
+    def watch(room, name: str, reference: int, query: int) -> None:
+        call = getattr(room, name)
+        monkeypatch.setattr(room, name, lambda *given: (poses.append((given[reference], given[query])), call(*given))[1])
+
+    watch(dataset, "warped_references", 1, 2)
+    watch(detail, "detail_field", 1, 0)
+    batch = clip.batch(np.arange(6), 0, 1, CPU.device, 0)
+    assert batch.patches is not None
+    assert len(poses) == 2
+    for reference, query in poses:
+        lacks = torch.isnan(reference).any(-1)
+        assert torch.equal(lacks, torch.isnan(query).any(-1))
+        assert torch.equal(lacks.any(0), torch.from_numpy(tip))
+        assert not lacks.any(1).all()
 
 
 def test_a_reference_that_is_not_there_is_neither_seen_nor_sound(stick):

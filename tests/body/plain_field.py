@@ -13,7 +13,8 @@ def part_field(query: Tensor, reference: Tensor, skeleton: Skeleton, x: Tensor, 
     query, reference = query.float(), reference.float()
     poses = Poses.of(query, reference, skeleton)
     seen, fingers = poses.seen, skeleton.fingers()
-    parts = [part for part in body_parts(skeleton) if (seen[:, part.joints].sum(1) >= 2).any()]
+    parts = body_parts(skeleton)
+    parts = [part for part in parts if ((seen if fingers & set(part.joints) else poses.shown)[:, part.joints].sum(1) >= 2).any()]
     body = [part for part in parts if not fingers.intersection(part.joints)]
     pixels = torch.stack(torch.meshgrid(x.float(), y.float(), indexing="xy"), -1).reshape(1, -1, 2)
     common = seen.float()[..., None] / seen.sum(1).clamp_min(1)[:, None, None]
@@ -39,7 +40,8 @@ def _by_parts(pixels: Tensor, layers: Tensor, parts: list[Part], poses: Poses, s
     linear, shift = part_maps(q, r, parts, seen, size, scale)
     near = nearness(distances(pixels, q, seen, parts, size), usable)
     found, shares, asked = _followed(pixels, linear, shift, near, size * scale, parts)
-    there = nearness(distances(found, r, seen, parts, size * scale), usable)
+    counted = usable | _hidden(parts, poses.asked, skeleton)
+    there = nearness(distances(found, r, poses.shown, parts, size * scale), counted)
     whose = there**SHARED
     alike = (asked * whose).sqrt().sum(-1) / (asked.sum(-1) * whose.sum(-1)).sqrt().clamp_min(1e-12)
     own = ((alike - STRANGE[0]) / (STRANGE[1] - STRANGE[0])).clamp(0, 1)
@@ -53,6 +55,18 @@ def _by_parts(pixels: Tensor, layers: Tensor, parts: list[Part], poses: Poses, s
     level = (outer / there.amax(-1).clamp_min(1e-12) - DEEPER[0]) / (DEEPER[1] - DEEPER[0])
     own = own * (1 - (1 - level.clamp(0, 1)) * ((BESIDE[1] - within) / (BESIDE[1] - BESIDE[0])).clamp(0, 1))
     return torch.where(usable.any(-1)[..., None], torch.cat([found, own[..., None], shares @ linear.flatten(2)], -1), layers)
+
+
+def _hidden(parts: list[Part], asked: Tensor, skeleton: Skeleton) -> Tensor:
+    """Which parts (n 1 l) queries hide."""
+    opposite, fingers = skeleton.opposites(), skeleton.fingers()
+    hidden = torch.zeros((len(asked), 1, len(parts)), dtype=torch.bool)
+    for n, pose in enumerate(asked.tolist()):
+        for i, part in enumerate(parts):
+            joints, other = part.joints, [opposite[joint] for joint in part.joints]
+            one_side = sum(pose[j] for j in joints) < 2 <= sum(pose[j] for j in other)
+            hidden[n, 0, i] = one_side and not fingers & set(joints) and (len(joints) == 2 or not pose[joints[0]])
+    return hidden
 
 
 def _followed(

@@ -322,6 +322,42 @@ def test_beside_a_hanging_arm_nothing_is_taken_from_a_raised_one(raised):
     assert float(beside[0, 0][about].sum()) < 135  # 204, 292, 285 were
 
 
+def _soundness(query: np.ndarray, reference: np.ndarray, lacks: set[str], at: tuple[int, int]) -> float:
+    """How sound a drawn person's pixel is, of a picture of it in another pose, where joints of the query are not there."""
+    poses = [torch.from_numpy(truth(pose[None], FIGURE.joints, human(), (480, 640)).track().points) for pose in (query, reference)]
+    poses[0][:, [human().index(joint) for joint in lacks]] = torch.nan
+    return float(warping.picture_field(*poses, human(), (480, 640))[1][0, 0, at[1], at[0]])
+
+
+def _of_arm(side: str, first: str = "elbow") -> set[str]:
+    """Joints of an arm from one on: elbow, wrist or index_mcp, of which the first one is no part of what hangs on it."""
+    names = [f"{side}_{name}" for name in ("elbow", "wrist", *HAND_POINTS)]
+    return set(names[names.index(f"{side}_{first}") :])
+
+
+def test_what_the_query_hides_of_one_side_is_not_carried_with_the_trunk():
+    """A hand beside the hip of the reference hangs on an arm that the query does not show: the hip's pixels are not to be had there."""
+    pose = _arms(20)
+    elbow, wrist = (pose[FIGURE.joints.index(f"left_{name}")] for name in ("elbow", "wrist"))
+    x, y = ((elbow + wrist) / 2).astype(int)
+    hidden = _of_arm("left")
+    assert _soundness(pose, pose, set(), (x, y)) > 0.99
+    assert _soundness(pose, pose, hidden, (x, y)) < 0.01
+    assert _soundness(pose, pose, hidden - {"left_wrist"}, (x, y)) < 0.01  # an arm may be told by its ends alone
+    one = _arms(20)
+    one[[FIGURE.joints.index(joint) for joint in ("right_elbow", "right_wrist")]] = np.nan  # which shows the other one alone
+    assert _soundness(pose, one, hidden, (x, y)) < 0.01
+
+
+def test_what_the_query_knows_nothing_of_goes_along_with_what_it_hangs_on():
+    """A driver of whom arms were never looked for, or hands and feet: they are carried as they hang there."""
+    pose = _arms(20)
+    elbow, wrist = (pose[FIGURE.joints.index(f"left_{name}")] for name in ("elbow", "wrist"))
+    arm, palm = ((elbow + wrist) / 2).astype(int), (wrist + 0.6 * FIGURE.length("hand") * (wrist - elbow) / np.linalg.norm(wrist - elbow))
+    assert _soundness(pose, pose, _of_arm("left") | _of_arm("right"), (arm[0], arm[1])) > 0.99
+    assert _soundness(pose, pose, _of_arm("left", "wrist") - {"left_wrist"}, (int(palm[0]), int(palm[1]))) > 0.99
+
+
 def test_between_thighs_that_stand_apart_there_is_what_was_between_them():
     """Cloth goes from thigh to thigh: it is no limb's, and stays sound where the reference's legs stand together."""
     apart, together = (_legs(angle) for angle in (60, 4))
