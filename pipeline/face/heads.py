@@ -15,7 +15,7 @@ from pipeline.errors import InputError
 from pipeline.face.measure import SURE, look_at_face
 from pipeline.face.mesh import driven_meshes, mean_shape, mesh_distances, misfit, point_weights
 from pipeline.face.params import FaceParams
-from pipeline.face.place import LEAST_PX, Head, head_boxes, placed
+from pipeline.face.place import LEAST_PX, Head, crown_beyond, head_boxes, placed
 from pipeline.face.similarity import CandidateChooser, allowed_faces, face_landmarks
 from pipeline.networks.face_mesh import FaceMesh, square_about
 from pipeline.picture.geometry import apply_affine, box_to_crop
@@ -24,6 +24,7 @@ GREY = 127.5  # behind a generated head when its mesh is looked for
 LEAST_PRESENCE = 0.5  # of a generated head: one that is no face at all fits nothing
 LEAST_SHARE = 0.05  # of a target's faces: where fewer are sure to be one, those are mistakes (a pixelated face, a profile)
 BLOCK = 16
+CROWN = 0.05  # share of the generated head that may look out above a real one: what is left of a larger head would stand there as an arc
 LEAST_PLACE_JOINTS = 2  # that tell where a driver's head goes
 
 
@@ -85,13 +86,14 @@ class Heads:
         sharpness = self._faces.sharpness[self._rows]
         allowed = allowed_faces(self._faces.frame[self._rows], sharpness, params.min_sharpness, query, params.exclude_neighbours)
         distances = mesh_distances(self.wanted[t], self._pool, self._weights)
-        own = self._own_misfit(rgb, opacity, t)
+        head = Head(rgb, opacity, box, self.wanted[t])
         # The generated head is a candidate too, with the same advantage for what was shown in the frame before.
         stays = 1 - params.hysteresis
-        bound = own / stays if t and self._kept[t - 1] else own * stays
-        chosen, weights = self._chooser.choose(distances, allowed & (distances < min(bound, params.max_misfit)))
+        advantage = 1 / stays if t and self._kept[t - 1] else stays
+        bound = min(self._own_misfit(rgb, opacity, t) * advantage, params.max_misfit)
+        fits = (distances < bound) & (crown_beyond(head) <= CROWN * advantage)
+        chosen, weights = self._chooser.choose(distances, allowed & fits)
         if len(chosen):
-            head = Head(rgb, opacity, box, self.wanted[t])
             out[:] = placed(head, self._faces, self._rows[chosen], self._pool[chosen], weights, params.alpha)
             self._kept[t] = True
 

@@ -20,6 +20,7 @@ SOFT = 0.12  # sigma of its rim, in the mesh's root mean square radius
 REACH = 3.0  # rims of a Gaussian beyond which nothing is left
 LEAST_PX, LARGEST_PX = 16, 512
 COARSEST = 8  # sides are multiples of it
+SEEN = 0.5  # opacity from which something of the generated head looks out from behind the real one
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,24 @@ def outline_mask(mesh: np.ndarray, size: int) -> np.ndarray:
     mask = np.zeros((size, size), np.float32)
     cv2.fillConvexPoly(mask, np.rint(_outline(mesh)).astype(np.int32), 1.0)
     return cv2.GaussianBlur(mask, (0, 0), max(SOFT * _radius(mesh), 0.5))
+
+
+def crown_beyond(head: Head) -> float:
+    """How much of the generated head looks out above a real one in its place, over what of it lies within the real one's outline.
+
+    That is what lies above the face's middle and ends within the patch, as a raised arm does not.
+    """
+    mesh = apply_affine(box_to_crop(head.box, head.matte.shape), head.mesh)
+    outline = np.zeros(head.matte.shape, np.uint8)
+    cv2.fillConvexPoly(outline, np.rint(_outline(mesh)).astype(np.int32), 1)
+    shown = head.matte > 255 * SEEN
+    y, x = np.mgrid[: shown.shape[0], : shown.shape[1]]
+    up, middle = mesh[FOREHEAD] - mesh[CHIN], mesh.mean(axis=0)
+    above = (x - middle[0]) * up[0] + (y - middle[1]) * up[1] > 0
+    pieces = cv2.connectedComponents((shown & above & (outline == 0)).astype(np.uint8))[1]
+    going_on = np.concatenate([pieces[0], pieces[-1], pieces[:, 0], pieces[:, -1]])
+    crown = (pieces > 0) & ~np.isin(pieces, going_on)
+    return float(crown.sum() / max(1, (shown & (outline > 0)).sum()))
 
 
 def _outline(mesh: np.ndarray) -> np.ndarray:

@@ -175,6 +175,14 @@ def test_a_generated_head_that_fits_as_well_stays(clip: dict[str, Path], monkeyp
     assert not residuals.patches["face"][:].any()
 
 
+def test_no_real_head_is_laid_before_a_larger_one_that_would_look_out(clip: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """And what was shown in the frame before has its advantage here too: no change from frame to frame about the limit."""
+    beyond = iter([1.0] * 5 + [0.9] * 5 + [0.1] * 5 + [1.1] * 5 + [2.0] * 5 + [1.1] * (T - 25))
+    monkeypatch.setattr(heads, "crown_beyond", lambda _: heads.CROWN * next(beyond))
+    _, residuals = place(clip, hysteresis=0.2)
+    assert [bool(residuals.residual("face", t).any()) for t in range(T)] == [10 <= t < 20 for t in range(T)]
+
+
 def test_the_frames_around_the_query_are_never_taken(clip: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[np.ndarray] = []
     real = heads.placed

@@ -5,7 +5,7 @@ import pytest
 
 from pipeline.artifacts.faces import FaceRow, create_faces, open_faces
 from pipeline.face.mesh import EYES, LIPS, TILT, driven_meshes, mean_shape, mesh_distances, misfit, point_weights
-from pipeline.face.place import Head, head_boxes, outline_mask, placed
+from pipeline.face.place import CHIN, FOREHEAD, Head, crown_beyond, head_boxes, outline_mask, placed
 from pipeline.picture.geometry import apply_affine
 
 RNG = np.random.default_rng(3)
@@ -101,6 +101,31 @@ def _pool(folder, colours, opaque):
             row = FaceRow(i, box, np.array([0.0, 0, 200, 200]), np.empty((0, 2)), np.ones((1, 2)), 1.0)
             writer.append(row, np.full((200, 200, 3), colour, np.uint8), matte)
     return open_faces(*paths)
+
+
+@pytest.mark.parametrize("turn", [0.0, 2.0])
+def test_how_far_a_generated_head_looks_out_above_a_real_one(turn) -> None:
+    """A crown counts however the head is turned, what lies below the face's middle and an arm that goes on beyond the patch do not."""
+    cos, sin = np.cos(turn), np.sin(turn)
+    face = 0.3 * SHAPE[:, :2] @ np.array([[cos, sin], [-sin, cos]]) + 100
+    boxes, px = head_boxes(np.stack([face, 1.6 * (face - 100) + 100]))
+    mesh = face - boxes[0][:2]
+    y, x = np.mgrid[:px, :px] + 0.5
+    middle, up = mesh.mean(axis=0), (mesh[FOREHEAD] - mesh[CHIN]) / np.linalg.norm(mesh[FOREHEAD] - mesh[CHIN])
+    height = (x - middle[0]) * up[0] + (y - middle[1]) * up[1]
+    aside = (y - middle[1]) * up[0] - (x - middle[0]) * up[1]
+    within = outline_mask(mesh, px) > 0.9
+    top, chin = float(height[within].max()), float(height[within].min())
+
+    def looks_out(shown: np.ndarray) -> float:
+        return crown_beyond(Head(np.zeros((px, px, 3), np.uint8), shown.astype(np.uint8) * 255, boxes[0], face))
+
+    crown = (height > top + 6) & (height < top + 14) & (np.abs(aside) < 10)
+    assert looks_out(within) < 0.02
+    assert looks_out(within | crown) == pytest.approx(crown.sum() / within.sum(), rel=0.3)
+    assert looks_out(within | ((height < chin - 6) & (height > chin - 14) & (np.abs(aside) < 10))) < 0.02
+    assert looks_out(within | ((height > top + 6) & (np.abs(aside) < 10))) < 0.02  # to the patch's border
+    assert looks_out(np.zeros((px, px), bool)) == 0
 
 
 def test_a_placed_head_has_the_real_colours_and_outline(tmp_path) -> None:

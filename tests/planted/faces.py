@@ -52,4 +52,11 @@ FAULTS = [
         ("the report is silent about faces left out", R + "metrics.py", "    if not left_out:\n        return \"\"\n    reasons",
          "    if left_out:\n        return \"\"\n    reasons"),
     ),
+    *of("tests/face/test_heads.py tests/face/test_mesh.py -k look",
+        ("a real head is laid before a larger one", F + "heads.py", "(crown_beyond(head) <= CROWN * advantage)", "np.isfinite(distances)"),
+        ("a crown that looks out has no hysteresis", F + "heads.py", "<= CROWN * advantage", "<= CROWN"),
+        ("a raised arm is a crown", F + "place.py", "(pieces > 0) & ~np.isin(pieces, going_on)", "pieces > 0"),
+        ("a neck is a crown", F + "place.py", "shown & above & (outline == 0)", "shown & (outline == 0)"),
+        ("a crown is above in the picture", F + "place.py", "(x - middle[0]) * up[0] + (y - middle[1]) * up[1] > 0", "y < middle[1]"),
+    ),
 ]  # fmt: skip
