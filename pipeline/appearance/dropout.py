@@ -19,13 +19,13 @@ def draw_hidden(generator: np.random.Generator, count: int, skeleton: Skeleton, 
     The joint lies between the root and an end, both walked to by chance: every branch counts alike, however many points it
     has. What is joined to the root always stays, so that a skeleton of single limbs about its root loses nothing.
     """
-    children = skeleton.children()
+    children, branches = skeleton.children(), skeleton.branches()
     hidden = np.zeros((count, len(skeleton.joints)), bool)
     for row in hidden:
         dropped = generator.random() < params.share
         path = _way_to_an_end(generator, children, skeleton.index(skeleton.root))[1:-1]
         if dropped and path:
-            row[_hanging(children, path[int(generator.integers(len(path)))])] = True
+            row[branches[path[int(generator.integers(len(path)))]][1:]] = True
     return hidden
 
 
@@ -36,8 +36,3 @@ def _way_to_an_end(generator: np.random.Generator, children: list[list[int]], jo
         following = children[way[-1]]
         way.append(following[int(generator.integers(len(following)))])
     return way
-
-
-def _hanging(children: list[list[int]], joint: int) -> list[int]:
-    """All joints beyond one."""
-    return [below for child in children[joint] for below in (child, *_hanging(children, child))]

@@ -56,13 +56,7 @@ def part_field(query: Tensor, reference: Tensor, skeleton: Skeleton, x: Tensor, 
     poses = Poses.of(query, reference, skeleton)
     fingers, parts = skeleton.fingers(), body_parts(skeleton)
     if not torch.compiler.is_exporting():  # a graph that is exported serves any pose
-        seen, shown = poses.seen.tolist(), poses.shown.tolist()
-
-        def counts(part: Part) -> bool:
-            there = seen if fingers.intersection(part.joints) else shown
-            return any(sum(pose[joint] for joint in part.joints) >= 2 for pose in there)
-
-        parts = [part for part in parts if counts(part)]
+        parts = [part for part, counts in zip(parts, _counted(parts, poses, skeleton).any(0)[:, 0].tolist(), strict=True) if counts]
     body = [part for part in parts if not fingers.intersection(part.joints)]
     pixels = _pixels(x, y)
     layers = _shifted(pixels, poses)
@@ -84,13 +78,13 @@ def part_field(query: Tensor, reference: Tensor, skeleton: Skeleton, x: Tensor, 
 
 @dataclass(frozen=True)
 class Poses:
-    """Query and reference (n j 2) px, 0 where missing; asked (n j) in the query, shown (n j) in the reference; size, scale (n) as
-    body_size() has them."""
+    """Query and reference (n j 2) px, 0 where missing; which joints (n j) are in_query, in_reference; size, scale (n) as body_size()
+    has them."""
 
     query: Tensor
     reference: Tensor
-    asked: Tensor
-    shown: Tensor
+    in_query: Tensor
+    in_reference: Tensor
     size: Tensor
     scale: Tensor
 
@@ -98,21 +92,20 @@ class Poses:
     def of(query: Tensor, reference: Tensor, skeleton: Skeleton) -> Poses:
         import torch
 
-        asked, shown = torch.isfinite(query).all(-1), torch.isfinite(reference).all(-1)
-        sizes = body_size(query, reference, skeleton)
-        return Poses(torch.nan_to_num(query), torch.nan_to_num(reference), asked, shown, *sizes)
+        there = (torch.isfinite(pose).all(-1) for pose in (query, reference))
+        return Poses(torch.nan_to_num(query), torch.nan_to_num(reference), *there, *body_size(query, reference, skeleton))
 
     @property
-    def seen(self) -> Tensor:
-        """(n j) in both."""
-        return self.asked & self.shown
+    def in_both(self) -> Tensor:
+        """(n j)."""
+        return self.in_query & self.in_reference
 
 
 def part_distances(points: Tensor, skeleton: Skeleton, x: Tensor, y: Tensor) -> Tensor:
     """Distances (n l h·w) of pixels x (w), y (h) to the body_parts() of poses (n j 2), px, in half their breadth; inf: not seen."""
 
     poses = Poses.of(points.float(), points.float(), skeleton)
-    return Near(body_parts(skeleton), poses.query, poses.seen, poses.size).squares(_pixels(x, y)).sqrt_()
+    return Near(body_parts(skeleton), poses.query, poses.in_both, poses.size).squares(_pixels(x, y)).sqrt_()
 
 
 def about_hand(hand: list[int], poses: Poses) -> tuple[Tensor, Tensor]:
@@ -120,7 +113,7 @@ def about_hand(hand: list[int], poses: Poses) -> tuple[Tensor, Tensor]:
     joints is seen the lowest are infinite."""
     import torch
 
-    points, seen = poses.query[:, hand], poses.seen[:, hand][..., None]
+    points, seen = poses.query[:, hand], poses.in_both[:, hand][..., None]
     reach = (HAND_REACH * poses.size)[:, None]
     return torch.where(seen, points, torch.inf).amin(1) - reach, torch.where(seen, points, -torch.inf).amax(1) + reach
 
@@ -152,7 +145,7 @@ def _shifted(pixels: Tensor, poses: Poses) -> Tensor:
     """Layers (n 7 p) of pixels (3 p), x, y and 1, where no part is seen: shifted by the mean of the common joints."""
     import torch
 
-    common = poses.seen.float()[..., None] / poses.seen.sum(1).clamp_min(1)[:, None, None]
+    common = poses.in_both.float()[..., None] / poses.in_both.sum(1).clamp_min(1)[:, None, None]
     shift = ((poses.reference - poses.query) * common).sum(1)
     rest = torch.tensor([1.0, 1.0, 0.0, 0.0, 1.0], device=pixels.device)[None, :, None]
     return torch.cat([pixels[None, :2] + shift[..., None], rest.expand(shift.shape[0], -1, pixels.shape[1])], 1)
@@ -167,8 +160,8 @@ class Follow:
     def __init__(self, parts: list[Part], poses: Poses, skeleton: Skeleton) -> None:
         import torch
 
-        q, r, seen, size, scale = poses.query, poses.reference, poses.seen, poses.size, poses.scale
-        self.usable = _usable(parts, seen)
+        q, r, seen, size, scale = poses.query, poses.reference, poses.in_both, poses.size, poses.scale
+        self.usable, self.counted = _usable(parts, seen), _counted(parts, poses, skeleton)
         linear, shift = part_maps(q, r, parts, seen, size, scale)
         self.linear = linear.flatten(2).transpose(1, 2)  # (n 4 l)
         self.maps = torch.cat([linear, shift[..., None]], -1).transpose(1, 2).flatten(1, 2)  # (n 2l 3)
@@ -178,8 +171,7 @@ class Follow:
         twins = twin_parts(parts, skeleton)
         self.twins = torch.tensor(twins, device=q.device)
         self.paired = torch.tensor([float(twin != i) for i, twin in enumerate(twins)], device=q.device)[:, None]
-        self.here, self.there = Near(parts, q, seen, size), Near(parts, r, poses.shown, size * scale)
-        self.counted = self.usable | _hidden(parts, poses.asked, skeleton)
+        self.here, self.there = Near(parts, q, seen, size), Near(parts, r, poses.in_reference, size * scale)
 
     def __call__(self, pixels: Tensor, layers: Tensor) -> Tensor:
         """Layers (n 7 p) of pixels (n 3 p), or of the same ones for all (3 p): source, own and slope; as they were where none is seen."""
@@ -221,18 +213,27 @@ def _usable(parts: list[Part], seen: Tensor) -> Tensor:
     return torch.stack([seen[:, part.joints].sum(1) >= 2 for part in parts], 1)[..., None]
 
 
-def _hidden(parts: list[Part], asked: Tensor, skeleton: Skeleton) -> Tensor:
-    """Which parts (n l 1) a query of joints asked (n j) hides: those that it lacks on one side alone.
+def _counted(parts: list[Part], poses: Poses, skeleton: Skeleton) -> Tensor:
+    """Whose pixels (n l 1) the reference's may be: those of parts that are followed, or that the query hides."""
+    return _usable(parts, poses.in_both) | (_hidden(parts, poses.in_query, skeleton) & _usable(parts, poses.in_reference))
 
-    Not fingers, which may just not have been found, nor what branches off a joint that is there: it goes along with the limb.
+
+def _hidden(parts: list[Part], in_query: Tensor, skeleton: Skeleton) -> Tensor:
+    """Which parts (n l 1) a query of joints (n j) hides: an arm or leg that it lacks on one side alone, from the first joint beyond
+    which it has none, and all that hangs on it.
+
+    Not a hand or foot whose wrist or ankle is there, nor fingers, which may just not have been found: they go along with the limb.
     """
     import torch
 
-    base = torch.tensor([part.joints[0] for part in parts], device=asked.device)
-    limb = torch.tensor([len(part.joints) == 2 for part in parts], device=asked.device)
-    fingers = torch.tensor([not skeleton.fingers().isdisjoint(part.joints) for part in parts], device=asked.device)
-    one_side = _usable(parts, asked[:, skeleton.opposites()]) & ~_usable(parts, asked)
-    return one_side & ((limb | ~asked[:, base]) & ~fingers)[..., None]
+    device, fingers, opposites = in_query.device, skeleton.fingers(), skeleton.opposites()
+    limbs = [part.joints[1] for part in body_parts(skeleton) if len(part.joints) == 2]  # the ends of arms, legs and fingers
+    first = [joint for joint in limbs if joint not in fingers and opposites[joint] != joint]
+    branches = torch.zeros((len(opposites), len(opposites)), device=device)
+    branches[tuple(zip(*((joint, other) for joint, branch in enumerate(skeleton.branches()) for other in branch), strict=True))] = 1
+    lacks = (in_query.float() @ branches.T == 0)[:, first]
+    hidden = (lacks & in_query[:, [opposites[joint] for joint in first]]).float() @ branches[first] > 0
+    return hidden[:, [part.joints[-1] for part in parts]][..., None]
 
 
 def _nearest(near: Tensor) -> Tensor:

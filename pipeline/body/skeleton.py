@@ -82,6 +82,13 @@ class Skeleton:
             found[parent].append(child)
         return found
 
+    def branches(self) -> list[list[int]]:
+        """By joint its own position and those of all that hang on it, near or far."""
+        found = [[joint] for joint in range(len(self.joints))]
+        for parent, child in reversed(self.limb_indices()):
+            found[parent] += found[child]
+        return found
+
     def opposites(self) -> list[int]:
         """By joint the position of the same one of the other side; its own in the middle."""
         found = list(range(len(self.joints)))

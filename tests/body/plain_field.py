@@ -12,9 +12,9 @@ def part_field(query: Tensor, reference: Tensor, skeleton: Skeleton, x: Tensor, 
     """As fields.part_field()."""
     query, reference = query.float(), reference.float()
     poses = Poses.of(query, reference, skeleton)
-    seen, fingers = poses.seen, skeleton.fingers()
+    seen, fingers = poses.in_both, skeleton.fingers()
     parts = body_parts(skeleton)
-    parts = [part for part in parts if ((seen if fingers & set(part.joints) else poses.shown)[:, part.joints].sum(1) >= 2).any()]
+    parts = [part for part in parts if (poses.in_reference[:, part.joints].sum(1) >= 2).any()]
     body = [part for part in parts if not fingers.intersection(part.joints)]
     pixels = torch.stack(torch.meshgrid(x.float(), y.float(), indexing="xy"), -1).reshape(1, -1, 2)
     common = seen.float()[..., None] / seen.sum(1).clamp_min(1)[:, None, None]
@@ -35,13 +35,13 @@ def part_field(query: Tensor, reference: Tensor, skeleton: Skeleton, x: Tensor, 
 
 def _by_parts(pixels: Tensor, layers: Tensor, parts: list[Part], poses: Poses, skeleton: Skeleton) -> Tensor:
     """Layers (n p 7) of pixels (n p 2), or of the same ones for all (1 p 2): source, own and slope; as they were where no part is seen."""
-    q, r, seen, size, scale = poses.query, poses.reference, poses.seen, poses.size, poses.scale
+    q, r, seen, size, scale = poses.query, poses.reference, poses.in_both, poses.size, poses.scale
     usable = torch.stack([seen[:, part.joints].sum(1) >= 2 for part in parts], 1)[:, None]  # (n 1 l)
     linear, shift = part_maps(q, r, parts, seen, size, scale)
     near = nearness(distances(pixels, q, seen, parts, size), usable)
     found, shares, asked = _followed(pixels, linear, shift, near, size * scale, parts)
-    counted = usable | _hidden(parts, poses.asked, skeleton)
-    there = nearness(distances(found, r, poses.shown, parts, size * scale), counted)
+    counted = usable | hidden_parts(parts, poses.in_query, skeleton)
+    there = nearness(distances(found, r, poses.in_reference, parts, size * scale), counted)
     whose = there**SHARED
     alike = (asked * whose).sqrt().sum(-1) / (asked.sum(-1) * whose.sum(-1)).sqrt().clamp_min(1e-12)
     own = ((alike - STRANGE[0]) / (STRANGE[1] - STRANGE[0])).clamp(0, 1)
@@ -57,15 +57,25 @@ def _by_parts(pixels: Tensor, layers: Tensor, parts: list[Part], poses: Poses, s
     return torch.where(usable.any(-1)[..., None], torch.cat([found, own[..., None], shares @ linear.flatten(2)], -1), layers)
 
 
-def _hidden(parts: list[Part], asked: Tensor, skeleton: Skeleton) -> Tensor:
-    """Which parts (n 1 l) queries hide."""
-    opposite, fingers = skeleton.opposites(), skeleton.fingers()
-    hidden = torch.zeros((len(asked), 1, len(parts)), dtype=torch.bool)
-    for n, pose in enumerate(asked.tolist()):
+def hidden_parts(parts: list[Part], in_query: Tensor, skeleton: Skeleton) -> Tensor:
+    """Which parts (n 1 l) queries hide, joint by joint."""
+    opposite, fingers, children = skeleton.opposites(), skeleton.fingers(), skeleton.children()
+    ends = {part.joints[1] for part in body_parts(skeleton) if len(part.joints) == 2} - fingers
+
+    def lacks(pose: list[bool], joint: int) -> bool:
+        return not pose[joint] and all(lacks(pose, child) for child in children[joint])
+
+    def hide(pose: list[bool], joint: int, above: bool, found: set[int]) -> set[int]:
+        here = above or (joint in ends and opposite[joint] != joint and lacks(pose, joint) and pose[opposite[joint]])
+        for child in children[joint]:
+            hide(pose, child, here, found)
+        return found.add(joint) or found if here else found
+
+    hidden = torch.zeros((len(in_query), 1, len(parts)), dtype=torch.bool)
+    for n, pose in enumerate(in_query.tolist()):
+        found = hide(pose, skeleton.index(skeleton.root), False, set())
         for i, part in enumerate(parts):
-            joints, other = part.joints, [opposite[joint] for joint in part.joints]
-            one_side = sum(pose[j] for j in joints) < 2 <= sum(pose[j] for j in other)
-            hidden[n, 0, i] = one_side and not fingers & set(joints) and (len(joints) == 2 or not pose[joints[0]])
+            hidden[n, 0, i] = part.joints[1 if len(part.joints) == 2 else 0] in found
     return hidden
 
 
@@ -88,8 +98,7 @@ def _followed(
 
 def distances(pixels: Tensor, points: Tensor, seen: Tensor, parts: list[Part], size: Tensor) -> Tensor:
     """Distance (n p l) of pixels (n p 2) to each part, in half its breadth: to the nearest line between two of its joints (n j 2)."""
-    ever = seen.any(0).tolist()
-    lines = [[line for line in lines_of(part) if all(ever[joint] for joint in line)] for part in parts]
+    lines = [lines_of(part) for part in parts]
     a, b = torch.tensor([line for part in lines for line in part], device=points.device).T
     middle = pixels.mean(1, keepdim=True)  # near the pixels squares of coordinates lose no digits
     pixels, start, span = pixels - middle, points[:, a] - middle, points[:, b] - points[:, a]

@@ -343,7 +343,7 @@ def test_what_the_query_hides_of_one_side_is_not_carried_with_the_trunk():
     hidden = _of_arm("left")
     assert _soundness(pose, pose, set(), (x, y)) > 0.99
     assert _soundness(pose, pose, hidden, (x, y)) < 0.01
-    assert _soundness(pose, pose, hidden - {"left_wrist"}, (x, y)) < 0.01  # an arm may be told by its ends alone
+    assert _soundness(pose, pose, hidden | _of_arm("right", "wrist") - {"right_wrist"}, (x, y)) < 0.01
     one = _arms(20)
     one[[FIGURE.joints.index(joint) for joint in ("right_elbow", "right_wrist")]] = np.nan  # which shows the other one alone
     assert _soundness(pose, one, hidden, (x, y)) < 0.01
@@ -355,6 +355,7 @@ def test_what_the_query_knows_nothing_of_goes_along_with_what_it_hangs_on():
     elbow, wrist = (pose[FIGURE.joints.index(f"left_{name}")] for name in ("elbow", "wrist"))
     arm, palm = ((elbow + wrist) / 2).astype(int), (wrist + 0.6 * FIGURE.length("hand") * (wrist - elbow) / np.linalg.norm(wrist - elbow))
     assert _soundness(pose, pose, _of_arm("left") | _of_arm("right"), (arm[0], arm[1])) > 0.99
+    assert _soundness(pose, pose, {"left_elbow"}, (arm[0], arm[1])) > 0.99  # a hand that is seen says that the arm is there
     assert _soundness(pose, pose, _of_arm("left", "wrist") - {"left_wrist"}, (int(palm[0]), int(palm[1]))) > 0.99
 
 
