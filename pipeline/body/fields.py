@@ -92,8 +92,9 @@ class Poses:
     def of(query: Tensor, reference: Tensor, skeleton: Skeleton) -> Poses:
         import torch
 
-        there = (torch.isfinite(pose).all(-1) for pose in (query, reference))
-        return Poses(torch.nan_to_num(query), torch.nan_to_num(reference), *there, *body_size(query, reference, skeleton))
+        in_query, in_reference = (torch.isfinite(pose).all(-1) for pose in (query, reference))
+        sizes = body_size(query, reference, skeleton)
+        return Poses(torch.nan_to_num(query), torch.nan_to_num(reference), in_query, in_reference, *sizes)
 
     @property
     def in_both(self) -> Tensor:

@@ -141,7 +141,9 @@ def _place_heads(
         for block in heads.residuals():
             writer.append(region, block)
             progress.advance(len(block))
-    print(f"enhance_faces: {heads.placed} of {len(generated)} frames show a real head, others the generated one, which fits as well.")
+    larger = f", or looks out above the real one ({heads.larger})" if heads.larger else ""
+    shown = f"{heads.placed} of {len(generated)} frames show a real head"
+    print(f"enhance_faces: {shown}, others the generated one, which fits as well{larger}.")
     return heads.placed
 
 

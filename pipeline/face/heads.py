@@ -15,7 +15,7 @@ from pipeline.errors import InputError
 from pipeline.face.measure import SURE, look_at_face
 from pipeline.face.mesh import driven_meshes, mean_shape, mesh_distances, misfit, point_weights
 from pipeline.face.params import FaceParams
-from pipeline.face.place import LEAST_PX, Head, crown_beyond, head_boxes, placed
+from pipeline.face.place import LEAST_PX, Head, crown_beyond, head_boxes, laid, placed
 from pipeline.face.similarity import CandidateChooser, allowed_faces, face_landmarks
 from pipeline.networks.face_mesh import FaceMesh, square_about
 from pipeline.picture.geometry import apply_affine, box_to_crop
@@ -24,7 +24,7 @@ GREY = 127.5  # behind a generated head when its mesh is looked for
 LEAST_PRESENCE = 0.5  # of a generated head: one that is no face at all fits nothing
 LEAST_SHARE = 0.05  # of a target's faces: where fewer are sure to be one, those are mistakes (a pixelated face, a profile)
 BLOCK = 16
-CROWN = 0.05  # share of the generated head that may look out above a real one: what is left of a larger head would stand there as an arc
+CROWN = 0.2  # share of a real head's outline beyond which a larger generated one may go on: its crown would stand there as an arc
 LEAST_PLACE_JOINTS = 2  # that tell where a driver's head goes
 
 
@@ -39,7 +39,8 @@ class MeshInputs:
 
 
 class Heads:
-    """boxes (t 4) of the heads, NaN where no head may be placed; px, their patches' side; why frames have none."""
+    """boxes (t 4) of the heads, NaN where no head may be placed; px, their patches' side; why frames have none; in how many so far the
+    generated one was larger."""
 
     def __init__(
         self, generated: Foregrounds, faces: FaceIndex, motion: Track, inputs: MeshInputs, params: FaceParams, is_self: bool
@@ -53,6 +54,7 @@ class Heads:
         self._pool = pool[..., :2]
         self._chooser = CandidateChooser(params.candidates, params.hysteresis)
         self._kept = np.zeros(len(generated), bool)
+        self.larger = 0
         self._network: FaceMesh | None = None
         self.wanted, self.boxes, self.px = np.empty((len(generated), 0, 2)), np.full((len(generated), 4), np.nan), LEAST_PX
         asked = _sure(driver)
@@ -91,11 +93,15 @@ class Heads:
         stays = 1 - params.hysteresis
         advantage = 1 / stays if t and self._kept[t - 1] else stays
         bound = min(self._own_misfit(rgb, opacity, t) * advantage, params.max_misfit)
-        fits = (distances < bound) & (crown_beyond(head) <= CROWN * advantage)
-        chosen, weights = self._chooser.choose(distances, allowed & fits)
-        if len(chosen):
-            out[:] = placed(head, self._faces, self._rows[chosen], self._pool[chosen], weights, params.alpha)
-            self._kept[t] = True
+        chosen, weights = self._chooser.choose(distances, allowed & (distances < bound))
+        if not len(chosen):
+            return
+        real = laid(head, self._faces, self._rows[chosen], self._pool[chosen], weights)
+        if crown_beyond(head, real.cover) > CROWN * advantage:
+            self.larger += 1
+            return
+        out[:] = placed(head, real, params.alpha)
+        self._kept[t] = True
 
     def _own_misfit(self, rgb: np.ndarray, matte: np.ndarray, t: int) -> float:
         """How badly the generated head fits where it lies; infinite where it shows no face."""

@@ -20,7 +20,8 @@ SOFT = 0.12  # sigma of its rim, in the mesh's root mean square radius
 REACH = 3.0  # rims of a Gaussian beyond which nothing is left
 LEAST_PX, LARGEST_PX = 16, 512
 COARSEST = 8  # sides are multiples of it
-SEEN = 0.5  # opacity from which something of the generated head looks out from behind the real one
+BESIDE = 2.0  # rims of the outline beyond it, where it is asked whether the generated head looks out
+RIM_POINTS = 256
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,11 @@ class Head:
     matte: np.ndarray
     box: np.ndarray
     mesh: np.ndarray
+
+    @property
+    def mesh_in_patch(self) -> np.ndarray:
+        """The mesh (k 2) in the patch's px."""
+        return apply_affine(box_to_crop(self.box, self.matte.shape), self.mesh)
 
 
 def head_boxes(meshes: np.ndarray) -> tuple[np.ndarray, int]:
@@ -49,11 +55,19 @@ def head_boxes(meshes: np.ndarray) -> tuple[np.ndarray, int]:
     return boxes, min(side, LARGEST_PX)
 
 
-def placed(head: Head, faces: FaceIndex, chosen: np.ndarray, meshes: np.ndarray, weights: np.ndarray, alpha: float) -> np.ndarray:
-    """Residual (p p 4) int16 of colour and matte, in 8-bit steps: f' = α Σ w_i f_i + (1 - α) f (Eq. 7) within the head's soft outline.
+@dataclass(frozen=True)
+class Laid:
+    """Real heads in the place of one: colours (p p 3) times their opacity, cover (p p), and known (p p), where their pictures reach."""
 
-    chosen (m): faces of the index, with their meshes (m k 2) and weights (m). Colours are mixed by opacity, so that what is
-    transparent on one side has no colour there.
+    colours: np.ndarray
+    cover: np.ndarray
+    known: np.ndarray
+
+
+def laid(head: Head, faces: FaceIndex, chosen: np.ndarray, meshes: np.ndarray, weights: np.ndarray) -> Laid:
+    """Σ w_i f_i of Eq. 7: faces (m) of the index, with their meshes (m k 2) and weights (m), laid point on point over the head.
+
+    Colours are mixed by opacity, so that what is transparent on one side has no colour there.
     """
     size = len(head.matte)
     real, cover, known = np.zeros((size, size, 3), np.float32), np.zeros((size, size), np.float32), np.ones((size, size), np.float32)
@@ -66,10 +80,15 @@ def placed(head: Head, faces: FaceIndex, chosen: np.ndarray, meshes: np.ndarray,
         real += matte[..., None] * warped(faces.crops[int(face)], matrix, size, "replicate")
         cover += matte
         known = np.minimum(known, warped(whole, matrix, size, "zero").astype(np.float32) / 255)  # beyond a picture nothing is known
-    share = np.float32(alpha) * known * outline_mask(apply_affine(to_patch, head.mesh), size)
+    return Laid(real, cover, known)
+
+
+def placed(head: Head, real: Laid, alpha: float) -> np.ndarray:
+    """Residual (p p 4) int16 of colour and matte, in 8-bit steps: f' = α Σ w_i f_i + (1 - α) f (Eq. 7) within the head's soft outline."""
+    share = np.float32(alpha) * real.known * outline_mask(head.mesh_in_patch, len(head.matte))
     own, opacity = head.rgb.astype(np.float32), head.matte.astype(np.float32) / 255
-    mixed = (1 - share) * opacity + share * cover
-    colour = ((1 - share) * opacity)[..., None] * own + share[..., None] * real
+    mixed = (1 - share) * opacity + share * real.cover
+    colour = ((1 - share) * opacity)[..., None] * own + share[..., None] * real.colours
     colour = np.where(mixed[..., None] > 1 / 512, colour / np.maximum(mixed, 1 / 512)[..., None], own)
     return np.rint(np.concatenate([colour - own, (mixed - opacity)[..., None] * 255], axis=2)).astype(np.int16)
 
@@ -81,22 +100,22 @@ def outline_mask(mesh: np.ndarray, size: int) -> np.ndarray:
     return cv2.GaussianBlur(mask, (0, 0), max(SOFT * _radius(mesh), 0.5))
 
 
-def crown_beyond(head: Head) -> float:
-    """How much of the generated head looks out above a real one in its place, over what of it lies within the real one's outline.
+def crown_beyond(head: Head, cover: np.ndarray) -> float:
+    """Share of the outline above the brow beyond which the generated head goes on where real ones of opacity cover (p p) do not.
 
-    That is what lies above the face's middle and ends within the patch, as a raised arm does not.
+    All of it where the generated head is larger, none where the real one has the same hat; an arm crosses a part of it.
     """
-    mesh = apply_affine(box_to_crop(head.box, head.matte.shape), head.mesh)
-    outline = np.zeros(head.matte.shape, np.uint8)
-    cv2.fillConvexPoly(outline, np.rint(_outline(mesh)).astype(np.int32), 1)
-    shown = head.matte > 255 * SEEN
-    y, x = np.mgrid[: shown.shape[0], : shown.shape[1]]
-    up, middle = mesh[FOREHEAD] - mesh[CHIN], mesh.mean(axis=0)
-    above = (x - middle[0]) * up[0] + (y - middle[1]) * up[1] > 0
-    pieces = cv2.connectedComponents((shown & above & (outline == 0)).astype(np.uint8))[1]
-    going_on = np.concatenate([pieces[0], pieces[-1], pieces[:, 0], pieces[:, -1]])
-    crown = (pieces > 0) & ~np.isin(pieces, going_on)
-    return float(crown.sum() / max(1, (shown & (outline > 0)).sum()))
+    mesh = head.mesh_in_patch
+    line = _outline(mesh)
+    sides = np.roll(line, -1, axis=0) - line
+    along = np.concatenate([[0], np.cumsum(np.linalg.norm(sides, axis=1))])
+    at = np.linspace(0, along[-1], RIM_POINTS, endpoint=False)
+    rim = np.stack([np.interp(at, along, np.append(line[:, axis], line[0, axis])) for axis in (0, 1)], 1)
+    outwards = rim - line.mean(axis=0)
+    beyond = rim + BESIDE * SOFT * _radius(mesh) * outwards / np.linalg.norm(outwards, axis=1, keepdims=True)
+    above = (rim - mesh[FOREHEAD]) @ (mesh[FOREHEAD] - mesh[CHIN]) > 0
+    x, y = np.clip(np.rint(beyond[above]).astype(int), 0, len(cover) - 1).T
+    return float(((head.matte[y, x] > 127) & (cover[y, x] < 0.5)).mean()) if above.any() else 0.0
 
 
 def _outline(mesh: np.ndarray) -> np.ndarray:

@@ -21,7 +21,7 @@ def refine_hands(found: np.ndarray, query: Tensor, reference: Tensor, skeleton: 
         return
     poses, fingers, (height, width) = Poses.of(query.float(), reference.float(), skeleton), skeleton.fingers(), found.shape[:2]
     for hand in skeleton.hands():
-        if not poses.seen[0, sorted(fingers.intersection(hand))].any():
+        if not poses.in_both[0, sorted(fingers.intersection(hand))].any():
             continue
         (left, top), (right, bottom) = (corner[0].tolist() for corner in about_hand(hand, poses))
         x0, x1 = max(0, int(np.floor(left))), min(width, int(np.ceil(right)) + 1)

@@ -16,6 +16,7 @@ from pipeline.errors import InputError
 from pipeline.face import heads, measure
 from pipeline.face.enhance import FaceInputs, MeshInputs, enhance_faces
 from pipeline.face.measure import FaceMeshParams, MeasureInputs, first_looks, measure_faces
+from pipeline.face.place import Laid
 from pipeline.networks.face_mesh import EXPRESSIONS, POINTS, Face, square_about
 from pipeline.networks.mediapipe import Roi
 
@@ -175,23 +176,26 @@ def test_a_generated_head_that_fits_as_well_stays(clip: dict[str, Path], monkeyp
     assert not residuals.patches["face"][:].any()
 
 
-def test_no_real_head_is_laid_before_a_larger_one_that_would_look_out(clip: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_real_head_is_laid_before_a_larger_one_that_would_look_out(
+    clip: dict[str, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """And what was shown in the frame before has its advantage here too: no change from frame to frame about the limit."""
     beyond = iter([1.0] * 5 + [0.9] * 5 + [0.1] * 5 + [1.1] * 5 + [2.0] * 5 + [1.1] * (T - 25))
-    monkeypatch.setattr(heads, "crown_beyond", lambda _: heads.CROWN * next(beyond))
+    monkeypatch.setattr(heads, "crown_beyond", lambda *_: heads.CROWN * next(beyond))
     _, residuals = place(clip, hysteresis=0.2)
     assert [bool(residuals.residual("face", t).any()) for t in range(T)] == [10 <= t < 20 for t in range(T)]
+    assert f"10 of {T} frames show a real head, others the generated one, which fits as well, or looks out" in capsys.readouterr().out
 
 
 def test_the_frames_around_the_query_are_never_taken(clip: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[np.ndarray] = []
-    real = heads.placed
+    real = heads.laid
 
-    def watched(head: heads.Head, pool: heads.FaceIndex, chosen: np.ndarray, *rest: object) -> np.ndarray:
+    def watched(head: heads.Head, pool: heads.FaceIndex, chosen: np.ndarray, *rest: np.ndarray) -> Laid:
         seen.append(pool.frame[chosen])
-        return real(head, pool, chosen, *rest)  # type: ignore[arg-type]
+        return real(head, pool, chosen, *rest)
 
-    monkeypatch.setattr(heads, "placed", watched)
+    monkeypatch.setattr(heads, "laid", watched)
     place(clip, exclude_neighbours=4)
     assert len(seen) == T
     assert all(abs(int(frames[0]) - t) > 4 and frames[0] < 18 for t, frames in enumerate(seen))

@@ -1,11 +1,12 @@
 """Laws of faces compared and driven by meshes, and of heads laid on by them."""
 
+import cv2
 import numpy as np
 import pytest
 
 from pipeline.artifacts.faces import FaceRow, create_faces, open_faces
 from pipeline.face.mesh import EYES, LIPS, TILT, driven_meshes, mean_shape, mesh_distances, misfit, point_weights
-from pipeline.face.place import CHIN, FOREHEAD, Head, crown_beyond, head_boxes, outline_mask, placed
+from pipeline.face.place import CHIN, FOREHEAD, Head, crown_beyond, head_boxes, laid, outline_mask, placed
 from pipeline.picture.geometry import apply_affine
 
 RNG = np.random.default_rng(3)
@@ -104,28 +105,35 @@ def _pool(folder, colours, opaque):
 
 
 @pytest.mark.parametrize("turn", [0.0, 2.0])
-def test_how_far_a_generated_head_looks_out_above_a_real_one(turn) -> None:
-    """A crown counts however the head is turned, what lies below the face's middle and an arm that goes on beyond the patch do not."""
+def test_how_far_a_generated_head_goes_on_beyond_a_real_one(turn) -> None:
+    """However it is turned, in a patch with no more room than the outline's: more for a larger head, little for an arm that crosses."""
     cos, sin = np.cos(turn), np.sin(turn)
     face = 0.3 * SHAPE[:, :2] @ np.array([[cos, sin], [-sin, cos]]) + 100
-    boxes, px = head_boxes(np.stack([face, 1.6 * (face - 100) + 100]))
+    boxes, px = head_boxes(face[None])
     mesh = face - boxes[0][:2]
-    y, x = np.mgrid[:px, :px] + 0.5
-    middle, up = mesh.mean(axis=0), (mesh[FOREHEAD] - mesh[CHIN]) / np.linalg.norm(mesh[FOREHEAD] - mesh[CHIN])
-    height = (x - middle[0]) * up[0] + (y - middle[1]) * up[1]
+    within = outline_mask(mesh, px) > 0.5
+    middle = np.argwhere(within).mean(axis=0)[::-1]
+    up = (mesh[FOREHEAD] - mesh[CHIN]) / np.linalg.norm(mesh[FOREHEAD] - mesh[CHIN])
+    y, x = np.mgrid[:px, :px]
     aside = (y - middle[1]) * up[0] - (x - middle[0]) * up[1]
-    within = outline_mask(mesh, px) > 0.9
-    top, chin = float(height[within].max()), float(height[within].min())
+    below = (x - middle[0]) * up[0] + (y - middle[1]) * up[1] < 0
 
-    def looks_out(shown: np.ndarray) -> float:
-        return crown_beyond(Head(np.zeros((px, px, 3), np.uint8), shown.astype(np.uint8) * 255, boxes[0], face))
+    def beyond(shown: np.ndarray, cover: np.ndarray) -> float:
+        return crown_beyond(Head(np.zeros((px, px, 3), np.uint8), shown.astype(np.uint8) * 255, boxes[0], face), cover.astype(np.float32))
 
-    crown = (height > top + 6) & (height < top + 14) & (np.abs(aside) < 10)
-    assert looks_out(within) < 0.02
-    assert looks_out(within | crown) == pytest.approx(crown.sum() / within.sum(), rel=0.3)
-    assert looks_out(within | ((height < chin - 6) & (height > chin - 14) & (np.abs(aside) < 10))) < 0.02
-    assert looks_out(within | ((height > top + 6) & (np.abs(aside) < 10))) < 0.02  # to the patch's border
-    assert looks_out(np.zeros((px, px), bool)) == 0
+    def larger(factor: float) -> np.ndarray:
+        matrix = np.array([[factor, 0, (1 - factor) * middle[0]], [0, factor, (1 - factor) * middle[1]]])
+        return cv2.warpAffine(within.astype(np.uint8), matrix, (px, px)) > 0
+
+    none = np.zeros((px, px), bool)
+    found = [beyond(larger(factor), within) for factor in (1.0, 1.1, 1.2, 1.4, 2.0)]
+    assert found[0] == 0
+    assert found == sorted(found)
+    assert found[-1] == 1
+    assert beyond(larger(1.4), larger(1.4)) == 0  # a hat that the real one has too
+    assert beyond(within | below, none) < 0.1
+    assert 0 < beyond(within | (np.abs(aside) < 4), within) < 0.25
+    assert beyond(none, none) == 0
 
 
 def test_a_placed_head_has_the_real_colours_and_outline(tmp_path) -> None:
@@ -134,14 +142,14 @@ def test_a_placed_head_has_the_real_colours_and_outline(tmp_path) -> None:
     wanted = apply_affine(np.array([[1.0, 0, 30], [0, 1.0, -20]]), mesh)
     boxes, px = head_boxes(wanted[None])
     own = Head(np.full((px, px, 3), 40, np.uint8), np.zeros((px, px), np.uint8), boxes[0], wanted)
-    patch = placed(own, faces, np.array([0]), mesh[None], np.ones(1), 1.0)
+    patch = placed(own, laid(own, faces, np.array([0]), mesh[None], np.ones(1)), 1.0)
     x, y = (int(v) for v in np.array([130, 80]) - boxes[0][:2])
     assert patch[y, x].tolist() == [160, 160, 160, 255]  # where nobody was there is a head now
     assert not patch[:, : x - 101].any()
     assert not patch[y, x + 45, 3]  # beyond the real head's own outline
     opaque = Head(own.rgb, np.full((px, px), 255, np.uint8), own.box, wanted)
-    assert placed(opaque, faces, np.array([0]), mesh[None], np.ones(1), 1.0)[y, x + 45, 3] == -255
-    two = placed(opaque, faces, np.array([0, 1]), np.stack([mesh, mesh]), np.array([0.75, 0.25]), 1.0)
+    assert placed(opaque, laid(opaque, faces, np.array([0]), mesh[None], np.ones(1)), 1.0)[y, x + 45, 3] == -255
+    two = placed(opaque, laid(opaque, faces, np.array([0, 1]), np.stack([mesh, mesh]), np.array([0.75, 0.25])), 1.0)
     assert two[y, x, 0] == pytest.approx(175 - 40, abs=1)
-    half = placed(opaque, faces, np.array([0]), mesh[None], np.ones(1), 0.5)
+    half = placed(opaque, laid(opaque, faces, np.array([0]), mesh[None], np.ones(1)), 0.5)
     assert half[y, x, 0] == pytest.approx((200 - 40) / 2, abs=1)

@@ -160,7 +160,7 @@ FAULTS = [
     ),
     *of("tests/appearance/test_dropout.py",
         ("dropout hides the joint and keeps what hangs on it", A + "dropout.py",
-         "row[_hanging(children, path[int(generator.integers(len(path)))])] = True",
+         "row[branches[path[int(generator.integers(len(path)))]][1:]] = True",
          "row[path[int(generator.integers(len(path)))]] = True"),
         ("dropout comes for every window", A + "dropout.py", "dropped = generator.random() < params.share",
          "dropped = generator.random() < 1"),
