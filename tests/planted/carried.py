@@ -156,7 +156,7 @@ FAULTS = [
         ("hands are as coarse as the rest", W + "carry.py", "    refine_hands(found, query, reference, skeleton, cell)\n", ""),
         ("about hands: the finer field lies at the picture's corner", W + "hands.py", "x + x0, y + y0", "x, y"),
         ("about hands: fingers that only one pose shows are followed", W + "hands.py",
-         "if not poses.seen[0,", "if False and not poses.seen[0,"),
+         "if not poses.in_both[0,", "if False and not poses.in_both[0,"),
     ),
     *of("tests/body/test_fields.py",
         ("the hand of a hidden arm is not", B + "fields.py", ".float() @ branches[first] > 0",
