@@ -56,7 +56,7 @@ def part_field(query: Tensor, reference: Tensor, skeleton: Skeleton, x: Tensor, 
     poses = Poses.of(query, reference, skeleton)
     fingers, parts = skeleton.fingers(), body_parts(skeleton)
     if not torch.compiler.is_exporting():  # a graph that is exported serves any pose
-        parts = [part for part, counts in zip(parts, _counted(parts, poses, skeleton).any(0)[:, 0].tolist(), strict=True) if counts]
+        parts = [part for part, counts in zip(parts, _counted(parts, poses).any(0)[:, 0].tolist(), strict=True) if counts]
     body = [part for part in parts if not fingers.intersection(part.joints)]
     pixels = _pixels(x, y)
     layers = _shifted(pixels, poses)
@@ -78,13 +78,14 @@ def part_field(query: Tensor, reference: Tensor, skeleton: Skeleton, x: Tensor, 
 
 @dataclass(frozen=True)
 class Poses:
-    """Query and reference (n j 2) px, 0 where missing; which joints (n j) are in_query, in_reference; size, scale (n) as body_size()
-    has them."""
+    """Query and reference (n j 2) px, 0 where missing; which joints (n j) are in_query, in_reference, and which of the reference's the
+    query hides; size, scale (n) as body_size() has them."""
 
     query: Tensor
     reference: Tensor
     in_query: Tensor
     in_reference: Tensor
+    hidden: Tensor
     size: Tensor
     scale: Tensor
 
@@ -93,8 +94,9 @@ class Poses:
         import torch
 
         in_query, in_reference = (torch.isfinite(pose).all(-1) for pose in (query, reference))
+        hidden = _hidden(in_query, skeleton) & in_reference
         sizes = body_size(query, reference, skeleton)
-        return Poses(torch.nan_to_num(query), torch.nan_to_num(reference), in_query, in_reference, *sizes)
+        return Poses(torch.nan_to_num(query), torch.nan_to_num(reference), in_query, in_reference, hidden, *sizes)
 
     @property
     def in_both(self) -> Tensor:
@@ -162,7 +164,7 @@ class Follow:
         import torch
 
         q, r, seen, size, scale = poses.query, poses.reference, poses.in_both, poses.size, poses.scale
-        self.usable, self.counted = _usable(parts, seen), _counted(parts, poses, skeleton)
+        self.usable, self.counted = _usable(parts, seen), _counted(parts, poses)
         linear, shift = part_maps(q, r, parts, seen, size, scale)
         self.linear = linear.flatten(2).transpose(1, 2)  # (n 4 l)
         self.maps = torch.cat([linear, shift[..., None]], -1).transpose(1, 2).flatten(1, 2)  # (n 2l 3)
@@ -211,17 +213,20 @@ def _usable(parts: list[Part], seen: Tensor) -> Tensor:
     """Which parts (n l 1) are there of joints seen (n j): two of a part's say where it is."""
     import torch
 
-    return torch.stack([seen[:, part.joints].sum(1) >= 2 for part in parts], 1)[..., None]
+    members = torch.zeros((len(parts), seen.shape[1]), device=seen.device)
+    members[tuple(zip(*((i, joint) for i, part in enumerate(parts) for joint in part.joints), strict=True))] = 1
+    return (seen.float() @ members.T >= 2)[..., None]
 
 
-def _counted(parts: list[Part], poses: Poses, skeleton: Skeleton) -> Tensor:
+def _counted(parts: list[Part], poses: Poses) -> Tensor:
     """Whose pixels (n l 1) the reference's may be: those of parts that are followed, or that the query hides."""
-    return _usable(parts, poses.in_both) | (_hidden(parts, poses.in_query, skeleton) & _usable(parts, poses.in_reference))
+    last = [part.joints[-1] for part in parts]
+    return _usable(parts, poses.in_both) | (poses.hidden[:, last, None] & _usable(parts, poses.in_reference))
 
 
-def _hidden(parts: list[Part], in_query: Tensor, skeleton: Skeleton) -> Tensor:
-    """Which parts (n l 1) a query of joints (n j) hides: an arm or leg that it lacks on one side alone, from the first joint beyond
-    which it has none, and all that hangs on it.
+def _hidden(in_query: Tensor, skeleton: Skeleton) -> Tensor:
+    """Which joints (n j) a query hides: of an arm or leg that it lacks on one side alone, from the first joint beyond which it has none,
+    and all that hangs on them.
 
     Not a hand or foot whose wrist or ankle is there, nor fingers, which may just not have been found: they go along with the limb.
     """
@@ -233,8 +238,7 @@ def _hidden(parts: list[Part], in_query: Tensor, skeleton: Skeleton) -> Tensor:
     branches = torch.zeros((len(opposites), len(opposites)), device=device)
     branches[tuple(zip(*((joint, other) for joint, branch in enumerate(skeleton.branches()) for other in branch), strict=True))] = 1
     lacks = (in_query.float() @ branches.T == 0)[:, first]
-    hidden = (lacks & in_query[:, [opposites[joint] for joint in first]]).float() @ branches[first] > 0
-    return hidden[:, [part.joints[-1] for part in parts]][..., None]
+    return (lacks & in_query[:, [opposites[joint] for joint in first]]).float() @ branches[first] > 0
 
 
 def _nearest(near: Tensor) -> Tensor:

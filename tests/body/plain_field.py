@@ -40,7 +40,7 @@ def _by_parts(pixels: Tensor, layers: Tensor, parts: list[Part], poses: Poses, s
     linear, shift = part_maps(q, r, parts, seen, size, scale)
     near = nearness(distances(pixels, q, seen, parts, size), usable)
     found, shares, asked = _followed(pixels, linear, shift, near, size * scale, parts)
-    counted = usable | hidden_parts(parts, poses.in_query, skeleton)
+    counted = usable | hidden_joints(poses.in_query, skeleton)[:, None, [part.joints[-1] for part in parts]]
     there = nearness(distances(found, r, poses.in_reference, parts, size * scale), counted)
     whose = there**SHARED
     alike = (asked * whose).sqrt().sum(-1) / (asked.sum(-1) * whose.sum(-1)).sqrt().clamp_min(1e-12)
@@ -57,8 +57,8 @@ def _by_parts(pixels: Tensor, layers: Tensor, parts: list[Part], poses: Poses, s
     return torch.where(usable.any(-1)[..., None], torch.cat([found, own[..., None], shares @ linear.flatten(2)], -1), layers)
 
 
-def hidden_parts(parts: list[Part], in_query: Tensor, skeleton: Skeleton) -> Tensor:
-    """Which parts (n 1 l) queries hide, joint by joint."""
+def hidden_joints(in_query: Tensor, skeleton: Skeleton) -> Tensor:
+    """Which joints (n j) queries hide, one by one."""
     opposite, fingers, children = skeleton.opposites(), skeleton.fingers(), skeleton.children()
     ends = {part.joints[1] for part in body_parts(skeleton) if len(part.joints) == 2} - fingers
 
@@ -71,11 +71,9 @@ def hidden_parts(parts: list[Part], in_query: Tensor, skeleton: Skeleton) -> Ten
             hide(pose, child, here, found)
         return found.add(joint) or found if here else found
 
-    hidden = torch.zeros((len(in_query), 1, len(parts)), dtype=torch.bool)
+    hidden = torch.zeros(in_query.shape, dtype=torch.bool)
     for n, pose in enumerate(in_query.tolist()):
-        found = hide(pose, skeleton.index(skeleton.root), False, set())
-        for i, part in enumerate(parts):
-            hidden[n, 0, i] = part.joints[1 if len(part.joints) == 2 else 0] in found
+        hidden[n, sorted(hide(pose, skeleton.index(skeleton.root), False, set()))] = True
     return hidden
 
 
