@@ -12,7 +12,7 @@ from pipeline.appearance.augment import draw_similarities, move_images, move_poi
 from pipeline.appearance.batch import Batch
 from pipeline.appearance.budget import plan_budget
 from pipeline.appearance.detail import PatchSource
-from pipeline.appearance.dropout import draw_hidden
+from pipeline.appearance.dropout import draw_undrawn
 from pipeline.appearance.footage import Footage, Joined
 from pipeline.appearance.held import hold_missing
 from pipeline.appearance.mirror import mirror_partners, mirror_windows
@@ -168,8 +168,9 @@ class TrainingClip:
         colour = torch.from_numpy(generator.uniform(-1, 1, (1, 1, 3, 1, 1)).astype(np.float32))
         backgrounds = colour.repeat(len(rows[share]), 1, 1, 1, 1).to(device)
         chances = generator.random((len(windows), 3))[share]
-        hidden = draw_hidden(generator, len(windows), self.skeleton, self.params.dropout)[share]
-        return self._load(rows[share], maps[share], mirrored[share], hidden, [int(w) for w in windows[share]], backgrounds, shared, chances)
+        undrawn = draw_undrawn(generator, len(windows), self.skeleton, self.params.dropout)[share]
+        own = [int(window) for window in windows[share]]
+        return self._load(rows[share], maps[share], mirrored[share], undrawn, own, backgrounds, shared, chances)
 
     def _rows(self, window: int, generator: np.random.Generator) -> np.ndarray:
         first, widest = (int(v) for v in self.windows[window])
@@ -183,7 +184,7 @@ class TrainingClip:
         rows: np.ndarray,
         maps: np.ndarray,
         mirrored: np.ndarray,
-        hidden: np.ndarray,
+        undrawn: np.ndarray,
         windows: list[int],
         backgrounds: Tensor,
         references: np.ndarray | None,
@@ -199,21 +200,22 @@ class TrainingClip:
         if (maps != np.eye(2, 3)).any():
             images = move_images(images, moved, "border" if self.whole_frames else "zeros")
         points = move_points(points.double(), moved).float()
-        points[torch.from_numpy(hidden).to(device)[:, None].expand(points.shape[:3])] = torch.nan
+        left_out = torch.from_numpy(undrawn).to(device)[..., None]  # (b j 1)
+        points = points.masked_fill(left_out[:, None], torch.nan)
         poses = draw_poses(points, scores, self.skeleton, self.crop_hw, self.params.pose_map)
-        warped = None if references is None else self._warped(references, mirrored, points, hidden)
+        warped = None if references is None else self._warped(references, mirrored, points, left_out)
         mattes = torch.ones_like(images[:, :, 3:]) if self.whole_frames else images[:, :, 3:] / 255
         stacked = poses.flatten(1, 2).contiguous(memory_format=torch.channels_last)  # the layout that convolutions and pools like
         patches = None
         if self.source is not None and references is not None:
-            patches = self.source.cut(rows, np.where(mirrored, NONE, references[:, 0]), maps, points, hidden, mattes, chances)
+            patches = self.source.cut(rows, np.where(mirrored, NONE, references[:, 0]), maps, points, left_out, mattes, chances)
         poses, halved = (x.unflatten(1, poses.shape[1:3]) for x in (stacked, F.avg_pool2d(stacked, 2)))
         return Batch(poses, halved, signed(images[:, :, :3], mattes), mattes, windows, backgrounds, warped, patches)
 
-    def _warped(self, references: np.ndarray, mirrored: np.ndarray, points: Tensor, hidden: np.ndarray) -> Tensor:
+    def _warped(self, references: np.ndarray, mirrored: np.ndarray, points: Tensor, left_out: Tensor) -> Tensor:
         """References (b r) rows, mirrored as their windows are and warped to the poses of each (b k j 2), as carry() has it (b k 6r h w).
 
-        0 where there is none. Joints that are left out of a window (b j) are left out of its references too: the picture shows them.
+        0 where there is none. Joints that are left out of a window (b j 1) are left out of its references too: the picture shows them.
         """
         (b, k), count = points.shape[:2], references.shape[1]
         layers = np.concatenate([self.pixels(references), self._transient(references)], -1)
@@ -222,7 +224,7 @@ class TrainingClip:
         own, scores = (torch.from_numpy(a[references]).to(points.device) for a in (self.points, self.scores))
         if mirrored.any():
             pictures, own, _ = mirror_windows(pictures, own, scores, mirrored, self.partners)
-        own[torch.from_numpy(hidden).to(own.device)[:, None].expand(own.shape[:3])] = torch.nan
+        own = own.masked_fill(left_out[:, None], torch.nan)
         pictures, own = (x.repeat_interleave(k, 0).flatten(0, 1) for x in (pictures, own))  # b k r
         poses, there = points.flatten(0, 1).repeat_interleave(count, 0), np.repeat(references != NONE, k, 0).ravel()
         warped = warped_references(pictures, own, poses, self.skeleton, self.crop_hw, there)

@@ -75,12 +75,12 @@ class PatchSource:
         references: np.ndarray,
         maps: np.ndarray,
         points: Tensor,
-        hidden: np.ndarray,
+        left_out: Tensor,
         mattes: Tensor,
         chances: np.ndarray,
     ) -> Patches | None:
         """Patches for windows of rows (b k), references (b) rows, similarities (b 2 3), poses (b k j 2) crop px without the joints that
-        are left out (b j), mattes (b k 1 h w), chances (b 3) in [0, 1).
+        are left out (b j 1), mattes (b k 1 h w), chances (b 3) in [0, 1).
 
         A patch lies about a pixel of the subject, in a frame of the window that is kept at the source's resolution. None without any.
         """
@@ -104,8 +104,7 @@ class PatchSource:
         shift = torch.from_numpy(corners.astype(np.float32)).to(points)[:, None]
         poses = (points[windows, frames] - shift) * self.finer + (self.finer - 1) / 2
         size = self.side * self.finer
-        left_out = torch.from_numpy(hidden[windows]).to(points.device)[..., None]
-        own = self._pictures.points[ranks].masked_fill(left_out, torch.nan)
+        own = self._pictures.points[ranks].masked_fill(left_out[windows], torch.nan)
         field, sound = detail_field(poses, own, self.skeleton, (size, size))
         pictures = [self._pictures.picture(rank) for rank in ranks]
         return Patches(windows, frames, corners, self.side, self.finer, torch.stack(truth), pictures, field, sound)

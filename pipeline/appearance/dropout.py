@@ -13,20 +13,20 @@ class DropoutParams(Section):
     share: float = Field(ge=0, le=1)
 
 
-def draw_hidden(generator: np.random.Generator, count: int, skeleton: Skeleton, params: DropoutParams) -> np.ndarray:
-    """Joints (n j) bool to be left out in n windows: all that hangs on one joint, such as a hand, a forearm with it, a foot, the face.
+def draw_undrawn(generator: np.random.Generator, count: int, skeleton: Skeleton, params: DropoutParams) -> np.ndarray:
+    """Joints (n j) bool to be left undrawn in n windows: all that hangs on one joint, such as a hand, a forearm with it, a foot, the face.
 
     The joint lies between the root and an end, both walked to by chance: every branch counts alike, however many points it
     has. What is joined to the root always stays, so that a skeleton of single limbs about its root loses nothing.
     """
     children, branches = skeleton.children(), skeleton.branches()
-    hidden = np.zeros((count, len(skeleton.joints)), bool)
-    for row in hidden:
+    undrawn = np.zeros((count, len(skeleton.joints)), bool)
+    for row in undrawn:
         dropped = generator.random() < params.share
         path = _way_to_an_end(generator, children, skeleton.index(skeleton.root))[1:-1]
         if dropped and path:
             row[branches[path[int(generator.integers(len(path)))]][1:]] = True
-    return hidden
+    return undrawn
 
 
 def _way_to_an_end(generator: np.random.Generator, children: list[list[int]], joint: int) -> list[int]:

@@ -21,7 +21,7 @@ REACH = 3.0  # rims of a Gaussian beyond which nothing is left
 LEAST_PX, LARGEST_PX = 16, 512
 COARSEST = 8  # sides are multiples of it
 BESIDE = 2.0  # rims of the outline beyond it, where it is asked whether the generated head looks out
-RIM_POINTS = 256
+RIM_POINTS = 256  # and at how many places along it
 
 
 @dataclass(frozen=True)

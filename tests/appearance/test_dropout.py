@@ -11,35 +11,35 @@ import torch
 from drawn_stick import STICK, make_crops, make_track, small
 
 from pipeline.appearance.dataset import TrainingClip
-from pipeline.appearance.dropout import DropoutParams, draw_hidden
+from pipeline.appearance.dropout import DropoutParams, draw_undrawn
 from pipeline.body.skeleton import Skeleton, load_skeleton
 
 SKELETONS = Path(__file__).resolve().parents[2] / "pipeline/skeletons"
 ALWAYS = DropoutParams(share=1.0)
 
 
-def hidden(name: str, count: int = 4000, share: float = 1.0) -> tuple[np.ndarray, Skeleton]:
+def undrawn(name: str, count: int = 4000, share: float = 1.0) -> tuple[np.ndarray, Skeleton]:
     skeleton = load_skeleton(SKELETONS / f"{name}.yaml")
-    return draw_hidden(np.random.default_rng(3), count, skeleton, DropoutParams(share=share)), skeleton
+    return draw_undrawn(np.random.default_rng(3), count, skeleton, DropoutParams(share=share)), skeleton
 
 
 @pytest.mark.parametrize("name", ["human", "fish", "mouse"])
 def test_what_is_dropped_is_all_that_hangs_on_one_joint(name):
-    drawn, skeleton = hidden(name)
+    drawn, skeleton = undrawn(name)
     rooted = {
         skeleton.index(skeleton.root),
         *(child for parent, child in skeleton.limb_indices() if parent == skeleton.index(skeleton.root)),
     }
     assert not drawn[:, sorted(rooted)].any()
     for parent, child in skeleton.limb_indices():
-        assert drawn[drawn[:, parent], child].all()  # beyond a hidden joint nothing is drawn
+        assert drawn[drawn[:, parent], child].all()  # beyond an undrawn joint nothing is drawn
     for row in np.unique(drawn, axis=0):
         held_by = {parent for parent, child in skeleton.limb_indices() if row[child] and not row[parent]}
         assert len(held_by) == row.any()
 
 
 def test_people_lose_hands_feet_forearms_and_faces():
-    drawn, skeleton = hidden("human")
+    drawn, skeleton = undrawn("human")
     found = {frozenset(np.array(skeleton.joints)[row].tolist()) for row in np.unique(drawn, axis=0)}
     hand = {
         joint for joint in skeleton.joints if joint.startswith(("right_thumb", "right_index", "right_middle", "right_ring", "right_pinky"))
@@ -53,13 +53,13 @@ def test_people_lose_hands_feet_forearms_and_faces():
 
 @pytest.mark.parametrize("share", [0.0, 0.1, 1.0])
 def test_the_share_is_a_chance_per_window(share):
-    drawn, _ = hidden("human", share=share)
+    drawn, _ = undrawn("human", share=share)
 
     assert drawn.any(1).mean() == pytest.approx(share, abs=0.02)  # from the neck every way has a joint before its end
 
 
 def test_a_skeleton_of_single_limbs_loses_nothing(stick):
-    assert not draw_hidden(np.random.default_rng(0), 50, stick, ALWAYS).any()
+    assert not draw_undrawn(np.random.default_rng(0), 50, stick, ALWAYS).any()
 
 
 def test_a_window_loses_a_part_in_all_its_frames_and_keeps_its_pixels(tmp_path, stick):

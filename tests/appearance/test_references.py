@@ -186,7 +186,7 @@ def test_what_a_window_leaves_undrawn_is_left_out_of_its_references_too(tmp_path
     """It is not hidden, as what a driver lacks on one side alone: the true picture shows it."""
     clip = clip_of(tmp_path, stick)
     tip = np.array([False, True])
-    monkeypatch.setattr(dataset, "draw_hidden", lambda _, count, *__: (np.arange(count) % 2 == 1)[:, None] & tip)
+    monkeypatch.setattr(dataset, "draw_undrawn", lambda _, count, *__: (np.arange(count) % 2 == 1)[:, None] & tip)
     poses = []
 
     def watch(room, name: str, reference: int, query: int) -> None:
