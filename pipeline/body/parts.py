@@ -16,10 +16,20 @@ if TYPE_CHECKING:  # torch takes a second to import
 
 BREADTH = 0.03  # half the width of an arm, in body sizes: distances to a part count in half its width
 STOUT = 1.2  # how much broader than an arm trunk and head are about the lines between their joints
-BEHIND = 0.7  # least distance to trunk and head: an arm within it lies in front
+BEHIND, NECK = 0.7, 1.0  # least distance to trunk and head, and to what joins them: an arm lies before a head, and a chin before a neck
 SHORT = 0.05  # a limb this short, in body sizes, is seen end on: its direction counts half
 STRETCH = (0.5, 2.0)  # limits of a limb's change of length, and of a stiff part's along any direction
 STIFF = 0.07  # spread of a stiff part's joints, in body sizes, below which it only shifts, turns and grows
+SAME_VIEW = 4.0  # power of how alike a head's joints lie in both poses with which they tell its turn, where its mouth is not seen
+
+
+@dataclass(frozen=True)
+class Face:
+    """What tells how a head is held: its eyes and mouth lie in one plane, and between its ears it turns about its own axis."""
+
+    eyes: list[int]
+    mouth: list[int]
+    ears: list[int]
 
 
 @dataclass(frozen=True)
@@ -27,29 +37,33 @@ class Part:
     """A part of the body that moves as one: its joints, how broad it is over an arm, the least distance to it (in half its breadth).
 
     sides: of trunk and head the joint they hang on, from which their sides are told, and to each joint that of the other side, or itself.
+    face: of a head whose joints it names; they are among its own.
     """
 
     joints: list[int]
     breadth: float
     least: float
     sides: tuple[int, list[int]] | None = None
+    face: Face | None = None
 
 
 def body_parts(skeleton: Skeleton) -> list[Part]:
     """Trunk, head, palms and feet where a skeleton has them, and every limb that is in none of these.
 
     The trunk is the root and the pairs that hang on it; palms and feet are what branches off a joint. Moved limb by limb, a trunk that
-    turns about its own axis would fold between its shoulders.
+    turns about its own axis would fold between its shoulders. A mouth goes along with its head.
     """
     root, children = skeleton.index(skeleton.root), skeleton.children()
-    trunk, head = [root, *chain(*skeleton.trunk_pairs())], skeleton.indices("head")
+    trunk, head = [root, *chain(*skeleton.trunk_pairs())], [*skeleton.indices("head"), *skeleton.indices("mouth")]
     widths = {child: limb.width for limb, (_, child) in zip(skeleton.limbs, skeleton.limb_indices(), strict=True)}
-    stiff = [Part(joints, STOUT, BEHIND, _sides(joints, skeleton)) for joints in (trunk, head) if len(joints) >= 3]
+    kinds = ((trunk, None), (head, _face(skeleton)))
+    stiff = [Part(joints, STOUT, BEHIND, _sides(joints, skeleton), face) for joints, face in kinds if len(joints) >= 3]
     for joint, ends in enumerate(children):
         if len(ends) > 1 and joint not in {root, *head}:
             stiff.append(Part([joint, *ends], max(widths[end] for end in ends), 0.0))
     alone = [limb for limb in skeleton.limb_indices() if not any(set(limb) <= set(part.joints) for part in stiff)]
-    return [*stiff, *(Part(list(limb), widths[limb[1]], 0.0) for limb in alone)]
+    whole = set(chain(*(part.joints for part in stiff if part.least)))
+    return [*stiff, *(Part(list(limb), widths[limb[1]], NECK if whole.issuperset(limb) else 0.0) for limb in alone)]
 
 
 def _sides(part: list[int], skeleton: Skeleton) -> tuple[int, list[int]]:
@@ -57,6 +71,12 @@ def _sides(part: list[int], skeleton: Skeleton) -> tuple[int, list[int]]:
     bases = (parent for parent, child in skeleton.limb_indices() if child in part and parent not in part)
     opposites = skeleton.opposites()
     return next(bases, skeleton.index(skeleton.root)), [opposites[joint] for joint in part]
+
+
+def _face(skeleton: Skeleton) -> Face | None:
+    """Part.face of a head; None on a skeleton that names no eyes, mouth or ears."""
+    found = [skeleton.indices(role) for role in ("eyes", "mouth", "ears")]
+    return Face(*found) if all(found) else None
 
 
 def body_size(query: Tensor, reference: Tensor, skeleton: Skeleton) -> tuple[Tensor, Tensor]:
@@ -84,9 +104,7 @@ def body_size(query: Tensor, reference: Tensor, skeleton: Skeleton) -> tuple[Ten
     return size, ratio.clamp(*STRETCH)
 
 
-def _limb_maps(
-    q_start: Tensor, q_end: Tensor, r_start: Tensor, r_end: Tensor, size: Tensor, scale: Tensor
-) -> tuple[Tensor, Tensor]:
+def _limb_maps(q_start: Tensor, q_end: Tensor, r_start: Tensor, r_end: Tensor, size: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
     """Affine map of each limb from query to reference px: linear (n l 2 2), shift (n l 2)."""
     import torch
 
@@ -121,9 +139,7 @@ def _stiff_maps(q: Tensor, r: Tensor, seen: Tensor, size: Tensor, scale: Tensor)
     ridge, scale = (STIFF * size).square()[:, None], scale[:, None]
     turn_cos = across[..., 0, 0] + across[..., 1, 1] + 1e-3 * ridge
     turn_sin = across[..., 1, 0] - across[..., 0, 1]
-    norm = (turn_cos.square() + turn_sin.square()).sqrt().clamp_min(1e-12)
-    cos, sin = scale * turn_cos / norm, scale * turn_sin / norm
-    similar = torch.stack([torch.stack([cos, -sin], -1), torch.stack([sin, cos], -1)], -2)
+    similar = scale[..., None, None] * _turns(turn_cos, turn_sin)
     eye = ridge[..., None, None] * torch.eye(2, device=q.device)
     linear = (across + ridge[..., None, None] * similar) @ torch.linalg.inv(own + eye)
     left, stretch, right = torch.linalg.svd(linear)
@@ -131,6 +147,57 @@ def _stiff_maps(q: Tensor, r: Tensor, seen: Tensor, size: Tensor, scale: Tensor)
     signs = torch.stack([torch.ones_like(turn_cos), torch.where(mirrored, -1.0, 1.0)], -1)
     low, high = (limit * scale[..., None] for limit in STRETCH)
     linear = (left * signs[..., None, :]) @ torch.diag_embed((stretch * signs).clamp(low, high)) @ right
+    return linear, r_middle - (linear @ q_middle[..., None])[..., 0]
+
+
+def _turns(cos: Tensor, sin: Tensor) -> Tensor:
+    """Turns (… 2 2) by the angles of vectors (cos, sin) of any length."""
+    import torch
+
+    norm = (cos.square() + sin.square()).sqrt().clamp_min(1e-12)
+    cos, sin = cos / norm, sin / norm
+    return torch.stack([torch.stack([cos, -sin], -1), torch.stack([sin, cos], -1)], -2)
+
+
+class _Shown:
+    """Joints (k) of a head that both poses show: there (n k); middles, the query's and the reference's (n 2); vectors (n 2), their cosine
+    and sine the query's turn to the reference and their length how alike they lie, in [0, 1]."""
+
+    def __init__(self, joints: list[int], other: list[int], q: Tensor, r: Tensor, seen: Tensor, turned: Tensor) -> None:
+        """other: the joints of the other side (k), which are the query's where it is turned (n)."""
+        import torch
+
+        self.there = seen[:, joints] & (seen[:, other] | ~turned[:, None])
+        weight = self.there.float()[..., None] / self.there.sum(1).clamp_min(1)[:, None, None]
+        own, theirs = torch.where(turned[:, None, None], q[:, other], q[:, joints]), r[:, joints]
+        self.middles = (own * weight).sum(1), (theirs * weight).sum(1)
+        p, s = ((points - middle[:, None]) * weight.sqrt() for points, middle in zip((own, theirs), self.middles, strict=True))
+        found = torch.stack([(p * s).sum((1, 2)), (p[..., 0] * s[..., 1] - p[..., 1] * s[..., 0]).sum(1)], -1)
+        self.turns = found / (p.square().sum((1, 2)) * s.square().sum((1, 2))).sqrt().clamp_min(1e-12)[:, None]
+
+
+def _head_map(q: Tensor, r: Tensor, part: Part, seen: Tensor, turned: Tensor, scale: Tensor, trunk: Tensor) -> tuple[Tensor, Tensor]:
+    """Similarity of a head with a face from query to reference px, linear (n 2 2) and shift (n 2); trunk (n 2 2) is the trunk's.
+
+    A head that turns about its own axis, or nods, moves nose and ears against one another as if it were turned in the picture too, but
+    eyes and mouth as one plane; where no mouth is seen it is held like the trunk, the more so the less alike the joints lie. From all
+    sides it is as broad, and between the ears it stays where it was.
+    """
+    import torch
+
+    face, other = part.face or Face([], [], []), dict(zip(part.joints, part.sides[1] if part.sides else part.joints, strict=True))
+    plane, ears, whole = (
+        _Shown(joints, [other[joint] for joint in joints], q, r, seen, turned)
+        for joints in ([*face.eyes, *face.mouth], face.ears, part.joints)
+    )
+    alike = whole.turns.norm(dim=-1, keepdim=True)
+    upright = torch.stack([trunk[:, 0, 0] + trunk[:, 1, 1], trunk[:, 1, 0] - trunk[:, 0, 1]], -1)
+    upright = upright / upright.norm(dim=-1, keepdim=True).clamp_min(1e-12)
+    guess = alike ** (SAME_VIEW - 1) * whole.turns + (1 - alike**SAME_VIEW) * upright
+    eyes = len(face.eyes)
+    told = plane.there[:, :eyes].any(1) & plane.there[:, eyes:].any(1)
+    linear = scale[:, None, None] * _turns(*torch.where(told[:, None], plane.turns, guess).unbind(-1))
+    q_middle, r_middle = (torch.where(ears.there.all(1)[:, None], *middles) for middles in zip(ears.middles, whole.middles, strict=True))
     return linear, r_middle - (linear @ q_middle[..., None])[..., 0]
 
 
@@ -176,7 +243,12 @@ def part_maps(q: Tensor, r: Tensor, parts: list[Part], seen: Tensor, size: Tenso
     turned = torch.stack([_exchanged(q, r, part, seen) for part in stiff], 1)[..., None]
     shown = seen[:, own] & real & (seen[:, other] | ~turned)
     stiff_maps = _stiff_maps(torch.where(turned[..., None], q[:, other], q[:, own]), r[:, own], shown, size, scale)
-    return torch.cat([stiff_maps[0], maps[0]], 1), torch.cat([stiff_maps[1], maps[1]], 1)
+    linear, shift = (list(found.unbind(1)) for found in stiff_maps)
+    for i, part in enumerate(stiff):
+        if part.face:
+            trunk = linear[0] if i else torch.eye(2, device=q.device).expand(len(q), -1, -1)  # upright, where there is none
+            linear[i], shift[i] = _head_map(q, r, part, seen, turned[:, i, 0], scale, trunk)
+    return torch.cat([torch.stack(linear, 1), maps[0]], 1), torch.cat([torch.stack(shift, 1), maps[1]], 1)
 
 
 def lines_of(part: Part) -> list[tuple[int, int]]:

@@ -84,8 +84,8 @@ def transients(
         if len(others) < FEWEST or min(picture.shape[:2]) < 2:
             return np.zeros(picture.shape[:2], np.uint8)
         asked = [*others, *about]
-        unlike = _unlike(picture, points[rank], np.stack([pictures[i] for i in asked]), points[asked], len(about), size, skeleton)
-        return _whole(unlike, size)
+        unlike, known = _unlike(picture, points[rank], np.stack([pictures[i] for i in asked]), points[asked], len(about), size, skeleton)
+        return _whole(unlike, known, size)
 
     with whole_pictures_side_by_side():
         yield from in_order(look, ((rank,) for rank in range(len(pictures))))
@@ -114,9 +114,9 @@ def neighbours(costs: np.ndarray, moments: np.ndarray, rank: int, apart: float) 
 
 def _unlike(
     picture: np.ndarray, pose: np.ndarray, others: np.ndarray, poses: np.ndarray, neighbouring: int, size: float, skeleton: Skeleton
-) -> np.ndarray:
+) -> tuple[np.ndarray, np.ndarray]:
     """How far a picture (h w 4) is another than others (n h w 4) show at its pose, (h w) in [0, 1], the last `neighbouring` of which are
-    its neighbours() in time: 0 where these are all like it."""
+    its neighbours() in time: 0 where these are all like it. And whether enough of the others show the place (h w) bool."""
     import torch
 
     from pipeline.body.warping import picture_field, sample_field, undistorted
@@ -131,12 +131,12 @@ def _unlike(
         usual = _weighted_median(seen[:count], weight[:count])
         spread = _weighted_median((seen[:count] - usual).abs(), weight[:count])
         unlike = ((_gap(own - usual) - SPREAD * _gap(spread) - UNLIKE[0]) / (UNLIKE[1] - UNLIKE[0])).clamp(0, 1)
-        unlike = unlike * (weight[:count].sum(0) >= LEAST)
-        unlike = unlike * ~(_moved_aside(own[0], usual, size) | (usual[3:] - own[0, 3:] > UNLIKE[0]))
+        known = weight[:count].sum(0) >= LEAST
+        unlike = unlike * (known & ~_moved_aside(own[0], usual * known, size) & ~_hole(own[0], usual))
         if neighbouring:
             lasts = (_gap(own - seen[count:]) < UNLIKE[0]) & (weight[count:] > SOUND)
             unlike = unlike * ~lasts.all(0)
-        return unlike.squeeze().numpy()
+        return unlike.squeeze().numpy(), known.squeeze().numpy()
 
 
 def _moved_aside(own: Tensor, usual: Tensor, size: float) -> Tensor:
@@ -146,14 +146,25 @@ def _moved_aside(own: Tensor, usual: Tensor, size: float) -> Tensor:
 
     radius = max(1, round(ASIDE * size))
     padded = F.pad(usual[None], (radius,) * 4)[0]
-    colour, (height, width) = own[:3] / own[3:].clamp_min(0.1), own.shape[1:]
+    colour, (height, width) = _straight(own), own.shape[1:]
     nearest = torch.full_like(own[3:], torch.inf)
     for y in range(-radius, radius + 1, 2):
         for x in range(-radius, radius + 1, 2):
             there = padded[:, radius + y : radius + y + height, radius + x : radius + x + width]
-            gap = (there[:3] / there[3:].clamp_min(0.1) - colour).abs().mean(0, keepdim=True)
+            gap = (_straight(there) - colour).abs().mean(0, keepdim=True)
             torch.minimum(nearest, torch.where(there[3:] > 0.5, gap, torch.inf), out=nearest)
     return (own[3:] - usual[3:] > UNLIKE[0]) & (nearest < SAME)
+
+
+def _hole(own: Tensor, usual: Tensor) -> Tensor:
+    """Where a picture (4 h w) shows less than is usual (4 h w), and not something of another colour half transparently: (1 h w) bool."""
+    other = ((_straight(own) - _straight(usual)).abs().mean(0, keepdim=True) > UNLIKE[1]) & (own[3:] > UNLIKE[0])
+    return (usual[3:] - own[3:] > UNLIKE[0]) & ~other
+
+
+def _straight(picture: Tensor) -> Tensor:
+    """Colours F (3 h w) in [-1, 1] of M ⊙ F in [-M, M] and M (4 h w), nearer to grey where hardly anything is seen."""
+    return picture[:3] / picture[3:].clamp_min(0.1)
 
 
 def _gap(differences: Tensor) -> Tensor:
@@ -182,10 +193,13 @@ def _weighted_median(values: Tensor, weight: Tensor) -> Tensor:
     return ordered.gather(0, middle)[0]
 
 
-def _whole(unlike: np.ndarray, size: float) -> np.ndarray:
-    """What is thick enough of what is unlike (h w) in [0, 1], with a rim, uint8; size: of the body, px."""
+def _whole(unlike: np.ndarray, known: np.ndarray, size: float) -> np.ndarray:
+    """What is thick enough of what is unlike (h w) in [0, 1], with a rim, uint8; known (h w) bool: where it could be told; size: of the
+    body, px."""
     found = (unlike * 255 + 0.5).astype(np.uint8)
-    inside = cv2.distanceTransform((found > SURELY).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    surely = (found > SURELY).astype(np.uint8)
+    surely |= cv2.morphologyEx(surely, cv2.MORPH_CLOSE, disc(SEAM_PX)) & ~known
+    inside = cv2.distanceTransform(surely, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     thick = (inside > THICK * size).astype(np.uint8)
     # What it borders on without being as unlike: its blurred edge, and where it looks like what it hides.
     faint = cv2.morphologyEx((found > FAINTLY).astype(np.uint8), cv2.MORPH_CLOSE, disc(SEAM_PX))

@@ -126,7 +126,9 @@ def test_trunk_head_palms_and_feet_move_as_one():
     parts = [{HUMAN.joints[i] for i in part.joints} for part in body_parts(HUMAN)]
     assert {"left_ankle", "left_heel", "left_toe"} in parts
     assert {"right_shoulder", "right_elbow"} in parts
-    assert parts[:2] == [{"neck", "right_shoulder", "left_shoulder", "right_hip", "left_hip"}, set(HUMAN.roles["head"])]
+    head = {*HUMAN.roles["head"], *HUMAN.roles["mouth"]}
+    assert parts[:2] == [{"neck", "right_shoulder", "left_shoulder", "right_hip", "left_hip"}, head]
+    assert not any(part & head for part in parts[2:] if part != {"neck", "nose"})
     assert [part.joints for part in body_parts(LINE)] == [[0, 1], [1, 2]]
 
 

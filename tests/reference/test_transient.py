@@ -84,6 +84,30 @@ def test_a_hole_in_a_matte_is_nothing_and_neither_is_a_hem_that_swings_aside():
     assert [rank for rank, layer in enumerate(found) if layer.any()] == [7]
 
 
+@pytest.mark.parametrize("place", [(58, 92), (40, 70), (50, 45)])
+def test_a_ball_that_a_matte_holds_for_half_the_background_is_found_and_a_body_seen_half_is_not(place):
+    """Where the matte is less than is usual there is a hole, unless something of another colour is seen in it."""
+    points, within = poses(), disc(*place, BALL)
+    for colour, found in ((lambda own: 250, True), (lambda own: own, False)):
+        pictures = [drawn(p) for p in points]
+        half = np.concatenate([np.broadcast_to(colour(pictures[0][..., :3]), (*HW, 3)), pictures[0][..., 3:]], -1) * 0.47
+        pictures[0][within] = half[within].astype(np.uint8)
+        layers = found_in(pictures, points)
+        assert [rank for rank, layer in enumerate(layers) if layer.any()] == [0] * found
+        assert layers[0][disc(*place, BALL - 2)].all() == found
+
+
+@pytest.mark.parametrize("place", [(50, 80), (50, 92), (28, 60)])
+def test_a_seam_between_two_parts_does_not_part_a_ball(place):
+    """Where limbs move about no field is sound between two of them, and the halves on both sides are too thin to count."""
+    points, rng = poses(seed=2), np.random.default_rng(3)
+    for name in ("right_knee", "left_knee", "right_ankle", "left_ankle", "right_elbow", "left_elbow"):
+        points[:, HUMAN.index(name)] += rng.uniform(-4, 4, (COUNT, 2))
+    found = found_in([drawn(p, place if i < 2 else None, radius=5) for i, p in enumerate(points)], points)
+    assert [rank for rank, layer in enumerate(found) if layer.any()] == [0, 1]
+    assert min(layer[disc(*place, 3)].mean() for layer in found[:2]) > 0.9
+
+
 def test_what_lasts_is_no_transient():
     """A shirt that is put on, over the last third: but where it begins and ends, there is one before and one after."""
     points = poses(30)
