@@ -6,7 +6,7 @@ matrices: several times as fast as part by part.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pipeline.body.parts import BREADTH, Part, body_parts, body_size, lines_of, part_maps
@@ -108,7 +108,9 @@ def part_distances(points: Tensor, skeleton: Skeleton, x: Tensor, y: Tensor) -> 
     """Distances (n l h·w) of pixels x (w), y (h) to the body_parts() of poses (n j 2), px, in half their breadth; inf: not seen."""
 
     poses = Poses.of(points.float(), points.float(), skeleton)
-    return Near(body_parts(skeleton), poses.query, poses.in_both, poses.size).squares(_pixels(x, y)).sqrt_()
+    # Which of two parts lies in front is no matter of how far a pixel is from a limb.
+    parts = [replace(part, least=0.0) if len(part.joints) == 2 else part for part in body_parts(skeleton)]
+    return Near(parts, poses.query, poses.in_both, poses.size).squares(_pixels(x, y)).sqrt_()
 
 
 def about_hand(hand: list[int], poses: Poses) -> tuple[Tensor, Tensor]:

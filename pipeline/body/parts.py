@@ -20,6 +20,7 @@ BEHIND, NECK = 0.7, 1.0  # least distance to trunk and head, and to what joins t
 SHORT = 0.05  # a limb this short, in body sizes, is seen end on: its direction counts half
 STRETCH = (0.5, 2.0)  # limits of a limb's change of length, and of a stiff part's along any direction
 STIFF = 0.07  # spread of a stiff part's joints, in body sizes, below which it only shifts, turns and grows
+ONE_PLANE = 0.5  # how alike eyes and mouth must lie in both poses to tell a head's turn: where they contradict each other they do not
 SAME_VIEW = 4.0  # power of how alike a head's joints lie in both poses with which they tell its turn, where its mouth is not seen
 
 
@@ -54,9 +55,9 @@ def body_parts(skeleton: Skeleton) -> list[Part]:
     turns about its own axis would fold between its shoulders. A mouth goes along with its head.
     """
     root, children = skeleton.index(skeleton.root), skeleton.children()
-    trunk, head = [root, *chain(*skeleton.trunk_pairs())], [*skeleton.indices("head"), *skeleton.indices("mouth")]
+    trunk, head = [root, *chain(*skeleton.trunk_pairs())], list(dict.fromkeys(skeleton.indices("head") + skeleton.indices("mouth")))
     widths = {child: limb.width for limb, (_, child) in zip(skeleton.limbs, skeleton.limb_indices(), strict=True)}
-    kinds = ((trunk, None), (head, _face(skeleton)))
+    kinds = ((trunk, None), (head, _face(head, skeleton)))
     stiff = [Part(joints, STOUT, BEHIND, _sides(joints, skeleton), face) for joints, face in kinds if len(joints) >= 3]
     for joint, ends in enumerate(children):
         if len(ends) > 1 and joint not in {root, *head}:
@@ -73,10 +74,10 @@ def _sides(part: list[int], skeleton: Skeleton) -> tuple[int, list[int]]:
     return next(bases, skeleton.index(skeleton.root)), [opposites[joint] for joint in part]
 
 
-def _face(skeleton: Skeleton) -> Face | None:
-    """Part.face of a head; None on a skeleton that names no eyes, mouth or ears."""
+def _face(head: list[int], skeleton: Skeleton) -> Face | None:
+    """Part.face of a head; None on a skeleton that does not name eyes, mouth and ears among its joints."""
     found = [skeleton.indices(role) for role in ("eyes", "mouth", "ears")]
-    return Face(*found) if all(found) else None
+    return Face(*found) if all(found) and set(head).issuperset(chain(*found)) else None
 
 
 def body_size(query: Tensor, reference: Tensor, skeleton: Skeleton) -> tuple[Tensor, Tensor]:
@@ -195,16 +196,17 @@ def _head_map(q: Tensor, r: Tensor, part: Part, seen: Tensor, turned: Tensor, sc
     upright = upright / upright.norm(dim=-1, keepdim=True).clamp_min(1e-12)
     guess = alike ** (SAME_VIEW - 1) * whole.turns + (1 - alike**SAME_VIEW) * upright
     eyes = len(face.eyes)
-    told = plane.there[:, :eyes].any(1) & plane.there[:, eyes:].any(1)
+    told = plane.there[:, :eyes].any(1) & plane.there[:, eyes:].any(1) & (plane.turns.norm(dim=-1) > ONE_PLANE)
     linear = scale[:, None, None] * _turns(*torch.where(told[:, None], plane.turns, guess).unbind(-1))
-    q_middle, r_middle = (torch.where(ears.there.all(1)[:, None], *middles) for middles in zip(ears.middles, whole.middles, strict=True))
+    q_middle, r_middle = (torch.where(ears.there.any(1)[:, None], *middles) for middles in zip(ears.middles, whole.middles, strict=True))
     return linear, r_middle - (linear @ q_middle[..., None])[..., 0]
 
 
-def _exchanged(q: Tensor, r: Tensor, part: Part, seen: Tensor) -> Tensor:
+def _exchanged(q: Tensor, r: Tensor, part: Part, seen: Tensor, sizes: tuple[Tensor, Tensor]) -> Tensor:
     """Whether trunk or head of poses q and r (n j 2), seen (n j) in both, have their sides the other way round in one of them: (n) bool.
 
-    As a face that is seen from behind in one, or was taken for that. Sides are told by the line to the part from what it hangs on.
+    As a face that is seen from behind in one, or was taken for that. Sides are told by the line to the part from what it hangs on, and by
+    none that is short of sizes (n), the query's and the reference's: a neck lies amid the shoulders, which alone have no up.
     """
     import torch
 
@@ -214,12 +216,13 @@ def _exchanged(q: Tensor, r: Tensor, part: Part, seen: Tensor) -> Tensor:
     there = seen[:, joints].float()[..., None]
     once = torch.tensor([a < b for a, b in zip(joints, others, strict=True)], device=q.device)
     paired = (seen[:, joints] & seen[:, others] & once).float()[..., None]
-    turns = []
-    for points in (q, r):
+    turns, told = [], seen[:, base]
+    for points, size in zip((q, r), sizes, strict=True):
         up = (points[:, joints] * there).sum(1) / there.sum(1).clamp_min(1) - points[:, base]
         across = ((points[:, others] - points[:, joints]) * paired).sum(1)
         turns.append(up[:, 0] * across[:, 1] - up[:, 1] * across[:, 0])
-    return (turns[0] * turns[1] < 0) & seen[:, base]
+        told = told & (up.norm(dim=-1) > SHORT * size)
+    return (turns[0] * turns[1] < 0) & told
 
 
 def part_maps(q: Tensor, r: Tensor, parts: list[Part], seen: Tensor, size: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
@@ -240,7 +243,7 @@ def part_maps(q: Tensor, r: Tensor, parts: list[Part], seen: Tensor, size: Tenso
     if not stiff:
         return maps
     # With its sides exchanged it is laid as if they were not: no picture of a face shows it from behind.
-    turned = torch.stack([_exchanged(q, r, part, seen) for part in stiff], 1)[..., None]
+    turned = torch.stack([_exchanged(q, r, part, seen, (size, size * scale)) for part in stiff], 1)[..., None]
     shown = seen[:, own] & real & (seen[:, other] | ~turned)
     stiff_maps = _stiff_maps(torch.where(turned[..., None], q[:, other], q[:, own]), r[:, own], shown, size, scale)
     linear, shift = (list(found.unbind(1)) for found in stiff_maps)

@@ -1,12 +1,13 @@
 """How a head goes over from one pose to another: it is turned in the picture as its face is, not as nose and ears move on turning away."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from pipeline.body.fields import part_field
+from pipeline.body.fields import part_distances, part_field
 from pipeline.body.parts import body_parts, part_maps
 from pipeline.body.skeleton import load_skeleton
 
@@ -69,13 +70,62 @@ def test_without_a_mouth_a_head_is_held_like_the_trunk_the_less_alike_it_lies(le
 
 
 def test_a_head_without_a_trunk_or_without_ears_is_carried_all_the_same():
-    alone = _head(_person(trunk=False, left_out=MOUTH), _person(about=1.4, trunk=False, left_out=MOUTH))
+    alone = _head(_person(trunk=False, left_out=MOUTH), _person(about=1.2, nod=0.5, trunk=False, left_out=MOUTH))
     assert abs(alone[2]) < 0.15
-    query, reference = _person(left_out=("left_ear",)), _person(tilt=0.3, left_out=("left_ear",))
+    query, reference = (_person(tilt=tilt, left_out=("left_ear", "right_ear")) for tilt in (0.0, 0.3))
     linear, shift, turned = _head(query, reference)
-    joints = [HUMAN.index(joint) for joint in ("nose", "right_eye", "left_eye", "right_ear", *MOUTH)]
+    joints = [HUMAN.index(joint) for joint in ("nose", "right_eye", "left_eye", *MOUTH)]
     assert turned == pytest.approx(0.3, abs=0.01)
     assert torch.allclose(linear @ query[0, joints].mean(0) + shift, reference[0, joints].mean(0), atol=1e-3)
+
+
+def test_one_eye_and_one_corner_of_the_mouth_tell_a_turn_unless_they_coincide():
+    half = ("left_eye", "left_mouth")
+    query, reference = _person(about=0.7, tilt=0.4, left_out=half), _person(left_out=half)
+    assert _head(query, reference)[2] == pytest.approx(-0.4, abs=0.15)
+    eye, corner = (HUMAN.index(joint) for joint in ("right_eye", "right_mouth"))
+    query[0, corner] = query[0, eye]
+    linear, _, turned = _head(query, reference)
+    assert torch.linalg.det(linear) == pytest.approx(1, abs=1e-4)
+    assert abs(turned) < 0.2
+
+
+@pytest.mark.parametrize("about", [-0.8, 0.5])
+def test_an_ear_that_comes_and_goes_hardly_moves_a_head(about):
+    """The far one flickers in just those views in which nose and eyes lie beside the axis."""
+    far = "left_ear" if about < 0 else "right_ear"
+    both, one = (_head(_person(about, left_out=left), _person(left_out=left)) for left in ((), (far,)))
+    middle = _person(about)[0, EARS].mean(0)
+    places = [linear @ middle + shift for linear, shift, _ in (both, one)]
+    assert (places[0] - places[1]).norm() < 2.6  # of a head of 16
+
+
+def test_a_face_is_known_by_joints_of_the_head_alone():
+    for head in (("nose", "right_eye", "left_eye"), ("nose", "right_ear", "left_ear"), HUMAN.roles["head"]):
+        skeleton = replace(HUMAN, roles={**HUMAN.roles, "head": head, **({"ears": HUMAN.roles["shoulders"]} if len(head) == 5 else {})})
+        assert not any(part.face for part in body_parts(skeleton))
+        assert torch.isfinite(part_field(_person(0.5), _person(), skeleton, torch.arange(9.0), torch.arange(9.0)).field).all()
+    named = replace(HUMAN, roles={**HUMAN.roles, "head": (*HUMAN.roles["head"], *HUMAN.roles["mouth"])})
+    assert body_parts(named) == body_parts(HUMAN)
+
+
+def test_shoulders_alone_are_never_taken_for_those_of_another_side():
+    """A neck amid them is above them by chance: no bust is laid as if it were seen from behind."""
+    rng, bust = np.random.default_rng(0), _person(size=4.0, left_out=("right_hip", "left_hip"))
+    pairs = [[bust + torch.tensor(rng.normal(0, 1, bust.shape), dtype=torch.float32) for _ in range(2)] for _ in range(20)]
+    for pose in (pose for pair in pairs for pose in pair):
+        pose[0, HUMAN.index("neck")] = (pose[0, HUMAN.index("left_shoulder")] + pose[0, HUMAN.index("right_shoulder")]) / 2 + 1e-4
+    for query, reference in pairs:
+        x, y = query[0, [HUMAN.index("left_shoulder"), HUMAN.index("right_shoulder")]].mean(0) + torch.tensor([60.0, 4.0])
+        found = part_field(query, reference, HUMAN, x[None], y[None]).field[0, 0, 0]
+        assert (found - torch.stack([x, y])).norm() < 20
+
+
+def test_how_far_a_pixel_is_from_a_neck_does_not_depend_on_what_lies_before_it():
+    pose = _person(size=4.0)
+    x, y = (pose[0, HUMAN.index("neck")] + pose[0, HUMAN.index("nose")]) / 2
+    neck = next(i for i, part in enumerate(body_parts(HUMAN)) if set(part.joints) == {HUMAN.index("neck"), HUMAN.index("nose")})
+    assert part_distances(pose, HUMAN, x[None], y[None])[0, neck] < 0.01
 
 
 def test_the_head_of_an_animal_tells_for_itself():
