@@ -24,6 +24,7 @@ GREY = 127.5  # behind a generated head when its mesh is looked for
 LEAST_PRESENCE = 0.5  # of a generated head: one that is no face at all fits nothing
 LEAST_SHARE = 0.05  # of a target's faces: where fewer are sure to be one, those are mistakes (a pixelated face, a profile)
 BLOCK = 16
+OFF = 0.15  # how much less what a generated head is off in place and size counts than in shape: the body, too, tells where it belongs
 CROWN = 0.2  # share of a real head's outline beyond which a larger generated one may go on: its crown would stand there as an arc
 LEAST_PLACE_JOINTS = 2  # that tell where a driver's head goes
 
@@ -104,13 +105,16 @@ class Heads:
         self._kept[t] = True
 
     def _own_misfit(self, rgb: np.ndarray, matte: np.ndarray, t: int) -> float:
-        """How badly the generated head fits where it lies; infinite where it shows no face."""
+        """How badly the generated head fits, as mesh_distances() has it, and where it lies; infinite where it shows no face."""
         assert self._network is not None
         opacity = matte[..., None].astype(np.float32) / 255
         shown = np.rint(opacity * rgb + (1 - opacity) * GREY).astype(np.uint8)
         wanted = apply_affine(box_to_crop(self.boxes[t], (self.px, self.px)), self.wanted[t])
         found = look_at_face(self._network, shown, [square_about(wanted)])
-        return misfit(wanted, found.points[:, :2], self._weights) if found.presence >= LEAST_PRESENCE else np.inf
+        if found.presence < LEAST_PRESENCE:
+            return np.inf
+        own = found.points[:, :2].astype(np.float64)
+        return float(mesh_distances(wanted, own[None], self._weights)[0]) + OFF * misfit(wanted, own, self._weights)
 
 
 def _sure(meshes: Meshes) -> np.ndarray:

@@ -170,10 +170,32 @@ def test_a_driver_whose_face_may_be_none_asks_for_no_head(clip: dict[str, Path])
 
 def test_a_generated_head_that_fits_as_well_stays(clip: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(heads, "FaceMesh", seen_as(1.0))
-    monkeypatch.setattr(heads, "misfit", lambda *_: 0.0)
+    monkeypatch.setattr(heads, "misfit", lambda *_: -0.01)  # it sees the same face as in the index, but for rounding
     n, residuals = place(clip)
     assert n == 0
     assert not residuals.patches["face"][:].any()
+
+
+@pytest.mark.parametrize(("wider", "placed"), [(1.15, 6), (1.6, 0)])
+def test_a_generated_head_of_the_right_shape_stays_before_a_real_one_of_another(
+    clip: dict[str, Path], monkeypatch: pytest.MonkeyPatch, wider: float, placed: int
+) -> None:
+    """Though it lies a face's size aside: that counts as much as the shape of the real one is off, or less, but not its whole self."""
+    meshes, wide = read_meshes(clip["meshes"]), np.array([wider, 1.0, 1.0])
+    points = meshes.points.copy()
+    points[:18] = np.nan  # who drives has no face there
+    points[18:] = (points[18:] - points[18:].mean(axis=1, keepdims=True)) * wide + points[18:].mean(axis=1, keepdims=True)
+    driver = Meshes(points, meshes.expression, meshes.presence, meshes.size_hw, ())
+
+    class Seen(StandIn):
+        def __call__(self, image: np.ndarray, square: Roi) -> Face:
+            return Face(SHAPE * wide + np.array([*square.centre_xy, 0.0]), np.full(len(EXPRESSIONS), 0.5, np.float32), 1.0)
+
+    monkeypatch.setattr(heads, "FaceMesh", Seen)
+    monkeypatch.setattr(heads, "misfit", lambda *_: 1.0)
+    out, track = clip["table"].with_name("placed.zarr"), read_keypoints(clip["keypoints"]).track()
+    given = inputs(clip, MeshInputs(driver, meshes, track, out.parent))
+    assert enhance_faces(given, face_params(align="mesh", alpha=1.0, candidates=1, max_misfit=0.9), REGIONS, SPLIT, out) == placed
 
 
 def test_no_real_head_is_laid_before_a_larger_one_that_would_look_out(
