@@ -182,7 +182,8 @@ def _head_map(q: Tensor, r: Tensor, part: Part, seen: Tensor, turned: Tensor, sc
 
     A head that turns about its own axis, or nods, moves nose and ears against one another as if it were turned in the picture too, but
     eyes and mouth as one plane; where no mouth is seen it is held like the trunk, the more so the less alike the joints lie. From all
-    sides it is as broad, and between the ears it stays where it was.
+    sides it is as broad, and between the ears it stays where it was
+    (one alone lies beside the axis, and tells less than all joints do).
     """
     import torch
 
@@ -198,7 +199,7 @@ def _head_map(q: Tensor, r: Tensor, part: Part, seen: Tensor, turned: Tensor, sc
     eyes = len(face.eyes)
     told = plane.there[:, :eyes].any(1) & plane.there[:, eyes:].any(1) & (plane.turns.norm(dim=-1) > ONE_PLANE)
     linear = scale[:, None, None] * _turns(*torch.where(told[:, None], plane.turns, guess).unbind(-1))
-    q_middle, r_middle = (torch.where(ears.there.any(1)[:, None], *middles) for middles in zip(ears.middles, whole.middles, strict=True))
+    q_middle, r_middle = (torch.where(ears.there.all(1)[:, None], *middles) for middles in zip(ears.middles, whole.middles, strict=True))
     return linear, r_middle - (linear @ q_middle[..., None])[..., 0]
 
 

@@ -72,9 +72,9 @@ def test_without_a_mouth_a_head_is_held_like_the_trunk_the_less_alike_it_lies(le
 def test_a_head_without_a_trunk_or_without_ears_is_carried_all_the_same():
     alone = _head(_person(trunk=False, left_out=MOUTH), _person(about=1.2, nod=0.5, trunk=False, left_out=MOUTH))
     assert abs(alone[2]) < 0.15
-    query, reference = (_person(tilt=tilt, left_out=("left_ear", "right_ear")) for tilt in (0.0, 0.3))
+    query, reference = (_person(tilt=tilt, left_out=("left_ear",)) for tilt in (0.0, 0.3))
     linear, shift, turned = _head(query, reference)
-    joints = [HUMAN.index(joint) for joint in ("nose", "right_eye", "left_eye", *MOUTH)]
+    joints = [HUMAN.index(joint) for joint in ("nose", "right_eye", "left_eye", "right_ear", *MOUTH)]
     assert turned == pytest.approx(0.3, abs=0.01)
     assert torch.allclose(linear @ query[0, joints].mean(0) + shift, reference[0, joints].mean(0), atol=1e-3)
 
@@ -88,16 +88,6 @@ def test_one_eye_and_one_corner_of_the_mouth_tell_a_turn_unless_they_coincide():
     linear, _, turned = _head(query, reference)
     assert torch.linalg.det(linear) == pytest.approx(1, abs=1e-4)
     assert abs(turned) < 0.2
-
-
-@pytest.mark.parametrize("about", [-0.8, 0.5])
-def test_an_ear_that_comes_and_goes_hardly_moves_a_head(about):
-    """The far one flickers in just those views in which nose and eyes lie beside the axis."""
-    far = "left_ear" if about < 0 else "right_ear"
-    both, one = (_head(_person(about, left_out=left), _person(left_out=left)) for left in ((), (far,)))
-    middle = _person(about)[0, EARS].mean(0)
-    places = [linear @ middle + shift for linear, shift, _ in (both, one)]
-    assert (places[0] - places[1]).norm() < 2.6  # of a head of 16
 
 
 def test_a_face_is_known_by_joints_of_the_head_alone():
