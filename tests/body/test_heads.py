@@ -104,7 +104,8 @@ def test_shoulders_alone_are_never_taken_for_those_of_another_side():
     rng, bust = np.random.default_rng(0), _person(size=4.0, left_out=("right_hip", "left_hip"))
     pairs = [[bust + torch.tensor(rng.normal(0, 1, bust.shape), dtype=torch.float32) for _ in range(2)] for _ in range(20)]
     for pose in (pose for pair in pairs for pose in pair):
-        pose[0, HUMAN.index("neck")] = (pose[0, HUMAN.index("left_shoulder")] + pose[0, HUMAN.index("right_shoulder")]) / 2 + 1e-4
+        middle = (pose[0, HUMAN.index("left_shoulder")] + pose[0, HUMAN.index("right_shoulder")]) / 2
+        pose[0, HUMAN.index("neck")] = middle + torch.tensor(rng.normal(0, 0.01, 2), dtype=torch.float32)
     for query, reference in pairs:
         x, y = query[0, [HUMAN.index("left_shoulder"), HUMAN.index("right_shoulder")]].mean(0) + torch.tensor([60.0, 4.0])
         found = part_field(query, reference, HUMAN, x[None], y[None]).field[0, 0, 0]

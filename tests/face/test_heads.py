@@ -176,11 +176,11 @@ def test_a_generated_head_that_fits_as_well_stays(clip: dict[str, Path], monkeyp
     assert not residuals.patches["face"][:].any()
 
 
-@pytest.mark.parametrize(("wider", "placed"), [(1.15, 6), (1.6, 0)])
+@pytest.mark.parametrize(("wider", "shown", "aside", "placed"), [(1.15, 1.15, 1.0, 6), (1.6, 1.6, 1.0, 0), (1.0, 1.6, 0.0, 6)])
 def test_a_generated_head_of_the_right_shape_stays_before_a_real_one_of_another(
-    clip: dict[str, Path], monkeypatch: pytest.MonkeyPatch, wider: float, placed: int
+    clip: dict[str, Path], monkeypatch: pytest.MonkeyPatch, wider: float, shown: float, aside: float, placed: int
 ) -> None:
-    """Though it lies a face's size aside: that counts as much as the shape of the real one is off, or less, but not its whole self."""
+    """Though it lies a face's size aside: that counts, but not wholly. In its place and of another shape it gives way."""
     meshes, wide = read_meshes(clip["meshes"]), np.array([wider, 1.0, 1.0])
     points = meshes.points.copy()
     points[:18] = np.nan  # who drives has no face there
@@ -189,10 +189,10 @@ def test_a_generated_head_of_the_right_shape_stays_before_a_real_one_of_another(
 
     class Seen(StandIn):
         def __call__(self, image: np.ndarray, square: Roi) -> Face:
-            return Face(SHAPE * wide + np.array([*square.centre_xy, 0.0]), np.full(len(EXPRESSIONS), 0.5, np.float32), 1.0)
+            return Face(SHAPE * [shown, 1, 1] + np.array([*square.centre_xy, 0.0]), np.full(len(EXPRESSIONS), 0.5, np.float32), 1.0)
 
     monkeypatch.setattr(heads, "FaceMesh", Seen)
-    monkeypatch.setattr(heads, "misfit", lambda *_: 1.0)
+    monkeypatch.setattr(heads, "misfit", lambda *_: aside)
     out, track = clip["table"].with_name("placed.zarr"), read_keypoints(clip["keypoints"]).track()
     given = inputs(clip, MeshInputs(driver, meshes, track, out.parent))
     assert enhance_faces(given, face_params(align="mesh", alpha=1.0, candidates=1, max_misfit=0.9), REGIONS, SPLIT, out) == placed
