@@ -26,7 +26,8 @@ SAME_VIEW = 4.0  # power of how alike a head's joints lie in both poses with whi
 
 @dataclass(frozen=True)
 class Face:
-    """What tells how a head is held: its eyes and mouth lie in one plane, and between its ears it turns about its own axis."""
+    """What tells how a head is held, by positions among its joints: its eyes and mouth lie in one plane, and between its ears it turns
+    about its own axis."""
 
     eyes: list[int]
     mouth: list[int]
@@ -38,7 +39,7 @@ class Part:
     """A part of the body that moves as one: its joints, how broad it is over an arm, the least distance to it (in half its breadth).
 
     sides: of trunk and head the joint they hang on, from which their sides are told, and to each joint that of the other side, or itself.
-    face: of a head whose joints it names; they are among its own.
+    face: of a head that has one.
     """
 
     joints: list[int]
@@ -77,7 +78,9 @@ def _sides(part: list[int], skeleton: Skeleton) -> tuple[int, list[int]]:
 def _face(head: list[int], skeleton: Skeleton) -> Face | None:
     """Part.face of a head; None on a skeleton that does not name eyes, mouth and ears among its joints."""
     found = [skeleton.indices(role) for role in ("eyes", "mouth", "ears")]
-    return Face(*found) if all(found) and set(head).issuperset(chain(*found)) else None
+    if not all(found) or not set(head).issuperset(chain(*found)):
+        return None
+    return Face(*([head.index(joint) for joint in joints] for joints in found))
 
 
 def body_size(query: Tensor, reference: Tensor, skeleton: Skeleton) -> tuple[Tensor, Tensor]:
@@ -128,14 +131,31 @@ def _limb_maps(q_start: Tensor, q_end: Tensor, r_start: Tensor, r_end: Tensor, s
     return linear, r_middle - (linear @ q_middle[..., None])[..., 0]
 
 
+class _Fit:
+    """Joints of poses q and r (… j 2) that both show, there (… j): their middles (… 2), and where they are about these, so that sums of
+    products are means (… j 2)."""
+
+    def __init__(self, q: Tensor, r: Tensor, there: Tensor) -> None:
+        weight = there.float()[..., None] / there.sum(-1).clamp_min(1)[..., None, None]
+        self.there, self.middles = there, ((q * weight).sum(-2), (r * weight).sum(-2))
+        self.p, self.s = ((points - middle.unsqueeze(-2)) * weight.sqrt() for points, middle in zip((q, r), self.middles, strict=True))
+
+    def turn(self) -> Tensor:
+        """Cosine and sine (… 2) of the turn from q to r, as long as they lie alike, in [0, 1]."""
+        import torch
+
+        p, s = self.p, self.s
+        found = torch.stack([(p * s).sum((-2, -1)), (p[..., 0] * s[..., 1] - p[..., 1] * s[..., 0]).sum(-1)], -1)
+        return found / (p.square().sum((-2, -1)) * s.square().sum((-2, -1))).sqrt().clamp_min(1e-12)[..., None]
+
+
 def _stiff_maps(q: Tensor, r: Tensor, seen: Tensor, size: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
     """Affine maps (n l 2 2), (n l 2) that fit the joints of parts, q to r (n l j 2), seen (n l j): the nearer to a similarity the less
     they spread. They never mirror: sides that are exchanged are squeezed as far as STRETCH goes."""
     import torch
 
-    weight = seen.float()[..., None] / seen.sum(2).clamp_min(1)[..., None, None]
-    q_middle, r_middle = (q * weight).sum(2), (r * weight).sum(2)
-    p, s = (q - q_middle[:, :, None]) * weight.sqrt(), (r - r_middle[:, :, None]) * weight.sqrt()
+    fit = _Fit(q, r, seen)
+    (q_middle, r_middle), p, s = fit.middles, fit.p, fit.s
     own, across = p.transpose(2, 3) @ p, s.transpose(2, 3) @ p  # (n l 2 2): covariances
     ridge, scale = (STIFF * size).square()[:, None], scale[:, None]
     turn_cos = across[..., 0, 0] + across[..., 1, 1] + 1e-3 * ridge
@@ -160,45 +180,25 @@ def _turns(cos: Tensor, sin: Tensor) -> Tensor:
     return torch.stack([torch.stack([cos, -sin], -1), torch.stack([sin, cos], -1)], -2)
 
 
-class _Shown:
-    """Joints (k) of a head that both poses show: there (n k); middles, the query's and the reference's (n 2); vectors (n 2), their cosine
-    and sine the query's turn to the reference and their length how alike they lie, in [0, 1]."""
-
-    def __init__(self, joints: list[int], other: list[int], q: Tensor, r: Tensor, seen: Tensor, turned: Tensor) -> None:
-        """other: the joints of the other side (k), which are the query's where it is turned (n)."""
-        import torch
-
-        self.there = seen[:, joints] & (seen[:, other] | ~turned[:, None])
-        weight = self.there.float()[..., None] / self.there.sum(1).clamp_min(1)[:, None, None]
-        own, theirs = torch.where(turned[:, None, None], q[:, other], q[:, joints]), r[:, joints]
-        self.middles = (own * weight).sum(1), (theirs * weight).sum(1)
-        p, s = ((points - middle[:, None]) * weight.sqrt() for points, middle in zip((own, theirs), self.middles, strict=True))
-        found = torch.stack([(p * s).sum((1, 2)), (p[..., 0] * s[..., 1] - p[..., 1] * s[..., 0]).sum(1)], -1)
-        self.turns = found / (p.square().sum((1, 2)) * s.square().sum((1, 2))).sqrt().clamp_min(1e-12)[:, None]
-
-
-def _head_map(q: Tensor, r: Tensor, part: Part, seen: Tensor, turned: Tensor, scale: Tensor, trunk: Tensor) -> tuple[Tensor, Tensor]:
-    """Similarity of a head with a face from query to reference px, linear (n 2 2) and shift (n 2); trunk (n 2 2) is the trunk's.
+def _head_map(q: Tensor, r: Tensor, there: Tensor, face: Face, scale: Tensor, trunk: Tensor) -> tuple[Tensor, Tensor]:
+    """Similarity of a head with a face from query to reference px, linear (n 2 2) and shift (n 2), by its joints q and r (n j 2) that are
+    there (n j); trunk (n 2 2) is the trunk's.
 
     A head that turns about its own axis, or nods, moves nose and ears against one another as if it were turned in the picture too, but
     eyes and mouth as one plane; where no mouth is seen it is held like the trunk, the more so the less alike the joints lie. From all
-    sides it is as broad, and between the ears it stays where it was
-    (one alone lies beside the axis, and tells less than all joints do).
+    sides it is as broad, and between both ears it stays where it was; one alone lies beside the axis.
     """
     import torch
 
-    face, other = part.face or Face([], [], []), dict(zip(part.joints, part.sides[1] if part.sides else part.joints, strict=True))
-    plane, ears, whole = (
-        _Shown(joints, [other[joint] for joint in joints], q, r, seen, turned)
-        for joints in ([*face.eyes, *face.mouth], face.ears, part.joints)
-    )
-    alike = whole.turns.norm(dim=-1, keepdim=True)
+    plane, ears = (_Fit(q[:, some], r[:, some], there[:, some]) for some in ([*face.eyes, *face.mouth], face.ears))
+    whole, eyes = _Fit(q, r, there), len(face.eyes)
     upright = torch.stack([trunk[:, 0, 0] + trunk[:, 1, 1], trunk[:, 1, 0] - trunk[:, 0, 1]], -1)
     upright = upright / upright.norm(dim=-1, keepdim=True).clamp_min(1e-12)
-    guess = alike ** (SAME_VIEW - 1) * whole.turns + (1 - alike**SAME_VIEW) * upright
-    eyes = len(face.eyes)
-    told = plane.there[:, :eyes].any(1) & plane.there[:, eyes:].any(1) & (plane.turns.norm(dim=-1) > ONE_PLANE)
-    linear = scale[:, None, None] * _turns(*torch.where(told[:, None], plane.turns, guess).unbind(-1))
+    by_plane, by_all = plane.turn(), whole.turn()
+    alike = by_all.norm(dim=-1, keepdim=True)
+    guess = alike ** (SAME_VIEW - 1) * by_all + (1 - alike**SAME_VIEW) * upright
+    told = plane.there[:, :eyes].any(1) & plane.there[:, eyes:].any(1) & (by_plane.norm(dim=-1) > ONE_PLANE)
+    linear = scale[:, None, None] * _turns(*torch.where(told[:, None], by_plane, guess).unbind(-1))
     q_middle, r_middle = (torch.where(ears.there.all(1)[:, None], *middles) for middles in zip(ears.middles, whole.middles, strict=True))
     return linear, r_middle - (linear @ q_middle[..., None])[..., 0]
 
@@ -246,12 +246,13 @@ def part_maps(q: Tensor, r: Tensor, parts: list[Part], seen: Tensor, size: Tenso
     # With its sides exchanged it is laid as if they were not: no picture of a face shows it from behind.
     turned = torch.stack([_exchanged(q, r, part, seen, (size, size * scale)) for part in stiff], 1)[..., None]
     shown = seen[:, own] & real & (seen[:, other] | ~turned)
-    stiff_maps = _stiff_maps(torch.where(turned[..., None], q[:, other], q[:, own]), r[:, own], shown, size, scale)
-    linear, shift = (list(found.unbind(1)) for found in stiff_maps)
+    ours, theirs = torch.where(turned[..., None], q[:, other], q[:, own]), r[:, own]
+    linear, shift = (list(found.unbind(1)) for found in _stiff_maps(ours, theirs, shown, size, scale))
     for i, part in enumerate(stiff):
         if part.face:
             trunk = linear[0] if i else torch.eye(2, device=q.device).expand(len(q), -1, -1)  # upright, where there is none
-            linear[i], shift[i] = _head_map(q, r, part, seen, turned[:, i, 0], scale, trunk)
+            joints = slice(len(part.joints))
+            linear[i], shift[i] = _head_map(ours[:, i, joints], theirs[:, i, joints], shown[:, i, joints], part.face, scale, trunk)
     return torch.cat([torch.stack(linear, 1), maps[0]], 1), torch.cat([torch.stack(shift, 1), maps[1]], 1)
 
 

@@ -145,13 +145,13 @@ def _moved_aside(own: Tensor, usual: Tensor, size: float) -> Tensor:
     import torch.nn.functional as F
 
     radius = max(1, round(ASIDE * size))
-    padded = F.pad(usual[None], (radius,) * 4)[0]
+    padded = F.pad(torch.cat([_straight(usual), usual[3:]])[None], (radius,) * 4)[0]
     colour, (height, width) = _straight(own), own.shape[1:]
     nearest = torch.full_like(own[3:], torch.inf)
     for y in range(-radius, radius + 1, 2):
         for x in range(-radius, radius + 1, 2):
             there = padded[:, radius + y : radius + y + height, radius + x : radius + x + width]
-            gap = (_straight(there) - colour).abs().mean(0, keepdim=True)
+            gap = (there[:3] - colour).abs().mean(0, keepdim=True)
             torch.minimum(nearest, torch.where(there[3:] > 0.5, gap, torch.inf), out=nearest)
     return (own[3:] - usual[3:] > UNLIKE[0]) & (nearest < SAME)
 
