@@ -46,8 +46,9 @@ class Joined:
                 sizes = f"{first.crops.crop_hw} and {clip.crops.crop_hw} (h, w)"
                 raise InputError(f"crops of one target must have one size, found {sizes}. Run: dvc repro crop_footage")
             if clip.track.skeleton != first.track.skeleton or clip.track.clock.has_time != first.track.clock.has_time:
-                kinds = (f"{c.track.skeleton.name} {'with' if c.track.clock.has_time else 'without'} time" for c in (first, clip))
-                found = " and ".join(kinds)
+                names = first.track.skeleton.name, clip.track.skeleton.told_from(first.track.skeleton)
+                times = ("with" if c.track.clock.has_time else "without" for c in (first, clip))
+                found = " and ".join(f"{name} {time} time" for name, time in zip(names, times, strict=True))
                 raise InputError(f"clips of a target must be alike in skeleton and time, found {found}: change clips in params.yaml")
         lengths = [len(clip.track.points) + 1 for clip in clips]
         return Joined(tuple(clips), tuple(int(n) for n in np.cumsum([0, *lengths[:-1]])))

@@ -110,7 +110,7 @@ def seen_through(inputs: GenerateInputs) -> tuple[Track, np.ndarray]:
     model, motion, crops = inputs.model, inputs.motion, inputs.crops
     if motion.skeleton != model.skeleton:
         raise InputError(
-            f"the motion must have the model's skeleton {model.skeleton.name}, found {motion.skeleton.name}: "
+            f"the motion must have the model's skeleton {model.skeleton.name}, found {motion.skeleton.told_from(model.skeleton)}: "
             "give both clips the same skeleton in params.yaml"
         )
     if crops.crop_hw != model.crop_hw:

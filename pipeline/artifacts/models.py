@@ -26,10 +26,10 @@ def save_model(
     blob = safetensors.torch.save(tensors, {TAG: "model"})
     digest = hashlib.sha256(blob).hexdigest()
     described = {**description, "kind": "model", "version": VERSION, "weights_sha256": digest}
-    with publish(weights, "model") as temporary:
-        temporary.write_bytes(blob)
-    with publish(description_path, "model") as temporary:
-        temporary.write_text(json.dumps(described, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    # Both or neither: what may not take one's place leaves the other as it was.
+    with publish(description_path, "model") as text, publish(weights, "model") as binary:
+        binary.write_bytes(blob)
+        text.write_text(json.dumps(described, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     return digest
 
 

@@ -60,6 +60,11 @@ class Skeleton:
     regions: tuple[Region, ...]
     face_vectors: tuple[Pair, ...]
 
+    def told_from(self, other: "Skeleton") -> str:
+        """Its name, or that it is another version of a skeleton with this name."""
+        same_name_alone = self.name == other.name and self != other
+        return f"another version of {self.name}, which dvc repro makes anew" if same_name_alone else self.name
+
     def index(self, joint: str) -> int:
         """Position of a joint by name; InputError names the legal ones."""
         if joint not in self.joints:

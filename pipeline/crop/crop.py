@@ -90,7 +90,7 @@ def _framed(track: Track, frames: Frames, params: CropParams) -> tuple[Framing, 
 def _like(track: Track, frames: Frames, like: Like) -> tuple[Framing, dict[str, float]]:
     """How a further clip of a target is seen, and by what; how large its person is there is measured in training frames of both."""
     if track.skeleton != like.track.skeleton:
-        found = f"{like.track.skeleton.name} and {track.skeleton.name}"
+        found = f"{like.track.skeleton.name} and {track.skeleton.told_from(like.track.skeleton)}"
         raise InputError(f"clips of a target must have one skeleton, found {found}: change it in clips of params.yaml")
     here, there = (clip.points[split_frames(clip.present, like.split).training] for clip in (track, like.track))
     ratio = size_ratio(here, there, track.skeleton)

@@ -131,6 +131,8 @@ def test_clips_that_cannot_be_learnt_together_are_refused(tmp_path, stick):
     still = footage(tmp_path, stick, 8, "b", has_time=False)
     with pytest.raises(InputError, match="alike in skeleton and time, found stick with time and stick without time"):
         joined([own, still])
+    with pytest.raises(InputError, match="found stick with time and another version of stick, which dvc repro makes anew with time"):
+        joined([own, replace(own, track=replace(own.track, skeleton=replace(stick, roles={"nose": stick.joints[:1]})))])
     with pytest.raises(InputError, match=r"crops of one target must have one size, found \(32, 48\) and \(48, 32\) \(h, w\)"):
         joined([own, replace(own, crops=replace(own.crops, crop_hw=(48, 32)))])
 

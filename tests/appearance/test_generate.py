@@ -165,6 +165,9 @@ def test_bad_inputs_are_named(tmp_path, stick, generate_params):
     other = dataclasses.replace(track, skeleton=dataclasses.replace(stick, name="other"))
     with pytest.raises(InputError, match="must have the model's skeleton stick, found other"):
         generate_foreground(GenerateInputs(loaded, other, crops), generate_params, tmp_path / "out.zarr")
+    older = dataclasses.replace(track, skeleton=dataclasses.replace(stick, roles={"nose": stick.joints[:1]}))
+    with pytest.raises(InputError, match="skeleton stick, found another version of stick, which dvc repro makes anew"):
+        generate_foreground(GenerateInputs(loaded, older, crops), generate_params, tmp_path / "out.zarr")
     inputs = GenerateInputs(dataclasses.replace(loaded, crop_hw=(32, 64)), track, crops)
     with pytest.raises(InputError, match="must have the model's 64x32 px, found 48x32"):
         generate_foreground(inputs, generate_params, tmp_path / "out.zarr")

@@ -127,6 +127,16 @@ def test_a_damaged_or_foreign_model_is_refused(tmp_path):
         load_model(weights, description)
 
 
+@pytest.mark.parametrize("kept", [0, 1])
+def test_a_model_whose_file_or_description_may_not_be_replaced_stays_as_it_was(tmp_path, kept):
+    paths = make_model(tmp_path)
+    paths[kept].write_bytes(b"mine\n")
+    before = [path.read_bytes() for path in paths]
+    with pytest.raises(InputError, match="was not made here"):
+        save_model(*paths, {"w": torch.ones(1)}, {})
+    assert [path.read_bytes() for path in paths] == before
+
+
 def test_scores_are_sorted_and_rounded(tmp_path):
     path = tmp_path / "deep" / "s.json"
     write_scores(path, {"b": {"psnr": np.float32(26.0), "frames": 20}, "a": 1 / 3, "names": ["x"], "ok": True})
