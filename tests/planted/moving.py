@@ -37,6 +37,7 @@ FAULTS = [
          "upright = True or"),
         ("a driver's rolled camera is rolled further", M + "lean.py", "return camera_roll(target) - camera_roll(driver)",
          "return camera_roll(driver) - camera_roll(target)"),
+        ("a camera's roll is told by bent bodies too", M + "lean.py", "whole[np.abs(trunk - legs) < ALIKE_DEGREES]", "whole"),
     ),
     *of("tests/refine/test_patches.py",
         ("a local generator's residual is not faded in training", R + "train.py", "fake = x + self.weight * self.generator(x, matte)",
