@@ -16,6 +16,7 @@ from pipeline.appearance.references import ReferencePictures
 from pipeline.body.fields import part_distances
 from pipeline.body.parts import Part, body_parts
 from pipeline.body.skeleton import Skeleton
+from pipeline.body.trunk import SIDEWAYS
 from pipeline.networks.carrying import Sure
 from pipeline.timeline.sampling import spread_evenly
 
@@ -28,7 +29,6 @@ SOFT = 0.25  # of a distance over which certainty falls off
 ABOUT = (0.25, 0.75)  # how far beyond the reach the body borders, and nothing of it is left, in half the breadth of a part
 ELSEWHERE = 1.5  # such distances within which a part that shares no joint may be what is seen
 PLACES = 5  # along a limb, from end to end; what lies beyond an end counts to it
-SIDEWAYS = 0.25  # breadth of a trunk over its length, below which it is seen from the side: about 1 from the front
 LOOKED_PX = 128  # longer side of a matte, about, of whose pixels it is learnt
 CELL, CELLS = 3, 43  # px between the points at which it is asked for, at least, and how many along a crop, at least
 

@@ -15,6 +15,7 @@ from pipeline.artifacts.agree import require_same_clip
 from pipeline.artifacts.frames import Frames, create_frames
 from pipeline.artifacts.keypoints import Keypoints
 from pipeline.background.camera import camera_motion
+from pipeline.background.others import hidden_by_others
 from pipeline.errors import InputError
 from pipeline.params import Section
 from pipeline.picture.framing import body_boxes
@@ -67,7 +68,7 @@ def inpaint_background(inputs: BackgroundInputs, params: BackgroundParams, split
     if not len(training):
         raise InputError(f"{keypoints.source} must show the subject in some training frame, found none in {len(frames)} frames.")
     reach = _reach_px(keypoints, training, params.dilate_share)
-    plate, hole, usual, report = _seen(frames, mattes, training, reach, params)  # the samples are gone when the hole is filled
+    plate, hole, usual, report = _seen(frames, mattes, keypoints, training, reach, params)  # the samples are gone when the hole is filled
     if params.reveal == "temporal_median":
         subject = frames[int(training[len(training) // 2])]
         hole = _emptied(frames, keypoints, _away(present, parts.border), (subject, plate, hole), reach, params)
@@ -80,16 +81,19 @@ def inpaint_background(inputs: BackgroundInputs, params: BackgroundParams, split
 
 
 def _seen(
-    frames: Frames, mattes: Frames, training: np.ndarray, reach_px: int, params: BackgroundParams
+    frames: Frames, mattes: Frames, keypoints: Keypoints, training: np.ndarray, reach_px: int, params: BackgroundParams
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
     """The plate (h w 3) uint8 as far as training frames show it, the hole (h w) bool that is left, what the subject hides in the middle
     one (h w) bool, and the report so far."""
     chosen = spread_evenly(training, samples_that_fit(frames.size_hw, params.max_samples))
     samples = np.stack([frames[int(t)] for t in chosen])
     hidden = np.stack([hidden_by(mattes[int(t)], reach_px) | ~frames.shown(int(t)) for t in chosen])
+    usual = hidden[len(chosen) // 2].copy()
+    if params.reveal == "temporal_median":
+        hidden |= hidden_by_others(keypoints, chosen, reach_px)
     report: dict[str, Any] = {"samples": len(chosen), "camera_motion": camera_motion(samples, hidden)}
     plate, hole = _reveal(samples, hidden, params)
-    return plate, hole, hidden[len(chosen) // 2].copy(), report
+    return plate, hole, usual, report
 
 
 def _away(present: np.ndarray, border: int) -> np.ndarray:

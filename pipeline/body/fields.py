@@ -50,6 +50,21 @@ def part_field(query: Tensor, reference: Tensor, skeleton: Skeleton, x: Tensor, 
     own: how far the pixel there is of the part that asks for it, low where another lies over it or, beside the body, it lies amid one;
     an arm or leg that the query lacks while it has the other one is hidden there, and the reference's is no other part's.
     """
+    layers, poses = _layers(query, reference, skeleton, _pixels(x, y))
+    shaped = layers.unflatten(2, (len(y), len(x)))
+    field, linear = shaped[:, :2].permute(0, 2, 3, 1), shaped[:, 3:].permute(0, 2, 3, 1).unflatten(-1, (2, 2))
+    return Field(field, shaped[:, 2], linear, poses.size * poses.scale)
+
+
+def points_field(query: Tensor, reference: Tensor, skeleton: Skeleton, points: Tensor) -> Tensor:
+    """part_field() at points (p 2) of one pose, px: layers (7 p), the source's x and y, own, and linear row by row."""
+    import torch
+
+    return _layers(query[None], reference[None], skeleton, torch.cat([points.T.float(), torch.ones_like(points[None, :, 0])]))[0][0]
+
+
+def _layers(query: Tensor, reference: Tensor, skeleton: Skeleton, pixels: Tensor) -> tuple[Tensor, Poses]:
+    """Layers (n 7 p) of pixels (3 p): source, own and slope; and the poses."""
     import torch
 
     query, reference = query.float(), reference.float()
@@ -58,7 +73,6 @@ def part_field(query: Tensor, reference: Tensor, skeleton: Skeleton, x: Tensor, 
     if not torch.compiler.is_exporting():  # a graph that is exported serves any pose
         parts = [part for part, counts in zip(parts, _counted(parts, poses).any(0)[:, 0].tolist(), strict=True) if counts]
     body = [part for part in parts if not fingers.intersection(part.joints)]
-    pixels = _pixels(x, y)
     layers = _shifted(pixels, poses)
     times = max(1, round(pixels.shape[1] / AT_ONCE)) if pixels.device.type == "cpu" else 1
     step = -(-pixels.shape[1] // times)
@@ -71,9 +85,7 @@ def part_field(query: Tensor, reference: Tensor, skeleton: Skeleton, x: Tensor, 
         coarse = layers.gather(2, there)
         fine = Follow(parts, poses, skeleton)(pixels[:, index].transpose(0, 1), coarse)
         layers = layers.scatter(2, there, torch.where(inside[:, None], fine, coarse))
-    shaped = layers.unflatten(2, (len(y), len(x)))
-    field, linear = shaped[:, :2].permute(0, 2, 3, 1), shaped[:, 3:].permute(0, 2, 3, 1).unflatten(-1, (2, 2))
-    return Field(field, shaped[:, 2], linear, poses.size * poses.scale)
+    return layers, poses
 
 
 @dataclass(frozen=True)

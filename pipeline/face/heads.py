@@ -1,7 +1,7 @@
 """Real heads for a motion: for each frame the one whose mesh fits best, where it fits better than the generated head."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ from pipeline.artifacts.foregrounds import Foregrounds
 from pipeline.artifacts.keypoints import Track
 from pipeline.artifacts.meshes import Meshes
 from pipeline.body.regions import cut_from_crop
+from pipeline.body.sides import exchanged, in_runs
 from pipeline.errors import InputError
 from pipeline.face.measure import SURE, look_at_face
 from pipeline.face.mesh import driven_meshes, mean_shape, mesh_distances, misfit, point_weights
@@ -138,7 +139,9 @@ def _head_joints(driver: Track, motion: Track) -> tuple[np.ndarray, np.ndarray]:
     names = [name for name in face_landmarks(motion.skeleton) if name in driver.joints]
     if len(names) < LEAST_PLACE_JOINTS:
         raise InputError(f"face.align: mesh needs two joints of the head in driver and motion, found {len(names)}; set face.align: joints")
-    before, after = (track.points[:, [track.skeleton.index(name) for name in names]].astype(np.float64) for track in (driver, motion))
+    turned_away = in_runs(motion.attributes.get("retargeting", {}).get("sides_exchanged", []), len(motion.points))
+    was = replace(driver, points=exchanged(driver.points, turned_away, driver.skeleton))
+    before, after = (track.points[:, [track.skeleton.index(name) for name in names]].astype(np.float64) for track in (was, motion))
     return before, after
 
 

@@ -20,6 +20,7 @@ class MotionParams(Section):
     depth_range: float = Field(ge=0)
     smoothing_frames: int = Field(ge=1)
     lean: Literal["match", "keep"]
+    sides: Literal["match", "keep"]
     head: Literal["match", "keep"]
     contact_speed: float = Field(gt=0)
     drift_seconds: float = Field(gt=0)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.artifacts.keypoints import ORIGINS, Keypoints, Track, motion_of
+from pipeline.body import sides
 from pipeline.errors import InputError
 from pipeline.motion import ankle_height, bone_ratio, lean, none
 from pipeline.motion.body import Body, shared_centre
@@ -32,12 +33,17 @@ def retarget(driver: Track, target: Track, split: SplitParams, params: MotionPar
     """
     matched = _match(driver, target)
     training = split_frames(target.present, split).training
+    same = driver.points.shape == target.points.shape and np.array_equal(driver.points, target.points, equal_nan=True)
+    turned_away = np.zeros(len(driver.points), bool)
+    if params.sides == "match" and params.method != "none" and not same:
+        turned_away = sides.turned_away(matched[0], target.points[training], target.skeleton, params.min_frames)
+        points, score, origin = (sides.exchanged(some, turned_away, target.skeleton) for some in matched)
+        matched = points, score, origin
     whole = _body(target.points, target.score, target.present, np.isin(np.flatnonzero(target.present), training), target, params)
     there = np.isfinite(matched[0][..., 0])
     shown, mostly = shown_joints(matched[0], there, 1), shown_joints(matched[0], there, 1, MOSTLY_SHARE)
     known = shown_joints(whole.points[whole.measured], whole.confident[whole.measured], params.min_frames)
     _check(driver, target, matched[0], training, (shown, known), params)
-    same = driver.points.shape == target.points.shape and np.array_equal(driver.points, target.points, equal_nan=True)
     carried = params.method != "none" and not same
     undrawn = shown & ~known & carried
     filled = to_fill(shown, mostly, known, target.skeleton) & (carried and params.unseen == "mean")
@@ -60,7 +66,7 @@ def retarget(driver: Track, target: Track, split: SplitParams, params: MotionPar
     added = np.isfinite(points[..., 0]) & (filled | ~np.isfinite(matched[0][..., 0]))
     score = np.where(added, usual_scores(whole, target.score[target.present]), matched[1])
     missing = [joint for joint, some in zip(target.joints, shared, strict=True) if not some]
-    facts |= {"method": params.method, "roll_degrees": roll, "joints_missing": missing}
+    facts |= {"method": params.method, "roll_degrees": roll, "joints_missing": missing, "sides_exchanged": sides.runs(turned_away)}
     facts |= {name: name_parts(joints, target.skeleton) for name, joints in (("filled", filled), ("undrawn", undrawn))}
     facts["lacking"] = name_parts(filled if filled.any() else known & ~shown & carried, target.skeleton)
     facts["warnings"] = _warnings(facts, target)
@@ -221,6 +227,12 @@ def _warnings(facts: dict[str, Any], target: Track) -> list[str]:
         lines.append(
             f"driver and target were taken to be filmed with cameras rolled against each other, and the driver was turned by "
             f"{facts['roll_degrees']:.0f}°: motion.lean: keep leaves it as it is"
+        )
+    if facts["sides_exchanged"]:
+        lines.append(
+            f"the target is never seen from the side, front or back, that the driver turns to the camera in "
+            f"{sum(last - first + 1 for first, last in facts['sides_exchanged'])} frames: left and right are exchanged there, as in a "
+            "mirror: motion.sides: keep leaves them"
         )
     if figures["outside_share"] > 0.05:
         lines.append(f"{figures['outside_share']:.0%} of the joints lie outside the target's frame")

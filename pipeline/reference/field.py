@@ -1,41 +1,76 @@
 """Where the pixels of a picture lie in a reference, at full px: body/warping.detail_field(), in passes that a core's cache holds.
 
-A field is smooth but along the borders of the body's parts: there alone cells are gone through pixel by pixel.
+A field is smooth but along the borders of the body's parts: there alone cells are gone through pixel by pixel, and asked about anew
+at points nearer to each other.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import cv2
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from pipeline.body.fields import Field
-from pipeline.body.warping import FOLDED, LEAP, LONGEST
+from pipeline.body.warping import CELL, FOLDED, LEAP, LONGEST
 from pipeline.reference.resampling import Strip
+
+Exact = Callable[[np.ndarray], np.ndarray]  # of points (p 2) px the layers (7 p) of body/fields.points_field()
 
 SURELY = 0.57  # a pixel is off its cell's map by three quarters of what a neighbour of the cell is, at most: squared, and rounding
 
 
 def full_field(
-    found: Field, first_cell: tuple[int, int], size_hw: tuple[int, int], cell: int, sound: Sequence[Strip]
+    found: Field, first_cell: tuple[int, int], size_hw: tuple[int, int], cell: int, sound: Sequence[Strip], exact: Exact | None = None
 ) -> np.ndarray:
     """A field at the centres of cells (1 h' w'), with one more to each side, at the pixels of a picture of size_hw that lie among them:
-    x and y px and, in the rows and columns given, how sound that is, (h w 3) float32. first_cell: row and column of the first cell."""
+    x and y px and, in the rows and columns given, how sound that is, (h w 3) float32. first_cell: row and column of the first cell.
+
+    exact: what tells there, where the field leaps from part to part, on which side of the border a pixel lies: cells of many px are steps.
+    """
     coarse = np.dstack([found.field[0].numpy(), found.own[0].numpy()])
     # In its place among all cells; what lies about it stays as it comes.
     room = np.empty((*(cell * (-(-side // cell) + 2) for side in size_hw), 3), np.float32)
     (row, column), (rows, columns) = first_cell, coarse.shape[:2]
     part = room[row * cell : (row + rows) * cell, column * cell : (column + columns) * cell]
     cv2.resize(coarse, part.shape[1::-1], part, interpolation=cv2.INTER_LINEAR)
-    _let_leap(part[cell:-cell, cell:-cell], coarse, found.linear[0].numpy(), cell, LEAP * float(found.size[0]))
+    inner = part[cell:-cell, cell:-cell]
+    leaping = _let_leap(inner, coarse, found.linear[0].numpy(), cell, LEAP * float(found.size[0]))
+    if exact is not None and cell >= 2 * CELL:
+        asked = np.zeros([-(-side // cell) for side in size_hw], bool)
+        for down, across in sound:
+            asked[down.start // cell : -(-down.stop // cell), across.start // cell : -(-across.stop // cell)] = True
+        _refine(inner, leaping & asked[row : row + rows - 2, column : column + columns - 2], (row * cell, column * cell), cell, exact)
     whole = room[cell : cell + size_hw[0], cell : cell + size_hw[1]]
     for strip in sound:
         whole[*strip, 2] *= _unfolded(whole, *strip)
     return whole
 
 
-def _let_leap(whole: np.ndarray, coarse: np.ndarray, linear: np.ndarray, cell: int, leap_px: float) -> None:
-    """Where what was interpolated (h w 3) lies far from what the nearest cell says, let that stand in.
+def _refine(whole: np.ndarray, cells: np.ndarray, corner: tuple[int, int], cell: int, exact: Exact) -> None:
+    """Put what is exact, at points CELL px from each other, into cells (h' w') bool of a field (h w 3) that begins at a corner (y, x)."""
+    if not cells.any():
+        return
+    at, parts = np.nonzero(cells), -(-cell // CELL)
+    within = np.arange(parts) * CELL + (CELL - 1) / 2
+    y, x = (start + cell * index[:, None] + within for start, index in zip(corner, at, strict=True))  # (m parts)
+    points = np.stack(np.broadcast_arrays(x[:, None, :], y[:, :, None]), -1)
+    layers = np.moveaxis(exact(points.reshape(-1, 2).astype(np.float32)).reshape(7, len(x), parts, 1, parts, 1), 0, -1)
+    offset = (np.arange(CELL) - (CELL - 1) / 2).astype(np.float32)
+    down, across = offset[:, None, None, None], offset[:, None]
+    gone_on = layers[..., :2] + layers[..., 3::2] * across + layers[..., 4::2] * down
+    fine = np.concatenate([gone_on, np.broadcast_to(layers[..., 2:3], (*gone_on.shape[:-1], 1))], -1)
+    _cells(whole, cell)[at[0], :, at[1]] = fine.reshape(len(x), parts * CELL, parts * CELL, 3)[:, :cell, :cell]
+
+
+def _cells(whole: np.ndarray, cell: int) -> np.ndarray:
+    """A field (h w 3) as its cells' pixels (h' cell w' cell 3), in its own memory."""
+    high, wide, deep = whole.strides
+    return as_strided(whole, (len(whole) // cell, cell, whole.shape[1] // cell, cell, 3), (high * cell, high, wide * cell, wide, deep))
+
+
+def _let_leap(whole: np.ndarray, coarse: np.ndarray, linear: np.ndarray, cell: int, leap_px: float) -> np.ndarray:
+    """Where what was interpolated (h w 3) lies far from what the nearest cell says, let that stand in; returns cells (h'-2 w'-2) bool in
+    which that may be.
 
     coarse (h' w' 3), linear (h' w' 2 2) are the cells', with a row more on each side.
     """
@@ -48,10 +83,9 @@ def _let_leap(whole: np.ndarray, coarse: np.ndarray, linear: np.ndarray, cell: i
             there = coarse[1 + down : 1 + down + rows, 1 + across : 1 + across + columns, :2]
             off = there - own[..., :2] - cell * (slope[..., 0] * np.float32(across) + slope[..., 1] * np.float32(down))
             np.maximum(farthest, np.square(off).sum(-1), out=farthest)
-    at = np.nonzero(farthest * SURELY > leap_px**2)
+    leaping = farthest * SURELY > leap_px**2
+    at, cells = np.nonzero(leaping), _cells(whole, cell)
     # Each pixel of the cells that are left.
-    high, wide, deep = whole.strides
-    cells = as_strided(whole, (rows, cell, columns, cell, 3), (high * cell, high, wide * cell, wide, deep))
     blocks = cells[at[0], :, at[1]]  # (m cell cell 3)
     offset = (np.arange(cell) - (cell - 1) / 2).astype(np.float32)
     centre, slope = own[at][:, None, None], slope[at][:, None, None]
@@ -59,6 +93,7 @@ def _let_leap(whole: np.ndarray, coarse: np.ndarray, linear: np.ndarray, cell: i
     leaps = np.square(blocks[..., :2] - gone_on).sum(-1, keepdims=True) > leap_px**2
     stands_in = np.concatenate([gone_on, np.broadcast_to(centre[..., 2:], leaps.shape)], -1)
     cells[at[0], :, at[1]] = np.where(leaps, stands_in, blocks)
+    return leaping
 
 
 def _unfolded(whole: np.ndarray, rows: slice, columns: slice) -> np.ndarray:

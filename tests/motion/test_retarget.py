@@ -20,6 +20,7 @@ PARAMS = MotionParams(
     ratio_limit=2.0,
     symmetric=True,
     lean="match",
+    sides="match",
     head="match",
     min_frames=5,
     median_frac=0.7,

@@ -16,7 +16,7 @@ PARAMS = """
 split: {hold_out_fraction: 0.2}
 pairs: {a-to-b: {motion: {method: none}}}
 motion: {method: bone_ratio, score_threshold: 0.3, limb_percentile: 90, ratio_limit: 2.0, min_frames: 5, median_frac: 0.7,
-  symmetric: true, lean: match, head: match, depth_range: 0.1, smoothing_frames: 7, contact_speed: 0.15, drift_seconds: 4.0,
+  symmetric: true, lean: match, sides: match, head: match, depth_range: 0.1, smoothing_frames: 7, contact_speed: 0.15, drift_seconds: 4.0,
   keep_within: frame, room: 1.2, unseen: mean}
 """
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.body.fields import part_field
+from pipeline.body.fields import part_field, points_field
 from pipeline.body.skeleton import load_skeleton
 from pipeline.body.warping import cell_centres, detail_field
 from pipeline.reference.carry import Part, source_of
-from pipeline.reference.field import full_field
+from pipeline.reference.field import Exact, full_field
 from pipeline.reference.hands import refine_hands
 from pipeline.reference.resampling import everywhere
 
@@ -44,9 +44,9 @@ def _off(found: np.ndarray) -> np.ndarray:
     return np.hypot(*(found[..., :2] - exact).transpose(2, 0, 1))
 
 
-def _coarse() -> np.ndarray:
+def _coarse(exact: Exact | None = None) -> np.ndarray:
     centres = part_field(QUERY, REFERENCE, HUMAN, *cell_centres(SIZE_HW, CELL, QUERY.device))
-    return full_field(centres, (0, 0), SIZE_HW, CELL, everywhere(SIZE_HW))
+    return full_field(centres, (0, 0), SIZE_HW, CELL, everywhere(SIZE_HW), exact)
 
 
 def test_about_a_hand_pixels_follow_their_own_finger_and_not_the_nearest_cell_s():
@@ -66,7 +66,7 @@ def test_what_is_carried_has_it():
     picture, flow = np.zeros((*SIZE_HW, 4), np.uint8), np.zeros((SIZE_HW[0] // 4, SIZE_HW[1] // 4, 2), np.int16)
     part = Part((0, 0), SIZE_HW, np.array([[0.25, 0, -0.375], [0, 0.25, -0.375]]), CELL)
     source = source_of(picture, REFERENCE[0].numpy(), QUERY[0].numpy(), HUMAN, flow, part)
-    found = _coarse()
+    found = _coarse(lambda points: points_field(QUERY[0], REFERENCE[0], HUMAN, torch.from_numpy(points)).numpy())
     refine_hands(found, QUERY, REFERENCE, HUMAN, CELL)
     assert np.abs(np.dstack([source.x, source.y]) - found[..., :2]).max() < 1e-3
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 from line import LINE
 
-from pipeline.body.fields import part_field
-from pipeline.body.warping import cell_centres, detail_field
+from pipeline.body.fields import part_field, points_field
+from pipeline.body.warping import CELL, cell_centres, detail_field
 from pipeline.reference.field import full_field
 from pipeline.reference.resampling import ROWS, Averaged, Enlarged, everywhere, moved_by, strips, widened
 
@@ -87,3 +87,41 @@ def test_a_field_at_full_px_is_the_field_of_training_with_its_leaps_and_folds(ce
     if cell > 1:
         assert np.hypot(*np.diff(expected, axis=0).transpose(2, 0, 1)).max() > 5  # it does leap
         assert (sound < 0.5).any()
+
+
+@pytest.mark.parametrize(("cell", "size_hw"), [(8, (150, 131)), (7, (150, 131)), (4, (64, 70))])
+def test_where_a_field_at_full_px_leaps_a_pixel_lies_on_its_own_side_of_the_border(cell, size_hw):
+    query, reference = (torch.tensor([pose]) for pose in ([[16.0, 30], [60, 34], [16, 49]], [[10.0, 40], [50, 40], [90, 40]]))
+    expected = part_field(query, reference, LINE, torch.arange(size_hw[1]), torch.arange(size_hw[0])).field[0].numpy()
+    centres = part_field(query, reference, LINE, *cell_centres(size_hw, cell, query.device))
+    asked = []
+
+    def exact(points: np.ndarray) -> np.ndarray:
+        asked.append(points)
+        return points_field(query[0], reference[0], LINE, torch.from_numpy(points)).numpy()
+
+    whole = centres, (0, 0), size_hw, cell, everywhere(size_hw)
+    steps, found = full_field(*whole), full_field(*whole, exact)
+    wrong = [(np.abs(field[..., :2] - expected).max(-1) > 5).mean() for field in (steps, found)]
+    assert wrong[0] > 0.001
+    assert wrong[1] < (CELL / cell + 0.15) * wrong[0]
+    changed = np.abs(found - steps).max(-1) > 0.5
+    assert len(asked) == 1
+    assert len(asked[0]) < 0.3 * changed.size
+    near = {tuple(at) for at in np.floor(asked[0] / cell).astype(int).tolist()}
+    assert {(x // cell, y // cell) for y, x in np.argwhere(changed).tolist()} <= near
+    asked.clear()
+    few = full_field(*whole[:4], [(slice(0, size_hw[0] // 2), slice(0, size_hw[1]))], exact)
+    assert (few[: size_hw[0] // 2 - cell, :, :2] == found[: size_hw[0] // 2 - cell, :, :2]).all()
+    assert (few[size_hw[0] // 2 + cell :, :, :2] == steps[size_hw[0] // 2 + cell :, :, :2]).all()
+
+
+def test_a_field_is_asked_about_points_as_about_a_grid():
+    query, reference = (torch.tensor([pose]) for pose in ([[16.0, 30], [60, 34], [16, 49]], [[10.0, 40], [50, 40], [90, 40]]))
+    x, y = torch.arange(5.0, 60), torch.arange(20.0, 50)
+    grid = part_field(query, reference, LINE, x, y)
+    points = torch.stack(torch.meshgrid(x, y, indexing="xy"), -1).reshape(-1, 2)
+    layers = points_field(query[0], reference[0], LINE, points).unflatten(1, (len(y), len(x)))
+    assert torch.equal(layers[:2].movedim(0, -1), grid.field[0])
+    assert torch.equal(layers[2], grid.own[0])
+    assert torch.equal(layers[3:].movedim(0, -1).unflatten(-1, (2, 2)), grid.linear[0])

@@ -1,0 +1,55 @@
+"""A target that is seen from one side alone, from behind or from the front, and a driver that turns the other one: sides are exchanged.
+
+Not in the paper. No picture shows such a target from where the driver is seen. With left and right exchanged it does in the picture
+what the driver does there, as in a mirror, and all that is known of it fits.
+"""
+
+import numpy as np
+
+from pipeline.body.skeleton import Skeleton
+from pipeline.body.trunk import facing
+
+ONE_WAY = 0.95  # of the frames that tell which way somebody faces, in which it is the same one: a detector errs in some
+LEAST_TOLD = 0.5  # of a target's frames that must tell: one that is seen from the side mostly has both
+
+
+def turned_away(driver: np.ndarray, target: np.ndarray, skeleton: Skeleton, least: int) -> np.ndarray:
+    """Frames (t) bool of a driver (t j 2) that shows what no frame of the target (n j 2) does, its front or its back.
+
+    Frames that do not tell, while a driver turns round, are taken as the nearest that does. None where the target shows both, or fewer
+    than `least` frames tell.
+    """
+    ways = facing(target, skeleton)
+    told = ways[ways != 0]
+    if len(told) < max(least, LEAST_TOLD * len(target)):
+        return np.zeros(len(driver), bool)
+    way = 1 if told.mean() > 0 else -1
+    own = facing(driver, skeleton)
+    known = np.flatnonzero(own)
+    if (told == way).mean() < ONE_WAY or not len(known):
+        return np.zeros(len(driver), bool)
+    t = np.arange(len(driver))
+    after = np.searchsorted(known, t).clip(max=len(known) - 1)
+    before = (after - 1).clip(min=0)
+    nearest = np.where(np.abs(known[before] - t) <= np.abs(known[after] - t), before, after)
+    return np.asarray(own[known[nearest]] == -way)
+
+
+def exchanged(joints: np.ndarray, frames: np.ndarray, skeleton: Skeleton) -> np.ndarray:
+    """What belongs to joints (t j …) with left and right exchanged in some frames (t) bool."""
+    chosen = frames.reshape(-1, *(1,) * (joints.ndim - 1))
+    return np.where(chosen, joints[:, skeleton.opposites()], joints)
+
+
+def runs(frames: np.ndarray) -> list[list[int]]:
+    """Frames (t) bool as first and last of each run."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], frames.astype(np.int8), [0]])))
+    return [[int(first), int(last) - 1] for first, last in edges.reshape(-1, 2)]
+
+
+def in_runs(found: list[list[int]], length: int) -> np.ndarray:
+    """Inverse of runs(): (length) bool."""
+    frames = np.zeros(length, bool)
+    for first, last in found:
+        frames[first : last + 1] = True
+    return frames
