@@ -98,7 +98,8 @@ class BodyCore:
 
 
 def _facing(points: Tensor, skeleton: Skeleton) -> Tensor:
-    """Which way the trunks of poses (n j 2) face, (n): 1 the camera, -1 away from it, 0 neither; 1 for a body without sides.
+    """Which way the trunks of poses (n j 2) face, (n): 1 the camera, -1 away from it, 0 neither, or not all of it is seen; 1 for a body
+    without sides.
 
     Turned round, a limb has its inner side where the outer one was.
     """
@@ -110,7 +111,8 @@ def _facing(points: Tensor, skeleton: Skeleton) -> Tensor:
     both = torch.nan_to_num(points[:, left] + points[:, right] - 2 * points[:, skeleton.index(skeleton.root), None])
     down, across = both.sum(1) / 2, across.sum(1)
     turned = down[:, 1] * across[:, 0] - down[:, 0] * across[:, 1]
-    return (turned.abs() > SIDEWAYS * down.square().sum(1)) * turned.sign()
+    whole = torch.isfinite(points[:, [skeleton.index(skeleton.root), *left.tolist(), *right.tolist()]]).all(-1).all(-1)
+    return whole * (turned.abs() > SIDEWAYS * down.square().sum(1)) * turned.sign()
 
 
 def _whereabouts(points: Tensor, parts: list[Part], x: Tensor, y: Tensor) -> Tensor:

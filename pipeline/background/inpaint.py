@@ -27,6 +27,7 @@ from pipeline.video.clock import NO_TIME
 Fill = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 AWAY_FRAMES = 5  # a frame so near to one with the subject may show what of it nobody found: it comes, leaves, or was missed
+CROWDED = 0.1  # of the picture: where others hide more of it all the time, a blurred crowd is nearer to the truth than patches
 GROW = 0.15  # of a box's longer side: hair, hands and feet of other people reach beyond their joints
 # About the hole an empty room looks as the plate does, by so many levels in such a share of the pixels, and within it not as the subject;
 LIKE_LEVELS, LIKE_RIM, LIKE_SUBJECT = 25.0, 0.95, 0.5  # else somebody is there whom nobody found
@@ -89,9 +90,15 @@ def _seen(
     samples = np.stack([frames[int(t)] for t in chosen])
     hidden = np.stack([hidden_by(mattes[int(t)], reach_px) | ~frames.shown(int(t)) for t in chosen])
     usual = hidden[len(chosen) // 2].copy()
-    if params.reveal == "temporal_median":
-        hidden |= hidden_by_others(keypoints, chosen, reach_px)
     report: dict[str, Any] = {"samples": len(chosen), "camera_motion": camera_motion(samples, hidden)}
+    if params.reveal == "temporal_median":
+        others = hidden_by_others(keypoints, chosen, reach_px, params.min_samples)
+        least = min(params.min_samples, len(chosen))
+        seen, seen_past_others = ((~some).sum(axis=0) >= least for some in (hidden, hidden | others))
+        lost = seen & ~seen_past_others
+        if lost.mean() > CROWDED:
+            others &= ~lost
+        hidden |= others
     plate, hole = _reveal(samples, hidden, params)
     return plate, hole, usual, report
 

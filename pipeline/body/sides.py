@@ -4,6 +4,8 @@ Not in the paper. No picture shows such a target from where the driver is seen. 
 what the driver does there, as in a mirror, and all that is known of it fits.
 """
 
+from itertools import pairwise
+
 import numpy as np
 
 from pipeline.body.skeleton import Skeleton
@@ -16,8 +18,8 @@ LEAST_TOLD = 0.5  # of a target's frames that must tell: one that is seen from t
 def turned_away(driver: np.ndarray, target: np.ndarray, skeleton: Skeleton, least: int) -> np.ndarray:
     """Frames (t) bool of a driver (t j 2) that shows what no frame of the target (n j 2) does, its front or its back.
 
-    Frames that do not tell, while a driver turns round, are taken as the nearest that does. None where the target shows both, or fewer
-    than `least` frames tell.
+    Of frames that do not tell, while a driver turns round, the exchange begins in the one where it moves least. None where the target
+    shows both, or fewer than `least` frames of either tell, or of a shorter driver not all.
     """
     ways = facing(target, skeleton)
     told = ways[ways != 0]
@@ -26,13 +28,23 @@ def turned_away(driver: np.ndarray, target: np.ndarray, skeleton: Skeleton, leas
     way = 1 if told.mean() > 0 else -1
     own = facing(driver, skeleton)
     known = np.flatnonzero(own)
-    if (told == way).mean() < ONE_WAY or not len(known):
+    if (told == way).mean() < ONE_WAY or len(known) < min(least, len(driver)):
         return np.zeros(len(driver), bool)
-    t = np.arange(len(driver))
-    after = np.searchsorted(known, t).clip(max=len(known) - 1)
-    before = (after - 1).clip(min=0)
-    nearest = np.where(np.abs(known[before] - t) <= np.abs(known[after] - t), before, after)
-    return np.asarray(own[known[nearest]] == -way)
+    costs = _moved(driver, skeleton)
+    states = np.full(len(driver), own[known[0]])
+    for before, after in pairwise(known):
+        if own[before] != own[after]:
+            between = np.arange(before + 1, after + 1)
+            middle = np.abs(between - (before + after + 1) / 2)
+            states[between[np.lexsort((middle, costs[between]))[0]] :] = own[after]
+    return np.asarray(states == -way)
+
+
+def _moved(points: np.ndarray, skeleton: Skeleton) -> np.ndarray:
+    """How far (t) an exchange of sides moves the joints of poses (t j 2) but fingers, px in the mean; 0 where none has both sides."""
+    body = [joint for joint in range(points.shape[1]) if joint not in skeleton.fingers()]
+    ways = np.linalg.norm(points - points[:, skeleton.opposites()], axis=-1)[:, body]
+    return np.asarray(np.nan_to_num(ways).sum(axis=1) / np.isfinite(ways).sum(axis=1).clip(min=1))
 
 
 def exchanged(joints: np.ndarray, frames: np.ndarray, skeleton: Skeleton) -> np.ndarray:

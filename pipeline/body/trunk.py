@@ -12,20 +12,29 @@ SHOULDER_WIDTH, EARS_ABOVE, HEAD_ABOVE = 0.65, 0.36, 0.33
 HIP_WIDTH = 0.6  # of the shoulders'
 WHOLE_BODY = 2.5  # trunks; from eyes to ankles 2.9, less when knees and head are bent
 SIDEWAYS = 0.25  # breadth of a trunk over its length, below which it is seen from the side: about 1 from the front
+FORESHORTENED = 0.4  # length of a trunk over its breadths, shoulders and hips together, below which it is bent: 1 of who stands
 UPRIGHT = np.cos(np.radians(45.0))  # a head less far from straight above the shoulders is bent, not lying
 
 
 def facing(points: np.ndarray, skeleton: Skeleton) -> np.ndarray:
     """Which way the trunks of points (t j 2) face, (t): 1 the camera, -1 away from it, 0 where they are seen from the side or do not
-    tell, and of a body without sides."""
+    tell, and of a body without sides.
+
+    It takes shoulders and hips both. Who bends towards the camera, until the neck lies below the hips, does not tell by a trunk that is
+    foreshortened, or folded against the legs.
+    """
     pairs = skeleton.trunk_pairs()
-    if not pairs:
+    if len(pairs) < 2:
         return np.zeros(len(points), int)
-    left, right = np.array(pairs).T
-    across = np.nan_to_num(points[:, left] - points[:, right]).sum(axis=1)
-    down = np.nan_to_num(points[:, left] + points[:, right] - 2 * points[:, skeleton.index(skeleton.root), None]).sum(axis=1) / 2
+    left, right = (points[:, list(joints)].astype(np.float64) for joints in zip(*pairs, strict=True))
+    across = (left - right).sum(axis=1)
+    down = (left + right - 2 * points[:, skeleton.index(skeleton.root), None]).sum(axis=1) / 2
     turned = down[:, 1] * across[:, 0] - down[:, 0] * across[:, 1]
-    return np.where(np.abs(turned) > SIDEWAYS * (down**2).sum(axis=1), np.sign(turned), 0).astype(int)
+    long, broad = (down**2).sum(axis=1), (across**2).sum(axis=1)
+    told = (np.abs(turned) > SIDEWAYS * long) & (long > FORESHORTENED**2 * broad)  # NaN tells nothing
+    hips, ankles = (_middle(points, skeleton.indices(role)) for role in ("hips", "ankles"))
+    folded = ((ankles - hips) * down).sum(axis=1) < 0
+    return np.where(told & ~folded, np.sign(np.nan_to_num(turned)), 0).astype(int)
 
 
 def trunk_lengths(points: np.ndarray, skeleton: Skeleton) -> np.ndarray:

@@ -16,6 +16,7 @@ STEADY_DEGREES = 8.0  # between the quartiles of a body that stands straight: up
 ALIKE_DEGREES = 9.0  # between trunk and legs of who stands straight: a camera that looks down from near by shows them 7 apart
 LEAST_SHARE = 0.5  # of the frames, in which ankles, hips and shoulders are seen
 LEAST_STRAIGHT = 0.1  # of these, in which the body stands straight: .17 and .20 of one who balances, filmed by two cameras
+AGREES = 0.5  # how far the body leans at all times, in the median, over how far it does where it stands straight
 
 
 def camera_roll(body: Body) -> float:
@@ -33,7 +34,8 @@ def camera_roll(body: Body) -> float:
     if seen.sum() < LEAST_SHARE * len(seen) or len(straight) < max(body.params.min_frames, LEAST_STRAIGHT * seen.sum()):
         return 0.0
     lean, spread = percentile(straight, 50), percentile(straight, 75) - percentile(straight, 25)
-    return lean if SMALL_DEGREES < abs(lean) < LARGE_DEGREES and spread < STEADY_DEGREES else 0.0
+    agreed = percentile(whole, 50) * np.sign(lean) > AGREES * abs(lean)  # a lunge leans steadily, but all else does not
+    return lean if SMALL_DEGREES < abs(lean) < LARGE_DEGREES and spread < STEADY_DEGREES and agreed else 0.0
 
 
 def roll_between(driver: Body, target: Body) -> float:

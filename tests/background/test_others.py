@@ -85,6 +85,54 @@ def test_somebody_who_stands_still_stays(tmp_path):
     assert apart(plate, background, body) > 0.9
 
 
+def test_who_stands_still_stays_though_tracks_of_it_are_broken_or_begin_late(tmp_path):
+    _, _, _, points, _ = scene(1.5)
+    broken = np.concatenate([points, np.full_like(points[:, :1], np.nan)], 1)
+    broken[16:, 2] = points[16:, 1]
+    broken[16:, 1] = np.nan
+    assert not hidden_by_others(table(broken), np.arange(FRAMES), 2).any()
+    late = points.copy()
+    late[:11, 1] = np.nan
+    assert not hidden_by_others(table(late), np.arange(FRAMES), 2, least=8).any()
+    assert hidden_by_others(table(late), np.arange(FRAMES), 2, least=5).any()
+
+
+def test_joints_that_a_detector_guesses_do_not_move_a_body():
+    _, _, _, points, _ = scene(1.5)
+    points, legs = points.copy(), [j for j, name in enumerate(human().joints) if name.endswith(("knee", "ankle", "heel", "toe"))]
+    points[:, 1, legs] += np.random.default_rng(0).normal(0, 15, (FRAMES, len(legs), 2))
+    score = np.isfinite(points[..., 0]).astype(np.float32)
+    assert hidden_by_others(replace(table(points), score=score), np.arange(FRAMES), 2).any()
+    score[:, 1, legs] = 0.1
+    assert not hidden_by_others(replace(table(points), score=score), np.arange(FRAMES), 2).any()
+
+
+def test_a_joint_that_is_far_off_now_and_then_hides_nobody():
+    _, _, hides, points, _ = scene(24.0)
+    points = points.copy()
+    points[::6, 1, human().joints.index("left_wrist")] += 2000
+    masks = hidden_by_others(table(points), np.arange(FRAMES), 1)
+    assert masks[hides > 127].mean() > 0.97
+
+
+def test_somebody_of_whom_other_joints_are_seen_all_the_time_is_no_trouble():
+    _, _, _, points, _ = scene(24.0)
+    points, known = points.copy(), np.flatnonzero(np.isfinite(points[0, 1, :, 0]))
+    for third, some in enumerate(np.array_split(known, 3)):
+        others = np.setdiff1d(known, some)
+        points[third * 14 : third * 14 + 14, 1, others] = np.nan
+    assert hidden_by_others(table(points), np.arange(FRAMES), 1).any()
+
+
+def test_a_crowd_that_is_everywhere_all_the_time_is_blurred_and_not_filled(tmp_path):
+    frames, mattes, _, points, _ = scene(24.0)
+    crowd = np.concatenate([points[:, :1], *(points[:, 1:] + np.array([dx, 0.0], np.float32) for dx in range(-60, 200, 12))], 1)
+    (tmp_path / "a").mkdir()
+    blurred = plate_of(tmp_path / "a", frames, mattes, points[:, :1])
+    assert (hidden_by_others(table(crowd), np.arange(FRAMES), 2).all(0)).mean() > 0.1
+    assert (plate_of(tmp_path, frames, mattes, crowd) == blurred).mean() > 0.9
+
+
 def test_somebody_who_stands_still_and_leaves_late_does_not_stay(tmp_path):
     frames, mattes, hides, points, background = scene(1.5)
     frames, points = frames.copy(), points.copy()

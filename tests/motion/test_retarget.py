@@ -349,7 +349,7 @@ def test_a_rolled_camera_is_known_by_the_frames_in_which_somebody_who_balances_s
     points, t = driver_track().points.astype(np.float64), np.arange(len(driver_track().points))
     hips, ankles = (points[:, HUMAN.indices(name)].mean(axis=1) for name in ("hips", "ankles"))
     upper = np.array([not name.endswith(("hip", "knee", "ankle", "heel", "toe")) for name in HUMAN.joints])
-    bent = np.where(t < 0.85 * len(t), 20 + 30 * np.sin(t / 9) ** 2, 0)
+    bent = np.where(t < 0.85 * len(t), 50 * np.sin(t / 9), 0)
     points = about(about(points, hips, bent, upper), ankles, bent / 4, np.ones(len(upper), bool))
     straight, rolled = (replace(driver_track(), points=about(points, np.zeros(2), by).astype(np.float32)) for by in (0, degrees))
     assert facts(run(straight, target_track()))["roll_degrees"] == 0
@@ -359,6 +359,16 @@ def test_a_rolled_camera_is_known_by_the_frames_in_which_somebody_who_balances_s
 def test_turning_back_leaves_planted_feet_planted():
     rolled = replace(driver_track(), points=about(driver_track().points, np.zeros(2), 18).astype(np.float32))
     assert facts(run(rolled, target_track()))["figures"]["foot_slide_max"] < 0.01
+
+
+def test_a_lunge_at_the_end_is_no_rolled_camera():
+    points, t = driver_track().points.astype(np.float64), np.arange(len(driver_track().points))
+    hips, ankles = (points[:, HUMAN.indices(name)].mean(axis=1) for name in ("hips", "ankles"))
+    upper = np.array([not name.endswith(("hip", "knee", "ankle", "heel", "toe")) for name in HUMAN.joints])
+    crouched = t < 0.8 * len(t)
+    points = about(points, hips, np.where(crouched, 40, 0), upper)
+    points = about(points, ankles, np.where(crouched, -22, 25), np.ones(len(upper), bool))
+    assert facts(run(replace(driver_track(), points=points.astype(np.float32)), target_track()))["roll_degrees"] == 0
 
 
 @pytest.mark.parametrize("posture", ["bent", "bent with the hips put back", "leaning with a raised arm", "swaying"])

@@ -21,6 +21,14 @@ def other_side(track: Track, frames: np.ndarray = ALL) -> Track:
     return replace(track, **{name: exchanged(getattr(track, name), frames[: len(track.points)], track.skeleton) for name in names})
 
 
+def bent(track: Track, degrees: np.ndarray) -> Track:
+    """The same with all above the hips bent about them (t), towards the camera."""
+    upper = [j for j, name in enumerate(HUMAN.joints) if not name.endswith(("hip", "knee", "ankle", "heel", "toe"))]
+    points, hips = track.points.copy(), track.points[:, HUMAN.indices("hips"), 1].mean(1)[:, None]
+    points[:, upper, 1] = hips + np.cos(np.radians(degrees))[:, None] * (points[:, upper, 1] - hips)
+    return replace(track, points=points)
+
+
 def test_it_is_told_which_way_a_trunk_faces():
     front = driver_track(motion=IN_PLACE)
     for share, expected in ((1.0, 1), (-1.0, -1), (0.1, 0), (-0.1, 0)):
@@ -28,6 +36,12 @@ def test_it_is_told_which_way_a_trunk_faces():
     upside_down = replace(front, points=-front.points)
     assert (facing(upside_down.points, HUMAN) == 1).all()
     assert (facing(np.full_like(front.points, np.nan), HUMAN) == 0).all()
+    half = front.points.copy()
+    half[:, HUMAN.indices("hips")] = np.nan
+    assert (facing(half, HUMAN) == 0).all()
+    folded = bent(front, np.full(96, 150.0))
+    assert (joint(folded, "neck")[:, 1] > joint(folded, "left_hip")[:, 1]).all()
+    assert (facing(folded.points, HUMAN) == 0).all()
 
 
 @pytest.mark.parametrize("behind", ["driver", "target"])
@@ -77,11 +91,43 @@ def test_a_target_that_shows_both_or_is_seen_from_the_side_or_too_seldom_leaves_
     assert not turned_away(np.full_like(driver, np.nan), target, HUMAN, 5).any()
 
 
-def test_while_a_driver_turns_round_the_nearest_frame_that_tells_counts():
+def test_who_bends_deep_towards_the_camera_is_not_turned_away():
+    t = np.arange(96)
+    deep = bent(driver_track(motion=IN_PLACE), np.where(abs(t - 48) < 18, 150 - 5 * abs(t - 48), 0))
+    assert not turned_away(deep.points, target_track().points, HUMAN, 5).any()
+    backwards = other_side(deep)
+    assert turned_away(backwards.points, target_track().points, HUMAN, 5).all()
+
+
+def test_half_figures_and_drivers_of_whom_hardly_a_frame_tells_are_left_as_they_are():
+    target, away = target_track().points, other_side(driver_track(motion=IN_PLACE)).points
+    half = away.copy()
+    half[:, HUMAN.indices("hips")] = np.nan
+    assert not turned_away(half, target, HUMAN, 5).any()
+    half[[10, 50]] = away[[10, 50]]
+    assert not turned_away(half, target, HUMAN, 5).any()
+    assert turned_away(half[10:11], target, HUMAN, 5).all()  # one picture
+
+
+def test_while_a_driver_turns_round_sides_are_exchanged_where_that_moves_least():
     front = driver_track(motion=IN_PLACE)
-    share = np.where(np.arange(96) < 40, 1.0, np.where(np.arange(96) < 50, 0.05, -1.0))
+    share = np.where(np.arange(96) < 40, 1.0, np.where(np.arange(96) < 70, 0.1, -1.0))
+    share[61] = 0.0
     neck = joint(front, "neck")[:, None, 0]
     points = front.points.copy()
+    points[..., 0] = neck + share[:, None] * (points[..., 0] - neck)
+    points[..., 1] = points[:, :1, 1]  # all of it lies in one line, in each frame
+    points[..., 1] += front.points[..., 1].mean(0) - points[..., 1].mean(0)
+    for left, right in ((j, HUMAN.opposites()[j]) for j in range(points.shape[1]) if HUMAN.opposites()[j] != j):
+        points[:, left, 1] = points[:, right, 1]
+    assert runs(turned_away(points, target_track().points, HUMAN, 5)) == [[61, 95]]
+
+
+def test_while_a_driver_turns_round_and_no_frame_is_better_than_others_it_is_half_way():
+    front = driver_track(motion=IN_PLACE)
+    share = np.where(np.arange(96) < 40, 1.0, np.where(np.arange(96) < 50, 0.05, -1.0))
+    neck = joint(front, "neck")[:1, None, 0]
+    points = np.repeat(front.points[:1], 96, axis=0)
     points[..., 0] = neck + share[:, None] * (points[..., 0] - neck)
     assert runs(turned_away(points, target_track().points, HUMAN, 5)) == [[45, 95]]
 
