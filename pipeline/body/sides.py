@@ -10,6 +10,7 @@ import numpy as np
 
 from pipeline.body.skeleton import Skeleton
 from pipeline.body.trunk import facing
+from pipeline.timeline.windows import runs
 
 ONE_WAY = 0.95  # of the frames that tell which way somebody faces, in which it is the same one: a detector errs in some
 LEAST_TOLD = 0.5  # of a target's frames that must tell: one that is seen from the side mostly has both
@@ -53,14 +54,13 @@ def exchanged(joints: np.ndarray, frames: np.ndarray, skeleton: Skeleton) -> np.
     return np.where(chosen, joints[:, skeleton.opposites()], joints)
 
 
-def runs(frames: np.ndarray) -> list[list[int]]:
+def first_and_last(frames: np.ndarray) -> list[list[int]]:
     """Frames (t) bool as first and last of each run."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], frames.astype(np.int8), [0]])))
-    return [[int(first), int(last) - 1] for first, last in edges.reshape(-1, 2)]
+    return [[start, stop - 1] for start, stop in runs(np.flatnonzero(frames))]
 
 
 def in_runs(found: list[list[int]], length: int) -> np.ndarray:
-    """Inverse of runs(): (length) bool."""
+    """Inverse of first_and_last(): (length) bool."""
     frames = np.zeros(length, bool)
     for first, last in found:
         frames[first : last + 1] = True

@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 
 from pipeline.body.skeleton import Skeleton
+from pipeline.timeline.windows import runs
 
 LOW = 0.03  # a foot this share of the height above the other one weighs 1/e
 REST = 1e-4  # weight of the body as a whole, which carries the motion where no foot is seen
@@ -50,8 +51,7 @@ def foot_slide(points: np.ndarray, weights: np.ndarray, joints: list[int], heigh
     slides = []
     for joint in joints:
         planted = (weights[:, joint] > 0.5) & np.isfinite(points[:, joint, 0])
-        edges = np.flatnonzero(np.diff(np.concatenate([[False], planted, [False]]).astype(int)))
-        for start, stop in zip(edges[::2], edges[1::2], strict=True):
+        for start, stop in runs(np.flatnonzero(planted)):
             if stop - start >= 3:
                 run = points[start:stop, joint]
                 slides.append(float(np.linalg.norm(run - run[0], axis=-1).max()) / height)

@@ -34,8 +34,9 @@ def retarget(driver: Track, target: Track, split: SplitParams, params: MotionPar
     matched = _match(driver, target)
     training = split_frames(target.present, split).training
     same = driver.points.shape == target.points.shape and np.array_equal(driver.points, target.points, equal_nan=True)
+    carried = params.method != "none" and not same
     turned_away = np.zeros(len(driver.points), bool)
-    if params.sides == "match" and params.method != "none" and not same:
+    if params.sides == "match" and carried:
         turned_away = sides.turned_away(matched[0], target.points[training], target.skeleton, params.min_frames)
         points, score, origin = (sides.exchanged(some, turned_away, target.skeleton) for some in matched)
         matched = points, score, origin
@@ -44,7 +45,6 @@ def retarget(driver: Track, target: Track, split: SplitParams, params: MotionPar
     shown, mostly = shown_joints(matched[0], there, 1), shown_joints(matched[0], there, 1, MOSTLY_SHARE)
     known = shown_joints(whole.points[whole.measured], whole.confident[whole.measured], params.min_frames)
     _check(driver, target, matched[0], training, (shown, known), params)
-    carried = params.method != "none" and not same
     undrawn = shown & ~known & carried
     filled = to_fill(shown, mostly, known, target.skeleton) & (carried and params.unseen == "mean")
     as_seen, _ = _driving(matched, target, training if same else None, params)
@@ -66,7 +66,8 @@ def retarget(driver: Track, target: Track, split: SplitParams, params: MotionPar
     added = np.isfinite(points[..., 0]) & (filled | ~np.isfinite(matched[0][..., 0]))
     score = np.where(added, usual_scores(whole, target.score[target.present]), matched[1])
     missing = [joint for joint, some in zip(target.joints, shared, strict=True) if not some]
-    facts |= {"method": params.method, "roll_degrees": roll, "joints_missing": missing, "sides_exchanged": sides.runs(turned_away)}
+    facts |= {"method": params.method, "roll_degrees": roll, "joints_missing": missing}
+    facts["sides_exchanged"] = sides.first_and_last(turned_away)
     facts |= {name: name_parts(joints, target.skeleton) for name, joints in (("filled", filled), ("undrawn", undrawn))}
     facts["lacking"] = name_parts(filled if filled.any() else known & ~shown & carried, target.skeleton)
     facts["warnings"] = _warnings(facts, target)

@@ -33,17 +33,35 @@ def full_field(
     (row, column), (rows, columns) = first_cell, coarse.shape[:2]
     part = room[row * cell : (row + rows) * cell, column * cell : (column + columns) * cell]
     cv2.resize(coarse, part.shape[1::-1], part, interpolation=cv2.INTER_LINEAR)
-    inner = part[cell:-cell, cell:-cell]
-    leaping = _let_leap(inner, coarse, found.linear[0].numpy(), cell, LEAP * float(found.size[0]))
+    inner, linear, leap_px = part[cell:-cell, cell:-cell], found.linear[0].numpy(), LEAP * float(found.size[0])
+    leaping = _leaping(coarse, linear, cell, leap_px)
     if exact is not None and cell >= 2 * CELL:
         asked = np.zeros([-(-side // cell) for side in size_hw], bool)
         for down, across in sound:
             asked[down.start // cell : -(-down.stop // cell), across.start // cell : -(-across.stop // cell)] = True
-        _refine(inner, leaping & asked[row : row + rows - 2, column : column + columns - 2], (row * cell, column * cell), cell, exact)
+        asked = leaping & asked[row : row + rows - 2, column : column + columns - 2]
+        _refine(inner, asked, (row * cell, column * cell), cell, exact)
+        leaping &= ~asked
+    _let_leap(inner, leaping, coarse, linear, cell, leap_px)
     whole = room[cell : cell + size_hw[0], cell : cell + size_hw[1]]
     for strip in sound:
         whole[*strip, 2] *= _unfolded(whole, *strip)
     return whole
+
+
+def _leaping(coarse: np.ndarray, linear: np.ndarray, cell: int, leap_px: float) -> np.ndarray:
+    """Cells (h' w') bool in which what is interpolated may lie far from what the cell says; coarse (h'+2 w'+2 3) and linear (h'+2 w'+2 2 2)
+    are theirs, with a row more on each side."""
+    own, slope = coarse[1:-1, 1:-1], linear[1:-1, 1:-1]
+    rows, columns = own.shape[:2]
+    # What is interpolated between cells is no farther from a cell's map than its neighbours are.
+    farthest = np.zeros((rows, columns), np.float32)
+    for down in (-1, 0, 1):
+        for across in (-1, 0, 1):
+            there = coarse[1 + down : 1 + down + rows, 1 + across : 1 + across + columns, :2]
+            off = there - own[..., :2] - cell * (slope[..., 0] * np.float32(across) + slope[..., 1] * np.float32(down))
+            np.maximum(farthest, np.square(off).sum(-1), out=farthest)
+    return farthest * SURELY > leap_px**2
 
 
 def _refine(whole: np.ndarray, cells: np.ndarray, corner: tuple[int, int], cell: int, exact: Exact) -> None:
@@ -54,46 +72,33 @@ def _refine(whole: np.ndarray, cells: np.ndarray, corner: tuple[int, int], cell:
     within = np.arange(parts) * CELL + (CELL - 1) / 2
     y, x = (start + cell * index[:, None] + within for start, index in zip(corner, at, strict=True))  # (m parts)
     points = np.stack(np.broadcast_arrays(x[:, None, :], y[:, :, None]), -1)
-    layers = np.moveaxis(exact(points.reshape(-1, 2).astype(np.float32)).reshape(7, len(x), parts, 1, parts, 1), 0, -1)
-    offset = (np.arange(CELL) - (CELL - 1) / 2).astype(np.float32)
-    down, across = offset[:, None, None, None], offset[:, None]
-    gone_on = layers[..., :2] + layers[..., 3::2] * across + layers[..., 4::2] * down
-    fine = np.concatenate([gone_on, np.broadcast_to(layers[..., 2:3], (*gone_on.shape[:-1], 1))], -1)
-    _cells(whole, cell)[at[0], :, at[1]] = fine.reshape(len(x), parts * CELL, parts * CELL, 3)[:, :cell, :cell]
+    layers = exact(points.reshape(-1, 2).astype(np.float32)).T
+    fine = _gone_on(layers[:, :3], layers[:, 3:].reshape(-1, 2, 2), CELL).reshape(len(x), parts, parts, CELL, CELL, 3).swapaxes(2, 3)
+    _pixels(whole, cell)[at[0], :, at[1]] = fine.reshape(len(x), parts * CELL, parts * CELL, 3)[:, :cell, :cell]
 
 
-def _cells(whole: np.ndarray, cell: int) -> np.ndarray:
+def _let_leap(whole: np.ndarray, leaping: np.ndarray, coarse: np.ndarray, linear: np.ndarray, cell: int, leap_px: float) -> None:
+    """Where what was interpolated (h w 3), in cells (h' w') bool, lies far from what the cell says, let that stand in; coarse and linear
+    as _leaping() has them."""
+    at, pixels = np.nonzero(leaping), _pixels(whole, cell)
+    blocks = pixels[at[0], :, at[1]]  # (m cell cell 3)
+    gone_on = _gone_on(coarse[1:-1, 1:-1][at], linear[1:-1, 1:-1][at], cell)
+    leaps = np.square(blocks[..., :2] - gone_on[..., :2]).sum(-1, keepdims=True) > leap_px**2
+    pixels[at[0], :, at[1]] = np.where(leaps, gone_on, blocks)
+
+
+def _gone_on(centres: np.ndarray, slopes: np.ndarray, side: int) -> np.ndarray:
+    """A field (m 3) at the centres of cells with their slopes (m 2 2), gone on to each of their pixels: (m side side 3)."""
+    offset = (np.arange(side) - (side - 1) / 2).astype(np.float32)
+    centres, slopes = centres[:, None, None], slopes[:, None, None]
+    xy = centres[..., :2] + slopes[..., 0] * offset[None, None, :, None] + slopes[..., 1] * offset[None, :, None, None]
+    return np.concatenate([xy, np.broadcast_to(centres[..., 2:], (*xy.shape[:-1], 1))], -1)
+
+
+def _pixels(whole: np.ndarray, cell: int) -> np.ndarray:
     """A field (h w 3) as its cells' pixels (h' cell w' cell 3), in its own memory."""
     high, wide, deep = whole.strides
     return as_strided(whole, (len(whole) // cell, cell, whole.shape[1] // cell, cell, 3), (high * cell, high, wide * cell, wide, deep))
-
-
-def _let_leap(whole: np.ndarray, coarse: np.ndarray, linear: np.ndarray, cell: int, leap_px: float) -> np.ndarray:
-    """Where what was interpolated (h w 3) lies far from what the nearest cell says, let that stand in; returns cells (h'-2 w'-2) bool in
-    which that may be.
-
-    coarse (h' w' 3), linear (h' w' 2 2) are the cells', with a row more on each side.
-    """
-    own, slope = coarse[1:-1, 1:-1], linear[1:-1, 1:-1]
-    rows, columns = own.shape[:2]
-    # What is interpolated between cells is no farther from a cell's map than its neighbours are.
-    farthest = np.zeros((rows, columns), np.float32)
-    for down in (-1, 0, 1):
-        for across in (-1, 0, 1):
-            there = coarse[1 + down : 1 + down + rows, 1 + across : 1 + across + columns, :2]
-            off = there - own[..., :2] - cell * (slope[..., 0] * np.float32(across) + slope[..., 1] * np.float32(down))
-            np.maximum(farthest, np.square(off).sum(-1), out=farthest)
-    leaping = farthest * SURELY > leap_px**2
-    at, cells = np.nonzero(leaping), _cells(whole, cell)
-    # Each pixel of the cells that are left.
-    blocks = cells[at[0], :, at[1]]  # (m cell cell 3)
-    offset = (np.arange(cell) - (cell - 1) / 2).astype(np.float32)
-    centre, slope = own[at][:, None, None], slope[at][:, None, None]
-    gone_on = centre[..., :2] + slope[..., 0] * offset[None, None, :, None] + slope[..., 1] * offset[None, :, None, None]
-    leaps = np.square(blocks[..., :2] - gone_on).sum(-1, keepdims=True) > leap_px**2
-    stands_in = np.concatenate([gone_on, np.broadcast_to(centre[..., 2:], leaps.shape)], -1)
-    cells[at[0], :, at[1]] = np.where(leaps, stands_in, blocks)
-    return leaping
 
 
 def _unfolded(whole: np.ndarray, rows: slice, columns: slice) -> np.ndarray:

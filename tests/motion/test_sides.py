@@ -8,7 +8,7 @@ from motion.test_head import turned
 from motion.test_retarget import HUMAN, IN_PLACE, driver_track, facts, joint, run, target_track
 
 from pipeline.artifacts.keypoints import Track
-from pipeline.body.sides import exchanged, in_runs, runs, turned_away
+from pipeline.body.sides import exchanged, first_and_last, in_runs, turned_away
 from pipeline.body.trunk import facing
 from pipeline.face.heads import _head_joints
 
@@ -120,7 +120,7 @@ def test_while_a_driver_turns_round_sides_are_exchanged_where_that_moves_least()
     points[..., 1] += front.points[..., 1].mean(0) - points[..., 1].mean(0)
     for left, right in ((j, HUMAN.opposites()[j]) for j in range(points.shape[1]) if HUMAN.opposites()[j] != j):
         points[:, left, 1] = points[:, right, 1]
-    assert runs(turned_away(points, target_track().points, HUMAN, 5)) == [[61, 95]]
+    assert first_and_last(turned_away(points, target_track().points, HUMAN, 5)) == [[61, 95]]
 
 
 def test_while_a_driver_turns_round_and_no_frame_is_better_than_others_it_is_half_way():
@@ -129,7 +129,7 @@ def test_while_a_driver_turns_round_and_no_frame_is_better_than_others_it_is_hal
     neck = joint(front, "neck")[:1, None, 0]
     points = np.repeat(front.points[:1], 96, axis=0)
     points[..., 0] = neck + share[:, None] * (points[..., 0] - neck)
-    assert runs(turned_away(points, target_track().points, HUMAN, 5)) == [[45, 95]]
+    assert first_and_last(turned_away(points, target_track().points, HUMAN, 5)) == [[45, 95]]
 
 
 def test_who_is_carried_onto_itself_and_the_method_none_exchange_nothing():
@@ -143,7 +143,7 @@ def test_who_is_carried_onto_itself_and_the_method_none_exchange_nothing():
 def test_runs_of_frames_come_back(frames):
     chosen = np.zeros(40, bool)
     chosen[frames] = True
-    assert np.array_equal(in_runs(runs(chosen), 40), chosen)
+    assert np.array_equal(in_runs(first_and_last(chosen), 40), chosen)
 
 
 def test_a_head_is_placed_by_the_joints_that_became_its():
