@@ -6,6 +6,7 @@ the pose.
 """
 
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 import torch
@@ -111,7 +112,7 @@ def _facing(points: Tensor, skeleton: Skeleton) -> Tensor:
     both = torch.nan_to_num(points[:, left] + points[:, right] - 2 * points[:, skeleton.index(skeleton.root), None])
     down, across = both.sum(1) / 2, across.sum(1)
     turned = down[:, 1] * across[:, 0] - down[:, 0] * across[:, 1]
-    whole = torch.isfinite(points[:, [skeleton.index(skeleton.root), *left.tolist(), *right.tolist()]]).all(-1).all(-1)
+    whole = torch.isfinite(points[:, [skeleton.index(skeleton.root), *chain(*pairs)]]).all(-1).all(-1)
     return whole * (turned.abs() > SIDEWAYS * down.square().sum(1)) * turned.sign()
 
 

@@ -160,6 +160,15 @@ def test_seen_from_the_side_a_limb_is_as_thick_as_on_its_thinner_side():
     torch.testing.assert_close(both.reach[:, 0], both.reach[:, 1])
 
 
+def test_half_a_trunk_tells_no_side():
+    """Nor does it cost the limbs that are seen: they are as thick as on their thinner sides."""
+    core = BodyCore.learn([robed(FRONT)], posed(FRONT), BODY)
+    half = FRONT.copy()
+    half[2] = np.nan
+    least, front = (core.sure(posed(pose), (SIDE, SIDE)).least[0, 0, 80:105].sum() for pose in (half, FRONT))
+    assert 0 < least < 0.6 * front
+
+
 def test_a_trunk_is_as_thick_from_whichever_side_it_is_seen():
     """What is no single limb has no sides."""
     picture = torch.zeros(SIDE, SIDE)
