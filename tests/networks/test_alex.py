@@ -5,6 +5,7 @@ import importlib.util
 import sys
 import types
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -31,22 +32,27 @@ def test_distance_golden():
     assert means == pytest.approx([0.3735071719, 0.1021949351, 0.0331252664, 0.0155171697, 0.0080819875], rel=1e-5)
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(
-    not WEIGHTS.exists() or WHEEL is None or not (Path(".scratch/downloads") / WHEEL.sha256).exists(),
-    reason="needs the weights and the wheel that they came in: dvc repro fetch_metric_weights",
-)
-@pytest.mark.parametrize("size_hw", [(32, 32), (45, 77), (200, 61)])
-def test_the_wheels_own_network_gives_the_same_numbers(size_hw, tmp_path, monkeypatch):
+@pytest.fixture(scope="module")
+def theirs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[torch.nn.Module]:
+    """The wheel's own network. Its package is imported once and reads files beside itself, so that its folder serves all tests."""
+    if not WEIGHTS.exists() or WHEEL is None or not (Path(".scratch/downloads") / WHEEL.sha256).exists():
+        pytest.skip("needs the weights and the wheel that they came in: dvc repro fetch_metric_weights")
+    folder = tmp_path_factory.mktemp("wheel")
     with zipfile.ZipFile(Path(".scratch/downloads") / WHEEL.sha256) as archive:
-        archive.extractall(tmp_path, [name for name in archive.namelist() if name.endswith((".py", FILE))])
-    for name, needed in (("torchsummary", "summary"), ("IPython", "embed")):  # imported by the package, not used by its networks
-        if importlib.util.find_spec(name) is None:
-            empty = types.ModuleType(name)
-            setattr(empty, needed, None)
-            monkeypatch.setitem(sys.modules, name, empty)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    theirs = importlib.import_module("stlpips_pytorch.stlpips").LPIPS(net="alex", variant="shift_tolerant", verbose=False)
+        archive.extractall(folder, [name for name in archive.namelist() if name.endswith((".py", FILE))])
+    with pytest.MonkeyPatch.context() as patch:
+        for name, needed in (("torchsummary", "summary"), ("IPython", "embed")):  # imported by the package, not used by its networks
+            if importlib.util.find_spec(name) is None:
+                empty = types.ModuleType(name)
+                setattr(empty, needed, None)
+                patch.setitem(sys.modules, name, empty)
+        patch.syspath_prepend(str(folder))
+        yield importlib.import_module("stlpips_pytorch.stlpips").LPIPS(net="alex", variant="shift_tolerant", verbose=False)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size_hw", [(32, 32), (45, 77), (200, 61)])
+def test_the_wheels_own_network_gives_the_same_numbers(size_hw, theirs):
     draw = torch.Generator().manual_seed(0)
     a, b = (torch.rand(2, 3, *size_hw, generator=draw) * 2 - 1 for _ in range(2))
     with torch.no_grad():
