@@ -5,6 +5,7 @@ shows them, the network only knows what it saw. How thick a limb is, place by pl
 the pose.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -116,7 +117,7 @@ def _facing(points: Tensor, skeleton: Skeleton) -> Tensor:
     return whole * (turned.abs() > SIDEWAYS * down.square().sum(1)) * turned.sign()
 
 
-def _whereabouts(points: Tensor, parts: list[Part], x: Tensor, y: Tensor) -> Tensor:
+def _whereabouts(points: Tensor, parts: Sequence[Part], x: Tensor, y: Tensor) -> Tensor:
     """Where pixels of x (w), y (h) lie beside the limbs that parts are in poses (n j 2), (n 2 l p): below 0 on one side of its line and
     above on the other; and at which place along it, 0..PLACES - 1. Of other parts, and where one is not seen, both are 0.
     """

@@ -6,10 +6,13 @@ matrices: several times as fast as part by part.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
-from pipeline.body.parts import BREADTH, Part, body_parts, body_size, lines_of, part_maps
+from pipeline.body.pair import Poses
+from pipeline.body.parts import BREADTH, Part, body_parts, lines_of, part_maps
 from pipeline.body.skeleton import Skeleton
 
 if TYPE_CHECKING:  # torch takes a second to import
@@ -50,70 +53,62 @@ def part_field(query: Tensor, reference: Tensor, skeleton: Skeleton, x: Tensor, 
     own: how far the pixel there is of the part that asks for it, low where another lies over it or, beside the body, it lies amid one;
     an arm or leg that the query lacks while it has the other one is hidden there, and the reference's is no other part's.
     """
-    layers, poses = _layers(query, reference, skeleton, _pixels(x, y))
-    shaped = layers.unflatten(2, (len(y), len(x)))
-    field, linear = shaped[:, :2].permute(0, 2, 3, 1), shaped[:, 3:].permute(0, 2, 3, 1).unflatten(-1, (2, 2))
-    return Field(field, shaped[:, 2], linear, poses.size * poses.scale)
+    return PartField(query, reference, skeleton).at(x, y)
 
 
-def points_field(query: Tensor, reference: Tensor, skeleton: Skeleton, points: Tensor) -> Tensor:
-    """part_field() at points (p 2) of one pose, px: layers (7 p), the source's x and y, own, and linear row by row."""
-    import torch
+class PartField:
+    """part_field() of a query and a reference, as they are given there, wherever it is wanted: what pixels do not change is worked out
+    once."""
 
-    return _layers(query[None], reference[None], skeleton, torch.cat([points.T.float(), torch.ones_like(points[None, :, 0])]))[0][0]
-
-
-def _layers(query: Tensor, reference: Tensor, skeleton: Skeleton, pixels: Tensor) -> tuple[Tensor, Poses]:
-    """Layers (n 7 p) of pixels (3 p): source, own and slope; and the poses."""
-    import torch
-
-    query, reference = query.float(), reference.float()
-    poses = Poses.of(query, reference, skeleton)
-    fingers, parts = skeleton.fingers(), body_parts(skeleton)
-    if not torch.compiler.is_exporting():  # a graph that is exported serves any pose
-        parts = [part for part, counts in zip(parts, _counted(parts, poses).any(0)[:, 0].tolist(), strict=True) if counts]
-    body = [part for part in parts if not fingers.intersection(part.joints)]
-    layers = _shifted(pixels, poses)
-    times = max(1, round(pixels.shape[1] / AT_ONCE)) if pixels.device.type == "cpu" else 1
-    step = -(-pixels.shape[1] // times)
-    if body:
-        followed = Follow(body, poses, skeleton)
-        layers = torch.cat([followed(part, start) for part, start in zip(pixels.split(step, 1), layers.split(step, 2), strict=True)], 2)
-    if len(parts) > len(body):  # fingers are many, and matter only about the hands
-        index, inside = _about_hands(pixels[:2].T, poses, skeleton)
-        there = index[:, None].expand(-1, layers.shape[1], -1)
-        coarse = layers.gather(2, there)
-        fine = Follow(parts, poses, skeleton)(pixels[:, index].transpose(0, 1), coarse)
-        layers = layers.scatter(2, there, torch.where(inside[:, None], fine, coarse))
-    return layers, poses
-
-
-@dataclass(frozen=True)
-class Poses:
-    """Query and reference (n j 2) px, 0 where missing; which joints (n j) are in_query, in_reference, and which of the reference's the
-    query hides; size, scale (n) as body_size() has them."""
-
-    query: Tensor
-    reference: Tensor
-    in_query: Tensor
-    in_reference: Tensor
-    hidden: Tensor
-    size: Tensor
-    scale: Tensor
-
-    @staticmethod
-    def of(query: Tensor, reference: Tensor, skeleton: Skeleton) -> Poses:
+    def __init__(self, query: Tensor, reference: Tensor, skeleton: Skeleton) -> None:
         import torch
 
-        in_query, in_reference = (torch.isfinite(pose).all(-1) for pose in (query, reference))
-        hidden = _hidden(in_query, skeleton) & in_reference
-        sizes = body_size(query, reference, skeleton)
-        return Poses(torch.nan_to_num(query), torch.nan_to_num(reference), in_query, in_reference, hidden, *sizes)
+        self.poses, self.skeleton = Poses.of(query.float(), reference.float(), skeleton), skeleton
+        fingers, parts = skeleton.fingers(), body_parts(skeleton)
+        if not torch.compiler.is_exporting():  # a graph that is exported serves any pose
+            parts = [part for part, counts in zip(parts, _counted(parts, self.poses).any(0)[:, 0].tolist(), strict=True) if counts]
+        body = [part for part in parts if not fingers.intersection(part.joints)]
+        self._parts, self._has_fingers = parts, len(parts) > len(body)
+        self._body = Follow(body, self.poses, skeleton) if body else None
 
-    @property
-    def in_both(self) -> Tensor:
-        """(n j)."""
-        return self.in_query & self.in_reference
+    def at(self, x: Tensor, y: Tensor) -> Field:
+        """At pixel coordinates x (w), y (h) of the query."""
+        layers = self._layers(_pixels(x, y))
+        shaped = layers.unflatten(2, (len(y), len(x)))
+        field, linear = shaped[:, :2].permute(0, 2, 3, 1), shaped[:, 3:].permute(0, 2, 3, 1).unflatten(-1, (2, 2))
+        return Field(field, shaped[:, 2], linear, self.poses.size * self.poses.scale)
+
+    def at_points(self, points: Tensor) -> Tensor:
+        """At points (p 2) px of the query: layers (n 7 p), the source's x and y, own, and linear row by row."""
+        import torch
+
+        return self._layers(torch.cat([points.T.float(), torch.ones_like(points[None, :, 0])]))
+
+    @cached_property
+    def _whole(self) -> Follow:
+        """What all parts make of pixels, fingers too."""
+        return Follow(self._parts, self.poses, self.skeleton)
+
+    def _layers(self, pixels: Tensor) -> Tensor:
+        """Layers (n 7 p) of pixels (3 p): source, own and slope."""
+        import torch
+
+        layers = _shifted(pixels, self.poses)
+        times = max(1, round(pixels.shape[1] / AT_ONCE)) if pixels.device.type == "cpu" else 1
+        step = -(-pixels.shape[1] // times)
+        if self._body is not None:
+            pieces = zip(pixels.split(step, 1), layers.split(step, 2), strict=True)
+            layers = torch.cat([self._body(part, start) for part, start in pieces], 2)
+        if not self._has_fingers:
+            return layers
+        # Fingers are many, and matter only about the hands.
+        index, inside = _about_hands(pixels[:2].T, self.poses, self.skeleton)
+        if not index.shape[1]:
+            return layers
+        there = index[:, None].expand(-1, layers.shape[1], -1)
+        coarse = layers.gather(2, there)
+        fine = self._whole(pixels[:, index].transpose(0, 1), coarse)
+        return layers.scatter(2, there, torch.where(inside[:, None], fine, coarse))
 
 
 def part_distances(points: Tensor, skeleton: Skeleton, x: Tensor, y: Tensor) -> Tensor:
@@ -174,7 +169,7 @@ class Follow:
     All that does not depend on the pixels is worked out beforehand.
     """
 
-    def __init__(self, parts: list[Part], poses: Poses, skeleton: Skeleton) -> None:
+    def __init__(self, parts: Sequence[Part], poses: Poses, skeleton: Skeleton) -> None:
         import torch
 
         q, r, seen, size, scale = poses.query, poses.reference, poses.in_both, poses.size, poses.scale
@@ -216,14 +211,14 @@ class Follow:
         return torch.where(self.usable.any(1, keepdim=True), torch.cat([found, own, self.linear @ shares], 1), layers)
 
 
-def twin_parts(parts: list[Part], skeleton: Skeleton) -> list[int]:
+def twin_parts(parts: Sequence[Part], skeleton: Skeleton) -> list[int]:
     """By part the position of the same one of the other side; its own where there is none."""
     opposites = skeleton.opposites()
     place = {frozenset(part.joints): i for i, part in enumerate(parts)}
     return [place.get(frozenset(opposites[joint] for joint in part.joints), i) for i, part in enumerate(parts)]
 
 
-def _usable(parts: list[Part], seen: Tensor) -> Tensor:
+def _usable(parts: Sequence[Part], seen: Tensor) -> Tensor:
     """Which parts (n l 1) are there of joints seen (n j): two of a part's say where it is."""
     import torch
 
@@ -232,27 +227,10 @@ def _usable(parts: list[Part], seen: Tensor) -> Tensor:
     return (seen.float() @ members.T >= 2)[..., None]
 
 
-def _counted(parts: list[Part], poses: Poses) -> Tensor:
+def _counted(parts: Sequence[Part], poses: Poses) -> Tensor:
     """Whose pixels (n l 1) the reference's may be: those of parts that are followed, or that the query hides."""
     last = [part.joints[-1] for part in parts]
     return _usable(parts, poses.in_both) | (poses.hidden[:, last, None] & _usable(parts, poses.in_reference))
-
-
-def _hidden(in_query: Tensor, skeleton: Skeleton) -> Tensor:
-    """Which joints (n j) a query hides: of an arm or leg that it lacks on one side alone, from the first joint beyond which it has none,
-    and all that hangs on them.
-
-    Not a hand or foot whose wrist or ankle is there, nor fingers, which may just not have been found: they go along with the limb.
-    """
-    import torch
-
-    device, fingers, opposites = in_query.device, skeleton.fingers(), skeleton.opposites()
-    limbs = [part.joints[1] for part in body_parts(skeleton) if len(part.joints) == 2]  # the ends of arms, legs and fingers
-    first = [joint for joint in limbs if joint not in fingers and opposites[joint] != joint]
-    branches = torch.zeros((len(opposites), len(opposites)), device=device)
-    branches[tuple(zip(*((joint, other) for joint, branch in enumerate(skeleton.branches()) for other in branch), strict=True))] = 1
-    lacks = (in_query.float() @ branches.T == 0)[:, first]
-    return (lacks & in_query[:, [opposites[joint] for joint in first]]).float() @ branches[first] > 0
 
 
 def _nearest(near: Tensor) -> Tensor:
@@ -270,7 +248,7 @@ class Near:
     Nearness falls with the square of a distance, and is 0 for what is not seen.
     """
 
-    def __init__(self, parts: list[Part], points: Tensor, seen: Tensor, size: Tensor) -> None:
+    def __init__(self, parts: Sequence[Part], points: Tensor, seen: Tensor, size: Tensor) -> None:
         """points (n j 2), seen (n j), size (n)."""
         import torch
 

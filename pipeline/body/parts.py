@@ -5,7 +5,9 @@ Not in the paper; for warping.py, which carries real frames by them.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import chain, combinations, pairwise
 from typing import TYPE_CHECKING
 
@@ -49,7 +51,8 @@ class Part:
     face: Face | None = None
 
 
-def body_parts(skeleton: Skeleton) -> list[Part]:
+@lru_cache
+def body_parts(skeleton: Skeleton) -> tuple[Part, ...]:
     """Trunk, head, palms and feet where a skeleton has them, and every limb that is in none of these.
 
     The trunk is the root and the pairs that hang on it; palms and feet are what branches off a joint. Moved limb by limb, a trunk that
@@ -65,7 +68,7 @@ def body_parts(skeleton: Skeleton) -> list[Part]:
             stiff.append(Part([joint, *ends], max(widths[end] for end in ends), 0.0))
     alone = [limb for limb in skeleton.limb_indices() if not any(set(limb) <= set(part.joints) for part in stiff)]
     whole = set(chain(*(part.joints for part in stiff if part.least)))
-    return [*stiff, *(Part(list(limb), widths[limb[1]], NECK if whole.issuperset(limb) else 0.0) for limb in alone)]
+    return (*stiff, *(Part(list(limb), widths[limb[1]], NECK if whole.issuperset(limb) else 0.0) for limb in alone))
 
 
 def _sides(part: list[int], skeleton: Skeleton) -> tuple[int, list[int]]:
@@ -226,7 +229,7 @@ def _exchanged(q: Tensor, r: Tensor, part: Part, seen: Tensor, sizes: tuple[Tens
     return (turns[0] * turns[1] < 0) & told
 
 
-def part_maps(q: Tensor, r: Tensor, parts: list[Part], seen: Tensor, size: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
+def part_maps(q: Tensor, r: Tensor, parts: Sequence[Part], seen: Tensor, size: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
     """Affine map of each part from query to reference px: linear (n l 2 2), shift (n l 2)."""
     import torch
 

@@ -60,6 +60,9 @@ class Skeleton:
     regions: tuple[Region, ...]
     face_vectors: tuple[Pair, ...]
 
+    def __hash__(self) -> int:
+        return hash(self.name)  # what is worked out of a skeleton is kept, and its dict of roles has no hash
+
     def told_from(self, other: "Skeleton") -> str:
         """Its name, or that it is another version of a skeleton with this name."""
         same_name_alone = self.name == other.name and self != other

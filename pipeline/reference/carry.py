@@ -176,7 +176,7 @@ def source_of(
     part's px, corrected by a working-size flow (h w 2); what is not looked at is 0, how sound it is holds where it is shown alone."""
     import torch
 
-    from pipeline.body.fields import part_field, points_field
+    from pipeline.body.fields import PartField
     from pipeline.body.warping import cell_centres
     from pipeline.reference.field import full_field
     from pipeline.reference.hands import refine_hands
@@ -193,12 +193,12 @@ def source_of(
     x, y = cell_centres(size_hw, cell, torch.device("cpu"))
     query, reference = (torch.from_numpy(np.asarray(pose, np.float32))[None] for pose in (points, own))
     with torch.inference_mode():
-        coarse = part_field(query, reference, skeleton, x[slice(*box[1])], y[slice(*box[0])])
+        parts = PartField(query, reference, skeleton)
+        coarse = parts.at(x[slice(*box[1])], y[slice(*box[0])])
         found = full_field(
-            coarse, (box[0][0], box[1][0]), size_hw, cell, sound,
-            lambda at: points_field(query[0], reference[0], skeleton, torch.from_numpy(at)).numpy(),
-        )  # fmt: skip
-    refine_hands(found, query, reference, skeleton, cell)
+            coarse, (box[0][0], box[1][0]), size_hw, cell, sound, lambda at: parts.at_points(torch.from_numpy(at))[0].numpy()
+        )
+        refine_hands(found, parts, cell)
     layers = [np.zeros(size_hw, np.float32) for _ in range(3)]
     moved = None
     if moves:

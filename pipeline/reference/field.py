@@ -14,7 +14,7 @@ from pipeline.body.fields import Field
 from pipeline.body.warping import CELL, FOLDED, LEAP, LONGEST
 from pipeline.reference.resampling import Strip
 
-Exact = Callable[[np.ndarray], np.ndarray]  # of points (p 2) px the layers (7 p) of body/fields.points_field()
+Exact = Callable[[np.ndarray], np.ndarray]  # of points (p 2) px the layers (7 p) of body/fields.PartField.at_points()
 
 SURELY = 0.57  # a pixel is off its cell's map by three quarters of what a neighbour of the cell is, at most: squared, and rounding
 

@@ -5,22 +5,20 @@ A pixel beside a leap from part to part goes on as its nearest cell does. Cells 
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from pipeline.body.fields import Poses, about_hand, part_field
-from pipeline.body.skeleton import Skeleton
+from pipeline.body.fields import PartField, about_hand
 from pipeline.body.warping import CELL, cell_centres
 from pipeline.reference.field import full_field
 from pipeline.reference.resampling import everywhere
 
 
-def refine_hands(found: np.ndarray, query: Tensor, reference: Tensor, skeleton: Skeleton, cell: int) -> None:
+def refine_hands(found: np.ndarray, parts: PartField, cell: int) -> None:
     """Work out anew, in a field (h w 3) as full_field() has it from cells of so many px, what lies about hands whose fingers both poses
-    (1 j 2) show: query px of the field, reference px of its picture."""
+    of one picture show: query px of the field, reference px of its picture."""
     if cell <= CELL:
         return
-    poses, fingers, (height, width) = Poses.of(query.float(), reference.float(), skeleton), skeleton.fingers(), found.shape[:2]
-    for hand in skeleton.hands():
+    poses, fingers, (height, width) = parts.poses, parts.skeleton.fingers(), found.shape[:2]
+    for hand in parts.skeleton.hands():
         if not poses.in_both[0, sorted(fingers.intersection(hand))].any():
             continue
         (left, top), (right, bottom) = (corner[0].tolist() for corner in about_hand(hand, poses))
@@ -30,6 +28,5 @@ def refine_hands(found: np.ndarray, query: Tensor, reference: Tensor, skeleton: 
             continue
         size_hw = y1 - y0, x1 - x0
         x, y = cell_centres(size_hw, CELL, torch.device("cpu"))
-        with torch.inference_mode():
-            fine = part_field(query, reference, skeleton, x + x0, y + y0)
+        fine = parts.at(x + x0, y + y0)
         found[y0:y1, x0:x1] = full_field(fine, (0, 0), size_hw, CELL, everywhere(size_hw))

@@ -1,9 +1,12 @@
 """The field of fields.py as its formulas are written, part by part and pixel by pixel, for tests to compare with."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
-from pipeline.body.fields import AGREE, APART, BESIDE, BETWEEN, DEEPER, SHARED, SOFTNESS, STEEPNESS, STRANGE, Field, Poses, _about_hands
+from pipeline.body.fields import AGREE, APART, BESIDE, BETWEEN, DEEPER, SHARED, SOFTNESS, STEEPNESS, STRANGE, Field, _about_hands
+from pipeline.body.pair import Poses
 from pipeline.body.parts import BREADTH, Part, body_parts, lines_of, part_maps
 from pipeline.body.skeleton import Skeleton
 
@@ -33,7 +36,7 @@ def part_field(query: Tensor, reference: Tensor, skeleton: Skeleton, x: Tensor, 
     return Field(shaped[..., :2], shaped[..., 2], shaped[..., 3:].unflatten(-1, (2, 2)), poses.size * poses.scale)
 
 
-def _by_parts(pixels: Tensor, layers: Tensor, parts: list[Part], poses: Poses, skeleton: Skeleton) -> Tensor:
+def _by_parts(pixels: Tensor, layers: Tensor, parts: Sequence[Part], poses: Poses, skeleton: Skeleton) -> Tensor:
     """Layers (n p 7) of pixels (n p 2), or of the same ones for all (1 p 2): source, own and slope; as they were where no part is seen."""
     q, r, seen, size, scale = poses.query, poses.reference, poses.in_both, poses.size, poses.scale
     usable = torch.stack([seen[:, part.joints].sum(1) >= 2 for part in parts], 1)[:, None]  # (n 1 l)
@@ -78,7 +81,7 @@ def hidden_joints(in_query: Tensor, skeleton: Skeleton) -> Tensor:
 
 
 def _followed(
-    pixels: Tensor, linear: Tensor, shift: Tensor, near: Tensor, size: Tensor, parts: list[Part]
+    pixels: Tensor, linear: Tensor, shift: Tensor, near: Tensor, size: Tensor, parts: Sequence[Part]
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Sources (n p 2) of pixels (n p 2) by the parts' maps and nearness (n p l), the parts' shares in each, and what is asked of each.
 
@@ -94,7 +97,7 @@ def _followed(
     return (shares[..., None] * source).sum(2), shares, near**SHARED * agree
 
 
-def distances(pixels: Tensor, points: Tensor, seen: Tensor, parts: list[Part], size: Tensor) -> Tensor:
+def distances(pixels: Tensor, points: Tensor, seen: Tensor, parts: Sequence[Part], size: Tensor) -> Tensor:
     """Distance (n p l) of pixels (n p 2) to each part, in half its breadth: to the nearest line between two of its joints (n j 2)."""
     lines = [lines_of(part) for part in parts]
     a, b = torch.tensor([line for part in lines for line in part], device=points.device).T

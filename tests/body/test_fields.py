@@ -6,7 +6,7 @@ import torch
 from body import plain_field
 from line import LINE
 
-from pipeline.body import fields
+from pipeline.body import fields, pair
 from pipeline.body.skeleton import load_skeleton
 
 HUMAN = load_skeleton("pipeline/skeletons/human.yaml")
@@ -48,7 +48,7 @@ def test_what_queries_hide_is_told_joint_by_joint(name):
     branches = skeleton.branches()
     for pose in there:  # as a detector loses limbs: with all that hangs on them
         pose[branches[int(draw.integers(1, len(branches)))]] = False
-    found, expected = (tell(torch.from_numpy(there), skeleton) for tell in (fields._hidden, plain_field.hidden_joints))
+    found, expected = (tell(torch.from_numpy(there), skeleton) for tell in (pair._hidden, plain_field.hidden_joints))
     assert torch.equal(found, expected)
     hidden = set(np.flatnonzero(found.any(0)).tolist())
     assert bool(hidden) == (name == "human")  # no limb of the mouse has a twin, nor has one of the fish

@@ -1,5 +1,7 @@
 """Laws of the limb-by-limb warp: identity, similarity, each limb for itself, missing joints."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -129,6 +131,13 @@ def test_trunk_head_palms_and_feet_move_as_one():
     head = {*HUMAN.roles["head"], *HUMAN.roles["mouth"]}
     assert parts[:2] == [{"neck", "right_shoulder", "left_shoulder", "right_hip", "left_hip"}, head]
     assert not any(part & head for part in parts[2:] if part != {"neck", "nose"})
+    assert [part.joints for part in body_parts(LINE)] == [[0, 1], [1, 2]]
+
+
+def test_another_version_of_a_skeleton_has_its_own_parts():
+    other = replace(LINE, limbs=(LINE.limbs[0], replace(LINE.limbs[1], parent="a", width=2.0)))
+    assert [(part.joints, part.breadth) for part in body_parts(other)] == [([0, 1], 1.0), ([0, 2], 2.0)]
+    assert hash(other) == hash(LINE)
     assert [part.joints for part in body_parts(LINE)] == [[0, 1], [1, 2]]
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.body.fields import part_field, points_field
+from pipeline.body.fields import PartField, part_field
 from pipeline.body.skeleton import load_skeleton
 from pipeline.body.warping import cell_centres, detail_field
 from pipeline.reference.carry import Part, source_of
@@ -36,6 +36,7 @@ def _pose(spread: float, curl: float) -> torch.Tensor:
 
 
 QUERY, REFERENCE = _pose(0.25, 0.0), _pose(0.1, 0.3)
+PARTS = PartField(QUERY, REFERENCE, HUMAN)
 
 
 def _off(found: np.ndarray) -> np.ndarray:
@@ -52,7 +53,7 @@ def _coarse(exact: Exact | None = None) -> np.ndarray:
 def test_about_a_hand_pixels_follow_their_own_finger_and_not_the_nearest_cell_s():
     found = _coarse()
     before = found.copy()
-    refine_hands(found, QUERY, REFERENCE, HUMAN, CELL)
+    refine_hands(found, PARTS, CELL)
     assert (_off(before)[HAND] > 1).mean() > 0.05  # cells as wide as a finger
     assert (_off(found)[HAND] > 1).mean() < 0.5 * (_off(before)[HAND] > 1).mean()
     _, sound = detail_field(QUERY, REFERENCE, HUMAN, SIZE_HW, 1)
@@ -66,8 +67,8 @@ def test_what_is_carried_has_it():
     picture, flow = np.zeros((*SIZE_HW, 4), np.uint8), np.zeros((SIZE_HW[0] // 4, SIZE_HW[1] // 4, 2), np.int16)
     part = Part((0, 0), SIZE_HW, np.array([[0.25, 0, -0.375], [0, 0.25, -0.375]]), CELL)
     source = source_of(picture, REFERENCE[0].numpy(), QUERY[0].numpy(), HUMAN, flow, part)
-    found = _coarse(lambda points: points_field(QUERY[0], REFERENCE[0], HUMAN, torch.from_numpy(points)).numpy())
-    refine_hands(found, QUERY, REFERENCE, HUMAN, CELL)
+    found = _coarse(lambda points: PARTS.at_points(torch.from_numpy(points))[0].numpy())
+    refine_hands(found, PARTS, CELL)
     assert np.abs(np.dstack([source.x, source.y]) - found[..., :2]).max() < 1e-3
 
 
@@ -76,12 +77,12 @@ def test_without_fingers_in_both_poses_nothing_is_worked_out_anew(side):
     query, reference = QUERY.clone(), REFERENCE.clone()
     (query, reference)[side][0, sorted(HUMAN.fingers())] = torch.nan
     found = np.zeros((*SIZE_HW, 3), np.float32)
-    refine_hands(found, query, reference, HUMAN, CELL)
+    refine_hands(found, PartField(query, reference, HUMAN), CELL)
     assert not found.any()
 
 
 @pytest.mark.parametrize("shift", [(0.0, 60.0), (90.0, 0.0), (-500.0, -500.0)])
 def test_a_hand_partly_or_wholly_outside_the_picture_is_no_trouble(shift):
     found = _coarse()
-    refine_hands(found, QUERY + torch.tensor(shift), REFERENCE, HUMAN, CELL)
+    refine_hands(found, PartField(QUERY + torch.tensor(shift), REFERENCE, HUMAN), CELL)
     assert np.isfinite(found).all()

@@ -6,7 +6,7 @@ import pytest
 import torch
 from line import LINE
 
-from pipeline.body.fields import part_field, points_field
+from pipeline.body.fields import PartField, part_field
 from pipeline.body.warping import CELL, cell_centres, detail_field
 from pipeline.reference.field import full_field
 from pipeline.reference.resampling import ROWS, Averaged, Enlarged, everywhere, moved_by, strips, widened
@@ -98,7 +98,7 @@ def test_where_a_field_at_full_px_leaps_a_pixel_lies_on_its_own_side_of_the_bord
 
     def exact(points: np.ndarray) -> np.ndarray:
         asked.append(points)
-        return points_field(query[0], reference[0], LINE, torch.from_numpy(points)).numpy()
+        return PartField(query, reference, LINE).at_points(torch.from_numpy(points))[0].numpy()
 
     whole = centres, (0, 0), size_hw, cell, everywhere(size_hw)
     steps, found = full_field(*whole), full_field(*whole, exact)
@@ -121,7 +121,7 @@ def test_a_field_is_asked_about_points_as_about_a_grid():
     x, y = torch.arange(5.0, 60), torch.arange(20.0, 50)
     grid = part_field(query, reference, LINE, x, y)
     points = torch.stack(torch.meshgrid(x, y, indexing="xy"), -1).reshape(-1, 2)
-    layers = points_field(query[0], reference[0], LINE, points).unflatten(1, (len(y), len(x)))
+    layers = PartField(query, reference, LINE).at_points(points)[0].unflatten(1, (len(y), len(x)))
     assert torch.equal(layers[:2].movedim(0, -1), grid.field[0])
     assert torch.equal(layers[2], grid.own[0])
     assert torch.equal(layers[3:].movedim(0, -1).unflatten(-1, (2, 2)), grid.linear[0])
