@@ -142,7 +142,10 @@ def read_keypoints(path: str | os.PathLike[str], kind: str = "keypoints") -> Key
     """Read a table of kind `keypoints` or `motions`; InputError when missing, of another kind or damaged."""
     table, attributes = read_table(path, kind, f"{kind} table", REMEDY[kind])
     with readable(path, f"{kind} table", REMEDY[kind]):
-        return replace(_from_table(table, attributes, path, REMEDY[kind]), source=Source.of(path, kind, MADE_BY[kind]))
+        found = replace(_from_table(table, attributes, path, REMEDY[kind]), source=Source.of(path, kind, MADE_BY[kind]))
+    del table
+    pa.default_memory_pool().release_unused()  # of a long clip it keeps a hundred MB for the next table
+    return found
 
 
 def _from_table(table: pa.Table, attributes: dict[str, Any], path: str | os.PathLike[str], remedy: str) -> Keypoints:

@@ -136,8 +136,10 @@ def _usual_unrest(path: np.ndarray, seen: np.ndarray, at: np.ndarray) -> np.ndar
 
 def limb_lengths(points: np.ndarray, limbs: list[tuple[int, int]]) -> np.ndarray:
     """Return the length (t l) in px of each limb in each frame; NaN where an end is missing."""
-    parents, children = np.array(limbs, np.int64).reshape(-1, 2).T
-    return np.linalg.norm(points[:, parents] - points[:, children], axis=2)
+    lengths = np.empty((len(points), len(limbs)))
+    for limb, (parent, child) in enumerate(limbs):  # one at a time: a long clip has many
+        lengths[:, limb] = np.linalg.norm(points[:, parent] - points[:, child], axis=1)
+    return lengths
 
 
 def usual_lengths(points: np.ndarray, limbs: list[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray]:

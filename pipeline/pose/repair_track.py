@@ -88,9 +88,10 @@ def _repaired(
         _drop(out, part, find_long_limbs(out[part], limbs, usual, params.repair, height))
     dropped = np.isfinite(points[..., 0]) & ~np.isfinite(out[..., 0])
     origin[dropped] = DROPPED
+    del points  # of a long clip each of these fills hundreds of MB
     # What is left is smoothed, and short gaps are filled; a filled joint gets a mean score.
     if clock.has_time:
-        out, origin = _smooth_and_fill(out, score, origin, clock, parts, may_fill, height, params)
+        _smooth_and_fill(out, score, origin, clock, parts, may_fill, height, params)
     filled = origin == INTERPOLATED
     score = np.where(filled, _mean_score(score, origin), np.where(np.isfinite(out[..., 0]), score, 0.0))
     return out, score, origin
@@ -131,8 +132,7 @@ def _put_sides_right(
     for groups in mirror_groups(skeleton) if np.isfinite(height) else ():
         swaps = np.zeros((len(points), len(groups)), bool)
         swaps[:border] = find_swaps(points[:border], groups, height, cost[:border], 0)
-        settled = apply_swaps(points, groups, swaps)
-        swaps[border:] = find_swaps(settled, groups, height, cost, border)[border:]
+        swaps[border:] = find_swaps(apply_swaps(points, groups, swaps), groups, height, cost, border)[border:]
         points, score = apply_swaps(points, groups, swaps), apply_swaps(score, groups, swaps)
         exchanged ^= swapped_joints(points.shape[1], groups, swaps)
     return points, score, exchanged
@@ -151,8 +151,8 @@ def _smooth_and_fill(
     may_fill: np.ndarray,
     height: float,
     params: PoseParams,
-) -> tuple[np.ndarray, np.ndarray]:
-    points, origin = points.copy(), origin.copy()
+) -> None:
+    """Smooth points (t j 2) and fill their gaps, in place, and say so in their origin (t j), either side of the border by itself."""
     seconds, times = clock.seconds(), clock.steps()
     for part in parts:
         smooth = smooth_points(points[part], score[part], seconds[part], params.smoothing_s)
@@ -163,7 +163,6 @@ def _smooth_and_fill(
         filled = fill_gaps(points[part], may_fill[part], params.repair.max_gap_frames, times[part])
         new = np.isfinite(filled[..., 0]) & ~np.isfinite(points[part][..., 0])
         points[part], origin[part][new] = filled, INTERPOLATED
-    return points, origin
 
 
 def _mean_score(score: np.ndarray, origin: np.ndarray) -> np.ndarray:
