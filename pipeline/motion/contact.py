@@ -1,6 +1,7 @@
 """Which joints rest on the ground, and the translation over time that leaves them where they rest."""
 
 import warnings
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -8,6 +9,7 @@ from pipeline.body.skeleton import Skeleton
 from pipeline.timeline.windows import runs
 
 LOW = 0.03  # a foot this share of the height above the other one weighs 1/e
+AT_ONCE = 4096  # frames that go through at once: of a long clip each layer fills hundreds of MB
 REST = 1e-4  # weight of the body as a whole, which carries the motion where no foot is seen
 
 
@@ -29,18 +31,29 @@ def contact_weights(points: np.ndarray, skeleton: Skeleton, seconds: np.ndarray,
     return weights
 
 
-def follow_contacts(built: np.ndarray, driver: np.ndarray, weights: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    """Translation (n 2) of poses `built` (n j 2) under which each joint moves as the driver's does, times scale (n).
+def follow_contacts(
+    built: np.ndarray, driver: np.ndarray, weights: np.ndarray, scale: np.ndarray, left_out: Sequence[int] = ()
+) -> np.ndarray:
+    """Translation (n 2) of poses `built` (n j 2) under which each joint, but those left out, moves as the driver's does, times scale (n).
 
     Joints disagree when proportions differ, so each step is the mean weighted by contact: a planted joint that does not
     move in the driver does not move in the result either. Where bodies are equal, this is the driver's own path.
     """
+    steps = [np.zeros((1, 2))]
+    for start in range(0, len(built) - 1, AT_ONCE):
+        rows = slice(start, start + AT_ONCE + 1)
+        steps.append(_steps(built[rows], driver[rows], weights[rows], scale[rows], left_out))
+    return np.cumsum(np.concatenate(steps), axis=0)
+
+
+def _steps(built: np.ndarray, driver: np.ndarray, weights: np.ndarray, scale: np.ndarray, left_out: Sequence[int]) -> np.ndarray:
+    """What follow_contacts() adds from each frame to the next (n-1 2)."""
     wanted = np.diff(driver, axis=0) * scale[1:, None, None] - np.diff(built, axis=0)
     there = np.asarray(np.isfinite(wanted).all(axis=-1))
+    there[:, left_out] = False
     weight = np.where(there, weights[1:] + REST / driver.shape[1], 0.0)
     total = weight.sum(axis=1, keepdims=True)
-    steps = (np.where(there[..., None], wanted, 0.0) * weight[..., None]).sum(axis=1) / np.maximum(total, 1e-12)
-    return np.concatenate([np.zeros((1, 2)), np.cumsum(steps, axis=0)])
+    return np.asarray((np.where(there[..., None], wanted, 0.0) * weight[..., None]).sum(axis=1) / np.maximum(total, 1e-12))
 
 
 def foot_slide(points: np.ndarray, weights: np.ndarray, joints: list[int], height: float) -> tuple[float, float]:

@@ -38,8 +38,9 @@ def retarget(driver: Track, target: Track, split: SplitParams, params: MotionPar
     turned_away = np.zeros(len(driver.points), bool)
     if params.sides == "match" and carried:
         turned_away = sides.turned_away(matched[0], target.points[training], target.skeleton, params.min_frames)
-        points, score, origin = (sides.exchanged(some, turned_away, target.skeleton) for some in matched)
-        matched = points, score, origin
+        if turned_away.any():
+            points, score, origin = (sides.exchanged(some, turned_away, target.skeleton) for some in matched)
+            matched = points, score, origin
     whole = _body(target.points, target.score, target.present, np.isin(np.flatnonzero(target.present), training), target, params)
     there = np.isfinite(matched[0][..., 0])
     shown, mostly = shown_joints(matched[0], there, 1), shown_joints(matched[0], there, 1, MOSTLY_SHARE)
@@ -56,22 +57,24 @@ def retarget(driver: Track, target: Track, split: SplitParams, params: MotionPar
     seconds = _seconds(driver)[present]
     roll = lean.roll_between(as_seen, other) if params.lean == "match" and params.method != "none" else 0.0
     own = replace(own, points=lean.turned(own.points, roll))
+    unseen, seen_score, seen_origin = ~np.isfinite(matched[0][..., 0]), *matched[1:]
+    del as_seen, matched  # of a long clip each layer fills hundreds of MB
 
     kept = params.model_copy(update={"head": "keep"}) if same else params  # whoever is carried onto itself holds the head as it does
     moved, facts = _carry_over(own, other, target.size_hw, seconds, kept)
     weights = contact_weights(own.points, own.skeleton, seconds, own.height, params.contact_speed)
     facts |= _figures(moved, own, other, weights, target.size_hw)
-    points = np.full(matched[0].shape, np.nan)
+    points = np.full((*unseen.shape, 2), np.nan)
     points[present] = fill_unseen(moved, filled, whole, seconds) if filled.any() else moved
-    added = np.isfinite(points[..., 0]) & (filled | ~np.isfinite(matched[0][..., 0]))
-    score = np.where(added, usual_scores(whole, target.score[target.present]), matched[1])
+    added = np.isfinite(points[..., 0]) & (filled | unseen)
+    score = np.where(added, usual_scores(whole, target.score[target.present]), seen_score)
     missing = [joint for joint, some in zip(target.joints, shared, strict=True) if not some]
     facts |= {"method": params.method, "roll_degrees": roll, "joints_missing": missing}
     facts["sides_exchanged"] = sides.first_and_last(turned_away)
     facts |= {name: name_parts(joints, target.skeleton) for name, joints in (("filled", filled), ("undrawn", undrawn))}
     facts["lacking"] = name_parts(filled if filled.any() else known & ~shown & carried, target.skeleton)
     facts["warnings"] = _warnings(facts, target)
-    return motion_of(_track(points, score, np.where(undrawn, DROPPED, matched[2]), driver, target), retargeting=facts)
+    return motion_of(_track(points, score, np.where(undrawn, DROPPED, seen_origin), driver, target), retargeting=facts)
 
 
 def _driving(
@@ -113,11 +116,11 @@ def _carry_over(
         scale = ratios.ground()
         level = find_level(driver, target, scale, middle)
         built = bone_ratio.forward_kinematics(driver.points, driver.skeleton, ratios, level.size)
-        built, head = hold_head(built, driver, target, level.size) if params.head == "match" else (built, {})
+        moved, head = hold_head(built, driver, target, level.size) if params.head == "match" else (built, {})
+        del built
         weights = contact_weights(driver.points, driver.skeleton, seconds, driver.height, params.contact_speed)
-        steps = driver.points.copy()
-        steps[:, sorted(driver.skeleton.fingers())] = np.nan  # where no foot is seen the body leads, not its fingers
-        moved = built + follow_contacts(built, steps, weights, scale * level.size)[:, None]
+        # Where no foot is seen the body leads, not its fingers.
+        moved += follow_contacts(moved, driver.points, weights, scale * level.size, sorted(driver.skeleton.fingers()))[:, None]
         facts = {"ratios": ratios.table(), "guessed": sorted(ratios.guessed), "limited": sorted(ratios.limited), "head": head}
     # Where it stands, and how far it may go from there.
     moved = place(moved, driver, target, level, scale, middle, seconds)

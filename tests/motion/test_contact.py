@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from figure import Figure, Motion, human, truth
 
+from pipeline.motion import contact
 from pipeline.motion.contact import contact_weights, follow_contacts, foot_slide
 
 HUMAN = human()
@@ -37,6 +38,26 @@ def test_a_planted_joint_rests_whatever_the_body_does():
     weights = np.tile([1.0, 0.0], (10, 1))
     placed = built + follow_contacts(built, driver, weights, np.full(10, 0.7))[:, None]
     assert np.abs(placed[:, 0] - placed[0, 0]).max() < 1e-2
+
+
+@pytest.mark.parametrize("at_once", [1, 7, 19, 20])
+def test_a_path_is_the_same_however_many_frames_go_through_at_once(at_once, monkeypatch):
+    rng = np.random.default_rng(1)
+    built, driver, weights = rng.normal(0, 10, (20, 5, 2)), rng.normal(0, 10, (20, 5, 2)), rng.uniform(0, 1, (20, 5))
+    whole = follow_contacts(built, driver, weights, np.ones(20))
+    monkeypatch.setattr(contact, "AT_ONCE", at_once)
+    assert (follow_contacts(built, driver, weights, np.ones(20)) == whole).all()
+
+
+def test_joints_that_are_left_out_lead_nobody():
+    rng = np.random.default_rng(2)
+    driver = rng.normal(0, 10, (20, 5, 2))
+    unseen = driver.copy()
+    unseen[:, [1, 4]] = np.nan
+    given = np.zeros((20, 5, 2)), np.zeros((20, 5)), np.ones(20)
+    paths = [follow_contacts(given[0], some, *given[1:], left_out) for some, left_out in ((driver, [1, 4]), (unseen, []), (driver, []))]
+    assert (paths[0] == paths[1]).all()
+    assert np.abs(paths[0] - paths[2]).max() > 1
 
 
 def test_slide_by_hand():
