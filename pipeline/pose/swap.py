@@ -47,7 +47,8 @@ def find_swaps(
     """
     swaps, costs = np.zeros((len(points), len(groups)), bool), np.broadcast_to(cost_heights, len(points))
     for index, group in enumerate(groups):
-        plain = points[:, np.array(group)] / height
+        plain = points[:, np.array(group)]
+        plain /= height
         seen = np.flatnonzero(np.isfinite(plain[..., 0]).any(axis=(1, 2)))
         if len(seen) > 1:
             starts = range(0, len(seen), AT_ONCE)  # each but the first also has the frame before its own
@@ -57,7 +58,9 @@ def find_swaps(
 
 
 def apply_swaps(values: np.ndarray, groups: list[list[tuple[int, int]]], swaps: np.ndarray) -> np.ndarray:
-    """Return values (t j …) with left and right exchanged where swaps (t g) says so."""
+    """Return values (t j …) with left and right exchanged where swaps (t g) says so: the very same where it says so nowhere."""
+    if not swaps.any():
+        return values
     out = values.copy()
     for index, group in enumerate(groups):
         frames = np.flatnonzero(swaps[:, index])

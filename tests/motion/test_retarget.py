@@ -127,6 +127,18 @@ def test_fingers_of_one_of_the_two_take_nothing_from_the_body():
     assert motion.present.all()
 
 
+def test_a_body_without_feet_is_not_led_by_waving_fingers():
+    feet = [i for i, name in enumerate(HUMAN.joints) if name.split("_")[-1] in ("ankle", "heel", "toe")]
+    still = with_hands(driver_track(), 40, 0.2)
+    still.points[:, feet] = np.nan
+    waving, fingers = still.points.copy(), sorted(HUMAN.fingers())
+    waving[:, fingers] += (12 * np.sin(np.arange(len(waving)) / 3))[:, None, None]
+    motions = [run(replace(still, points=points), with_hands(target_track(), 24, 0.0)) for points in (still.points, waving)]
+    body = [i for i in range(len(HUMAN.joints)) if i not in (*fingers, *feet)]
+    np.testing.assert_allclose(motions[0].points[:, body], motions[1].points[:, body], atol=0.01)
+    assert np.abs(motions[0].points[:, fingers] - motions[1].points[:, fingers]).max() > 3
+
+
 @pytest.mark.parametrize("method", ["ankle_height", "bone_ratio"])
 def test_planted_feet_stay_planted(method):
     motion = run(driver_track(), target_track(), method=method)

@@ -142,6 +142,7 @@ FAULTS = [
     *of("tests/appearance/test_core.py",
         ("the matte may fall below the body's core", N + "carrying.py", "if sure is None else torch.maximum(mixed_matte, sure.least)",
          "if sure is None else mixed_matte"),
+        ("half a trunk tells its side", A + "core.py", "*chain(*pairs)]", "*chain(*pairs[:1])]"),
         ("the body's core counts what is outside as inside", A + "core.py", "counted[here & alone & shown]",
          "counted[here & alone & ~shown]"),
         ("the core reaches past the first gap", A + "core.py", ".long().cumprod(-1)", ".long()"),
