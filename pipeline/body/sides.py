@@ -49,7 +49,9 @@ def _moved(points: np.ndarray, skeleton: Skeleton) -> np.ndarray:
 
 
 def exchanged(joints: np.ndarray, frames: np.ndarray, skeleton: Skeleton) -> np.ndarray:
-    """What belongs to joints (t j …) with left and right exchanged in some frames (t) bool."""
+    """What belongs to joints (t j …) with left and right exchanged in some frames (t) bool: the very same where in none."""
+    if not frames.any():
+        return joints
     chosen = frames.reshape(-1, *(1,) * (joints.ndim - 1))
     return np.where(chosen, joints[:, skeleton.opposites()], joints)
 

@@ -38,9 +38,9 @@ def retarget(driver: Track, target: Track, split: SplitParams, params: MotionPar
     turned_away = np.zeros(len(driver.points), bool)
     if params.sides == "match" and carried:
         turned_away = sides.turned_away(matched[0], target.points[training], target.skeleton, params.min_frames)
-        if turned_away.any():
-            points, score, origin = (sides.exchanged(some, turned_away, target.skeleton) for some in matched)
-            matched = points, score, origin
+        points, score, origin = (sides.exchanged(some, turned_away, target.skeleton) for some in matched)
+        matched = points, score, origin
+        del points, score, origin
     whole = _body(target.points, target.score, target.present, np.isin(np.flatnonzero(target.present), training), target, params)
     there = np.isfinite(matched[0][..., 0])
     shown, mostly = shown_joints(matched[0], there, 1), shown_joints(matched[0], there, 1, MOSTLY_SHARE)
@@ -57,7 +57,7 @@ def retarget(driver: Track, target: Track, split: SplitParams, params: MotionPar
     seconds = _seconds(driver)[present]
     roll = lean.roll_between(as_seen, other) if params.lean == "match" and params.method != "none" else 0.0
     own = replace(own, points=lean.turned(own.points, roll))
-    unseen, seen_score, seen_origin = ~np.isfinite(matched[0][..., 0]), *matched[1:]
+    unseen, (_, seen_score, seen_origin) = ~np.isfinite(matched[0][..., 0]), matched
     del as_seen, matched  # of a long clip each layer fills hundreds of MB
 
     kept = params.model_copy(update={"head": "keep"}) if same else params  # whoever is carried onto itself holds the head as it does
