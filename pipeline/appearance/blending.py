@@ -6,11 +6,13 @@ import numpy as np
 import torch
 
 from pipeline.artifacts.foregrounds import FLOW_LIMIT, FLOW_STEPS, FLOWS, SHARES
-from pipeline.networks.sampling import blur
+from pipeline.networks.registration import register
+from pipeline.networks.sampling import blur, move_by
 
 FAINT = 1e-3  # keeps a colour where every window's matte is 0
 DIFFERENT = 4.0  # by how much two renderings unlike by 1 steepen the fade between them
 UNLIKE_PX = 1.0  # sigma about a pixel within which they are compared, working px
+FARTHEST_PX = 4.0  # by which what one of them shows lies elsewhere in the other, along an axis, working px
 
 
 @dataclass(frozen=True)
@@ -48,13 +50,26 @@ class Blend:
     def faded(self, other: "Blend", share: float) -> "Blend":
         """This rendering with one of the same frame by other references mixed in, but for the detail that it carries.
 
-        Detail of two references is a double picture; what jumps to the eye where they change is colour and outline. Where these differ
-        much, as where one has a hand and the other the wall behind it, a mixture is a ghost: there the one with the larger share is seen.
+        Where both show the same somewhere else, as an outline does, it lies between them, by share. Detail of two references is a double
+        picture; what jumps to the eye where they change is colour and outline. Where these differ much, as where one has a hand and
+        the other the wall behind it, a mixture is a ghost: there the one with the larger share is seen.
         """
-        shares = ((share - 0.5) * (1 + DIFFERENT * self._unlike(other)) + 0.5).clamp(0, 1)
-        colours = {name: torch.lerp(image, other.colours[name], shares) for name, image in self.colours.items()}
-        mattes = {name: torch.lerp(self.maps[name], other.maps[name], shares) for name in ("matte", "base_matte")}
-        return Blend(colours, torch.lerp(self.weight, other.weight, shares), self.maps | mattes)
+        across = register(self._shown(), other._shown(), FARTHEST_PX)
+        mine, theirs = self._moved(-share * across), other._moved((1 - share) * across)
+        shares = ((share - 0.5) * (1 + DIFFERENT * mine._unlike(theirs)) + 0.5).clamp(0, 1)
+        colours = {name: torch.lerp(image, theirs.colours[name], shares) for name, image in mine.colours.items()}
+        mattes = {name: torch.lerp(mine.maps[name], theirs.maps[name], shares) for name in ("matte", "base_matte")}
+        return Blend(colours, torch.lerp(mine.weight, theirs.weight, shares), mine.maps | mattes)
+
+    def _shown(self) -> torch.Tensor:
+        """Colours over grey, and the matte, (1 4 h w) in [0, 1]."""
+        return torch.cat([(self.colours["rgb"] + 1) / 2, self.maps["matte"]])[None]
+
+    def _moved(self, flow: torch.Tensor) -> "Blend":
+        """What is seen at x + flow (1 2 h w) px, at x; what is carried comes from there too."""
+        colours, maps = ({name: move_by(x[None], flow, "border")[0] for name, x in of.items()} for of in (self.colours, self.maps))
+        maps |= {name: maps[name] + flow[0] for name in FLOWS if name in maps}
+        return Blend(colours, move_by(self.weight[None], flow, "border")[0], maps, self.count)
 
     def _unlike(self, other: "Blend") -> torch.Tensor:
         """How unlike two renderings of a frame are about each pixel (1 h w): gap between mattes plus that between M ⊙ F in [-M, M]."""

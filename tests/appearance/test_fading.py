@@ -66,7 +66,8 @@ def rendering(matte: torch.Tensor, colour: torch.Tensor) -> Blend:
 
 def test_a_faded_rendering_is_nearly_the_mixture_of_two_that_are_nearly_alike_and_keeps_its_own_detail():
     torch.manual_seed(3)
-    matte, colour = 0.4 + 0.2 * torch.rand(1, 8, 8), torch.rand(3, 8, 8)
+    # Without edges that could lie somewhere else in one of them.
+    matte, colour = 0.5 + 0.02 * torch.rand(1, 8, 8), 0.5 + 0.02 * torch.rand(3, 8, 8)
     mine, theirs = rendering(matte, colour), rendering(matte + 0.02, colour)
     mixed, own, other = mine.faded(theirs, 0.25).finish(1.0), mine.finish(1.0), theirs.finish(1.0)
     assert np.abs(mixed.matte - (0.75 * own.matte + 0.25 * other.matte)).max() <= 1
@@ -90,3 +91,46 @@ def test_where_two_renderings_are_unlike_the_one_with_the_larger_share_is_seen(s
     assert torch.equal(matte, torch.full_like(matte, float(share > 0.5)))
     seen = (mixed.colours["rgb"] / mixed.weight)[:, :, :8]
     torch.testing.assert_close(seen, torch.full_like(seen, 0.2 + 0.02 * share), atol=2e-3, rtol=0)
+
+
+def limb(centre: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """Matte (1 48 48) and colour (3 48 48) of a limb from top to bottom about a column, lit from one side."""
+    beside = torch.arange(48.0) - centre
+    matte = torch.sigmoid((7 - beside.abs()) * 1.5).expand(1, 48, 48)
+    return matte, torch.stack([0.4 * torch.sin(beside / 3), 0.05 * beside, -0.3 * torch.ones(48)])[:, None].expand(3, 48, 48)
+
+
+def column_of(matte: torch.Tensor) -> float:
+    """Mean column of a matte (1 h w), in its middle rows."""
+    seen = matte[0, 12:36].mean(0)
+    return float((seen * torch.arange(48.0)).sum() / seen.sum())
+
+
+@pytest.mark.parametrize("share", [0.2, 0.4, 0.6, 0.8])
+@pytest.mark.parametrize("apart", [-3.0, 2.0, 3.0])
+def test_what_lies_elsewhere_in_the_other_rendering_lies_between_both_by_share(share, apart):
+    """An outline goes over in steps, colour and all, and does not jump at the middle of a fade."""
+    mine, theirs, between = (rendering(*limb(20 + apart * way)) for way in (0, 1, share))
+    mixed = mine.faded(theirs, share)
+    for name in ("matte", "base_matte"):
+        assert column_of(mixed.maps[name]) == pytest.approx(20 + share * apart, abs=0.12)
+        assert (mixed.maps[name] - between.maps[name])[:, 12:36].abs().max() < 0.12
+    for name in ("rgb", "base_rgb"):
+        assert (mixed.colours[name] - between.colours[name])[:, 12:36].abs().mean() < 0.01
+
+
+def test_what_is_carried_into_a_moved_rendering_is_what_it_was_before():
+    """The place in the reference that is shown does not change: where a rendering is moved by d, its flow has -d more."""
+    mine, theirs = rendering(*limb(20)), rendering(*limb(23))
+    across = torch.arange(48.0).expand(48, 48)
+    mine.maps |= {name: torch.stack([0.3 * across, torch.zeros(48, 48)]) for name in ("flow", "second_flow")}
+    mine.maps |= dict.fromkeys(("detail", "first_share", "second_share"), across[None] / 48)
+    mixed = mine.faded(theirs, 0.4)
+    inside = np.s_[12:36, 17:26]
+    for name in ("flow", "second_flow"):
+        # What was seen at 1.2 px less, of the same place.
+        expected = across - 1.2 + 0.3 * (across - 1.2)
+        assert (across + mixed.maps[name][0] - expected)[inside].abs().max() < 0.2
+        assert mixed.maps[name][1][inside].abs().max() < 0.1
+    for name in ("detail", "first_share", "second_share"):
+        assert (48 * mixed.maps[name][0] - (across - 1.2))[inside].abs().max() < 0.2
