@@ -23,8 +23,15 @@ def fade_frames(seconds: float, clock: Clock) -> int:
     return 0 if clock.fps is None or not clock.has_time else round(seconds * float(Fraction(clock.fps)))
 
 
+def arrangements(ranks: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """Numbers (t) that are equal where references of ranks (t r) show the same: the first one the body, and the second one the ends of
+    limbs (t e) bool that are its."""
+    shown = np.where(ends, ranks[:, 1:2] if ranks.shape[1] > 1 else NONE, ranks[:, :1])
+    return np.unique(np.concatenate([ranks[:, :1], shown], 1), axis=0, return_inverse=True)[1].ravel()
+
+
 def fades(first: np.ndarray, present: np.ndarray, frames: int, border: int | None = None) -> Fades:
-    """Fades of `frames` frames about each change of reference, its rank first (t), between two present frames (t) bool.
+    """Fades of `frames` frames about each change of reference, its rank or arrangements() first (t), between two present frames (t) bool.
 
     None crosses the border, the first frame of those held out: training frames do without the references nearest to them, so that
     what is seen of theirs beyond it would be a picture farther off than any that an unseen pose has.

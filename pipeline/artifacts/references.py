@@ -175,20 +175,26 @@ def join_references(parts: Sequence[References]) -> References:
 @dataclass(frozen=True)
 class ChosenReferences:
     """The references of each frame (t) of a motion, the first one that whose detail is carried: rank (t r) int64 in the References,
-    NONE without; frame (t r) of its clip; distance (t r) float64 of the poses in body sizes, NaN without."""
+    NONE without; frame (t r) of its clip; distance (t r) float64 of the poses in body sizes, NaN without.
+
+    ends (t e) bool: which ends of limbs, Skeleton.ends(), the second one shows nearer to the pose than the first; None: none.
+    """
 
     rank: np.ndarray
     frame: np.ndarray
     distance: np.ndarray
     attributes: dict[str, Any]
+    ends: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.rank)
 
 
 def write_chosen(path: str | os.PathLike[str], chosen: ChosenReferences) -> None:
-    """Publish the table: frame, order (0 = first), reference, reference_frame, distance."""
+    """Publish the table: frame, order (0 = first), reference, reference_frame, distance, and the ends of limbs, by their numbers among
+    Skeleton.ends(), that the second shows nearer than the first."""
     frame, order = (index.ravel() for index in np.indices(chosen.rank.shape))
+    ends = np.zeros((len(chosen), 0), bool) if chosen.ends is None else chosen.ends
     table = pa.table(
         {
             "frame": pa.array(frame, pa.int32()),
@@ -196,9 +202,10 @@ def write_chosen(path: str | os.PathLike[str], chosen: ChosenReferences) -> None
             "reference": pa.array(chosen.rank.ravel(), pa.int32()),
             "reference_frame": pa.array(chosen.frame.ravel(), pa.int32()),
             "distance": pa.array(chosen.distance.ravel(), pa.float64()),
+            "ends": pa.array([np.flatnonzero(ends[t]) if k == 1 else [] for t, k in zip(frame, order, strict=True)], pa.list_(pa.int8())),
         }
     )
-    facts = {"kind": "chosen references", "version": VERSION, "count": chosen.rank.shape[1], **chosen.attributes}
+    facts = {"kind": "chosen references", "version": VERSION, "count": chosen.rank.shape[1], "ends": ends.shape[1], **chosen.attributes}
     table = table.replace_schema_metadata({"motion_copy": json.dumps(facts, sort_keys=True)})
     with publish(path, "chosen references") as temporary:
         pq.write_table(table, temporary, compression="zstd", version="2.6")
@@ -213,4 +220,8 @@ def read_chosen(path: str | os.PathLike[str]) -> ChosenReferences:
             raise ValueError("another kind of table")
         count = int(facts.pop("count"))
         columns = [table.column(name).to_numpy().reshape(-1, count) for name in ("reference", "reference_frame", "distance")]
-        return ChosenReferences(columns[0].astype(np.int64), columns[1].astype(np.int64), columns[2].astype(np.float64), facts)
+        ends = np.zeros((len(columns[0]), int(facts.pop("ends"))), bool)
+        for t, order, found in zip(*(table.column(name).to_pylist() for name in ("frame", "order", "ends")), strict=True):
+            if order == 1:
+                ends[t, found] = True
+        return ChosenReferences(columns[0].astype(np.int64), columns[1].astype(np.int64), columns[2].astype(np.float64), facts, ends)

@@ -48,6 +48,11 @@ class Hidden:
         """What pictures (t) hide of poses with as much covered (t l): (t l)."""
         return np.maximum(0, self.pictures[picture] - covered)
 
+    def places_of(self, joints: list[int]) -> np.ndarray:
+        """Which places (l) bool lie on arms and legs between these joints."""
+        inside = [set(limb) <= set(joints) for limb in self.limbs]
+        return np.repeat([*inside, *[False] * (len(self.weights) // len(ALONG) - len(inside))], len(ALONG))
+
     def together(self, covered: np.ndarray, still: np.ndarray, limbs_alone: bool = False) -> np.ndarray:
         """How much of poses with as much covered (t l), of which as much was still hidden (t l), each picture still hides: (t n).
         limbs_alone: what is transient does not count."""

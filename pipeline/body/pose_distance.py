@@ -50,6 +50,32 @@ def warp_distances(query: np.ndarray, candidates: np.ndarray, skeleton: Skeleton
     return pose_distances(query, candidates, root, hands) + STRETCHED * stretch
 
 
+def end_distances(queries: np.ndarray, references: np.ndarray, joints: list[int], skeleton: Skeleton) -> np.ndarray:
+    """How much a warp from each of references (t j 2) to the query (t j 2) beside it changes one end of a limb, of these joints, (t) px.
+
+    As warp_distances() has it, but that its joints' means lie on each other; inf where they share too little.
+    """
+    place = {joint: i for i, joint in enumerate(joints)}
+    hands = [[place[joint] for joint in hand if joint in place] for hand in skeleton.hands()]
+    pairs = [(place[a], place[b]) for a, b in skeleton.limb_indices() if a in place and b in place]
+    (q, r), weight = (points[:, joints].astype(np.float64) for points in (queries, references)), np.ones(len(joints))
+    for hand in filter(None, hands):
+        weight[hand] = min(1.0, PALM / len(hand))
+    seen = np.asarray(np.isfinite(q).all(-1))
+    both = seen & np.asarray(np.isfinite(r).all(-1))
+    shared = both * weight
+    share = (shared / _positive(shared.sum(1))[:, None])[..., None]
+    offset = np.where(both[..., None], r - q, 0.0)
+    moved = (np.linalg.norm(offset - (offset * share).sum(1, keepdims=True), axis=-1) * share[..., 0]).sum(1)
+    # Its limbs, each weighted as its lesser joint.
+    parents, children = np.array(pairs).T
+    lengths = [np.linalg.norm(points[:, children] - points[:, parents], axis=-1) for points in (q, r)]
+    limbs = (both[:, parents] & both[:, children]) * np.minimum(weight[parents], weight[children])
+    stretch = (np.nan_to_num(np.abs(lengths[1] - lengths[0])) * limbs).sum(1) / _positive(limbs.sum(1))
+    enough = (shared.sum(1) > 0) & (shared.sum(1) >= LEAST_SHARED * (seen @ weight))
+    return np.where(enough, moved + STRETCHED * stretch, np.inf)
+
+
 def carrying_distances(query: np.ndarray, candidates: np.ndarray, skeleton: Skeleton, size: float) -> np.ndarray:
     """warp_distances() in sizes of the body (px), (n), and EXCHANGED as far as the trunk's sides are exchanged."""
     turned = exchanged_sides(query, candidates, skeleton.trunk_pairs(), size)

@@ -105,6 +105,16 @@ class Skeleton:
             found[a], found[b] = b, a
         return found
 
+    def ends(self) -> list[list[int]]:
+        """Ends of limbs: of each joint that hangs on a shoulder or hip, and is none itself, its branch where that has a limb.
+
+        Forearm and hand, shank and foot of a person; none of a body without pairs of sides about its root.
+        """
+        children, branches = self.children(), self.branches()
+        trunk = {self.index(self.root), *(joint for pair in self.trunk_pairs() for joint in pair)}
+        bases = [child for joint in sorted(trunk - {self.index(self.root)}) for child in children[joint] if child not in trunk]
+        return [branches[base] for base in bases if len(branches[base]) > 1]
+
     def trunk_pairs(self) -> list[tuple[int, int]]:
         """Positions of the mirror pairs (left, right) that hang on the root: shoulders and hips of a person."""
         near = self.children()[self.index(self.root)]

@@ -95,7 +95,7 @@ def test_a_frame_that_fades_keeps_what_is_sure_of_its_own_pose():
     torch.nn.init.zeros_(network.head.weight)
     network.head.bias[3] = -20.0
     fading = Fades(np.array([NONE, 2, NONE]), np.array([0.0, 0.6, 0.0]))
-    seen = Seen(Pictures(), np.array([[0, 1], [0, 1], [1, 2]]), fading, SimpleNamespace(sure=core))
+    seen = Seen(Pictures(), np.array([[0, 1], [0, 1], [1, 2]]), fading, SimpleNamespace(sure=core), np.zeros((3, 0), bool))
     params = SimpleNamespace(precision="float32", matte_contrast=1.0, favour_nearest=0.6)
     points = torch.rand(1, 3, 3, 2) * 8 + torch.tensor([3.0, 9.0, 15.0])[None, :, None, None]
     made = Carrying(network, LINE, (16, 24), CarryShape(1.0, 0.0, 0.0, 0.0), params, seen).frames(
@@ -103,3 +103,52 @@ def test_a_frame_that_fades_keeps_what_is_sure_of_its_own_pose():
     )
     for blend, pose in zip(made, points[0], strict=True):
         assert blend.maps["matte"][0].mean(0).argmax() == int(pose[0, 0])
+
+
+@pytest.mark.parametrize("fades", [False, True])
+@torch.inference_mode()
+def test_an_end_of_a_limb_is_drawn_as_if_the_second_reference_were_the_first(monkeypatch, fades):
+    """On the left half of a picture, all of it an end, and only there; where detail is taken from is said of the references as chosen."""
+    class Pictures(ReferencePictures):
+        def __init__(self) -> None:
+            self.device, self.points = torch.device("cpu"), torch.rand(3, 3, 2) * 16
+            self.pictures = torch.rand(3, 5, 16, 24) * 255
+            self.pictures[:, 4] = 0
+
+        def picture(self, rank: int) -> torch.Tensor:
+            return self.pictures[rank]
+
+    torch.manual_seed(4)
+    left = torch.zeros(1, 1, 16, 24)
+    left[..., :12] = 1
+
+    def shares(points: torch.Tensor, skeleton: object, which: np.ndarray, crop_hw: tuple[int, int]) -> torch.Tensor:
+        return left * torch.from_numpy(which).float()[:, :, None, None]
+
+    monkeypatch.setattr("pipeline.appearance.renderers.carrying.end_shares", shares)
+    # What fades is moved by what lies about it, too.
+    monkeypatch.setattr("pipeline.appearance.blending.register", lambda pictures, *_: torch.zeros_like(pictures[:, :2]))
+    monkeypatch.setattr("pipeline.networks.carrying.register", lambda _, moving, limit: limit * (moving[:, :2] - 0.5))
+    network = Generator(GeneratorShape(2, 3, 8, 3, 1, True, references=3)).eval()
+    torch.nn.init.zeros_(network.head.weight)  # each pixel by itself
+    network.head.bias[3:] = 0.5
+    pictures, ranks = Pictures(), np.array([[0, 1, 2], [2, 1, 0], [1, 2, 0]])
+    fading = Fades(np.array([NONE, 2 if fades else NONE, NONE]), np.array([0.0, 0.3, 0.0]))
+    params = SimpleNamespace(precision="float32", matte_contrast=1.0, favour_nearest=0.6)
+    nothing = SimpleNamespace(sure=lambda points, hw: Sure(torch.zeros(len(points), 1, *hw), torch.ones(len(points), 1, *hw)))
+    shown = torch.rand(1, 3, 2, 16, 24), torch.rand(1, 3, 3, 2) * 8 + 4, np.array([[0, 1, 2]])
+
+    def drawn(ranks: np.ndarray, ends: np.ndarray) -> list[dict[str, torch.Tensor]]:
+        seen = Seen(pictures, ranks, fading, nothing, ends[:, None])
+        made = Carrying(network, LINE, (16, 24), CarryShape(0.4, 1.0, 0.0, 0.0), params, seen).frames(*shown)
+        return [blend.maps | {"rgb": blend.colours["rgb"]} for blend in made]
+
+    ends, none = np.array([True, not fades, True]), np.zeros(3, bool)
+    exchanged = np.where(ends[:, None], ranks[:, [1, 0, 2]], ranks)
+    names = {"first_share": "second_share", "second_share": "first_share", "flow": "second_flow", "second_flow": "flow"}
+    drawings = drawn(ranks, ends), drawn(ranks, none), drawn(exchanged, none)
+    for found, first, other, swapped in zip(*drawings, [names if end else {} for end in ends], strict=True):
+        for name in found:
+            torch.testing.assert_close(found[name][..., :4], other[swapped.get(name, name)][..., :4], atol=1e-5, rtol=0)
+            torch.testing.assert_close(found[name][..., 20:], first[name][..., 20:], atol=1e-5, rtol=0)
+        assert (found["rgb"] - first["rgb"])[..., :4].abs().max() > 0.01

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from pipeline.appearance.blending import Blend
-from pipeline.appearance.fading import fade_frames, fades
+from pipeline.appearance.fading import arrangements, fade_frames, fades
 from pipeline.artifacts.references import NONE
 from pipeline.video.clock import NO_TIME, Clock
 
@@ -50,6 +50,14 @@ def test_no_frame_is_one_reference_s_as_much_as_the_other_s(lengths, frames):
     found = shares([rank for rank, length in enumerate(lengths) for _ in range(length)], frames)
     assert 0.5 not in found[1]
     assert any(other != NONE for other in found[0])
+
+
+def test_an_arrangement_changes_with_what_is_shown_and_not_with_who_could_show_it():
+    ranks = np.array([[4, 7], [4, 7], [4, 8], [4, 8], [4, 9], [5, 9], [5, 9]])
+    ends = np.array([[0, 0], [0, 0], [0, 0], [1, 0], [1, 0], [1, 0], [1, 1]], bool)
+    changes = np.flatnonzero(np.diff(arrangements(ranks, ends))) + 1
+    assert changes.tolist() == [3, 4, 5, 6]
+    assert (np.diff(arrangements(ranks[:, :1], np.zeros((7, 0), bool))) != 0).tolist() == [False] * 4 + [True, False]
 
 
 @pytest.mark.parametrize(("clock", "frames"), [(Clock.regular("60", 9), 6), (Clock.regular("25", 9), 2), (NO_TIME, 0)])

@@ -10,6 +10,7 @@ from pipeline.body.pose_distance import (
     EXCHANGED,
     STRETCHED,
     carrying_distances,
+    end_distances,
     exchanged_sides,
     gap_distances,
     pose_distances,
@@ -120,3 +121,23 @@ def test_a_trunk_with_its_sides_exchanged_is_far():
     shoulders = pose(right_shoulder=(38, 22), left_shoulder=(62, 22)), pose(right_shoulder=(62, 22), left_shoulder=(38, 22))
     carried = carrying_distances(shoulders[0], np.stack(shoulders), HUMAN, size)
     assert np.allclose(carried - warp_distances(shoulders[0], np.stack(shoulders), HUMAN) / size, [0, EXCHANGED])
+
+
+def test_an_end_of_a_limb_is_as_far_as_a_body_that_has_nothing_else():
+    rng = np.random.default_rng(5)
+    queries, references = rng.uniform(0, 100, (2, 7, len(HUMAN.joints), 2)).astype(np.float32)
+    _, *others = end = next(end for end in HUMAN.ends() if HUMAN.index("left_wrist") in end)
+    references[3, others[0]] = np.nan
+    queries[4, others] = np.nan
+    references[5, end] = np.nan
+    found = end_distances(queries, references, end, HUMAN)
+    alone = [points.copy() for points in (queries, references)]
+    for points in alone:
+        points[:, [joint for joint in range(len(HUMAN.joints)) if joint not in end]] = np.nan
+    expected = [warp_distances(q, r[None], HUMAN)[0] for q, r in zip(*alone, strict=True)]
+    assert np.isfinite(found).tolist() == [True] * 5 + [False, True]
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    # Where it hangs is no matter.
+    moved = references.copy()
+    moved[:, end] += np.array([30, -20], np.float32)
+    np.testing.assert_allclose(end_distances(queries, moved, end, HUMAN), found, rtol=1e-3)

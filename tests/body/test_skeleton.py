@@ -157,3 +157,16 @@ def test_the_animals_are_whole_and_have_no_parts_of_their_own(name, joints):
     assert not animal.regions
     assert not animal.face_vectors
     assert all(animal.indices(role) for role in animal.roles)
+
+
+def test_the_ends_of_a_person_s_limbs_hang_on_elbows_and_knees():
+    human = load_skeleton(FOLDER / "human.yaml")
+    names = [{human.joints[joint] for joint in end} for end in human.ends()]
+    for side in ("left", "right"):
+        assert {f"{side}_knee", f"{side}_ankle", f"{side}_heel", f"{side}_toe"} in names
+        (arm,) = [end for end in names if f"{side}_elbow" in end]
+        assert {f"{side}_wrist", f"{side}_thumb_tip", f"{side}_pinky_tip"} <= arm
+        assert all(name.startswith(side) for name in arm)
+        assert f"{side}_shoulder" not in arm
+    assert len(names) == 4
+    assert load_skeleton(FOLDER / "fish.yaml").ends() == []

@@ -1,6 +1,7 @@
 """What a graph is made of: closed forms, code that serves any pose, and windows that are what is generated."""
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -88,6 +89,15 @@ def test_a_frame_without_reference_is_fed_without(data):
     assert np.isnan(feed["picture_points"][0, 2]).all()
     assert not feed["pictures"][0, 2].any()
     assert feed["pictures"][0, :2].any(axis=(2, 3, 4)).all()
+
+
+def test_a_graph_knows_of_whole_references(data):
+    inputs = read_inputs(data)
+    assert inputs.chosen is not None
+    chosen = replace(inputs.chosen, ends=np.ones((len(inputs.chosen), 2), bool))
+    seen = Motion.of(replace(inputs, chosen=chosen)).of_windows(np.array([0])).seen
+    assert seen is not None
+    assert not seen.ends.any()
 
 
 def test_a_difference_is_seen_where_it_is(data):

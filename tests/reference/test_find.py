@@ -12,7 +12,7 @@ from pipeline.artifacts.references import NONE, References, join_references, rea
 from pipeline.body.pose_distance import pose_distances, warp_distances
 from pipeline.body.skeleton import load_skeleton
 from pipeline.errors import InputError
-from pipeline.reference.find import FindInputs, FindParams, exclusion_radius, find_references, steady_choice
+from pipeline.reference.find import CHANGE, NEARER, FindInputs, FindParams, exclusion_radius, find_references, steady_choice, steady_ends
 from pipeline.timeline.split import Split
 
 PARAMS = FindParams(count=1, switch_cost=0.0)
@@ -199,3 +199,64 @@ def test_the_second_reference_shows_what_a_ball_hides_in_the_first_one():
     for references, wanted in ((kept, [0, 2, 1]), (_references(points, np.arange(3)), [0, 1, 2])):
         chosen = find_references(FindInputs(motion, motion, references), FindParams(count=3, switch_cost=0.0), None)
         assert chosen.rank[0].tolist() == wanted
+
+
+ARM = {"right_shoulder": (40, 20), "left_shoulder": (60, 20)}
+LOWERED = pose(**ARM)
+LIFTED = pose(**ARM, right_wrist=(30, 25))
+ARMS = [HUMAN.joints[end[0]] for end in HUMAN.ends()]
+
+
+def found_ends(query: np.ndarray, pictures: list[np.ndarray], count: int = 2) -> list[str]:
+    """Ends that are the second's; the first picture is made the nearest of all by the rest of the body."""
+    points = np.stack(pictures).astype(np.float32)
+    motion, target = (replace(make_track(poses), skeleton=HUMAN) for poses in (query[None], points))
+    inputs = FindInputs(motion, target, _references(points, np.arange(len(points))))
+    chosen = find_references(inputs, FindParams(count=count, switch_cost=0.0), None)
+    assert chosen.rank[0, 0] == 0
+    assert chosen.ends is not None
+    return [name for name, taken in zip(ARMS, chosen.ends[0], strict=True) if taken]
+
+
+def test_a_forearm_is_the_second_s_where_that_shows_it_nearer():
+    far = {"neck": (58, 24), "right_hip": (49, 66), "left_hip": (62, 66)}
+    assert found_ends(LIFTED, [LOWERED, pose(**ARM | far, right_wrist=(30, 25))]) == ["right_elbow"]
+    assert found_ends(LIFTED, [LIFTED, pose(**ARM | far, right_wrist=(30, 25))]) == []
+    assert found_ends(LIFTED, [LOWERED, pose(**ARM | far)]) == []
+    assert found_ends(LIFTED, [LOWERED], count=1) == []
+    assert found_ends(LIFTED, [LOWERED]) == []  # nobody is the second
+
+
+def test_a_forearm_that_the_second_hides_is_not_taken_from_it():
+    far = {"neck": (58, 24), "right_hip": (49, 66), "left_hip": (62, 66)}
+    nearly, lifted = pose(**ARM, right_wrist=(24, 29)), ARM | far | {"right_wrist": (30, 25)}
+    assert found_ends(LIFTED, [nearly, pose(**lifted)]) == ["right_elbow"]
+    assert "right_elbow" not in found_ends(LIFTED, [nearly, pose(**lifted, left_elbow=(36, 40), left_wrist=(30, 25))])
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_steady_ends_are_the_least_of_all_paths(seed):
+    rng = np.random.default_rng(seed)
+    away, ranks = rng.random((6, 1, 2)) * 4 * CHANGE, rng.integers(0, 3, (6, 2))
+    paths = np.stack(np.meshgrid(*[range(2)] * 6), -1).reshape(-1, 6)
+
+    def total(path: np.ndarray) -> float:
+        shown = ranks[np.arange(6), path]
+        return float(away[np.arange(6), 0, path].sum() + NEARER * path.sum() + CHANGE * (np.diff(shown) != 0).sum())
+
+    assert np.isclose(total(steady_ends(away, ranks)[:, 0].astype(int)), min(map(total, paths)))
+
+
+def test_an_end_that_neither_shows_is_nobody_s():
+    assert not steady_ends(np.full((3, 2, 2), np.inf), np.array([[0, 1]] * 3)).any()
+
+
+def test_the_ends_come_back_with_the_table(swinging, tmp_path):
+    inputs = FindInputs(make_track(swinging), make_track(swinging), _references(swinging, np.arange(0, 40, 3)))
+    chosen = find_references(inputs, FindParams(count=3, switch_cost=0.0), None)
+    for ends in (np.random.default_rng(1).random((40, 4)) < 0.3, np.zeros((40, 0), bool)):
+        write_chosen(tmp_path / "a.parquet", replace(chosen, ends=ends))
+        found = read_chosen(tmp_path / "a.parquet").ends
+        assert found is not None
+        assert found.shape == ends.shape
+        assert (found == ends).all()

@@ -39,6 +39,8 @@ class Motion:
             raise InputError("only a model of the project's own system can be exported, found a baseline's: see appearance.system")
         track, rows = seen_through(inputs)
         seen = model.see(inputs.references, inputs.chosen, track.present, 0, float(rows[0, 0, 0]))
+        if seen is not None:  # a graph knows of whole references alone
+            seen = replace(seen, ends=np.zeros_like(seen.ends))
         motion = Motion(model, track, to_crop(track.points, rows), rows, model.windows(track, model.k), seen)
         if not len(motion.windows):
             raise InputError(f"{track.source.path} must show the subject in some frame, found none: take another pair with --pair")
@@ -63,7 +65,7 @@ class Motion:
         seen = self.seen
         if seen is not None:
             ranks = seen.ranks[frames]
-            seen = Seen(seen.pictures, ranks, fades(ranks[:, 0], track.present, 0), seen.core)
+            seen = replace(seen, ranks=ranks, fading=fades(ranks[:, 0], track.present, 0), ends=seen.ends[frames])
         return Motion(self.model, track, self.points[frames], self.rows[frames], self.model.windows(track, self.model.k), seen)
 
     def drawn(self, params: GenerateParams) -> list[Frame]:

@@ -42,12 +42,14 @@ class GenerateParams(Section):
 
 @dataclass(frozen=True)
 class Seen:
-    """The references that the generator sees: pictures, the ranks (t r) of each frame's, how they fade; and what is surely of the body."""
+    """The references that the generator sees: pictures, the ranks (t r) of each frame's, how they fade, which ends (t e) bool of limbs the
+    second one shows in the first one's stead; and what is surely of the body."""
 
     pictures: ReferencePictures
     ranks: np.ndarray
     fading: Fades
     core: BodyCore
+    ends: np.ndarray
 
 
 @dataclass(frozen=True)

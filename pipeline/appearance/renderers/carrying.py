@@ -11,8 +11,9 @@ from torch import Tensor
 from pipeline.appearance.blending import Blend
 from pipeline.appearance.renderers.base import GenerateParams, Seen
 from pipeline.artifacts.references import NONE
+from pipeline.body.ends import end_shares
 from pipeline.body.skeleton import Skeleton
-from pipeline.networks.carrying import CarryShape, Sure, carry
+from pipeline.networks.carrying import WARPED_CHANNELS, CarryShape, Sure, carry
 from pipeline.networks.generator import Generator
 from pipeline.training.device import autocast, choose_dtype
 
@@ -35,27 +36,61 @@ class Carrying:
         sure = self.seen.core.sure(points, self.crop_hw)
         ranks = np.concatenate([self.seen.ranks[flat], self.seen.ranks[other[fading]]])
         warp = partial(self.seen.pictures.warped, skeleton=self.skeleton, crop_hw=self.crop_hw)
-        warped = warp_pairs(warp, ranks, points, np.concatenate([np.arange(len(flat)), fading]))
-        warped, theirs = warped.split([len(flat), len(fading)])
+        which = np.concatenate([np.arange(len(flat)), fading])
+        warped = warp_pairs(warp, ranks, points, which)
+        precedence = self._precedence(points, which, np.concatenate([self.seen.ends[flat], self.seen.ends[other[fading]]]))
+        (warped, theirs), parts = precedence.of_warped(warped).split([len(flat), len(fading)]), precedence.split(len(flat))
         with autocast(poses.device, choose_dtype(self.params.precision, poses.device)):
             if not len(fading):
                 outputs, again = self.network(poses, warped.unflatten(0, poses.shape[:2])).flatten(0, 1), None
             else:
                 outputs, again = draw_again(self.network, poses.flatten(0, 1), warped, theirs, fading)
-        blends = self._mixed(outputs, warped, sure)
+        blends = self._mixed(outputs, warped, sure, parts[0])
         if again is not None:
             within = torch.from_numpy(fading).to(poses.device)
-            for i, made in zip(fading.tolist(), self._mixed(again, theirs, Sure(sure.least[within], sure.about[within])), strict=True):
+            mixed = self._mixed(again, theirs, Sure(sure.least[within], sure.about[within]), parts[1])
+            for i, made in zip(fading.tolist(), mixed, strict=True):
                 blends[i] = blends[i].faded(made, float(self.seen.fading.share[flat[i]]))
         return blends
 
-    def _mixed(self, outputs: Tensor, warped: Tensor, sure: Sure) -> list[Blend]:
-        """Frames of the network's outputs (n . h w), warped references (n 6r h w) and what is sure."""
+    def _precedence(self, points: Tensor, which: np.ndarray, ends: np.ndarray) -> "Precedence":
+        """For the poses `which` (m) of points (n j 2), by the ends (m e) of limbs that are the second reference's."""
+        if not ends.any():
+            return Precedence(None)
+        return Precedence(end_shares(points[torch.from_numpy(which).to(points.device)], self.skeleton, ends, self.crop_hw))
+
+    def _mixed(self, outputs: Tensor, warped: Tensor, sure: Sure, precedence: "Precedence") -> list[Blend]:
+        """Frames of the network's outputs (n . h w), warped references (n 6r h w) with some exchanged, and what is sure."""
         made = carry(outputs, warped, self.shape, self.params.matte_contrast, sure, self.params.favour_nearest)
         colours = {"rgb": made.colours, "base_rgb": made.base_colours}
         maps = {"matte": made.mattes, "base_matte": made.base_mattes, "detail": made.detail}
-        maps |= {"first_share": made.first, "second_share": made.second, "flow": made.flow, "second_flow": made.second_flow}
+        maps |= zip(("first_share", "second_share"), precedence(made.first, made.second), strict=True)
+        maps |= zip(("flow", "second_flow"), precedence(made.flow, made.second_flow), strict=True)
         return [Blend.of({n: x[i] for n, x in colours.items()}, {n: x[i] for n, x in maps.items()}) for i in range(len(warped))]
+
+
+@dataclass(frozen=True)
+class Precedence:
+    """How far the second reference is taken for the first, share (n 1 h w) in [0, 1]; None: nowhere."""
+
+    share: Tensor | None
+
+    def __call__(self, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
+        """What is (n c h w) of either, exchanged; once more, where the share is 0 or 1, and it is as it was."""
+        if self.share is None:
+            return first, second
+        return torch.lerp(first, second, self.share), torch.lerp(second, first, self.share)
+
+    def of_warped(self, warped: Tensor) -> Tensor:
+        """Warped references (n 6r h w) with the first two exchanged."""
+        if self.share is None:
+            return warped
+        first, second, others = warped.tensor_split([WARPED_CHANNELS, 2 * WARPED_CHANNELS], 1)
+        return torch.cat([*self(first, second), others], 1)
+
+    def split(self, first: int) -> tuple["Precedence", "Precedence"]:
+        """Of the first frames and of the others."""
+        return (self, self) if self.share is None else (Precedence(self.share[:first]), Precedence(self.share[first:]))
 
 
 def warp_pairs(warp: Callable[[np.ndarray, Tensor], Tensor], ranks: np.ndarray, points: Tensor, which: np.ndarray) -> Tensor:
