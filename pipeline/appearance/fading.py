@@ -30,6 +30,13 @@ def arrangements(ranks: np.ndarray, ends: np.ndarray) -> np.ndarray:
     return np.unique(np.concatenate([ranks[:, :1], shown], 1), axis=0, return_inverse=True)[1].ravel()
 
 
+def arranged_fades(ranks: np.ndarray, ends: np.ndarray, present: np.ndarray, frames: int, border: int | None = None) -> Fades:
+    """fades() about every change of what is shown, arrangements(); one of an end alone takes no frame from those of the first reference."""
+    body, every = (fades(order, present, frames, border) for order in (ranks[:, 0], arrangements(ranks, ends)))
+    own = body.other != NONE
+    return Fades(np.where(own, body.other, every.other), np.where(own, body.share, every.share))
+
+
 def fades(first: np.ndarray, present: np.ndarray, frames: int, border: int | None = None) -> Fades:
     """Fades of `frames` frames about each change of reference, its rank or arrangements() first (t), between two present frames (t) bool.
 

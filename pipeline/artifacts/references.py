@@ -174,8 +174,8 @@ def join_references(parts: Sequence[References]) -> References:
 
 @dataclass(frozen=True)
 class ChosenReferences:
-    """The references of each frame (t) of a motion, the first one that whose detail is carried: rank (t r) int64 in the References,
-    NONE without; frame (t r) of its clip; distance (t r) float64 of the poses in body sizes, NaN without.
+    """The references of each frame (t) of a motion, the first one that whose detail is carried but where `ends` say: rank (t r) int64 in
+    the References, NONE without; frame (t r) of its clip; distance (t r) float64 of the poses in body sizes, NaN without.
 
     ends (t e) bool: which ends of limbs, Skeleton.ends(), the second one shows nearer to the pose than the first; None: none.
     """

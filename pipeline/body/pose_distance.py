@@ -53,27 +53,24 @@ def warp_distances(query: np.ndarray, candidates: np.ndarray, skeleton: Skeleton
 def end_distances(queries: np.ndarray, references: np.ndarray, joints: list[int], skeleton: Skeleton) -> np.ndarray:
     """How much a warp from each of references (t j 2) to the query (t j 2) beside it changes one end of a limb, of these joints, (t) px.
 
-    As warp_distances() has it, but that its joints' means lie on each other; inf where they share too little.
+    As warp_distances() has it, but that its joints' means lie on each other; inf where one of them lacks its first two joints, between
+    which the limb itself is.
     """
     place = {joint: i for i, joint in enumerate(joints)}
     hands = [[place[joint] for joint in hand if joint in place] for hand in skeleton.hands()]
-    pairs = [(place[a], place[b]) for a, b in skeleton.limb_indices() if a in place and b in place]
-    (q, r), weight = (points[:, joints].astype(np.float64) for points in (queries, references)), np.ones(len(joints))
-    for hand in filter(None, hands):
-        weight[hand] = min(1.0, PALM / len(hand))
+    parents, children = np.array([(place[a], place[b]) for a, b in skeleton.limb_indices() if a in place and b in place]).T
+    q, r = (points[:, joints].astype(np.float64) for points in (queries, references))
     seen = np.asarray(np.isfinite(q).all(-1))
-    both = seen & np.asarray(np.isfinite(r).all(-1))
+    both, weight = seen & np.asarray(np.isfinite(r).all(-1)), _weights(seen, hands)
     shared = both * weight
     share = (shared / _positive(shared.sum(1))[:, None])[..., None]
     offset = np.where(both[..., None], r - q, 0.0)
     moved = (np.linalg.norm(offset - (offset * share).sum(1, keepdims=True), axis=-1) * share[..., 0]).sum(1)
     # Its limbs, each weighted as its lesser joint.
-    parents, children = np.array(pairs).T
     lengths = [np.linalg.norm(points[:, children] - points[:, parents], axis=-1) for points in (q, r)]
-    limbs = (both[:, parents] & both[:, children]) * np.minimum(weight[parents], weight[children])
+    limbs = (both[:, parents] & both[:, children]) * np.minimum(weight[:, parents], weight[:, children])
     stretch = (np.nan_to_num(np.abs(lengths[1] - lengths[0])) * limbs).sum(1) / _positive(limbs.sum(1))
-    enough = (shared.sum(1) > 0) & (shared.sum(1) >= LEAST_SHARED * (seen @ weight))
-    return np.where(enough, moved + STRETCHED * stretch, np.inf)
+    return np.where(both[:, :2].all(1), moved + STRETCHED * stretch, np.inf)
 
 
 def carrying_distances(query: np.ndarray, candidates: np.ndarray, skeleton: Skeleton, size: float) -> np.ndarray:
@@ -83,23 +80,24 @@ def carrying_distances(query: np.ndarray, candidates: np.ndarray, skeleton: Skel
 
 
 def exchanged_sides(query: np.ndarray, candidates: np.ndarray, sides: list[tuple[int, int]], size: float) -> np.ndarray:
-    """How far candidates (n j 2) have the trunk's sides the other way round than a query (j 2): 0 = alike, 1 = exchanged, (n).
+    """How far candidates (n j 2) have the trunk's sides the other way round than a query (j 2), or each than its own (n j 2): 0 = alike,
+    1 = exchanged, (n).
 
     A trunk with its sides exchanged shows its back for its front, and cannot be warped without folding. Seen from the side, where they
     lie over each other, which is left is the detector's guess: sides count as far as they are apart, in sizes of the body.
     """
     total = np.zeros(len(candidates))
     for left, right in sides:
-        along = (candidates[:, left] - candidates[:, right]) @ (query[left] - query[right]) / size**2
+        along = ((candidates[:, left] - candidates[:, right]) * (query[..., left, :] - query[..., right, :])).sum(-1) / size**2
         total += np.maximum(0, np.nan_to_num(-along) - BESIDE**2)
     return np.minimum(1, total / APART**2)
 
 
 def _weights(seen: np.ndarray, hands: Hands) -> np.ndarray:
-    """Weight (j) of each joint of a query that shows those of `seen` (j) bool."""
-    weight = np.ones(len(seen))
-    for hand in hands:
-        weight[list(hand)] = min(1.0, PALM / max(1, int(seen[list(hand)].sum())))
+    """Weight (… j) of each joint of queries that show those of `seen` (… j) bool."""
+    weight = np.ones(seen.shape)
+    for hand in map(list, hands):
+        weight[..., hand] = np.minimum(1.0, PALM / np.maximum(1, seen[..., hand].sum(-1, keepdims=True)))
     return weight
 
 

@@ -11,7 +11,15 @@ from pydantic import Field
 from pipeline.artifacts.keypoints import Track
 from pipeline.artifacts.references import NONE, ChosenReferences, References
 from pipeline.body.hidden import Hidden
-from pipeline.body.pose_distance import body_size, carrying_distances, end_distances, gap_distances, warp_distances
+from pipeline.body.pose_distance import (
+    EXCHANGED,
+    body_size,
+    carrying_distances,
+    end_distances,
+    exchanged_sides,
+    gap_distances,
+    warp_distances,
+)
 from pipeline.body.skeleton import Skeleton
 from pipeline.params import Section
 from pipeline.timeline.split import Split
@@ -81,7 +89,7 @@ def find_references(inputs: FindInputs, params: FindParams, split: Split | None)
         if params.count > 1 and ends.shape[1]:
             parts = [np.s_[first : first + AT_ONCE] for first in range(0, len(frames), AT_ONCE)]
             taken, points = rank[frames, :2], motion.points[frames]
-            away = [_away(taken[part], points[part], covered[part], references, unseen, target.skeleton) for part in parts]
+            away = [_ends_away(taken[part], points[part], covered[part], references, unseen, target.skeleton) for part in parts]
             ends[frames] = steady_ends(np.concatenate(away), taken)
     frame = np.where(rank == NONE, NONE, references.frames[rank] if len(references) else NONE)
     facts = {"exclusion_radius": int(radius), "body_px": round(float(size), 3), "border": border}
@@ -107,25 +115,28 @@ def steady_choice(costs: np.ndarray, switch_cost: float) -> np.ndarray:
     return path
 
 
-def _away(
+def _ends_away(
     ranks: np.ndarray, points: np.ndarray, covered: np.ndarray, references: References, unseen: Hidden, skeleton: Skeleton
 ) -> np.ndarray:
     """How far the ends of limbs in poses (t j 2) are from those of the references of ranks (t 2), in sizes of the body: (t e 2); inf where
     there are none. covered (t l): as Hidden has it."""
-    own = [references.points[ranks[:, order]] for order in (0, 1)]
-    hidden = [unseen.by(ranks[:, order], covered) for order in (0, 1)]
-    away = np.empty((len(points), len(skeleton.ends()), 2))
-    for e, joints in enumerate(skeleton.ends()):
-        places = unseen.places_of(joints)
-        for order in (0, 1):
-            moved = end_distances(points, own[order], joints, skeleton) / unseen.size
-            away[:, e, order] = np.where(ranks[:, order] == NONE, np.inf, moved + UNSEEN * hidden[order][:, places].sum(1))
+    ends, sides = skeleton.ends(), skeleton.trunk_pairs()
+    away = np.empty((len(points), len(ends), 2))
+    for order, taken in enumerate(ranks.T):
+        own, hidden = references.points[taken], unseen.by(taken, covered)
+        turned = EXCHANGED * exchanged_sides(points, own, sides, unseen.size)
+        for e, joints in enumerate(ends):
+            moved = end_distances(points, own, joints, skeleton) / unseen.size + turned
+            away[:, e, order] = np.where(taken == NONE, np.inf, moved + UNSEEN * hidden[:, unseen.places_of(joints)].sum(1))
     return away
 
 
 def steady_ends(away: np.ndarray, ranks: np.ndarray) -> np.ndarray:
     """Which ends of limbs (t e) bool are the second reference's, of ranks (t 2), for what they are away from either (t e 2): by the least
-    sum of distances, NEARER more for the second's, plus CHANGE wherever an end's reference is not the frame's before."""
+    sum of distances, NEARER more for the second's, plus CHANGE wherever an end's reference is not the frame's before.
+
+    As steady_choice(), but between two a frame, so that memory does not grow with the references.
+    """
     cost = np.where(np.isfinite(away), away, 1e6) + np.array([0.0, NEARER])
     both_lack = ~np.isfinite(away).any(-1)
     cost[both_lack] = np.array([0.0, NEARER])

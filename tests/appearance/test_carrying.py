@@ -5,13 +5,16 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from crossed_legs import HUMAN
 from line import LINE
 
 from pipeline.appearance.fading import Fades
 from pipeline.appearance.references import ReferencePictures, warped_references
 from pipeline.appearance.renderers.base import Seen
 from pipeline.appearance.renderers.carrying import Carrying, draw_again, warp_pairs
-from pipeline.artifacts.references import NONE
+from pipeline.appearance.renderers.fakevideo import FakeVideoRenderer
+from pipeline.artifacts.references import NONE, ChosenReferences
+from pipeline.errors import InputError
 from pipeline.networks.carrying import CarryShape, Sure
 from pipeline.networks.generator import Exchange, Generator, GeneratorShape
 
@@ -132,6 +135,10 @@ def test_an_end_of_a_limb_is_drawn_as_if_the_second_reference_were_the_first(mon
     network = Generator(GeneratorShape(2, 3, 8, 3, 1, True, references=3)).eval()
     torch.nn.init.zeros_(network.head.weight)  # each pixel by itself
     network.head.bias[3:] = 0.5
+    given = []
+    network.register_forward_pre_hook(lambda _, inputs: given.append(inputs[1].flatten(0, 1)))
+    again = "pipeline.appearance.renderers.carrying.draw_again"
+    monkeypatch.setattr(again, lambda *of: (given.append(torch.cat([of[2], of[3]])), draw_again(*of))[1])
     pictures, ranks = Pictures(), np.array([[0, 1, 2], [2, 1, 0], [1, 2, 0]])
     fading = Fades(np.array([NONE, 2 if fades else NONE, NONE]), np.array([0.0, 0.3, 0.0]))
     params = SimpleNamespace(precision="float32", matte_contrast=1.0, favour_nearest=0.6)
@@ -147,8 +154,32 @@ def test_an_end_of_a_limb_is_drawn_as_if_the_second_reference_were_the_first(mon
     exchanged = np.where(ends[:, None], ranks[:, [1, 0, 2]], ranks)
     names = {"first_share": "second_share", "second_share": "first_share", "flow": "second_flow", "second_flow": "flow"}
     drawings = drawn(ranks, ends), drawn(ranks, none), drawn(exchanged, none)
+    # The network sees it so, too.
+    assert torch.equal(given[0][..., :12], given[2][..., :12])
+    assert torch.equal(given[0][..., 12:], given[1][..., 12:])
+    assert (given[0] - given[1])[..., :12].abs().max() > 0.1
     for found, first, other, swapped in zip(*drawings, [names if end else {} for end in ends], strict=True):
         for name in found:
             torch.testing.assert_close(found[name][..., :4], other[swapped.get(name, name)][..., :4], atol=1e-5, rtol=0)
             torch.testing.assert_close(found[name][..., 20:], first[name][..., 20:], atol=1e-5, rtol=0)
         assert (found["rgb"] - first["rgb"])[..., :4].abs().max() > 0.01
+
+
+def test_a_renderer_sees_which_ends_are_the_second_reference_s_and_fades_them(monkeypatch):
+    monkeypatch.setattr("pipeline.appearance.renderers.fakevideo.ReferencePictures", lambda *_: None)
+    monkeypatch.setattr("pipeline.appearance.renderers.fakevideo.learn_core", lambda *_: None)
+    network = SimpleNamespace(shape=SimpleNamespace(references=2))
+    renderer = SimpleNamespace(carrying=True, network=network, skeleton=HUMAN, device=torch.device("cpu"))
+    ranks, ends = np.tile([0, 1], (8, 1)), np.zeros((8, 4), bool)
+    ends[4:, 2] = True
+
+    def seen(ends: np.ndarray | None) -> Seen:
+        chosen = ChosenReferences(ranks, ranks, np.zeros(ranks.shape), {}, ends)
+        return FakeVideoRenderer.see(renderer, True, chosen, np.ones(8, bool), 2, 1.0)
+
+    assert (seen(ends).ends == ends).all()
+    assert seen(ends).fading.other.tolist() == [NONE] * 3 + [4, 3] + [NONE] * 3
+    assert seen(None).ends.shape == (8, 4)
+    assert (seen(None).fading.other == NONE).all()
+    with pytest.raises(InputError, match="must tell of 4 ends of limbs, found 3"):
+        seen(ends[:, :3])

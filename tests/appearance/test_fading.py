@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from pipeline.appearance.blending import Blend
-from pipeline.appearance.fading import arrangements, fade_frames, fades
+from pipeline.appearance.fading import arranged_fades, arrangements, fade_frames, fades
 from pipeline.artifacts.references import NONE
 from pipeline.video.clock import NO_TIME, Clock
 
@@ -58,6 +58,26 @@ def test_an_arrangement_changes_with_what_is_shown_and_not_with_who_could_show_i
     changes = np.flatnonzero(np.diff(arrangements(ranks, ends))) + 1
     assert changes.tolist() == [3, 4, 5, 6]
     assert (np.diff(arrangements(ranks[:, :1], np.zeros((7, 0), bool))) != 0).tolist() == [False] * 4 + [True, False]
+
+
+@pytest.mark.parametrize("beside", [9, 10, 11, 12])
+@pytest.mark.parametrize("frames", [2, 4])
+def test_a_change_of_an_end_takes_no_frame_from_a_fade_of_the_first(beside, frames):
+    ranks = np.array([[4, 7]] * 10 + [[5, 7]] * 10)
+    ends, there = np.zeros((20, 1), bool), np.ones(20, bool)
+    ends[beside:] = True
+    body, found = fades(ranks[:, 0], there, frames), arranged_fades(ranks, ends, there, frames)
+    own = body.other != NONE
+    assert own.any()
+    assert (found.other[own] == body.other[own]).all()
+    assert (found.share[own] == body.share[own]).all()
+
+
+def test_an_end_fades_alone():
+    ranks, ends = np.array([[4, 7]] * 8), np.array([[t >= 4] for t in range(8)])
+    found = arranged_fades(ranks, ends, np.ones(8, bool), 2)
+    assert found.other.tolist() == [NONE, NONE, NONE, 4, 3, NONE, NONE, NONE]
+    assert (arranged_fades(ranks, ends, np.ones(8, bool), 2, border=4).other == NONE).all()
 
 
 @pytest.mark.parametrize(("clock", "frames"), [(Clock.regular("60", 9), 6), (Clock.regular("25", 9), 2), (NO_TIME, 0)])

@@ -29,6 +29,17 @@ def test_a_forearm_is_of_its_end_and_nothing_else_is():
     assert 0.1 < along(found, "right_shoulder", "right_elbow", 1.0) < 0.9
 
 
+def test_far_from_the_body_nothing_is_of_it():
+    assert (end_shares(POSE, HUMAN, np.array([[name == "right_elbow" for name in NAMES]]), (128, 512))[..., 400:] == 0).all()
+
+
+def test_each_pose_has_its_own_ends():
+    poses, which = POSE.expand(3, -1, -1), np.array([[name == end for name in NAMES] for end in ("right_elbow", "", "left_knee")])
+    found = end_shares(poses, HUMAN, which, (128, 96))
+    for one, name in zip(found, ("right_elbow", "", "left_knee"), strict=True):
+        assert torch.equal(one[0], shares(name))
+
+
 def test_of_several_ends_each_is_there_and_of_none_nothing():
     found = shares("right_elbow", "left_knee")
     assert along(found, "right_elbow", "right_wrist", 0.6) > 0.95
@@ -41,4 +52,4 @@ def test_what_is_not_seen_has_no_end():
     lost = POSE.clone()
     lost[0, [HUMAN.index("right_elbow"), HUMAN.index("right_wrist")]] = torch.nan
     which = np.array([[name == "right_elbow" for name in NAMES]])
-    assert (end_shares(lost, HUMAN, which, (64, 64)) <= 0.5).all()
+    assert (end_shares(lost, HUMAN, which, (64, 64)) == 0).all()

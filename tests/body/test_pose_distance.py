@@ -129,15 +129,27 @@ def test_an_end_of_a_limb_is_as_far_as_a_body_that_has_nothing_else():
     _, *others = end = next(end for end in HUMAN.ends() if HUMAN.index("left_wrist") in end)
     references[3, others[0]] = np.nan
     queries[4, others] = np.nan
+    queries[2, others[5:12]] = np.nan  # the fingers left count as much as all of a hand
     references[5, end] = np.nan
     found = end_distances(queries, references, end, HUMAN)
     alone = [points.copy() for points in (queries, references)]
     for points in alone:
         points[:, [joint for joint in range(len(HUMAN.joints)) if joint not in end]] = np.nan
     expected = [warp_distances(q, r[None], HUMAN)[0] for q, r in zip(*alone, strict=True)]
-    assert np.isfinite(found).tolist() == [True] * 5 + [False, True]
-    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    assert np.isfinite(found).tolist() == [True] * 3 + [False] * 3 + [True]
+    np.testing.assert_allclose(found[[0, 1, 2, 6]], np.array(expected)[[0, 1, 2, 6]], rtol=1e-5)
+    # Without a hand there is the forearm still.
+    references[0, others[1:]] = np.nan
+    assert np.isfinite(end_distances(queries, references, end, HUMAN)[0])
     # Where it hangs is no matter.
     moved = references.copy()
     moved[:, end] += np.array([30, -20], np.float32)
-    np.testing.assert_allclose(end_distances(queries, moved, end, HUMAN), found, rtol=1e-3)
+    np.testing.assert_allclose(end_distances(queries, moved, end, HUMAN), end_distances(queries, references, end, HUMAN), rtol=1e-3)
+
+
+def test_sides_are_exchanged_pose_by_pose_as_against_one():
+    rng = np.random.default_rng(2)
+    queries, candidates, sides = rng.uniform(0, 1, (6, 4, 2)), rng.uniform(0, 1, (6, 4, 2)), [(0, 1), (2, 3)]
+    expected = [exchanged_sides(q, c[None], sides, 4.0)[0] for q, c in zip(queries, candidates, strict=True)]
+    assert np.allclose(exchanged_sides(queries, candidates, sides, 4.0), expected)
+    assert 0 < np.mean(np.array(expected) > 0) < 1

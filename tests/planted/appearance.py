@@ -140,6 +140,7 @@ FAULTS = [
          "-register(self._shown(), other._shown(), FARTHEST_PX)"),
         ("what a moved rendering carries comes from elsewhere", A + "blending.py", "maps[name] + flow[0] for", "maps[name] for"),
         ("where renderings are unlike the lesser one is seen", A + "blending.py", "(share - 0.5) * (1 + ", "(0.5 - share) * (1 + "),
+        ("an end's change takes the first reference's fades", A + "fading.py", "np.where(own, body.other, every.other)", "every.other"),
         ("an end that another reference shows does not fade", A + "fading.py", "np.concatenate([ranks[:, :1], shown], 1)", "ranks[:, :1]"),
         ("a fade lasts twice as long on a fast clip", A + "fading.py", "round(seconds * float(Fraction(clock.fps)))",
          "round(2 * seconds * float(Fraction(clock.fps)))"),

@@ -234,6 +234,49 @@ def test_a_forearm_that_the_second_hides_is_not_taken_from_it():
     assert "right_elbow" not in found_ends(LIFTED, [nearly, pose(**lifted, left_elbow=(36, 40), left_wrist=(30, 25))])
 
 
+def test_a_forearm_is_not_of_a_body_that_faces_the_other_way():
+    lifted = pose(**ARM, right_wrist=(30, 25))
+    turned = pose(right_shoulder=(60, 20), left_shoulder=(40, 20), right_hip=(56, 60), left_hip=(44, 60), right_wrist=(30, 25))
+    assert found_ends(lifted, [LOWERED, turned]) == []
+
+
+def test_ends_are_found_frame_by_frame_wherever_a_run_begins(monkeypatch):
+    """As for each frame alone, after an absence too, and however many go at once."""
+    far = {"neck": (58, 24), "right_hip": (49, 66), "left_hip": (62, 66)}
+    points = np.stack([LOWERED, pose(**ARM | far, right_wrist=(30, 25))]).astype(np.float32)
+    crossing = pose(**ARM, left_elbow=(36, 40), left_wrist=(30, 25))
+    poses = np.stack([np.full_like(LOWERED, np.nan), LOWERED, LOWERED, LIFTED, LIFTED, crossing, LOWERED, LIFTED, LIFTED])
+    motion, target = (replace(make_track(found), skeleton=HUMAN) for found in (poses, points))
+    inputs = FindInputs(motion, target, _references(points, np.arange(2)))
+    monkeypatch.setattr("pipeline.reference.find.CHANGE", 0.0)
+    found = []
+    for at_once in (1, 3, 4096):
+        monkeypatch.setattr("pipeline.reference.find.AT_ONCE", at_once)
+        ends = find_references(inputs, FindParams(count=2, switch_cost=0.0), None).ends
+        assert ends is not None
+        found.append(ends)
+    arm = found[0][:, ARMS.index("right_elbow")]
+    assert arm[[3, 4, 7, 8]].all()
+    assert not arm[[0, 1, 2, 6]].any()
+    for other in found[1:]:
+        assert (other == found[0]).all()
+
+
+def test_held_out_poses_change_no_end_of_a_training_frame():
+    far = {"neck": (58, 24), "right_hip": (49, 66), "left_hip": (62, 66)}
+    points = np.stack([LOWERED, pose(**ARM | far, right_wrist=(30, 25))] * 5).astype(np.float32)
+    target, split = replace(make_track(points), skeleton=HUMAN), Split(np.arange(6), np.arange(6, 10))
+    references, params = _references(points, np.arange(2)), FindParams(count=2, switch_cost=0.0)
+    found = []
+    for arm in (LOWERED, LIFTED):
+        motion = replace(make_track(np.stack([*[LOWERED, LIFTED] * 3, *[arm] * 4])), skeleton=HUMAN)
+        ends = find_references(FindInputs(motion, target, references), params, split).ends
+        assert ends is not None
+        found.append(ends)
+    assert (found[0][:6] == found[1][:6]).all()
+    assert (found[0] != found[1]).any()
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_steady_ends_are_the_least_of_all_paths(seed):
     rng = np.random.default_rng(seed)

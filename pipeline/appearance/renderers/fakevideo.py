@@ -8,7 +8,7 @@ import torch
 
 from pipeline.appearance.blending import Blend, Frame, nothing
 from pipeline.appearance.core import learn_core
-from pipeline.appearance.fading import arrangements, fades
+from pipeline.appearance.fading import arranged_fades
 from pipeline.appearance.references import ReferencePictures
 from pipeline.appearance.renderers.base import GenerateParams, Renderer, Seen
 from pipeline.appearance.renderers.carrying import Carrying
@@ -44,8 +44,11 @@ class FakeVideoRenderer(Renderer):
             needed = f"{wanted[1]} chosen references for each of {wanted[0]} frames"
             raise InputError(f"the model needs {needed}, found {found}. Run: dvc repro find_references")
         pictures = ReferencePictures(references, scale, self.device)
-        ends = np.zeros((len(present), 0), bool) if chosen.ends is None else chosen.ends
-        fading = fades(arrangements(chosen.rank, ends), present, fade, chosen.attributes.get("border"))
+        ends = np.zeros((len(present), len(self.skeleton.ends())), bool) if chosen.ends is None else chosen.ends
+        if ends.shape != (len(present), len(self.skeleton.ends())):
+            found, needed = ends.shape[1], len(self.skeleton.ends())
+            raise InputError(f"chosen references must tell of {needed} ends of limbs, found {found}. Run: dvc repro find_references")
+        fading = arranged_fades(chosen.rank, ends, present, fade, chosen.attributes.get("border"))
         return Seen(pictures, chosen.rank, fading, learn_core(pictures, self.skeleton), ends)
 
     def windows(self, motion: Track, stride: int) -> np.ndarray:
