@@ -100,7 +100,8 @@ def store(folder: Path) -> None:
             writer.append(frames[t], mattes[t])
     rank = np.stack([np.arange(T) % 3, (np.arange(T) + 1) % 3], 1)
     rank[2] = NONE
-    write_chosen(folder / "references/ann-to-ann.parquet", ChosenReferences(rank, rank, np.where(rank == NONE, np.nan, 0.1), {}))
+    chosen = ChosenReferences(rank, rank, np.where(rank == NONE, np.nan, 0.1), {}, np.zeros((T, 0), bool))
+    write_chosen(folder / "references/ann-to-ann.parquet", chosen)
     write_keypoints(folder / "motions/ann-to-ann.parquet", motion_of(track), kind="motions")
     with create_frames(folder / "plates/ann.zarr", Clock(None, None, None), FULL_HW, kind="plates") as writer:
         writer.append(np.full((1, *FULL_HW, 3), (20, 90, 40), np.uint8))

@@ -106,7 +106,8 @@ def made(tmp_path_factory):
     with create_references(folder / "references.zarr", (8, 8), np.arange(2), np.zeros((2, 2)), points[:2, 0], (H, W)) as out:
         for _ in range(2):
             out.append(images[0, :8, :8], mattes[0, :8, :8])
-    write_chosen(folder / "chosen.parquet", ChosenReferences(*(np.zeros((T, 1), kind) for kind in (int, int, float)), {}))
+    first = (np.zeros((T, 1), kind) for kind in (int, int, float))
+    write_chosen(folder / "chosen.parquet", ChosenReferences(*first, {}, np.zeros((T, 4), bool)))
     with create_faces(folder / "faces.parquet", folder / "faces.zarr", 8, skeleton.face_vectors, ["nose"]):
         pass
     shutil.copy(ROOT / "pipeline/skeletons/human.yaml", folder)

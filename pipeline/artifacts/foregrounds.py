@@ -33,10 +33,9 @@ class CarriedFields:
     base_rgb (t h w 3) and base_matte (t h w) uint8: the picture without the references' detail; detail (t h w) uint8: how far its
     detail is trusted, 255 = wholly; flow (t h w 2) int16: correction of the warp, (x, y) in 1 / FLOW_STEPS of a working px: at p is
     seen what the warp shows at p + flow; reference (t) int64: rank in the target's references, -1 where none was seen. first_share
-    (t h w) uint8: where it shows what the picture does, and not a ball that lay over it nor the end of a limb that the
-    second shows nearer; second_share (t h w) uint8: how far detail is
-    taken from a second reference, of rank second (t), with a second_flow, since the first does not show that part of the body, or less
-    nearly.
+    (t h w) uint8: where it shows what the picture does, and not a ball that lay over it nor the end of a limb that the second shows
+    nearer; second_share (t h w) uint8: how far detail is taken from a second reference, of rank second (t), with a second_flow, since
+    the first does not show that part of the body, or less nearly.
     """
 
     base_rgb: ArrayReader

@@ -177,14 +177,14 @@ class ChosenReferences:
     """The references of each frame (t) of a motion, the first one that whose detail is carried but where `ends` say: rank (t r) int64 in
     the References, NONE without; frame (t r) of its clip; distance (t r) float64 of the poses in body sizes, NaN without.
 
-    ends (t e) bool: which ends of limbs, Skeleton.ends(), the second one shows nearer to the pose than the first; None: none.
+    ends (t e) bool: which ends of limbs, Skeleton.ends(), the second one shows nearer to the pose than the first.
     """
 
     rank: np.ndarray
     frame: np.ndarray
     distance: np.ndarray
     attributes: dict[str, Any]
-    ends: np.ndarray | None = None
+    ends: np.ndarray
 
     def __len__(self) -> int:
         return len(self.rank)
@@ -194,7 +194,7 @@ def write_chosen(path: str | os.PathLike[str], chosen: ChosenReferences) -> None
     """Publish the table: frame, order (0 = first), reference, reference_frame, distance, and the ends of limbs, by their numbers among
     Skeleton.ends(), that the second shows nearer than the first."""
     frame, order = (index.ravel() for index in np.indices(chosen.rank.shape))
-    ends = np.zeros((len(chosen), 0), bool) if chosen.ends is None else chosen.ends
+    ends = [np.flatnonzero(chosen.ends[t]) if k == 1 else [] for t, k in zip(frame, order, strict=True)]
     table = pa.table(
         {
             "frame": pa.array(frame, pa.int32()),
@@ -202,10 +202,11 @@ def write_chosen(path: str | os.PathLike[str], chosen: ChosenReferences) -> None
             "reference": pa.array(chosen.rank.ravel(), pa.int32()),
             "reference_frame": pa.array(chosen.frame.ravel(), pa.int32()),
             "distance": pa.array(chosen.distance.ravel(), pa.float64()),
-            "ends": pa.array([np.flatnonzero(ends[t]) if k == 1 else [] for t, k in zip(frame, order, strict=True)], pa.list_(pa.int8())),
+            "ends": pa.array(ends, pa.list_(pa.int8())),
         }
     )
-    facts = {"kind": "chosen references", "version": VERSION, "count": chosen.rank.shape[1], "ends": ends.shape[1], **chosen.attributes}
+    sizes = {"count": chosen.rank.shape[1], "ends": chosen.ends.shape[1]}
+    facts = {"kind": "chosen references", "version": VERSION, **sizes, **chosen.attributes}
     table = table.replace_schema_metadata({"motion_copy": json.dumps(facts, sort_keys=True)})
     with publish(path, "chosen references") as temporary:
         pq.write_table(table, temporary, compression="zstd", version="2.6")

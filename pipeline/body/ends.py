@@ -21,8 +21,6 @@ def end_shares(points: Tensor, skeleton: Skeleton, which: np.ndarray, crop_hw: t
     """
     found = points.new_zeros(len(points), 1, *crop_hw)
     some = np.flatnonzero(which.any(1))
-    if not len(some):
-        return found
     index = torch.from_numpy(some).to(points.device)
     of = [[set(part.joints) <= set(end) for part in body_parts(skeleton)] for end in skeleton.ends()]
     theirs = torch.from_numpy(which[some]).to(points.device).float() @ torch.tensor(of, device=points.device).float() > 0

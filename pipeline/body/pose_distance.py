@@ -41,13 +41,8 @@ def warp_distances(query: np.ndarray, candidates: np.ndarray, skeleton: Skeleton
     hangs elsewhere is carried whole; one that is foreshortened otherwise is not the same picture any more.
     """
     root, hands = skeleton.index(skeleton.root), skeleton.hands()
-    parents, children = np.array(skeleton.limb_indices()).reshape(-1, 2).T
-    long = np.linalg.norm(query[children] - query[parents], axis=-1)
-    stretched = np.abs(np.linalg.norm(candidates[:, children] - candidates[:, parents], axis=-1) - long)
-    joints = _weights(np.asarray(np.isfinite(query).all(-1)), hands)
-    weight = np.where(np.isfinite(stretched), np.minimum(joints[parents], joints[children]), 0.0)
-    stretch = (np.nan_to_num(stretched) * weight).sum(1) / _positive(weight.sum(1))
-    return pose_distances(query, candidates, root, hands) + STRETCHED * stretch
+    weight = _weights(np.asarray(np.isfinite(query).all(-1)), hands)
+    return pose_distances(query, candidates, root, hands) + STRETCHED * _stretch(query, candidates, weight, skeleton.limb_indices())
 
 
 def end_distances(queries: np.ndarray, references: np.ndarray, joints: list[int], skeleton: Skeleton) -> np.ndarray:
@@ -58,7 +53,7 @@ def end_distances(queries: np.ndarray, references: np.ndarray, joints: list[int]
     """
     place = {joint: i for i, joint in enumerate(joints)}
     hands = [[place[joint] for joint in hand if joint in place] for hand in skeleton.hands()]
-    parents, children = np.array([(place[a], place[b]) for a, b in skeleton.limb_indices() if a in place and b in place]).T
+    limbs = [(place[a], place[b]) for a, b in skeleton.limb_indices() if a in place and b in place]
     q, r = (points[:, joints].astype(np.float64) for points in (queries, references))
     seen = np.asarray(np.isfinite(q).all(-1))
     both, weight = seen & np.asarray(np.isfinite(r).all(-1)), _weights(seen, hands)
@@ -66,11 +61,7 @@ def end_distances(queries: np.ndarray, references: np.ndarray, joints: list[int]
     share = (shared / _positive(shared.sum(1))[:, None])[..., None]
     offset = np.where(both[..., None], r - q, 0.0)
     moved = (np.linalg.norm(offset - (offset * share).sum(1, keepdims=True), axis=-1) * share[..., 0]).sum(1)
-    # Its limbs, each weighted as its lesser joint.
-    lengths = [np.linalg.norm(points[:, children] - points[:, parents], axis=-1) for points in (q, r)]
-    limbs = (both[:, parents] & both[:, children]) * np.minimum(weight[:, parents], weight[:, children])
-    stretch = (np.nan_to_num(np.abs(lengths[1] - lengths[0])) * limbs).sum(1) / _positive(limbs.sum(1))
-    return np.where(both[:, :2].all(1), moved + STRETCHED * stretch, np.inf)
+    return np.where(both[:, :2].all(1), moved + STRETCHED * _stretch(q, r, weight, limbs), np.inf)
 
 
 def carrying_distances(query: np.ndarray, candidates: np.ndarray, skeleton: Skeleton, size: float) -> np.ndarray:
@@ -91,6 +82,16 @@ def exchanged_sides(query: np.ndarray, candidates: np.ndarray, sides: list[tuple
         along = ((candidates[:, left] - candidates[:, right]) * (query[..., left, :] - query[..., right, :])).sum(-1) / size**2
         total += np.maximum(0, np.nan_to_num(-along) - BESIDE**2)
     return np.minimum(1, total / APART**2)
+
+
+def _stretch(query: np.ndarray, candidates: np.ndarray, weight: np.ndarray, limbs: list[tuple[int, int]]) -> np.ndarray:
+    """Mean of how much limbs (pairs of joints) of candidates (n j 2) differ in length from a query's (j 2), or each from its own query's
+    (n j 2), (n): of those that both show, each weighted as the lesser of its joints, weight (… j)."""
+    parents, children = np.array(limbs).reshape(-1, 2).T
+    long = np.linalg.norm(query[..., children, :] - query[..., parents, :], axis=-1)
+    stretched = np.abs(np.linalg.norm(candidates[:, children] - candidates[:, parents], axis=-1) - long)
+    weight = np.where(np.isfinite(stretched), np.minimum(weight[..., parents], weight[..., children]), 0.0)
+    return np.asarray((np.nan_to_num(stretched) * weight).sum(1) / _positive(weight.sum(1)))
 
 
 def _weights(seen: np.ndarray, hands: Hands) -> np.ndarray:

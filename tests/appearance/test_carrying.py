@@ -173,13 +173,12 @@ def test_a_renderer_sees_which_ends_are_the_second_reference_s_and_fades_them(mo
     ranks, ends = np.tile([0, 1], (8, 1)), np.zeros((8, 4), bool)
     ends[4:, 2] = True
 
-    def seen(ends: np.ndarray | None) -> Seen:
+    def seen(ends: np.ndarray) -> Seen:
         chosen = ChosenReferences(ranks, ranks, np.zeros(ranks.shape), {}, ends)
         return FakeVideoRenderer.see(renderer, True, chosen, np.ones(8, bool), 2, 1.0)
 
     assert (seen(ends).ends == ends).all()
     assert seen(ends).fading.other.tolist() == [NONE] * 3 + [4, 3] + [NONE] * 3
-    assert seen(None).ends.shape == (8, 4)
-    assert (seen(None).fading.other == NONE).all()
+    assert (seen(np.zeros_like(ends)).fading.other == NONE).all()
     with pytest.raises(InputError, match="must tell of 4 ends of limbs, found 3"):
         seen(ends[:, :3])

@@ -272,7 +272,7 @@ def carried_and_generated(folder: Path, clip, features: Path, steps: int):
     model = prepare_generator(load_generator(folder / "m.safetensors", folder / "m.json"), GENERATE)
     costs = np.stack([warp_distances(p, references.points, track.skeleton) for p in track.points])
     rank = np.argsort(costs, axis=1)[:, :2]
-    chosen = ChosenReferences(rank, references.frames[rank], np.take_along_axis(costs, rank, 1), {})
+    chosen = ChosenReferences(rank, references.frames[rank], np.take_along_axis(costs, rank, 1), {}, np.zeros((len(rank), 0), bool))
     generate_foreground(GenerateInputs(model, track, crops, references, chosen), GENERATE, folder / "g.zarr")
     warp_references(WarpInputs(open_foregrounds(folder / "g.zarr"), references, track), folder / "w.zarr")
     errors = []
@@ -297,7 +297,7 @@ def test_a_model_asks_for_as_many_references_as_it_learnt_with(tmp_path, stick, 
     clip = filmed(tmp_path, stick, 8)
     train(tmp_path, "m", clip, features_folder, small(steps=1))
     model = prepare_generator(load_generator(tmp_path / "m.safetensors", tmp_path / "m.json"), GENERATE)
-    one = ChosenReferences(np.zeros((8, 1), np.int64), np.zeros((8, 1), np.int64), np.zeros((8, 1)), {})
+    one = ChosenReferences(*[np.zeros((8, 1), np.int64)] * 2, np.zeros((8, 1)), {}, np.zeros((8, 0), bool))
     with pytest.raises(InputError, match="2 chosen references for each of 8 frames, found 1 of 8"):
         generate_foreground(GenerateInputs(model, clip[0], clip[1], clip[2], one), GENERATE, tmp_path / "g.zarr")
 
@@ -307,7 +307,7 @@ def test_the_nearest_is_favoured_as_params_say(tmp_path, stick, features_folder)
     train(tmp_path, "m", clip, features_folder, small(steps=1))
     model = prepare_generator(load_generator(tmp_path / "m.safetensors", tmp_path / "m.json"), GENERATE)
     ranks = np.tile([0, 11], (12, 1))
-    chosen = ChosenReferences(ranks, references.frames[ranks], np.zeros(ranks.shape), {})
+    chosen = ChosenReferences(ranks, references.frames[ranks], np.zeros(ranks.shape), {}, np.zeros((len(ranks), 0), bool))
     made = []
     for favour in (0.0, 10.0):
         params = GENERATE.model_copy(update={"favour_nearest": favour})
@@ -324,7 +324,7 @@ def test_one_reference_fades_into_the_next_at_both_sizes(tmp_path, stick, featur
     before, after = np.array([0, 1]), np.array([10, 11])
 
     def made(name: str, rank: np.ndarray, fade_s: float) -> list[np.ndarray]:
-        chosen = ChosenReferences(rank, references.frames[rank], np.zeros(rank.shape), {})
+        chosen = ChosenReferences(rank, references.frames[rank], np.zeros(rank.shape), {}, np.zeros((len(rank), 0), bool))
         params = GENERATE.model_copy(update={"fade_s": fade_s})
         generate_foreground(GenerateInputs(model, track, crops, references, chosen), params, tmp_path / f"{name}.zarr")
         generated = open_foregrounds(tmp_path / f"{name}.zarr")

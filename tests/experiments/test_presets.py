@@ -152,7 +152,8 @@ def test_the_doors_train_and_render_them(name, tmp_path, features, monkeypatch):
     none = (np.zeros((0, *shape)) for shape in ((), (2,), (2, 2)))
     with create_references(tmp_path / "references.zarr", (8, 8), *none, track.size_hw):
         pass  # they make whole frames, and see none
-    write_chosen(tmp_path / "chosen.parquet", ChosenReferences(np.full((5, 1), NONE), np.full((5, 1), NONE), np.full((5, 1), np.nan), {}))
+    nobody, no_ends = np.full((5, 1), NONE), np.zeros((5, 0), bool)
+    write_chosen(tmp_path / "chosen.parquet", ChosenReferences(nobody, nobody, np.full((5, 1), np.nan), {}, no_ends))
     tree = YAML(typ="safe", pure=True).load((ROOT / "params.yaml").read_text(encoding="utf-8"))
     tree["appearance"] = read(tmp_path, name, "appearance", TINY).model_dump()
     tree["generate"] |= {"threads": 1, "precision": "float32"}

@@ -214,7 +214,6 @@ def found_ends(query: np.ndarray, pictures: list[np.ndarray], count: int = 2) ->
     inputs = FindInputs(motion, target, _references(points, np.arange(len(points))))
     chosen = find_references(inputs, FindParams(count=count, switch_cost=0.0), None)
     assert chosen.rank[0, 0] == 0
-    assert chosen.ends is not None
     return [name for name, taken in zip(ARMS, chosen.ends[0], strict=True) if taken]
 
 
@@ -255,7 +254,6 @@ def test_ends_are_found_frame_by_frame_wherever_a_run_begins(monkeypatch):
     for at_once in (1, 3, 4096):
         monkeypatch.setattr("pipeline.reference.find.AT_ONCE", at_once)
         ends = find_references(inputs, FindParams(count=2, switch_cost=0.0), None).ends
-        assert ends is not None
         found.append(ends)
     assert found[0][:, ARMS.index("right_elbow")].tolist() == [False, False, True, True, False, False, False]
     for other in found[1:]:
@@ -271,7 +269,6 @@ def test_held_out_poses_change_no_end_of_a_training_frame():
     for arm in (LOWERED, LIFTED):
         motion = replace(make_track(np.stack([*[LOWERED, LIFTED] * 3, *[arm] * 4])), skeleton=HUMAN)
         ends = find_references(FindInputs(motion, target, references), params, split).ends
-        assert ends is not None
         found.append(ends)
     assert (found[0][:6] == found[1][:6]).all()
     assert (found[0] != found[1]).any()
@@ -300,6 +297,5 @@ def test_the_ends_come_back_with_the_table(swinging, tmp_path):
     for ends in (np.random.default_rng(1).random((40, 4)) < 0.3, np.zeros((40, 0), bool)):
         write_chosen(tmp_path / "a.parquet", replace(chosen, ends=ends))
         found = read_chosen(tmp_path / "a.parquet").ends
-        assert found is not None
         assert found.shape == ends.shape
         assert (found == ends).all()

@@ -44,12 +44,11 @@ class FakeVideoRenderer(Renderer):
             needed = f"{wanted[1]} chosen references for each of {wanted[0]} frames"
             raise InputError(f"the model needs {needed}, found {found}. Run: dvc repro find_references")
         pictures = ReferencePictures(references, scale, self.device)
-        ends = np.zeros((len(present), len(self.skeleton.ends())), bool) if chosen.ends is None else chosen.ends
-        if ends.shape != (len(present), len(self.skeleton.ends())):
-            found, needed = ends.shape[1], len(self.skeleton.ends())
+        found, needed = chosen.ends.shape[1], len(self.skeleton.ends())
+        if found != needed:
             raise InputError(f"chosen references must tell of {needed} ends of limbs, found {found}. Run: dvc repro find_references")
-        fading = arranged_fades(chosen.rank, ends, present, fade, chosen.attributes.get("border"))
-        return Seen(pictures, chosen.rank, fading, learn_core(pictures, self.skeleton), ends)
+        fading = arranged_fades(chosen.rank, chosen.ends, present, fade, chosen.attributes.get("border"))
+        return Seen(pictures, chosen.rank, fading, learn_core(pictures, self.skeleton), chosen.ends)
 
     def windows(self, motion: Track, stride: int) -> np.ndarray:
         """The windows (n k) in which a motion is made, `stride` frames apart, k at most; a clip without time has one a frame."""
